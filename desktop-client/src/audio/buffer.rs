@@ -1,0 +1,47 @@
+//! A sound as the renderer reads it.
+
+/// A decoded sound at one output's rate. It never changes once made, and is shared by all voices
+/// that play it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SoundBuffer {
+    samples: Box<[f32]>,
+    channels: u16,
+    rate: u32,
+}
+
+impl SoundBuffer {
+    /// A buffer of interleaved `samples`, full scale at ±1. An unfinished last frame is dropped.
+    ///
+    /// # Panics
+    /// If `channels` or `rate` is 0: a decoder that lets such a sound through is broken.
+    #[must_use]
+    pub fn new(mut samples: Vec<f32>, channels: u16, rate: u32) -> Self {
+        assert!(channels > 0 && rate > 0, "a sound has channels and a rate");
+        samples.truncate(samples.len() - samples.len() % usize::from(channels));
+        Self { samples: samples.into_boxed_slice(), channels, rate }
+    }
+
+    /// How many frames it has: one frame holds one value per channel.
+    #[must_use]
+    pub fn frames(&self) -> usize {
+        self.samples.len() / usize::from(self.channels)
+    }
+
+    /// Values per frame.
+    #[must_use]
+    pub fn channels(&self) -> u16 {
+        self.channels
+    }
+
+    /// Frames per second.
+    #[must_use]
+    pub fn rate(&self) -> u32 {
+        self.rate
+    }
+
+    /// All frames, interleaved.
+    #[must_use]
+    pub fn samples(&self) -> &[f32] {
+        &self.samples
+    }
+}

@@ -1,0 +1,139 @@
+//! The configuration file: a flat TOML table whose keys are the long flags.
+
+use std::{
+    env, fs, io,
+    path::{Path, PathBuf},
+};
+
+use clap::{ArgAction, Command};
+use directories::ProjectDirs;
+use thiserror::Error;
+
+/// Why a configuration file was refused.
+#[derive(Debug, Error)]
+pub(crate) enum FileError {
+    #[error("cannot read the configuration file {path}: {source}")]
+    Unreadable { path: PathBuf, source: io::Error },
+    #[error("{path} is not TOML: {reason}")]
+    NotToml { path: PathBuf, reason: String },
+    #[error("{path}: there is no setting '{key}'")]
+    UnknownKey { path: PathBuf, key: String },
+    #[error("{path}: '{key}' must be a text, a number, true or false, or a list of them")]
+    WrongKind { path: PathBuf, key: String },
+}
+
+/// `command`, whose flags default to what the program's configuration file says.
+pub(crate) fn with_defaults_of_file(command: Command, program: &str) -> Result<Command, FileError> {
+    // A file that was asked for must be there; the usual one may be.
+    if let Some(path) = env::var_os("DOWNBEAT_CONFIG").map(PathBuf::from) {
+        let text = fs::read_to_string(&path)
+            .map_err(|source| FileError::Unreadable { path: path.clone(), source })?;
+        return with_defaults_of_text(command, &path, &text);
+    }
+    let Some(folders) = ProjectDirs::from("", "", "downbeat") else { return Ok(command) };
+    let path = folders.config_dir().join(format!("{program}.toml"));
+    match fs::read_to_string(&path) {
+        Ok(text) => with_defaults_of_text(command, &path, &text),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(command),
+        Err(source) => Err(FileError::Unreadable { path, source }),
+    }
+}
+
+fn with_defaults_of_text(
+    mut command: Command,
+    path: &Path,
+    text: &str,
+) -> Result<Command, FileError> {
+    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| FileError::NotToml {
+        path: path.to_owned(),
+        reason: error.message().to_owned(),
+    })?;
+    for (key, value) in &table {
+        let values = as_texts(value)
+            .ok_or_else(|| FileError::WrongKind { path: path.to_owned(), key: key.clone() })?;
+        let mut found = false;
+        set_default(&mut command, key, &values, &mut found);
+        if !found {
+            return Err(FileError::UnknownKey { path: path.to_owned(), key: key.clone() });
+        }
+    }
+    Ok(command)
+}
+
+/// Sets the default of the flag `--key` wherever `command` or one of its subcommands has it.
+fn set_default(command: &mut Command, key: &str, values: &[String], found: &mut bool) {
+    let id =
+        command.get_arguments().find(|a| a.get_long() == Some(key)).map(|a| a.get_id().clone());
+    if let Some(id) = id {
+        *found = true;
+        let values = values.to_vec();
+        *command = std::mem::take(command).mut_arg(id, |arg| {
+            let several = matches!(arg.get_action(), ArgAction::Append);
+            if several { arg.default_values(values) } else { arg.default_value(values.join(",")) }
+        });
+    }
+    for subcommand in command.get_subcommands_mut() {
+        set_default(subcommand, key, values, found);
+    }
+}
+
+fn as_texts(value: &toml::Value) -> Option<Vec<String>> {
+    match value {
+        toml::Value::String(text) => Some(vec![text.clone()]),
+        toml::Value::Integer(number) => Some(vec![number.to_string()]),
+        toml::Value::Float(number) => Some(vec![number.to_string()]),
+        toml::Value::Boolean(truth) => Some(vec![truth.to_string()]),
+        toml::Value::Array(list) => {
+            let texts: Option<Vec<_>> = list.iter().map(as_texts).collect();
+            texts.map(|texts| texts.concat())
+        }
+        toml::Value::Table(_) | toml::Value::Datetime(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory as _, FromArgMatches as _, Parser};
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Settings {
+        #[arg(long, env = "DOWNBEAT_TEST_PORT", default_value_t = 1)]
+        port: u16,
+        #[arg(long)]
+        loud: bool,
+        #[arg(long)]
+        name: Vec<String>,
+    }
+
+    fn read(file: &str, flags: &[&str]) -> Result<Settings, String> {
+        let command = with_defaults_of_text(Settings::command(), Path::new("d.toml"), file)
+            .map_err(|e| e.to_string())?;
+        let arguments = ["d"].iter().chain(flags);
+        let matches = command.try_get_matches_from(arguments).map_err(|e| e.to_string())?;
+        Settings::from_arg_matches(&matches).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_file_and_the_file_over_the_default() {
+        assert_eq!(read("", &[]).unwrap().port, 1);
+        assert_eq!(read("port = 2", &[]).unwrap().port, 2);
+        assert_eq!(read("port = 2", &["--port", "3"]).unwrap().port, 3);
+    }
+
+    #[test]
+    fn switches_and_lists_come_from_the_file_too() {
+        let settings = read("loud = true\nname = ['a', 'b']", &[]).unwrap();
+        assert!(settings.loud);
+        assert_eq!(settings.name, ["a", "b"]);
+    }
+
+    #[test]
+    fn what_is_wrong_in_the_file_is_named() {
+        assert_eq!(read("prot = 2", &[]).unwrap_err(), "d.toml: there is no setting 'prot'");
+        assert!(read("port = 'high'", &[]).unwrap_err().contains("'high'"));
+        assert!(read("port", &[]).unwrap_err().starts_with("d.toml is not TOML"));
+        assert!(read("[port]", &[]).unwrap_err().contains("'port'"));
+    }
+}
