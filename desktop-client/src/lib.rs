@@ -2,7 +2,10 @@
 //!
 //! `docs/ARCHITECTURE.md` draws the arrows between these modules; a test holds them.
 
+pub mod action;
 pub mod audio;
+pub mod event;
 pub mod session;
 pub mod sounds;
+pub mod state;
 pub mod time;
