@@ -10,6 +10,8 @@ pub enum Action {
         /// Name of the sound.
         sound: Option<String>,
     },
+    /// Bang this sound from now on. Sends nothing: it is said so that the choice can be remembered.
+    SelectSound(String),
     /// Silence everywhere.
     StopAll,
     /// This machine's volume: a linear factor, 0 to 1.

@@ -3,14 +3,18 @@
 //!
 //! Nothing here draws, blocks, or reads a clock.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use downbeat_protocol::{Roster, SoundInfo};
 
 use crate::{
-    action::OutputChoice,
+    action::{Action, OutputChoice},
     event::{Heard, Output, SessionEvent, Wire},
 };
+
+/// Triggers that are remembered: as many as can be on their way to their instant, or still fading
+/// from the window, when people bang as fast as they can.
+pub const RECENT: usize = 16;
 
 /// Everything the window shows.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,9 +39,9 @@ pub struct State {
     pub outputs: Vec<Output>,
     /// Who is here.
     pub roster: Roster,
-    /// The last trigger that sounded here.
-    pub last: Option<Heard>,
-    /// How many have.
+    /// The last triggers that sounded here, or are about to, oldest first; at most [`RECENT`].
+    pub recent: VecDeque<Heard>,
+    /// How many have since the window opened.
     pub heard: u64,
     /// How far this machine's idea of relay time can be off.
     pub clock_error_micros: Option<u32>,
@@ -136,7 +140,7 @@ impl State {
             output_choice,
             outputs: Vec::new(),
             roster: Roster { total: 0, clients: Vec::new(), lead_micros: 0 },
-            last: None,
+            recent: VecDeque::with_capacity(RECENT),
             heard: 0,
             clock_error_micros: None,
             meter: Meter::default(),
@@ -148,6 +152,40 @@ impl State {
     #[must_use]
     pub fn can_bang(&self) -> bool {
         matches!(self.connection, Connection::Connected(_))
+    }
+
+    /// The last trigger that sounded here.
+    #[must_use]
+    pub fn last(&self) -> Option<&Heard> {
+        self.recent.back()
+    }
+
+    /// Whether the output is gone, rather than open or being opened.
+    #[must_use]
+    pub fn output_problem(&self) -> Option<&str> {
+        match &self.output {
+            OutputState::None { reason } => Some(reason),
+            OutputState::Opening | OutputState::Open { .. } => None,
+        }
+    }
+
+    /// Takes in what the person picked. The session is told the same action, and acts on it.
+    pub fn pick(&mut self, action: &Action) {
+        match action {
+            Action::SelectSound(name) => self.selected = Some(name.clone()),
+            Action::SetVolume(volume) => self.volume = volume.clamp(0.0, 1.0),
+            Action::SetOutput(choice) => {
+                self.output_choice = choice.clone();
+                self.output = OutputState::Opening;
+            }
+            Action::SetRelay(relay) => {
+                self.relay.clone_from(relay);
+                self.connection = Connection::Connecting;
+                self.refusal = None;
+                self.leave_room();
+            }
+            Action::Bang { .. } | Action::StopAll | Action::RetryNow => {}
+        }
     }
 
     /// Takes in what the session said.
@@ -189,7 +227,10 @@ impl State {
             SessionEvent::Roster(roster) => self.roster = roster,
             SessionEvent::Heard(heard) => {
                 self.heard += 1;
-                self.last = Some(heard);
+                if self.recent.len() == RECENT {
+                    self.recent.pop_front();
+                }
+                self.recent.push_back(heard);
                 self.refusal = None;
             }
             SessionEvent::Refused { reason } => self.refusal = Some(reason),
