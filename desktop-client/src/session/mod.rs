@@ -6,12 +6,15 @@
 //! here knows egui.
 
 mod backoff;
+mod bank;
 pub mod clock;
 mod conversation;
 pub mod delay;
+mod line;
 pub mod link;
 mod run;
 mod stage;
+mod timekeeper;
 
 use std::{io, path::PathBuf, thread};
 
