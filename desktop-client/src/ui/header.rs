@@ -108,7 +108,7 @@ fn standing(state: &State) -> (Color32, String) {
             (color::GOOD, format!("Connected as {}", state.name))
         }
         Connection::Connected(Wire::Plain) => {
-            (color::WARN, "Plain relay: one sound, played when it arrives".to_owned())
+            (color::WARN, "Plain relay: one sound, plays on arrival".to_owned())
         }
         Connection::Lost { .. } | Connection::WrongAddress { .. } => {
             (color::BAD, "Not connected".to_owned())
