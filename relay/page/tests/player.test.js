@@ -18,6 +18,7 @@ class World {
   started = [];
   ended = [];
   heard = [];
+  missed = [];
 
   constructor() {
     const world = this;
@@ -52,9 +53,10 @@ class World {
           : null,
     };
     const bank = { buffer: () => (world.loaded ? { duration: 10 } : undefined) };
-    this.player = new Player(this.room, clock, bank, audio, (trigger, at) =>
-      world.heard.push([trigger.seq, at]),
-    );
+    this.player = new Player(this.room, clock, bank, audio, {
+      started: ({ seq }, at) => world.heard.push([seq, at]),
+      missed: ({ seq }) => world.missed.push(seq),
+    });
   }
 
   welcome(changed = {}) {
@@ -144,12 +146,14 @@ for (const [what, lacks] of [
   });
 }
 
-test('what is over by then is never begun', () => {
+test('what is over by then is never begun, but counted as late', () => {
   const world = new World();
   world.settle();
   world.trigger(1, -11);
+  world.player.refresh();
   assert.equal(world.started.length, 0);
-  assert.equal(world.player.triggers, 0);
+  assert.deepEqual(world.missed, [1]);
+  assert.deepEqual([world.player.triggers, world.player.late], [1, 1]);
 });
 
 test('a stop ends it at its instant', () => {
