@@ -7,11 +7,13 @@
 
 use std::{
     io::{self, ErrorKind, Read, Write},
+    net::Shutdown,
     sync::Arc,
 };
 
 use bytes::Bytes;
 use downbeat_protocol::{By, RelayTime};
+use socket2::SockRef;
 use tokio::{io::Interest, time::timeout};
 use tokio_tungstenite::tungstenite::{
     Error, Message, WebSocket,
@@ -101,8 +103,8 @@ async fn part(client: &Client, end: End, reader: &mut Reader) {
         match end {
             End::Gone => {}
             End::Closed => while client.outbox.is_waiting() && reader.wait().await.is_ok() {},
-            // It may have much to say before it reads our close frame, and a socket that is closed
-            // with something unread takes that frame down with it. So it is heard to its end.
+            // A socket that is closed with something unread may take down with it what was sent
+            // last, which is the close frame. So the client is heard to its end.
             End::Closing => reader.drain().await,
             End::Broken(..) => reader.drain_unread().await,
         }
@@ -195,10 +197,16 @@ impl Reader {
         }
     }
 
-    /// The same for one that can no longer be understood.
+    /// The same for one that can no longer be understood: the end of our half tells it to end.
     async fn drain_unread(&mut self) {
         let mut scratch = vec![0; READ_BUFFER_BYTES];
+        let mut ended = false;
         loop {
+            if !ended && !self.client.outbox.is_waiting() {
+                ended = true;
+                // If it fails, the socket is gone already, and the next read says so.
+                let _ = SockRef::from(self.client.outbox.socket()).shutdown(Shutdown::Write);
+            }
             match self.client.outbox.socket().try_read(&mut scratch) {
                 Ok(1..) => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
