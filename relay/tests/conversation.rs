@@ -1,4 +1,5 @@
 //! `downbeat.v1` over real sockets.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what is unexpected fails the test")]
 
 mod common;
 

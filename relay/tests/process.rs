@@ -1,4 +1,5 @@
 //! The program: its first line, its end, and how it says no.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what is unexpected fails the test")]
 
 mod common;
 
