@@ -62,6 +62,7 @@ async fn what_breaks_the_rules_is_told_so_by_its_code() {
         raw.write(&bytes).await;
         assert_eq!(raw.closed_with().await, code, "{what}");
     }
+    assert_eq!(relay.health().await["broken"], 10);
     // And all of it harmed no one.
     let mut plain = relay.plain().await;
     plain.bang().await;
