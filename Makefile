@@ -1,3 +1,91 @@
-.PHONY: run test
-run test:
-	@echo to be written
+# Two commands for everyone: `make run` and `make test`. Both install what the system lacks.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.ONESHELL:
+.DEFAULT_GOAL := help
+
+PORT ?= 3000
+
+# Debian and Ubuntu packages, by what needs them.
+BUILD_PACKAGES := build-essential pkg-config libasound2-dev
+WINDOW_PACKAGES := libgl1 libegl1 libxkbcommon-x11-0 libxcursor1 libxi6 libxrandr2
+LAB_PACKAGES := pulseaudio pulseaudio-utils chromium chromium-driver xvfb xauth xdotool x11-apps \
+	libgl1-mesa-dri nodejs npm
+
+.PHONY: help
+help: ## Say what there is
+	@sed -n 's/^\([a-z-]*\):.* ## /\1\t/p' Makefile | expand -t 16
+
+.PHONY: run
+run: .system-run ## Build, start the relay, and open a player on it (PORT=3000)
+	cargo build --release --locked --package downbeat-relay --package downbeat
+	relay=; player=
+	# Whatever ends this, ctrl-C included, ends both, and waits for their goodbyes.
+	finish() { trap - EXIT INT TERM; kill $$player $$relay 2>/dev/null || true; wait; }
+	trap finish EXIT; trap 'exit 0' INT TERM
+	said=$$(mktemp)
+	target/release/downbeat-relay --listen 0.0.0.0:$(PORT) >"$$said" & relay=$$!
+	until grep -q '^Server started' "$$said"; do
+		kill -0 $$relay 2>/dev/null || { wait $$relay; exit $$?; }
+		sleep 0.05
+	done
+	cat "$$said"; rm "$$said"
+	echo "Open that address in a browser for the page. Ctrl-C ends it all."
+	if [ -n "$${DISPLAY:-}$${WAYLAND_DISPLAY:-}" ] || [ "$$(uname)" = Darwin ]; then
+		target/release/downbeat 127.0.0.1:$(PORT) & player=$$!
+	else
+		echo "There is no display: a headless player plays here."
+		target/release/downbeat play 127.0.0.1:$(PORT) & player=$$!
+	fi
+	wait $$player || true
+
+.PHONY: test
+test: .system-test ## Run every test there is
+	cargo fmt --all --check
+	cargo build --workspace --all-targets --locked
+	cargo clippy --workspace --all-targets --locked -- --deny warnings
+	npm ci --silent --no-audit --no-fund --prefix tests/seed-server
+	node --test relay/page/tests/
+	cargo test --workspace --locked
+
+.PHONY: fuzz
+fuzz: ## Throw random bytes at the decoders for a minute each (needs cargo-fuzz)
+	cd relay/protocol/fuzz
+	for target in from_client from_relay; do
+		# libFuzzer's instrumentation is behind a flag that a stable compiler asks this for.
+		RUSTC_BOOTSTRAP=1 cargo fuzz run $$target -- -max_total_time=60
+	done
+
+.PHONY: check-dependencies
+check-dependencies: ## Check licences, sources and doubles of all dependencies (needs cargo-deny)
+	cargo deny --locked check bans licenses sources
+
+.PHONY: .system-run .system-test
+.system-run: PACKAGES := $(BUILD_PACKAGES) $(WINDOW_PACKAGES)
+.system-test: PACKAGES := $(BUILD_PACKAGES) $(WINDOW_PACKAGES) $(LAB_PACKAGES)
+.system-run .system-test:
+	@if command -v dpkg-query >/dev/null; then
+		missing=
+		for package in $(PACKAGES); do
+			case "$$(dpkg-query -W -f '$${db:Status-Status}' $$package 2>/dev/null)" in
+				installed) ;;
+				*) missing="$$missing $$package" ;;
+			esac
+		done
+		# Another package can stand in for Debian's own Node.
+		if command -v npm >/dev/null; then missing=$$(sed 's/ nodejs//; s/ npm//' <<<"$$missing"); fi
+		if [ -n "$$missing" ]; then
+			echo "Installing:$$missing"
+			as_root=; [ "$$(id -u)" = 0 ] || as_root=sudo
+			$$as_root apt-get update -qq
+			DEBIAN_FRONTEND=noninteractive $$as_root apt-get install -y -qq --no-install-recommends $$missing
+		fi
+	elif [ "$$(uname)" = Linux ]; then
+		echo "This is not Debian or Ubuntu: if the build fails, install the counterparts of"
+		echo "  $(PACKAGES)"
+	fi
+	if ! command -v cargo >/dev/null; then
+		echo "Rust is missing: install rustup from https://rustup.rs, then run this again." >&2
+		exit 1
+	fi

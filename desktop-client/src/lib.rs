@@ -2,7 +2,16 @@
 //!
 //! `docs/ARCHITECTURE.md` draws the arrows between these modules; a test holds them.
 
+pub mod action;
+pub mod address;
+pub mod app;
 pub mod audio;
+pub mod config;
+pub mod event;
+pub mod headless;
+pub mod remote;
 pub mod session;
 pub mod sounds;
+pub mod state;
 pub mod time;
+pub mod ui;

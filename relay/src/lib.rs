@@ -1,1 +1,35 @@
-//! To be written.
+//! The relay of Downbeat: it numbers triggers, stamps them with the instant at which they sound,
+//! and says them to every machine in the room; it also serves the page and the sounds.
+//!
+//! It makes no sound and decodes none. What is inside, from the socket inwards:
+//!
+//! - [`server`] accepts and ends; [`http`] answers requests and hands each WebSocket ([`upgrade`]) to
+//!   [`connection`], which reads one client; [`conversation`] and [`seed`] are what the two wires
+//!   mean by what they say.
+//! - [`relay`] is what all connections share; [`room`] (numbers, what is sounding, who is here) and
+//!   [`lead`] are its pure core, told what time it is.
+//! - [`fan_out`] is the one thread that says things to everybody, each through its [`outbox`].
+//! - [`sounds`] is the bank, [`page`] the page, [`config`] every default with its unit and reason.
+
+pub mod clients;
+pub mod clock;
+pub mod config;
+pub mod connection;
+pub mod conversation;
+pub mod fan_out;
+pub mod frame;
+pub mod health;
+pub mod http;
+pub mod lead;
+pub mod outbox;
+pub mod page;
+pub mod ranges;
+pub mod relay;
+pub mod room;
+pub mod seed;
+pub mod server;
+pub mod sounds;
+pub mod upgrade;
+
+/// The relay's name and version, as clients and logs are told.
+pub const VERSION: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));

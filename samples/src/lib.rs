@@ -1,5 +1,8 @@
 //! Sounds as files: the bank that Downbeat's programs carry in their binaries, and the one place
 //! that reads WAVs.
+//!
+//! It knows nothing of relays, players and devices. `README.md` says what the sounds are; the
+//! example `make` makes them.
 
 pub mod wav;
 
@@ -12,5 +15,12 @@ pub struct EmbeddedSound {
     pub wav: &'static [u8],
 }
 
+macro_rules! embedded {
+    ($($name:literal),+) => {
+        &[$(EmbeddedSound { name: $name, wav: include_bytes!(concat!("../", $name, ".wav")) }),+]
+    };
+}
+
 /// The embedded bank, the default sound first.
-pub const EMBEDDED: &[EmbeddedSound] = &[];
+pub const EMBEDDED: &[EmbeddedSound] =
+    embedded!["click", "kick", "clap", "bell", "chord", "texture"];

@@ -1,1 +1,95 @@
-//! To be written.
+//! The session: a thread of its own that talks with the relay and makes this machine sound.
+//!
+//! It owns the socket, the idea of relay time, the [`audio::Player`](crate::audio::Player) and the
+//! decoded sounds. The window is never on the path from a trigger to its sound: it is told what
+//! happened, through a closure, and asks for what it wants, through [`SessionHandle`]. Nothing
+//! here knows egui.
+
+mod backoff;
+mod bank;
+pub mod clock;
+mod conversation;
+pub mod delay;
+mod line;
+pub mod link;
+mod run;
+mod stage;
+mod timekeeper;
+
+use std::{io, path::PathBuf, thread};
+
+use downbeat_protocol::ClientKind;
+use tokio::sync::mpsc;
+
+use crate::{
+    action::{Action, OutputChoice},
+    event::SessionEvent,
+    time::LocalClock,
+};
+
+/// Actions that wait for the session. A person makes a few a second, and the session takes them
+/// within a millisecond; what does not fit would come out as noise minutes later, and is dropped.
+const ACTION_QUEUE: usize = 256;
+
+/// What a session is started with.
+#[derive(Clone, Debug)]
+pub struct SessionOptions {
+    /// The relay's address, as a person writes it.
+    pub relay: String,
+    /// What others call this machine.
+    pub name: String,
+    /// What this player is.
+    pub kind: ClientKind,
+    /// What to play through.
+    pub output: OutputChoice,
+    /// This machine's volume, 0 to 1.
+    pub volume: f32,
+    /// The process's clock.
+    pub clock: LocalClock,
+    /// Where fetched sounds are kept; none keeps them in memory only.
+    pub cache: Option<PathBuf>,
+}
+
+/// A running session. Dropping it ends the session: the relay is told goodbye, the output closed.
+#[derive(Debug)]
+pub struct SessionHandle {
+    actions: Option<mpsc::Sender<Action>>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl SessionHandle {
+    /// Asks the session for something. Never blocks.
+    pub fn send(&self, action: Action) {
+        if let Some(actions) = &self.actions
+            && let Err(error) = actions.try_send(action)
+        {
+            tracing::warn!(%error, "an action was dropped");
+        }
+    }
+}
+
+impl Drop for SessionHandle {
+    fn drop(&mut self) {
+        self.actions = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic of the session's thread has been printed by then; there is no more to do.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Starts a session. `tell` is called from the session's thread, and must not block it.
+///
+/// # Errors
+/// If the system gives no thread, or the thread no event loop.
+pub fn start(
+    options: SessionOptions,
+    tell: impl FnMut(SessionEvent) + Send + 'static,
+) -> io::Result<SessionHandle> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (actions, asked) = mpsc::channel(ACTION_QUEUE);
+    let thread = thread::Builder::new()
+        .name("downbeat-session".to_owned())
+        .spawn(move || runtime.block_on(run::run(options, asked, tell)))?;
+    Ok(SessionHandle { actions: Some(actions), thread: Some(thread) })
+}

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use clap::{ArgAction, Command};
+use clap::{Arg, ArgAction, Command};
 use directories::ProjectDirs;
 use thiserror::Error;
 
@@ -60,10 +60,13 @@ fn with_defaults_of_text(
     Ok(command)
 }
 
-/// Sets the default of the flag `--key` wherever `command` or one of its subcommands has it.
+/// Sets the default of the flag `--key`, or of the argument KEY, wherever `command` or one of its
+/// subcommands has it.
 fn set_default(command: &mut Command, key: &str, values: &[String], found: &mut bool) {
-    let id =
-        command.get_arguments().find(|a| a.get_long() == Some(key)).map(|a| a.get_id().clone());
+    let is_meant = |arg: &&Arg| {
+        arg.get_long() == Some(key) || (arg.is_positional() && arg.get_id().as_str() == key)
+    };
+    let id = command.get_arguments().find(is_meant).map(|arg| arg.get_id().clone());
     if let Some(id) = id {
         *found = true;
         let values = values.to_vec();
@@ -105,6 +108,8 @@ mod tests {
         loud: bool,
         #[arg(long)]
         name: Vec<String>,
+        #[arg(value_name = "PLACE")]
+        place: Option<String>,
     }
 
     fn read(file: &str, flags: &[&str]) -> Result<Settings, String> {
@@ -124,7 +129,8 @@ mod tests {
 
     #[test]
     fn switches_and_lists_come_from_the_file_too() {
-        let settings = read("loud = true\nname = ['a', 'b']", &[]).unwrap();
+        let settings = read("loud = true\nname = ['a', 'b']\nplace = 'c'", &[]).unwrap();
+        assert_eq!(settings.place.as_deref(), Some("c"));
         assert!(settings.loud);
         assert_eq!(settings.name, ["a", "b"]);
     }

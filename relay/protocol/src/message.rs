@@ -89,7 +89,8 @@ pub struct Hello {
 /// One half of a measurement of the clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Probe {
-    /// When it was sent, in microseconds of the client's own clock. The relay hands it back unread.
+    /// When it was sent, by the client's own clock and in a unit of its choice: the relay hands it
+    /// back unread.
     pub sent: i64,
 }
 

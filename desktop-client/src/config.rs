@@ -1,0 +1,129 @@
+//! The settings of the player's programs: every flag, its default, its unit and its reason.
+//!
+//! Each flag also comes from the environment and from `downbeat.toml`; see
+//! [`downbeat_command_line`].
+
+use clap::{Args, Parser, Subcommand};
+use downbeat_protocol::{MAX_NAME_CHARS, TriggerRequest, clean_name};
+
+use crate::{action::OutputChoice, address::RelayAddress};
+
+/// Press once, and every machine in the room sounds at the same instant.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "downbeat", version, args_conflicts_with_subcommands = true)]
+pub struct Config {
+    /// What to do; without a command, open the window.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The settings of the window.
+    #[command(flatten)]
+    pub window: PlayerConfig,
+}
+
+/// What else the program can do than open its window.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Play without a window.
+    Play(PlayerConfig),
+    /// Bang, and exit once the relay has sent it to everyone.
+    Bang(BangConfig),
+    /// List the outputs, as --device takes them.
+    Devices,
+}
+
+/// The settings of a player.
+#[derive(Clone, Debug, Args)]
+pub struct PlayerConfig {
+    /// Which relay, and under which name.
+    #[command(flatten)]
+    pub relay: RelayConfig,
+    /// Output to play through: a name or an id of `downbeat devices`. The system's default if absent.
+    #[arg(long, value_name = "NAME", env = "DOWNBEAT_DEVICE")]
+    pub device: Option<String>,
+    /// This machine's volume, 0 to 1.
+    // Full, because level is set where the loudspeaker is; the bank leaves room for overlaps.
+    #[arg(long, value_name = "V", env = "DOWNBEAT_VOLUME", default_value_t = 1.0, value_parser = volume)]
+    pub volume: f32,
+}
+
+impl PlayerConfig {
+    /// The output that was asked for.
+    #[must_use]
+    pub fn output(&self) -> OutputChoice {
+        self.device.clone().map_or(OutputChoice::SystemDefault, OutputChoice::Device)
+    }
+}
+
+/// Which relay, and under which name.
+#[derive(Clone, Debug, Args)]
+pub struct RelayConfig {
+    /// The relay: HOST, HOST:PORT, or an http:// or ws:// URL.
+    // This machine, because the first thing anyone tries is both programs on one.
+    #[arg(value_name = "RELAY", env = "DOWNBEAT_RELAY", default_value = "127.0.0.1")]
+    pub relay: RelayAddress,
+    /// What others call this machine. Its host name if absent.
+    #[arg(long, env = "DOWNBEAT_NAME", value_parser = name)]
+    pub name: Option<String>,
+}
+
+impl RelayConfig {
+    /// The name that was given, or the machine's own.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let host = || clean_name(&gethostname::gethostname().to_string_lossy());
+        self.name.clone().or_else(host).unwrap_or_else(|| "player".to_owned())
+    }
+}
+
+/// The settings of a bang.
+#[derive(Clone, Debug, Args)]
+pub struct BangConfig {
+    /// Which relay, and under which name.
+    #[command(flatten)]
+    pub relay: RelayConfig,
+    /// The sound to play. The relay's default sound if absent.
+    #[arg(long, value_name = "NAME", env = "DOWNBEAT_SOUND", value_parser = name)]
+    pub sound: Option<String>,
+    /// Linear factor on its level, 0 to 4.
+    #[arg(long, value_name = "G", env = "DOWNBEAT_GAIN", default_value_t = 1.0)]
+    pub gain: f32,
+    /// Factor on its speed, 0.25 to 4.
+    #[arg(long, value_name = "R", env = "DOWNBEAT_RATE", default_value_t = 1.0)]
+    pub rate: f32,
+    /// How many times.
+    #[arg(long, value_name = "N", env = "DOWNBEAT_COUNT", default_value_t = 1,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub count: u32,
+    /// Milliseconds from one to the next.
+    #[arg(long, value_name = "MS", env = "DOWNBEAT_EVERY", default_value_t = 500)]
+    pub every: u64,
+}
+
+impl BangConfig {
+    /// What to ask of the relay.
+    ///
+    /// # Errors
+    /// The value that is out of its range.
+    pub fn request(&self) -> Result<TriggerRequest, downbeat_protocol::InvalidValue> {
+        let Self { sound, gain, rate, .. } = self;
+        let request = TriggerRequest {
+            sound: sound.clone(),
+            gain: *gain,
+            rate: *rate,
+            ..TriggerRequest::default()
+        };
+        request.validate()?;
+        Ok(request)
+    }
+}
+
+fn volume(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(volume) if (0.0..=1.0).contains(&volume) => Ok(volume),
+        _ => Err("it must be a number from 0 to 1".to_owned()),
+    }
+}
+
+fn name(text: &str) -> Result<String, String> {
+    clean_name(text).ok_or_else(|| format!("a name has 1 to {MAX_NAME_CHARS} characters"))
+}

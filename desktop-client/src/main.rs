@@ -1,0 +1,140 @@
+//! `downbeat`: reads the command line and starts what it asks for.
+
+use std::{process::ExitCode, time::Duration};
+
+use anyhow::Context as _;
+use downbeat::{
+    action::Action,
+    app,
+    audio::device,
+    config::{BangConfig, Command, Config, PlayerConfig},
+    headless,
+    remote::{self, Bangs},
+    session::{self, SessionOptions},
+    state::State,
+    time::LocalClock,
+};
+use downbeat_command_line::{parse, refuse};
+use downbeat_protocol::{ClientKind, TriggerRequest};
+use tracing_subscriber::EnvFilter;
+
+const PROGRAM: &str = "downbeat";
+
+fn main() -> ExitCode {
+    let config = match parse::<Config>(PROGRAM) {
+        Ok(config) => config,
+        Err(code) => return code,
+    };
+    log_to_stderr();
+    let outcome = match config.command {
+        None => open_window(&config.window),
+        Some(Command::Play(player)) => play(&player),
+        Some(Command::Bang(config)) => match config.request() {
+            Ok(request) => bang(&config, request),
+            Err(error) => return refuse(PROGRAM, error),
+        },
+        Some(Command::Devices) => list_devices(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{PROGRAM}: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Warnings, and whatever else `DOWNBEAT_LOG` asks for.
+fn log_to_stderr() {
+    let filter = EnvFilter::builder()
+        .with_env_var("DOWNBEAT_LOG")
+        .with_default_directive(tracing::level_filters::LevelFilter::WARN.into())
+        .from_env_lossy();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+fn session_options(config: &PlayerConfig, kind: ClientKind, clock: LocalClock) -> SessionOptions {
+    SessionOptions {
+        relay: config.relay.relay.to_string(),
+        name: config.relay.name(),
+        kind,
+        output: config.output(),
+        volume: config.volume,
+        clock,
+        cache: downbeat::sounds::cache_folder(),
+    }
+}
+
+fn open_window(config: &PlayerConfig) -> anyhow::Result<()> {
+    let clock = LocalClock::start();
+    let options = session_options(config, ClientKind::Window, clock);
+    let state =
+        State::new(options.relay.clone(), options.name.clone(), options.volume, config.output());
+    let mut started = Ok(());
+    app::run(state, clock, |wake| {
+        let (tell, events) = std::sync::mpsc::channel();
+        let session = session::start(options, move |event| {
+            // A window that is gone needs no news.
+            let _ = tell.send(event);
+            wake();
+        });
+        let actions: Box<dyn FnMut(Action)> = match session {
+            Ok(session) => Box::new(move |action| session.send(action)),
+            Err(error) => {
+                started = Err(error);
+                Box::new(|_| ())
+            }
+        };
+        app::Link { actions, events }
+    })?;
+    started.context("the session could not be started")
+}
+
+fn play(config: &PlayerConfig) -> anyhow::Result<()> {
+    let options = session_options(config, ClientKind::Headless, LocalClock::start());
+    let session =
+        session::start(options, |event| headless::say(&event)).context("cannot start to play")?;
+    event_loop()?.block_on(asked_to_end())?;
+    drop(session);
+    Ok(())
+}
+
+fn bang(config: &BangConfig, request: TriggerRequest) -> anyhow::Result<()> {
+    let relay = config.relay.relay.clone();
+    let every = Duration::from_millis(config.every);
+    let name = config.relay.name();
+    let bangs = Bangs { relay, name, request, count: config.count, every };
+    let banged = remote::bang(&bangs, |number, sound| println!("bang {number}: {sound}"));
+    event_loop()?.block_on(banged).with_context(|| format!("cannot bang at {}", bangs.relay))
+}
+
+fn list_devices() -> anyhow::Result<()> {
+    let devices = device::list()?;
+    anyhow::ensure!(!devices.is_empty(), "there is no output device");
+    for device in devices {
+        let mark = if device.is_default { '*' } else { ' ' };
+        println!("{mark} {}\n    {}", device.name, device.id);
+    }
+    Ok(())
+}
+
+fn event_loop() -> anyhow::Result<tokio::runtime::Runtime> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().build().context("the system gives no event loop")
+}
+
+/// Waits for ctrl-C, or for SIGTERM where there is such a thing.
+async fn asked_to_end() -> anyhow::Result<()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            interrupted = tokio::signal::ctrl_c() => interrupted?,
+            _ = terminate.recv() => {}
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await?;
+    Ok(())
+}

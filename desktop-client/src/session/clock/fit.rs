@@ -1,0 +1,206 @@
+//! The line of relay time through a window of exchanges, and how sure it is.
+//!
+//! Let `o(t)` be relay time minus local time. A probe takes time to travel, so the relay's stamp
+//! says that `o <= received - sent`: a *ceiling*. The answer takes time too: `o >= replied -
+//! arrived`: a *floor*. Whatever the network does, `o` runs between the lowest ceilings and the
+//! highest floors. Two clocks drift apart at an almost constant rate, so `o` is a line, and a line
+//! of slope `d` has room to move up and down by `slack(d)`: half the gap between the ceilings and
+//! the floors when both are sheared by `d`. Only the points of two convex hulls can ever matter
+//! (Moon, Skelly and Towsley, "Estimation and removal of clock skew from network delay
+//! measurements", INFOCOM 1999).
+//!
+//! Which slope? If the delay of each direction is the same least delay `m` plus an exponentially
+//! distributed excess of mean `s`, the likelihood of a line is `exp(2 n m / s)`, as far as `m` fits
+//! between the line and every point. Integrated over `m` and over the height of the line:
+//!
+//! - for a given slope the best height is the middle of the gap, and the truth is spread around it
+//!   as a Laplace distribution of scale `s / 2n`;
+//! - the slopes themselves are weighed by `exp((2 n / s) slack(d))`, times what was known about
+//!   drift before (crystals are within some tens of ppm; after a step, the drift from before it).
+//!
+//! The estimate is the mean under those weights. It is a concave, one-dimensional problem: find
+//! the peak, walk down to where nothing is left, and sum. The exponential is only a model: of the
+//! delays it takes the density near the least one, which is what decides; spikes do not enter.
+//!
+//! That both directions have the same least delay cannot be checked from here, by anyone: so the
+//! error bound always holds half the least round trip, and the spread comes on top.
+
+/// One moment of an exchange: local time in microseconds, relay minus local time in microseconds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Point {
+    pub at: f64,
+    pub offset: f64,
+}
+
+/// What is believed about drift before looking: a hyperbolic distribution, which is bell-shaped
+/// near its centre and has exponential tails, so that a clock that is badly off costs little data.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct DriftPrior {
+    pub centre: f64,
+    pub scale: f64,
+}
+
+impl DriftPrior {
+    fn ln(&self, drift: f64) -> f64 {
+        let z = (drift - self.centre) / self.scale;
+        1.0 - (1.0 + z * z).sqrt()
+    }
+}
+
+/// What the window says, as of local time 0.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fit {
+    /// Relay minus local time, in microseconds.
+    pub offset: f64,
+    /// How fast that grows: microseconds per microsecond.
+    pub drift: f64,
+    pub offset_variance: f64,
+    pub drift_variance: f64,
+    pub covariance: f64,
+    /// Room left between the best line and the points; negative if no line fits.
+    pub slack: f64,
+    /// How much likelier a line gets, in nats, by one microsecond of slack more.
+    pub weight: f64,
+}
+
+/// No drift is looked for beyond this: the kernel's own slewing stops at 500 ppm.
+const MOST_DRIFT: f64 = 1000e-6;
+
+/// Excess delays are never believed to be closer together than this, in microseconds: stamps have
+/// a resolution, and operating systems wake up when it suits them.
+const LEAST_SCALE: f64 = 5.0;
+
+/// How much less likely than the best a slope may be before it is left out, in nats.
+const DEPTH: f64 = 10.0;
+
+/// Slopes that are summed over.
+const SLOPES: i32 = 32;
+
+impl Fit {
+    /// Fits a line to the points, in any order; local time 0 should be near the newest.
+    ///
+    /// Points age: a line that has wandered off since may break an old bound by `wander` times the
+    /// point's age.
+    pub fn new(ceilings: &[Point], floors: &[Point], prior: DriftPrior, wander: f64) -> Self {
+        let raised = ceilings
+            .iter()
+            .map(|p| Point { at: p.at, offset: p.offset + wander * p.at.abs() })
+            .collect();
+        let mirrored = floors
+            .iter()
+            .map(|p| Point { at: p.at, offset: -p.offset + wander * p.at.abs() })
+            .collect();
+        let upper = Side::new(raised, prior.centre);
+        let lower = Side::new(mirrored, -prior.centre);
+
+        let weight = upper.weight + lower.weight;
+        let slack = |drift: f64| 0.5 * (upper.lowest(drift) + lower.lowest(-drift));
+        let middle = |drift: f64| 0.5 * (upper.lowest(drift) - lower.lowest(-drift));
+        let ln = |drift: f64| weight * slack(drift) + prior.ln(drift);
+
+        let best = peak(&ln, -MOST_DRIFT, MOST_DRIFT);
+        let edge = ln(best) - DEPTH;
+        let first = descend(&ln, best, -MOST_DRIFT, edge);
+        let last = descend(&ln, best, MOST_DRIFT, edge);
+
+        // Sums are taken about the best line, so that nothing is lost by cancellation.
+        let height = middle(best);
+        let (mut w, mut wd, mut wm, mut wdd, mut wdm, mut wmm) = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0);
+        for i in 0..=SLOPES {
+            let drift = first + (last - first) * f64::from(i) / f64::from(SLOPES);
+            let share = (ln(drift) - edge - DEPTH).exp();
+            let (d, m) = (drift - best, middle(drift) - height);
+            w += share;
+            wd += share * d;
+            wm += share * m;
+            wdd += share * d * d;
+            wdm += share * d * m;
+            wmm += share * m * m;
+        }
+        let (d, m) = (wd / w, wm / w);
+        let across = 0.25 / (upper.weight * upper.weight) + 0.25 / (lower.weight * lower.weight);
+        Self {
+            offset: height + m,
+            drift: best + d,
+            offset_variance: across + (wmm / w - m * m).max(0.0),
+            drift_variance: (wdd / w - d * d).max(0.0),
+            covariance: wdm / w - d * m,
+            slack: slack(best),
+            weight,
+        }
+    }
+
+    /// Standard deviation of the offset at local time `at`, if both directions have the same least
+    /// delay.
+    pub fn spread(&self, at: f64) -> f64 {
+        (self.offset_variance + at * (2.0 * self.covariance + at * self.drift_variance)).max(0.0).sqrt()
+    }
+}
+
+/// The ceilings, or the floors upside down.
+struct Side {
+    /// The lower convex hull.
+    hull: Vec<Point>,
+    /// Points per microsecond of delay, near the least one.
+    weight: f64,
+}
+
+impl Side {
+    fn new(mut points: Vec<Point>, drift: f64) -> Self {
+        let count = points.len() as f64;
+        let mut excess: Vec<f64> = points.iter().map(|p| p.offset - drift * p.at).collect();
+        excess.sort_by(f64::total_cmp);
+        // The median of an exponential distribution is ln 2 of its mean.
+        let scale = (excess[excess.len() / 2] - excess[0]) / std::f64::consts::LN_2;
+        let weight = count / scale.max(LEAST_SCALE);
+
+        points.sort_by(|a, b| a.at.total_cmp(&b.at));
+        let mut hull: Vec<Point> = Vec::new();
+        for p in points {
+            while let [.., a, b] = hull[..] {
+                if (b.offset - a.offset) * (p.at - a.at) < (p.offset - a.offset) * (b.at - a.at) {
+                    break;
+                }
+                hull.pop();
+            }
+            hull.push(p);
+        }
+        Self { hull, weight }
+    }
+
+    /// Where the line of this slope that touches the points from below crosses local time 0.
+    fn lowest(&self, slope: f64) -> f64 {
+        self.hull.iter().map(|p| p.offset - slope * p.at).fold(f64::INFINITY, f64::min)
+    }
+}
+
+/// Where a concave function is largest, by golden section.
+fn peak(f: &impl Fn(f64) -> f64, mut from: f64, mut to: f64) -> f64 {
+    const GOLDEN: f64 = 0.618_033_988_749_894_9;
+    let (mut a, mut b) = (to - GOLDEN * (to - from), from + GOLDEN * (to - from));
+    let (mut fa, mut fb) = (f(a), f(b));
+    for _ in 0..45 {
+        if fa < fb {
+            from = a;
+            (a, fa) = (b, fb);
+            b = from + GOLDEN * (to - from);
+            fb = f(b);
+        } else {
+            to = b;
+            (b, fb) = (a, fa);
+            a = to - GOLDEN * (to - from);
+            fa = f(a);
+        }
+    }
+    0.5 * (from + to)
+}
+
+/// Where, between `top` and `end`, a function that falls from `top` on passes `level`.
+fn descend(f: &impl Fn(f64) -> f64, top: f64, end: f64, level: f64) -> f64 {
+    let (mut inside, mut outside) = (top, end);
+    for _ in 0..40 {
+        let middle = 0.5 * (inside + outside);
+        if f(middle) > level { inside = middle } else { outside = middle }
+    }
+    outside
+}

@@ -1,0 +1,227 @@
+//! One WebSocket to the relay: connecting, reading texts, writing texts, and saying in plain words
+//! why it ended. It knows nothing of what the texts mean.
+
+use std::{io, pin::Pin, time::Duration};
+
+use downbeat_protocol::SUBPROTOCOL;
+use futures_util::{SinkExt as _, StreamExt as _};
+use thiserror::Error;
+use tokio::{net::TcpStream, time::timeout};
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, connect_async_with_config,
+    tungstenite::{
+        self, Message, Utf8Bytes,
+        client::IntoClientRequest as _,
+        error::{ProtocolError, SubProtocolError},
+        http::HeaderValue,
+        protocol::{CloseFrame, WebSocketConfig, frame::coding::CloseCode},
+    },
+};
+
+use crate::{
+    address::RelayAddress,
+    time::{LocalClock, LocalTime},
+};
+
+/// A machine that is there answers within this on any network a room would use.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// A frame of ours is small: if the kernel cannot take it for so long, no one reads at the far end.
+const SEND_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Largest message that is read: a welcome with thousands of sounds.
+const MESSAGE_BYTES: usize = 4 << 20;
+
+/// Bytes read at once; the usual message is a few hundred.
+const READ_BUFFER_BYTES: usize = 8 << 10;
+
+/// Why there is no connection.
+#[derive(Debug, Error)]
+pub enum LinkError {
+    /// Nothing listens there, the name is unknown, the network is down.
+    #[error("{}", plain_words(.0))]
+    Io(#[from] io::Error),
+    /// Nobody answered.
+    #[error("no answer within {} seconds", .0.as_secs())]
+    TimedOut(Duration),
+    /// Something answers there, but not as a relay does.
+    #[error("what answers there is not a relay ({0})")]
+    NotARelay(String),
+    /// The far end said goodbye.
+    #[error("{}", goodbye(.0.as_ref()))]
+    Closed(Option<CloseFrame>),
+    /// The far end broke the rules of WebSockets.
+    #[error("the connection broke ({0})")]
+    Broken(String),
+}
+
+fn plain_words(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => "no relay is running there".to_owned(),
+        io::ErrorKind::ConnectionReset
+        | io::ErrorKind::ConnectionAborted
+        | io::ErrorKind::BrokenPipe
+        | io::ErrorKind::UnexpectedEof => "the relay went away".to_owned(),
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
+            "that machine cannot be reached from here".to_owned()
+        }
+        io::ErrorKind::TimedOut => "no answer".to_owned(),
+        // The resolver's errors have no kind of their own.
+        _ if error.to_string().contains("lookup") => "no machine has that name".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+fn goodbye(frame: Option<&CloseFrame>) -> String {
+    match frame {
+        Some(frame) if frame.code == CloseCode::Away => "the relay was stopped".to_owned(),
+        Some(frame) if !frame.reason.is_empty() => format!("the relay said: {}", frame.reason),
+        Some(frame) => format!("the relay ended the connection (code {})", frame.code),
+        None => "the relay went away".to_owned(),
+    }
+}
+
+impl From<tungstenite::Error> for LinkError {
+    fn from(error: tungstenite::Error) -> Self {
+        match error {
+            tungstenite::Error::Io(error) => Self::Io(error),
+            tungstenite::Error::ConnectionClosed | tungstenite::Error::AlreadyClosed => {
+                Self::Closed(None)
+            }
+            tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
+                Self::Closed(None)
+            }
+            tungstenite::Error::Http(response) => {
+                Self::NotARelay(format!("HTTP {}", response.status().as_u16()))
+            }
+            other => Self::Broken(other.to_string()),
+        }
+    }
+}
+
+/// One open WebSocket.
+#[derive(Debug)]
+pub struct Link {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    clock: LocalClock,
+    last_heard: LocalTime,
+}
+
+/// A connection that is being made.
+pub type Connecting = Pin<Box<dyn Future<Output = Result<Link, LinkError>>>>;
+
+impl Link {
+    /// Connects to the relay at `address`, offering `downbeat.v1`.
+    ///
+    /// # Errors
+    /// [`LinkError`], within a few seconds.
+    pub async fn connect(address: RelayAddress, clock: LocalClock) -> Result<Self, LinkError> {
+        match Self::connect_offering(&address, Some(SUBPROTOCOL), clock).await {
+            // A server that grants no subprotocol is refused by the WebSocket library, as the
+            // standard asks; it may still speak the seed's wire.
+            Err(Refused::NoSubprotocol) => Self::connect_offering(&address, None, clock).await,
+            other => other,
+        }
+        .map_err(|refused| match refused {
+            Refused::NoSubprotocol => LinkError::NotARelay("no subprotocol".to_owned()),
+            Refused::Other(error) => error,
+        })
+    }
+
+    async fn connect_offering(
+        address: &RelayAddress,
+        subprotocol: Option<&'static str>,
+        clock: LocalClock,
+    ) -> Result<Self, Refused> {
+        let mut request = address.socket().as_str().into_client_request()?;
+        if let Some(name) = subprotocol {
+            let headers = request.headers_mut();
+            headers.insert("Sec-WebSocket-Protocol", HeaderValue::from_static(name));
+        }
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER_BYTES)
+            .max_message_size(Some(MESSAGE_BYTES))
+            .max_frame_size(Some(MESSAGE_BYTES));
+        // Nagle's algorithm would hold a bang back until the last probe is acknowledged.
+        let nodelay = true;
+        let connecting = connect_async_with_config(request, Some(config), nodelay);
+        let (socket, _) = timeout(CONNECT_TIMEOUT, connecting)
+            .await
+            .map_err(|_| Refused::Other(LinkError::TimedOut(CONNECT_TIMEOUT)))??;
+        Ok(Self { socket, clock, last_heard: clock.now() })
+    }
+
+    /// The next text, and when it arrived. Safe to cancel.
+    ///
+    /// # Errors
+    /// Why the connection ended.
+    pub async fn next_text(&mut self) -> Result<(Utf8Bytes, LocalTime), LinkError> {
+        loop {
+            let message = self.socket.next().await;
+            self.last_heard = self.clock.now();
+            match message {
+                Some(Ok(Message::Text(text))) => return Ok((text, self.last_heard)),
+                Some(Ok(Message::Close(frame))) => return Err(LinkError::Closed(frame)),
+                // Pings are answered by the library while it reads.
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return Err(error.into()),
+                None => return Err(LinkError::Closed(None)),
+            }
+        }
+    }
+
+    /// When the far end last sent anything, an answer to a ping included.
+    #[must_use]
+    pub fn last_heard(&self) -> LocalTime {
+        self.last_heard
+    }
+
+    /// Sends one text.
+    ///
+    /// # Errors
+    /// Why the connection is no longer of use.
+    pub async fn send(&mut self, text: String) -> Result<(), LinkError> {
+        self.write(Message::text(text)).await
+    }
+
+    /// Asks a server that speaks no probes whether it is still there.
+    ///
+    /// # Errors
+    /// Why the connection is no longer of use.
+    pub async fn ping(&mut self) -> Result<(), LinkError> {
+        self.write(Message::Ping(Vec::new().into())).await
+    }
+
+    async fn write(&mut self, message: Message) -> Result<(), LinkError> {
+        timeout(SEND_TIMEOUT, self.socket.send(message))
+            .await
+            .map_err(|_| LinkError::TimedOut(SEND_TIMEOUT))?
+            .map_err(LinkError::from)
+    }
+
+    /// Says goodbye, without waiting for the answer longer than a person would.
+    pub async fn close(mut self) {
+        let frame = CloseFrame { code: CloseCode::Away, reason: "".into() };
+        // Whether the goodbye arrives changes nothing: the connection is dropped either way.
+        let _ = timeout(Duration::from_millis(300), self.socket.close(Some(frame))).await;
+    }
+}
+
+enum Refused {
+    NoSubprotocol,
+    Other(LinkError),
+}
+
+impl From<tungstenite::Error> for Refused {
+    fn from(error: tungstenite::Error) -> Self {
+        match error {
+            tungstenite::Error::Protocol(ProtocolError::SecWebSocketSubProtocolError(
+                SubProtocolError::NoSubProtocol,
+            )) => Self::NoSubprotocol,
+            tungstenite::Error::Protocol(other) => {
+                Self::Other(LinkError::NotARelay(other.to_string()))
+            }
+            other => Self::Other(other.into()),
+        }
+    }
+}

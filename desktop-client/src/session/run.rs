@@ -1,0 +1,508 @@
+//! The session's loop: one place where everything that can happen meets, one thing at a time.
+//!
+//! What each thing means is decided elsewhere and without I/O (`conversation`, `timekeeper`,
+//! `stage`); this file carries meanings from the line, the output and the loader to each other and
+//! to whoever watches.
+
+use std::time::Duration;
+
+use downbeat_protocol::{
+    By, ClientId, ClientToRelay, Hello, Report, StopRequest, Trigger, TriggerRequest, Welcome,
+    SEED_TRIGGER_INPUT, RelayTime,
+};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep_until},
+};
+
+use super::{
+    SessionOptions,
+    bank::Bank,
+    conversation::{Conversation, Meaning, Wire},
+    line::{Line, LineNews},
+    stage::{PutOn, Stage},
+    timekeeper::Timekeeper,
+};
+use crate::{
+    action::{Action, OutputChoice},
+    address::RelayAddress,
+    audio::device::{DeviceChoice, DeviceKeeper, DeviceToSession},
+    event::{self, Heard, Output, SessionEvent},
+    sounds::{Cache, Loader, LoaderToSession, Source},
+    time::{LocalClock, LocalTime},
+};
+
+/// A relay says welcome within a round trip; a server that has not by now is a plain one.
+const WELCOME_WITHIN: Duration = Duration::from_secs(1);
+
+/// How often the line is looked after and the relay told how this player does.
+const REPORT_EVERY: Duration = Duration::from_secs(2);
+
+/// A lead that has grown by so much is reported at once: the next trigger should have it.
+const LEAD_NEWS_MICROS: u32 = 2_000;
+
+/// While something sounds, the stage is looked after and the meter read this often.
+const STAGE_EVERY: Duration = Duration::from_millis(33);
+
+/// A latency that has changed by so much is shown again.
+const LATENCY_NEWS_MICROS: u32 = 500;
+
+/// Bangs kept while it is not yet known what the far end speaks.
+const HELD_BANGS: usize = 8;
+
+/// What the session's helpers may have waiting. They send a few messages a second; one that is
+/// ahead by so many blocks until the session has caught up, which harms nothing.
+const HELPER_QUEUE: usize = 256;
+
+/// From the session's helpers.
+enum Helped {
+    Device(DeviceToSession),
+    Loader(LoaderToSession),
+}
+
+/// Runs a session until the other end of `actions` is dropped.
+pub(super) async fn run(
+    options: SessionOptions,
+    mut actions: mpsc::Receiver<Action>,
+    tell: impl FnMut(SessionEvent) + Send + 'static,
+) {
+    let (helpers, mut helped) = mpsc::channel(HELPER_QUEUE);
+    let mut session = Session::new(&options, &helpers, Box::new(tell));
+    session.set_relay(&options.relay);
+    loop {
+        let wake = session.wake_at();
+        tokio::select! {
+            action = actions.recv() => match action {
+                Some(action) => session.act(action).await,
+                None => break,
+            },
+            news = session.line.next() => session.line_news(news).await,
+            Some(news) = helped.recv() => session.helper_news(news),
+            () = sleep_until(wake) => session.wake().await,
+        }
+    }
+    // The helpers block on a full queue; with its other end gone they end instead.
+    drop(helped);
+    session.line.close().await;
+}
+
+struct Session {
+    hello: Hello,
+    clock: LocalClock,
+    tell: Box<dyn FnMut(SessionEvent) + Send>,
+    line: Line,
+    conversation: Conversation,
+    timekeeper: Timekeeper,
+    stage: Stage,
+    bank: Bank,
+    devices: DeviceKeeper,
+    /// The open output, as it was last shown.
+    shown_output: Option<ShownOutput>,
+    /// Bangs that wait for the far end to show what it speaks.
+    held: Vec<Option<String>>,
+    welcome_due: Option<Instant>,
+    report_due: Instant,
+    reported_lead_micros: u32,
+    stage_due: Option<Instant>,
+}
+
+struct ShownOutput {
+    id: String,
+    name: String,
+    latency_micros: u32,
+}
+
+impl Session {
+    fn new(
+        options: &SessionOptions,
+        helpers: &mpsc::Sender<Helped>,
+        tell: Box<dyn FnMut(SessionEvent) + Send>,
+    ) -> Self {
+        let SessionOptions { name, kind, clock, volume, .. } = options.clone();
+        let to_session = helpers.clone();
+        let loader = Loader::start(Cache::open(options.cache.clone()), move |news| {
+            // A session that is gone needs no sounds.
+            let _ = to_session.blocking_send(Helped::Loader(news));
+        });
+        let to_session = helpers.clone();
+        let devices = DeviceKeeper::start(device_choice(options.output.clone()), clock, move |news| {
+            let _ = to_session.blocking_send(Helped::Device(news));
+        });
+        let bank = Bank::new(loader);
+        let mut stage = Stage::new(volume);
+        stage.set_bank(bank.sounds());
+        let client = concat!("downbeat/", env!("CARGO_PKG_VERSION")).to_owned();
+        Self {
+            hello: Hello { name, kind, client },
+            clock,
+            tell,
+            line: Line::new(clock),
+            conversation: Conversation::new(),
+            timekeeper: Timekeeper::new(),
+            stage,
+            bank,
+            devices,
+            shown_output: None,
+            held: Vec::new(),
+            welcome_due: None,
+            report_due: Instant::now() + REPORT_EVERY,
+            reported_lead_micros: 0,
+            stage_due: None,
+        }
+    }
+
+    fn tell(&mut self, event: SessionEvent) {
+        (self.tell)(event);
+    }
+
+    // What the person wants.
+
+    async fn act(&mut self, action: Action) {
+        match action {
+            Action::Bang { sound } => self.bang(sound).await,
+            Action::StopAll => self.say(&ClientToRelay::Stop(StopRequest::default())).await,
+            Action::SetVolume(volume) => self.stage.set_volume(volume),
+            Action::SetOutput(choice) => self.devices.choose(device_choice(choice)),
+            Action::SetRelay(relay) => self.set_relay(&relay),
+            Action::RetryNow => self.line.retry_now(),
+        }
+    }
+
+    fn set_relay(&mut self, relay: &str) {
+        self.end_talk();
+        match relay.parse::<RelayAddress>() {
+            Ok(address) => self.line.dial(address),
+            Err(error) => {
+                self.line.hang_up();
+                self.tell(SessionEvent::WrongAddress { reason: error.to_string() });
+            }
+        }
+    }
+
+    async fn bang(&mut self, sound: Option<String>) {
+        match self.conversation.wire() {
+            Wire::Downbeat(_) => {
+                let request = TriggerRequest { sound, ..TriggerRequest::default() };
+                self.say(&ClientToRelay::Trigger(request)).await;
+            }
+            Wire::Plain => {
+                let sent = self.line.say_text(SEED_TRIGGER_INPUT.to_owned()).await;
+                self.mind(sent);
+            }
+            // Bangs made before the far end has shown what it speaks are its first.
+            Wire::Unknown if self.welcome_due.is_some() && self.held.len() < HELD_BANGS => {
+                self.held.push(sound);
+            }
+            Wire::Unknown => {}
+        }
+    }
+
+    // The line.
+
+    async fn say(&mut self, message: &ClientToRelay) {
+        // Who speaks the seed's wire is told nothing else; before the hello nothing is said.
+        if matches!(self.conversation.wire(), Wire::Downbeat(_)) {
+            let sent = self.line.say(message).await;
+            self.mind(sent);
+        }
+    }
+
+    fn mind(&mut self, sent: Result<(), LineNews>) {
+        if let Err(LineNews::Down { reason, retry_in }) = sent {
+            self.lost(reason, retry_in);
+        }
+    }
+
+    async fn line_news(&mut self, news: LineNews) {
+        match news {
+            LineNews::Trying => {
+                let relay = self.line.address().map(ToString::to_string).unwrap_or_default();
+                self.tell(SessionEvent::Connecting { relay });
+            }
+            LineNews::Up => {
+                self.conversation.begin();
+                self.welcome_due = Some(Instant::now() + WELCOME_WITHIN);
+                let hello = ClientToRelay::Hello(self.hello.clone());
+                let sent = self.line.say(&hello).await;
+                self.mind(sent);
+            }
+            LineNews::Text(text, arrived) => {
+                let meaning = self.conversation.hear(&text);
+                self.understand(meaning, arrived).await;
+            }
+            LineNews::Down { reason, retry_in } => self.lost(reason, retry_in),
+        }
+    }
+
+    fn lost(&mut self, reason: String, retry_in: Duration) {
+        self.end_talk();
+        self.tell(SessionEvent::Lost { reason, retry_in });
+    }
+
+    fn end_talk(&mut self) {
+        self.conversation.begin();
+        self.welcome_due = None;
+        self.held.clear();
+    }
+
+    // What the relay says.
+
+    async fn understand(&mut self, meaning: Meaning, now: LocalTime) {
+        match meaning {
+            Meaning::Welcomed { welcome, new_epoch, missed } => {
+                self.welcomed(*welcome, new_epoch, now);
+                for sounding in missed {
+                    self.put_on(sounding.trigger, sounding.stop_at, now);
+                }
+                self.release_held().await;
+            }
+            Meaning::Probed(reply) => {
+                self.timekeeper.hear(reply, now);
+                self.stage.set_clock(self.timekeeper.estimate(), now);
+            }
+            Meaning::Cue(trigger) => self.put_on(trigger, None, now),
+            Meaning::Silence(stop) => {
+                self.stage.stop(&stop, now);
+                self.look_after_stage();
+            }
+            Meaning::Roster(roster) => self.tell(SessionEvent::Roster(roster)),
+            Meaning::Refused(refusal) => {
+                self.tell(SessionEvent::Refused { reason: refusal.message });
+            }
+            Meaning::PlainCue => {
+                self.is_plain().await;
+                self.put_on_plain(now);
+            }
+            Meaning::Nothing(why) => tracing::debug!(why, "passed over a text from the relay"),
+        }
+    }
+
+    fn welcomed(&mut self, welcome: Welcome, new_epoch: bool, now: LocalTime) {
+        tracing::info!(relay = welcome.relay, epoch = %welcome.epoch, "welcomed");
+        self.welcome_due = None;
+        self.line.answered();
+        if new_epoch {
+            self.stage.leave_epoch();
+        } else {
+            let sounding: Vec<_> = welcome.sounding.iter().map(|s| s.trigger.seq).collect();
+            self.stage.keep_only(&sounding, now);
+        }
+        // Another connection may take another way through the network, and the machine may have
+        // slept in between: the clocks are measured afresh.
+        self.timekeeper.reset();
+        self.stage.set_clock(None, now);
+        self.stage.reset_tally();
+        self.reported_lead_micros = 0;
+        if let Some(address) = self.line.address() {
+            let source = Source::Relay { base: address.http().clone() };
+            self.bank.serve(source, welcome.sounds, welcome.default_sound);
+        }
+        self.connected(event::Wire::Downbeat { id: welcome.id });
+    }
+
+    async fn is_plain(&mut self) {
+        if self.welcome_due.take().is_some() {
+            self.line.answered();
+            self.stage.leave_epoch();
+            self.bank.serve_embedded();
+            self.connected(event::Wire::Plain);
+            self.release_held().await;
+        }
+    }
+
+    fn connected(&mut self, wire: event::Wire) {
+        self.stage.set_bank(self.bank.sounds());
+        let bank = self.bank.sounds().to_vec();
+        let default_sound = self.bank.default_sound().to_owned();
+        self.tell(SessionEvent::Connected { wire, bank, default_sound });
+    }
+
+    async fn release_held(&mut self) {
+        for sound in std::mem::take(&mut self.held) {
+            self.bang(sound).await;
+        }
+    }
+
+    // What sounds.
+
+    fn put_on(&mut self, trigger: Trigger, stop_at: Option<RelayTime>, now: LocalTime) {
+        if !trigger.is_for(&self.hello.name) {
+            return;
+        }
+        let own = self.conversation.wire() == Wire::Downbeat(trigger.by.id);
+        let (sound, by) = (trigger.sound.clone(), Some(trigger.by.name.clone()));
+        let put_on = self.stage.put_on(trigger, stop_at, now);
+        self.heard(put_on, sound, by, own);
+    }
+
+    /// A trigger of the seed's wire says nothing but "now".
+    fn put_on_plain(&mut self, now: LocalTime) {
+        let sound = self.bank.default_sound().to_owned();
+        let trigger = Trigger {
+            seq: 0,
+            play_at: RelayTime::from_micros(0),
+            sound: sound.clone(),
+            gain: 1.0,
+            rate: 1.0,
+            pan: 0.0,
+            target: None,
+            data: None,
+            by: By { id: ClientId(0), name: String::new() },
+        };
+        let put_on = self.stage.put_on_now(trigger, now);
+        self.heard(put_on, sound, None, false);
+    }
+
+    fn heard(&mut self, put_on: Option<PutOn>, sound: String, by: Option<String>, own: bool) {
+        let Some(PutOn { at, late }) = put_on else {
+            tracing::warn!(sound, "a trigger names a sound that is not in the bank");
+            return;
+        };
+        self.look_after_stage();
+        self.tell(SessionEvent::Heard(Heard { sound, by, own, at, late }));
+    }
+
+    fn look_after_stage(&mut self) {
+        self.stage_due.get_or_insert_with(|| Instant::now() + STAGE_EVERY);
+    }
+
+    // The output and the sounds.
+
+    fn helper_news(&mut self, news: Helped) {
+        let now = self.clock.now();
+        match news {
+            Helped::Loader(news) => {
+                let (event, decoded) = self.bank.take(news);
+                if let Some(decoded) = decoded {
+                    self.stage.set_sound(decoded.name, decoded.sound, now);
+                }
+                if let Some(event) = event {
+                    self.tell(event);
+                }
+            }
+            Helped::Device(DeviceToSession::Opened { player, device }) => {
+                self.bank.set_rate(player.format().rate);
+                self.stage.set_output(Some(player), now);
+                let latency_micros = 0;
+                self.shown_output =
+                    Some(ShownOutput { id: device.id, name: device.name, latency_micros });
+                self.show_output(true);
+            }
+            Helped::Device(DeviceToSession::Lost { reason }) => {
+                self.stage.set_output(None, now);
+                self.shown_output = None;
+                self.tell(SessionEvent::OutputLost { reason });
+            }
+            Helped::Device(DeviceToSession::Devices(devices)) => {
+                let output = |d: crate::audio::device::DeviceInfo| Output {
+                    id: d.id,
+                    name: d.name,
+                    is_default: d.is_default,
+                };
+                self.tell(SessionEvent::Outputs(devices.into_iter().map(output).collect()));
+            }
+        }
+    }
+
+    /// Shows the open output: when it was opened, and when its latency has settled elsewhere.
+    fn show_output(&mut self, opened: bool) {
+        let latency_micros = self.latency_micros().unwrap_or(0);
+        let Some(shown) = &mut self.shown_output else { return };
+        if opened || shown.latency_micros.abs_diff(latency_micros) >= LATENCY_NEWS_MICROS {
+            shown.latency_micros = latency_micros;
+            let (id, name) = (shown.id.clone(), shown.name.clone());
+            self.tell(SessionEvent::OutputOpened { id, name, latency_micros });
+        }
+    }
+
+    fn latency_micros(&self) -> Option<u32> {
+        let latency_nanos = self.stage.peek()?.latency_nanos?;
+        u32::try_from(latency_nanos.max(0) / 1000).ok()
+    }
+
+    // What is due by the clock.
+
+    fn wake_at(&self) -> Instant {
+        let mut due = self.report_due;
+        if matches!(self.conversation.wire(), Wire::Downbeat(_)) {
+            let probe_due = self.timekeeper.probe_due(self.clock.now());
+            due = due.min(self.clock.instant(probe_due).into());
+        }
+        [self.welcome_due, self.stage_due].into_iter().flatten().fold(due, Instant::min)
+    }
+
+    async fn wake(&mut self) {
+        let now = Instant::now();
+        if self.welcome_due.is_some_and(|due| due <= now) {
+            self.conversation.give_up_on_welcome();
+            self.is_plain().await;
+        }
+        if matches!(self.conversation.wire(), Wire::Downbeat(_)) {
+            let local = self.clock.now();
+            if self.timekeeper.probe_due(local) <= local {
+                let probe = self.timekeeper.probe(local);
+                self.say(&ClientToRelay::Probe(probe)).await;
+            }
+        }
+        if self.stage_due.is_some_and(|due| due <= now) {
+            self.tend_stage();
+        }
+        if self.report_due <= now || self.lead_has_grown() {
+            self.report_due = now + REPORT_EVERY;
+            let checked = self.line.check().await;
+            self.mind(checked);
+            self.show_output(false);
+            self.tell(SessionEvent::Clock { error_micros: self.clock_error_micros() });
+            self.report().await;
+        }
+    }
+
+    fn tend_stage(&mut self) {
+        self.stage.tick(self.clock.now());
+        let stats = self.stage.stats().unwrap_or_default();
+        self.tell(SessionEvent::Meter { peak: stats.peak, voices: stats.voices });
+        let moves = self.stage.is_active() || stats.peak != [0.0; 2];
+        self.stage_due = moves.then(|| Instant::now() + STAGE_EVERY);
+    }
+
+    fn lead_micros(&self) -> u32 {
+        self.timekeeper.lead_micros(self.stage.reach_nanos())
+    }
+
+    fn lead_has_grown(&self) -> bool {
+        self.stage.peek().is_some()
+            && self.timekeeper.estimate().is_some()
+            && self.lead_micros() > self.reported_lead_micros + LEAD_NEWS_MICROS
+    }
+
+    fn clock_error_micros(&self) -> Option<u32> {
+        Some(self.timekeeper.estimate()?.error_micros(self.clock.now()))
+    }
+
+    async fn report(&mut self) {
+        let clock_error_micros = self.clock_error_micros();
+        let stats = self.stage.peek();
+        // A lead is needed only by who can sound, and known only with the clock.
+        let lead_micros =
+            clock_error_micros.and(stats.as_ref()).map(|_| self.lead_micros());
+        self.reported_lead_micros = lead_micros.unwrap_or(0);
+        let tally = self.stage.tally();
+        let report = Report {
+            lead_micros,
+            clock_error_micros,
+            latency_micros: self.latency_micros(),
+            triggers: tally.triggers,
+            late: tally.late,
+            lateness_micros: tally.lateness_micros,
+            xruns: stats.map_or(0, |stats| stats.xruns),
+        };
+        self.say(&ClientToRelay::Report(report)).await;
+    }
+}
+
+fn device_choice(choice: OutputChoice) -> DeviceChoice {
+    match choice {
+        OutputChoice::SystemDefault => DeviceChoice::Default,
+        OutputChoice::Device(id) => DeviceChoice::Named(id),
+    }
+}

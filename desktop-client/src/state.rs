@@ -1,0 +1,271 @@
+//! Everything the window shows, as plain data. It has one owner, the window's thread, and changes
+//! only by what the session says and what the person picks.
+//!
+//! Nothing here draws, blocks, or reads a clock.
+
+use std::{collections::VecDeque, time::Duration};
+
+use downbeat_protocol::{Roster, SoundInfo};
+
+use crate::{
+    action::{Action, OutputChoice},
+    event::{Heard, Output, SessionEvent, Wire},
+};
+
+/// Triggers that are remembered: as many as can be on their way to their instant, or still fading
+/// from the window, when people bang as fast as they can.
+pub const RECENT: usize = 16;
+
+/// Everything the window shows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct State {
+    /// The relay's address, as people read it.
+    pub relay: String,
+    /// This player's name.
+    pub name: String,
+    /// How things stand with the relay.
+    pub connection: Connection,
+    /// The sounds that can be banged.
+    pub bank: Vec<BankSound>,
+    /// Name of the sound that a bang plays.
+    pub selected: Option<String>,
+    /// This machine's volume, 0 to 1.
+    pub volume: f32,
+    /// Where the sound goes.
+    pub output: OutputState,
+    /// What the person chose to play through.
+    pub output_choice: OutputChoice,
+    /// What can be chosen.
+    pub outputs: Vec<Output>,
+    /// Who is here.
+    pub roster: Roster,
+    /// The last triggers that sounded here, or are about to, oldest first; at most [`RECENT`].
+    pub recent: VecDeque<Heard>,
+    /// How many have since the window opened.
+    pub heard: u64,
+    /// How far this machine's idea of relay time can be off.
+    pub clock_error_micros: Option<u32>,
+    /// What the meter shows.
+    pub meter: Meter,
+    /// What the relay refused last; cleared by the next trigger heard.
+    pub refusal: Option<String>,
+}
+
+/// How things stand with the relay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Connection {
+    /// A first answer is awaited.
+    Connecting,
+    /// The relay answered, and speaks this.
+    Connected(Wire),
+    /// It is lost, and being tried again.
+    Lost {
+        /// Why, in plain words.
+        reason: String,
+        /// How long the session waits before the next try.
+        retry_in: Duration,
+    },
+    /// The address can never be connected to.
+    WrongAddress {
+        /// Why, in plain words.
+        reason: String,
+    },
+}
+
+/// Where the sound goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OutputState {
+    /// An output is being opened.
+    Opening,
+    /// Sound leaves through this one.
+    Open {
+        /// Its id.
+        id: String,
+        /// Its name.
+        name: String,
+        /// From the mix to the converter.
+        latency_micros: u32,
+    },
+    /// There is none; it is looked for.
+    None {
+        /// Why, in plain words.
+        reason: String,
+    },
+}
+
+/// One sound that can be banged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BankSound {
+    /// What the relay says of it.
+    pub info: SoundInfo,
+    /// Whether it can be heard here.
+    pub readiness: Readiness,
+}
+
+/// Whether a sound can be heard here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// It is being fetched and decoded.
+    Loading,
+    /// It can.
+    Ready,
+    /// It cannot.
+    Failed {
+        /// Why, in plain words.
+        reason: String,
+    },
+}
+
+/// What the meter shows: linear levels, 1 is full scale.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Meter {
+    /// Highest level since the last one, left and right.
+    pub peak: [f32; 2],
+    /// Voices that sound.
+    pub voices: u32,
+}
+
+impl State {
+    /// What a window shows before the session has said anything.
+    #[must_use]
+    pub fn new(relay: String, name: String, volume: f32, output_choice: OutputChoice) -> Self {
+        Self {
+            relay,
+            name,
+            connection: Connection::Connecting,
+            bank: Vec::new(),
+            selected: None,
+            volume,
+            output: OutputState::Opening,
+            output_choice,
+            outputs: Vec::new(),
+            roster: Roster { total: 0, clients: Vec::new(), lead_micros: 0 },
+            recent: VecDeque::with_capacity(RECENT),
+            heard: 0,
+            clock_error_micros: None,
+            meter: Meter::default(),
+            refusal: None,
+        }
+    }
+
+    /// Whether a bang would go anywhere.
+    #[must_use]
+    pub fn can_bang(&self) -> bool {
+        matches!(self.connection, Connection::Connected(_))
+    }
+
+    /// The last trigger that sounded here.
+    #[must_use]
+    pub fn last(&self) -> Option<&Heard> {
+        self.recent.back()
+    }
+
+    /// Whether the output is gone, rather than open or being opened.
+    #[must_use]
+    pub fn output_problem(&self) -> Option<&str> {
+        match &self.output {
+            OutputState::None { reason } => Some(reason),
+            OutputState::Opening | OutputState::Open { .. } => None,
+        }
+    }
+
+    /// Takes in what the person picked. The session is told the same action, and acts on it.
+    pub fn pick(&mut self, action: &Action) {
+        match action {
+            Action::SelectSound(name) => self.selected = Some(name.clone()),
+            Action::SetVolume(volume) => self.volume = volume.clamp(0.0, 1.0),
+            Action::SetOutput(choice) => {
+                self.output_choice = choice.clone();
+                self.output = OutputState::Opening;
+            }
+            Action::SetRelay(relay) => {
+                self.relay.clone_from(relay);
+                self.connection = Connection::Connecting;
+                self.refusal = None;
+                self.leave_room();
+            }
+            Action::Bang { .. } | Action::StopAll | Action::RetryNow => {}
+        }
+    }
+
+    /// Takes in what the session said.
+    pub fn apply(&mut self, event: SessionEvent) {
+        match event {
+            SessionEvent::Connecting { relay } => {
+                if self.relay != relay {
+                    self.relay = relay;
+                    self.connection = Connection::Connecting;
+                }
+                // While the same relay is tried again, the reason it was lost stays on show.
+            }
+            SessionEvent::Connected { wire, bank, default_sound } => {
+                self.connection = Connection::Connected(wire);
+                self.take_bank(bank, &default_sound);
+                self.refusal = None;
+            }
+            SessionEvent::Lost { reason, retry_in } => {
+                self.connection = Connection::Lost { reason, retry_in };
+                self.leave_room();
+            }
+            SessionEvent::WrongAddress { reason } => {
+                self.connection = Connection::WrongAddress { reason };
+                self.leave_room();
+            }
+            SessionEvent::SoundReady { name } => self.set_readiness(&name, Readiness::Ready),
+            SessionEvent::SoundFailed { name, reason } => {
+                self.set_readiness(&name, Readiness::Failed { reason });
+            }
+            SessionEvent::BankReady { .. } => {}
+            SessionEvent::OutputOpened { id, name, latency_micros } => {
+                self.output = OutputState::Open { id, name, latency_micros };
+            }
+            SessionEvent::OutputLost { reason } => {
+                self.output = OutputState::None { reason };
+                self.meter = Meter::default();
+            }
+            SessionEvent::Outputs(outputs) => self.outputs = outputs,
+            SessionEvent::Roster(roster) => self.roster = roster,
+            SessionEvent::Heard(heard) => {
+                self.heard += 1;
+                if self.recent.len() == RECENT {
+                    self.recent.pop_front();
+                }
+                self.recent.push_back(heard);
+                self.refusal = None;
+            }
+            SessionEvent::Refused { reason } => self.refusal = Some(reason),
+            SessionEvent::Clock { error_micros } => self.clock_error_micros = error_micros,
+            SessionEvent::Meter { peak, voices } => self.meter = Meter { peak, voices },
+        }
+    }
+
+    fn take_bank(&mut self, bank: Vec<SoundInfo>, default_sound: &str) {
+        let known = std::mem::take(&mut self.bank);
+        self.bank = bank
+            .into_iter()
+            .map(|info| {
+                let readiness = known
+                    .iter()
+                    .find(|old| old.info.hash == info.hash)
+                    .map_or(Readiness::Loading, |old| old.readiness.clone());
+                BankSound { info, readiness }
+            })
+            .collect();
+        let offered = |name: &String| self.bank.iter().any(|sound| sound.info.name == *name);
+        if !self.selected.as_ref().is_some_and(offered) {
+            self.selected = Some(default_sound.to_owned()).filter(offered);
+        }
+    }
+
+    fn set_readiness(&mut self, name: &str, readiness: Readiness) {
+        if let Some(sound) = self.bank.iter_mut().find(|sound| sound.info.name == name) {
+            sound.readiness = readiness;
+        }
+    }
+
+    fn leave_room(&mut self) {
+        self.roster.clients.clear();
+        self.roster.total = 0;
+        self.clock_error_micros = None;
+    }
+}

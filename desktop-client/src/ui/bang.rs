@@ -1,0 +1,376 @@
+//! The bang: the disc, its flash, the last trigger, and why it cannot bang when it cannot.
+//!
+//! It bangs when the pointer or the key goes *down*; a release is too late for a musician.
+
+use std::time::Duration;
+
+use egui::{
+    Align2, Event, Id, Key, PointerButton, Pos2, Rect, Response, Sense, Stroke, Ui, Vec2,
+    WidgetInfo,
+    accesskit::{Action as Request, Role},
+    pos2, vec2,
+};
+
+use super::{
+    Memory,
+    layout::Layout,
+    parts::{self, Look},
+    theme::{self, GRID, PAD, ROUNDING, color, size},
+    words,
+};
+use crate::{
+    action::Action,
+    event::Heard,
+    state::{Connection, State},
+    time::LocalTime,
+};
+
+/// The flash is brightest at its instant, and gone after this long.
+const HEAT_SECONDS: f32 = 0.22;
+/// Its ring travels a little longer.
+const RING_SECONDS: f32 = 0.36;
+/// How far the ring travels, as a share of the disc's radius.
+const RING_REACH: f32 = 0.14;
+/// Between two pictures of a flash.
+const FRAME: Duration = Duration::from_millis(16);
+
+/// What a flash looks like now.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Flash {
+    /// How hot the disc is, 0 to 1.
+    heat: f32,
+    /// How far each ring is on its way, 0 to 1.
+    rings: Vec<f32>,
+    /// When there is something new to see; none if nothing will change by itself.
+    next: Option<Duration>,
+}
+
+impl Flash {
+    /// Every trigger flashes on its own at the instant at which it sounds, however many are on
+    /// their way.
+    fn at(now: LocalTime, triggers: impl IntoIterator<Item = LocalTime>) -> Self {
+        let mut flash = Self::default();
+        for instant in triggers {
+            let age = now.nanos_since(instant);
+            let next = if age < 0 {
+                Duration::from_nanos(age.unsigned_abs())
+            } else {
+                let seconds = age as f32 / 1e9;
+                if seconds >= RING_SECONDS {
+                    continue;
+                }
+                let cooled = (1.0 - seconds / HEAT_SECONDS).max(0.0);
+                flash.heat = flash.heat.max(cooled * cooled);
+                flash.rings.push(seconds / RING_SECONDS);
+                FRAME
+            };
+            flash.next = Some(flash.next.map_or(next, |sooner| sooner.min(next)));
+        }
+        flash
+    }
+}
+
+/// Shows the bang. `keyboard` says whether Space and Enter are its own.
+pub fn show(
+    ui: &mut Ui,
+    places: &Layout,
+    state: &State,
+    now: LocalTime,
+    keyboard: bool,
+    memory: &mut Memory,
+) -> Vec<Action> {
+    let mut actions = Vec::new();
+    let able = state.can_bang();
+    let response = interact(ui, places, state);
+    let flash = Flash::at(now, state.recent.iter().map(|heard| heard.at));
+    if let Some(next) = flash.next {
+        ui.ctx().request_repaint_after(next);
+    }
+
+    if able {
+        for _ in 0..bangs(ui, places, &response, keyboard) {
+            actions.push(Action::Bang { sound: state.selected.clone() });
+        }
+    }
+    let pressed = able && is_pressed(ui, &response, keyboard);
+    paint(ui, places, &response, &flash, able, pressed);
+    write_on_disc(ui, places, state, &flash, pressed);
+    show_last(ui, places.last, state.last());
+    show_refusal(ui, places, state);
+    show_obstacle(ui, places, state, memory, &mut actions);
+    actions
+}
+
+fn interact(ui: &mut Ui, places: &Layout, state: &State) -> Response {
+    let rect = Rect::from_center_size(places.center, Vec2::splat(2.0 * places.radius));
+    let response = ui.interact(rect, Id::unique("bang"), Sense::click());
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, state.can_bang(), "Bang"));
+    response
+}
+
+/// How often the person banged since the last frame.
+fn bangs(ui: &Ui, places: &Layout, response: &Response, keyboard: bool) -> usize {
+    let on_disc = |position: Pos2| {
+        position.distance(places.center) <= places.radius
+            && ui.ctx().layer_id_at(position).is_none_or(|layer| layer == ui.layer_id())
+    };
+    ui.input(|input| {
+        let down = |event: &&Event| match event {
+            Event::PointerButton { pos, button: PointerButton::Primary, pressed: true, .. } => {
+                on_disc(*pos)
+            }
+            Event::Key {
+                key: Key::Space | Key::Enter,
+                pressed: true,
+                repeat: false,
+                modifiers,
+                ..
+            } => keyboard && !modifiers.command && !modifiers.alt,
+            _ => false,
+        };
+        input.events.iter().filter(down).count()
+            + input.num_accesskit_action_requests(response.id, Request::Click)
+    })
+}
+
+fn is_pressed(ui: &Ui, response: &Response, keyboard: bool) -> bool {
+    let by_key =
+        keyboard && ui.input(|input| input.key_down(Key::Space) || input.key_down(Key::Enter));
+    response.is_pointer_button_down_on() || by_key
+}
+
+fn paint(ui: &Ui, places: &Layout, response: &Response, flash: &Flash, able: bool, pressed: bool) {
+    let painter = ui.painter();
+    let (center, full) = (places.center, places.radius);
+    let pixel = 1.0 / ui.pixels_per_point() / full;
+    let clear = egui::Color32::TRANSPARENT;
+
+    // Light thrown on the surroundings.
+    let bloom = full * 1.45;
+    let base = full / bloom;
+    let thrown = theme::glow(color::ACCENT_HOT, 0.30 * flash.heat);
+    let nearby = theme::glow(color::ACCENT, 0.16 * flash.heat);
+    parts::disc(
+        painter,
+        center,
+        bloom,
+        Vec2::ZERO,
+        &[(0.0, thrown), (base, thrown), (base + 0.12, nearby), (1.0, theme::glow(clear, 0.0))],
+    );
+    for &way in &flash.rings {
+        let fade = (1.0 - way) * (1.0 - way);
+        let radius = full * (1.06 + RING_REACH * way);
+        painter.circle_stroke(
+            center,
+            radius,
+            Stroke::new(1.0 + 3.0 * fade, color::ACCENT_HOT.gamma_multiply(0.7 * fade)),
+        );
+    }
+
+    // The bezel: a recess that the disc sits in.
+    let rim = full * 1.05;
+    parts::disc(
+        painter,
+        center,
+        rim,
+        Vec2::ZERO,
+        &[
+            (0.0, color::WELL),
+            (0.97, color::WELL),
+            (0.985, color::LINE),
+            (1.0 - pixel, color::LINE),
+            (1.0, clear),
+        ],
+    );
+
+    // The disc, lit from above.
+    let radius = if pressed { full * 0.975 } else { full };
+    let (bright, body, deep) = if able {
+        let hover = if response.hovered() { 0.12 } else { 0.0 };
+        let press = if pressed { 0.18 } else { 0.0 };
+        let tint = |base| {
+            let base = theme::mix(theme::mix(base, color::TEXT, hover), color::WELL, press);
+            theme::mix(base, color::ACCENT_HOT, flash.heat)
+        };
+        (tint(color::ACCENT_LIGHT), tint(color::ACCENT), tint(color::ACCENT_DEEP))
+    } else {
+        (color::RAISED_HOVER, color::RAISED, color::PANEL)
+    };
+    let light = vec2(0.0, -0.28 * radius);
+    parts::disc(
+        painter,
+        center,
+        radius,
+        light,
+        &[
+            (0.0, bright),
+            (0.55, theme::mix(bright, body, 0.7)),
+            (0.86, body),
+            (0.965, theme::mix(body, deep, 0.55)),
+            (1.0 - pixel, deep),
+            (1.0, clear),
+        ],
+    );
+    // A thin bright edge where the light meets the rim.
+    let edge = theme::mix(bright, color::TEXT, if able { 0.35 } else { 0.1 });
+    painter.circle_stroke(center, radius * 0.965, Stroke::new(1.0, edge.gamma_multiply(0.35)));
+    if response.has_focus() {
+        painter.circle_stroke(center, rim + 3.0, Stroke::new(2.0, color::TEXT));
+    }
+}
+
+fn write_on_disc(ui: &mut Ui, places: &Layout, state: &State, flash: &Flash, pressed: bool) {
+    let radius = places.radius * if pressed { 0.975 } else { 1.0 };
+    let able = state.can_bang();
+    let ink = if able { color::ON_ACCENT } else { theme::mix(color::RAISED, color::MUTED, 0.55) };
+    let ink = theme::mix(ink, color::ACCENT_DEEP, if able { 0.25 * flash.heat } else { 0.0 });
+    let across = |y: f32, height: f32, width: f32| {
+        Rect::from_center_size(places.center + vec2(0.0, y * radius), vec2(width, height) * radius)
+    };
+    let word = (radius * 0.40).round();
+    ui.painter().text(
+        places.center - vec2(0.0, 0.08 * radius),
+        Align2::CENTER_CENTER,
+        "BANG",
+        theme::bold(word),
+        ink,
+    );
+    let (below, font) = match (&state.connection, &state.selected) {
+        (Connection::Connecting, _) => ("Connecting…", theme::bold(size::NAME)),
+        (_, Some(sound)) => {
+            (sound.as_str(), theme::bold((radius * 0.15).clamp(size::BODY, 32.0).round()))
+        }
+        (_, None) => ("", theme::bold(size::NAME)),
+    };
+    let ink = if able { ink } else { color::MUTED };
+    parts::line(ui, across(0.32, 0.3, 1.4), Align2::CENTER_CENTER, &[(below, font, ink)]);
+}
+
+fn show_last(ui: &mut Ui, rect: Rect, last: Option<&Heard>) {
+    let (first, second) = rect.split_top_bottom_at_fraction(0.58);
+    let Some(heard) = last else {
+        let waiting =
+            [("Press the disc, Space or Enter", theme::regular(size::BODY), color::MUTED)];
+        parts::line(ui, first, Align2::CENTER_CENTER, &waiting);
+        return;
+    };
+    let mut runs = vec![(heard.sound.as_str(), theme::bold(size::NAME), color::TEXT)];
+    let by = if heard.own { Some("you") } else { heard.by.as_deref() };
+    if let Some(by) = by {
+        runs.push(("  by  ", theme::regular(size::NAME), color::MUTED));
+        runs.push((by, theme::bold(size::NAME), color::TEXT));
+    }
+    let label = parts::line(ui, first, Align2::CENTER_CENTER, &runs);
+    parts::announce(ui, &label);
+    let (note, ink) = if heard.late {
+        ("came late, joined in the middle", color::WARN)
+    } else {
+        ("last heard", color::MUTED)
+    };
+    parts::line(ui, second, Align2::CENTER_CENTER, &[(note, theme::regular(size::SMALL), ink)]);
+}
+
+fn show_refusal(ui: &mut Ui, places: &Layout, state: &State) {
+    let Some(reason) = &state.refusal else { return };
+    let text = format!("The relay refused: {reason}");
+    let toast =
+        Rect::from_min_size(places.stage.min, vec2(places.stage.width(), theme::SMALL_CONTROL));
+    let fill = theme::mix(color::PANEL, color::WARN, 0.12);
+    let border = Stroke::new(1.0, theme::mix(color::LINE, color::WARN, 0.5));
+    ui.painter().rect(toast, ROUNDING, fill, border, egui::StrokeKind::Inside);
+    let runs = [(text.as_str(), theme::regular(size::BODY), color::WARN)];
+    let label = parts::line(ui, toast.shrink2(vec2(PAD, 0.0)), Align2::CENTER_CENTER, &runs);
+    parts::announce(ui, &label);
+}
+
+/// Why it cannot bang, over the disc, with the way out.
+fn show_obstacle(
+    ui: &mut Ui,
+    places: &Layout,
+    state: &State,
+    memory: &mut Memory,
+    actions: &mut Vec<Action>,
+) {
+    let (title, reason, hint, way_out) = match &state.connection {
+        Connection::Connecting | Connection::Connected(_) => return,
+        Connection::Lost { reason, retry_in } => {
+            ("No relay", reason, words::next_try(*retry_in), "Try now")
+        }
+        Connection::WrongAddress { reason } => (
+            "That address cannot work",
+            reason,
+            "Nothing is tried until it is changed.".to_owned(),
+            "Change address",
+        ),
+    };
+    let width = (places.stage.width() - 2.0 * PAD).min(400.0);
+    let text_width = width - 4.0 * GRID;
+    let reason_font = theme::regular(size::BODY);
+    let reason_height = parts::paragraph_height(ui, text_width, reason, reason_font.clone());
+    let height = 20.0 * GRID + reason_height;
+    let card = Rect::from_center_size(places.center, vec2(width, height));
+    let border = Stroke::new(1.0, theme::mix(color::LINE, color::BAD, 0.5));
+    ui.painter().rect(card, ROUNDING, color::PANEL, border, egui::StrokeKind::Inside);
+
+    let inside = card.shrink2(vec2(2.0 * GRID, 2.0 * GRID));
+    let title_row = Rect::from_min_size(inside.min, vec2(inside.width(), 4.0 * GRID));
+    let runs = [(title, theme::bold(size::TITLE), color::BAD)];
+    let label = parts::line(ui, title_row, Align2::CENTER_CENTER, &runs);
+    parts::announce(ui, &label);
+    let text = Rect::from_min_size(
+        pos2(card.center().x - text_width / 2.0, title_row.bottom() + GRID),
+        vec2(text_width, reason_height),
+    );
+    parts::paragraph(ui, text, reason, reason_font, color::TEXT);
+    let hint_row = Rect::from_min_size(
+        pos2(inside.left(), text.bottom() + GRID / 2.0),
+        vec2(inside.width(), 3.0 * GRID),
+    );
+    let runs = [(hint.as_str(), theme::regular(size::SMALL), color::MUTED)];
+    parts::line(ui, hint_row, Align2::CENTER_CENTER, &runs);
+    let button = Rect::from_center_size(
+        pos2(card.center().x, inside.bottom() - theme::CONTROL / 2.0),
+        vec2(22.0 * GRID, theme::CONTROL),
+    );
+    if parts::button(ui, button, way_out, Look::Accent).clicked() {
+        match state.connection {
+            Connection::WrongAddress { .. } => memory.edit_address(&state.relay),
+            _ => actions.push(Action::RetryNow),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MILLI: i64 = 1_000_000;
+
+    fn flash(now_millis: i64, triggers: &[i64]) -> Flash {
+        let at = |millis: i64| LocalTime::from_nanos(millis * MILLI);
+        Flash::at(at(now_millis), triggers.iter().map(|millis| at(*millis)))
+    }
+
+    #[test]
+    fn a_flash_waits_for_its_instant_and_is_hottest_there() {
+        let before = flash(100, &[104]);
+        assert_eq!(before.heat, 0.0);
+        assert_eq!(before.next, Some(Duration::from_millis(4)));
+        assert_eq!(flash(104, &[104]).heat, 1.0);
+        let heats: Vec<f32> = (0..30).map(|step| flash(104 + step * 10, &[104]).heat).collect();
+        assert!(heats.windows(2).all(|pair| pair[1] <= pair[0]), "{heats:?}");
+    }
+
+    #[test]
+    fn nothing_is_repainted_once_a_flash_is_over() {
+        assert_eq!(flash(1000, &[104, 500]), Flash::default());
+    }
+
+    #[test]
+    fn a_trigger_on_its_way_does_not_put_out_the_one_that_sounds() {
+        let both = flash(110, &[104, 130]);
+        assert!(both.heat > 0.9);
+        assert_eq!(both.rings.len(), 1);
+        assert_eq!(both.next, Some(Duration::from_millis(16)));
+    }
+}

@@ -1,0 +1,108 @@
+//! Where things stand in a window of a given size: two columns when there is room, one when not.
+//! The bang has the most room in both.
+//!
+//! Pure arithmetic: it draws nothing.
+
+use egui::{Pos2, Rect, Vec2, pos2};
+
+use super::theme::{GRID, PAD};
+
+/// Smallest window that everything fits in.
+pub const LEAST_SIZE: Vec2 = Vec2::new(480.0, 600.0);
+/// The window's size when it is first opened.
+pub const FIRST_SIZE: Vec2 = Vec2::new(760.0, 820.0);
+
+/// From this width on there are two columns.
+const TWO_COLUMNS: f32 = 720.0;
+const HEADER: f32 = 9.0 * GRID;
+/// Below the bang: the last trigger, in two lines.
+const LAST: f32 = 7.0 * GRID;
+/// Around the disc: its bezel, and room for the flash.
+const BEZEL: f32 = 2.5 * GRID;
+/// Beyond this the disc gains nothing from a larger window.
+const MOST_RADIUS: f32 = 320.0;
+
+/// Where things stand.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Layout {
+    /// The relay, the lead, stop-all.
+    pub header: Rect,
+    /// All that belongs to the bang; messages about it stand here.
+    pub stage: Rect,
+    /// Middle of the bang's disc.
+    pub center: Pos2,
+    /// Its radius.
+    pub radius: f32,
+    /// The last trigger.
+    pub last: Rect,
+    /// The sounds, below the bang; without a side, everything else too.
+    pub below: Rect,
+    /// Output and room, if there are two columns.
+    pub side: Option<Rect>,
+}
+
+impl Layout {
+    /// The places in `window`, where the sounds would like `sounds` of height for a given width.
+    pub fn of(window: Rect, sounds: impl Fn(f32) -> f32) -> Self {
+        let header = Rect::from_min_size(window.min, Vec2::new(window.width(), HEADER));
+        let body = Rect::from_min_max(pos2(window.left(), header.bottom()), window.max).shrink(PAD);
+        let (column, side) = if window.width() >= TWO_COLUMNS {
+            let width = (window.width() * 0.36).clamp(264.0, 400.0).round();
+            let split = body.right() - width;
+            let side = Rect::from_min_max(pos2(split, body.top()), body.max);
+            (Rect::from_min_max(body.min, pos2(split - PAD, body.bottom())), Some(side))
+        } else {
+            (body, None)
+        };
+        let below = match side {
+            // The sounds take what they need, but leave the bang the larger part.
+            Some(_) => sounds(column.width()).min((column.height() * 0.42).round()),
+            None => (column.height() * 0.42).round(),
+        };
+        let below = Rect::from_min_max(pos2(column.left(), column.bottom() - below), column.max);
+        let stage = Rect::from_min_max(column.min, pos2(column.right(), below.top() - GRID));
+        let last = Rect::from_min_max(pos2(stage.left(), stage.bottom() - LAST), stage.max);
+        let room = Rect::from_min_max(stage.min, last.right_top());
+        let radius = (room.size().min_elem() / 2.0 - BEZEL).min(MOST_RADIUS).floor();
+        Self { header, stage, center: room.center().round(), radius, last, below, side }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layout(width: f32, height: f32) -> Layout {
+        Layout::of(Rect::from_min_size(Pos2::ZERO, Vec2::new(width, height)), |_| 200.0)
+    }
+
+    #[test]
+    fn everything_is_inside_and_apart_at_every_size() {
+        for (width, height) in
+            [(480.0, 600.0), (719.0, 600.0), (720.0, 600.0), (760.0, 820.0), (3840.0, 2160.0)]
+        {
+            let places = layout(width, height);
+            let window = Rect::from_min_size(Pos2::ZERO, Vec2::new(width, height));
+            let disc = Rect::from_center_size(places.center, Vec2::splat(2.0 * places.radius));
+            let mut apart = vec![places.header, disc, places.last, places.below];
+            apart.extend(places.side);
+            for (index, place) in apart.iter().enumerate() {
+                assert!(window.contains_rect(*place), "{width}x{height}: {place:?} leaves");
+                for other in &apart[index + 1..] {
+                    assert!(
+                        !place.shrink(0.5).intersects(*other),
+                        "{width}x{height}: {place:?} and {other:?}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_bang_is_large_even_in_the_smallest_window() {
+        let places = layout(LEAST_SIZE.x, LEAST_SIZE.y);
+        assert!(places.side.is_none());
+        assert!(places.radius >= 88.0, "{}", places.radius);
+        assert!(layout(FIRST_SIZE.x, FIRST_SIZE.y).radius >= 180.0);
+    }
+}

@@ -1,0 +1,143 @@
+//! Where this machine's sound goes: which device, how loud, and what comes out.
+
+use egui::{Align2, Id, Popup, Rect, Stroke, Ui, Vec2, accesskit::Role, pos2, vec2};
+
+use super::{
+    fader,
+    meter::{self, Needles},
+    parts,
+    theme::{self, GRID, color, size},
+    words,
+};
+use crate::{
+    action::{Action, OutputChoice},
+    state::{OutputState, State},
+    time::LocalTime,
+};
+
+/// Shows device, meter and fader.
+pub fn show(ui: &mut Ui, state: &State, now: LocalTime, needles: &mut Needles) -> Vec<Action> {
+    let mut actions = Vec::new();
+    let moving = needles.advance(&state.meter, now);
+    meter::keep_moving(ui, moving);
+    let latency = match &state.output {
+        OutputState::Open { latency_micros, .. } => words::micros(u64::from(*latency_micros)),
+        OutputState::Opening | OutputState::None { .. } => String::new(),
+    };
+    parts::panel(ui, "OUTPUT", &latency, |ui| {
+        ui.spacing_mut().item_spacing.y = GRID;
+        actions.extend(choose(ui, state));
+        if let Some(reason) = state.output_problem() {
+            explain(ui, reason);
+        }
+        ui.add_space(GRID);
+        let peak = needles.held().map_or_else(String::new, |level| {
+            if level > -0.05 { "0.0 dB".to_owned() } else { format!("{level:.1} dB") }
+        });
+        parts::heading(ui, "LEVEL", &peak);
+        meter::show(ui, needles, state.output_problem().is_some());
+        ui.add_space(GRID);
+        actions.extend(fader::show(ui, state.volume).map(Action::SetVolume));
+    });
+    actions
+}
+
+/// What a choice is called.
+fn called<'a>(state: &'a State, choice: &'a OutputChoice) -> &'a str {
+    match choice {
+        OutputChoice::SystemDefault => "System default",
+        OutputChoice::Device(id) => {
+            let known = state.outputs.iter().find(|output| output.id == *id);
+            known.map_or(id, |output| &output.name)
+        }
+    }
+}
+
+fn choose(ui: &mut Ui, state: &State) -> Option<Action> {
+    let place = parts::strip(ui, theme::CONTROL);
+    let response = ui.interact(place, Id::unique("output"), egui::Sense::click());
+    let chosen = called(state, &state.output_choice);
+    response.widget_info(|| {
+        let mut info = egui::WidgetInfo::labeled(Role::ComboBox, true, "Output");
+        info.current_text_value = Some(chosen.to_owned());
+        info
+    });
+    let fill = if response.hovered() { color::RAISED_HOVER } else { color::RAISED };
+    let border = if state.output_problem().is_some() { color::BAD } else { color::LINE };
+    parts::surface(ui, &response, place, fill, border);
+
+    let text =
+        Rect::from_min_max(place.min + vec2(1.5 * GRID, 0.0), place.max - vec2(4.0 * GRID, 0.0));
+    match (&state.output, &state.output_choice) {
+        // The system's choice is not told by its name alone.
+        (OutputState::Open { name, .. }, OutputChoice::SystemDefault) => {
+            let (top, bottom) = text.shrink2(vec2(0.0, 4.0)).split_top_bottom_at_fraction(0.54);
+            parts::line(
+                ui,
+                top,
+                Align2::LEFT_CENTER,
+                &[(name, theme::bold(size::BODY), color::TEXT)],
+            );
+            let note = [("system default", theme::regular(size::SMALL), color::MUTED)];
+            parts::line(ui, bottom, Align2::LEFT_CENTER, &note);
+        }
+        _ => {
+            let runs = [(chosen, theme::bold(size::BODY), color::TEXT)];
+            parts::line(ui, text, Align2::LEFT_CENTER, &runs);
+        }
+    }
+    chevron(ui, pos2(place.right() - 2.5 * GRID, place.center().y));
+
+    let mut action = None;
+    let width = place.width();
+    Popup::menu(&response).accessible_name("Outputs").width(width).gap(4.0).show(|ui| {
+        ui.set_width(width - 2.0 * GRID);
+        ui.spacing_mut().item_spacing.y = 0.0;
+        let devices = state.outputs.iter().map(|output| OutputChoice::Device(output.id.clone()));
+        for choice in std::iter::once(OutputChoice::SystemDefault).chain(devices) {
+            let current = choice == state.output_choice;
+            if option(ui, called(state, &choice), current) && !current {
+                action = Some(Action::SetOutput(choice));
+            }
+        }
+    });
+    action
+}
+
+fn option(ui: &mut Ui, name: &str, current: bool) -> bool {
+    let rect = parts::strip(ui, theme::SMALL_CONTROL);
+    let id = ui.next_auto_id();
+    ui.skip_ahead_auto_ids(1);
+    let response = parts::key(ui, rect, id, name, current);
+    if response.hovered() || response.has_focus() {
+        parts::surface(ui, &response, rect, color::RAISED_HOVER, color::RAISED_HOVER);
+    }
+    if current {
+        ui.painter().circle_filled(
+            pos2(rect.left() + 1.5 * GRID, rect.center().y),
+            4.0,
+            color::ACCENT,
+        );
+    }
+    let text = Rect::from_min_max(rect.min + vec2(3.0 * GRID, 0.0), rect.max - vec2(GRID, 0.0));
+    let font = if current { theme::bold(size::BODY) } else { theme::regular(size::BODY) };
+    parts::line(ui, text, Align2::LEFT_CENTER, &[(name, font, color::TEXT)]);
+    response.clicked()
+}
+
+fn chevron(ui: &Ui, center: egui::Pos2) {
+    let points = vec![center + vec2(-5.0, -2.5), center + vec2(0.0, 2.5), center + vec2(5.0, -2.5)];
+    ui.painter().line(points, Stroke::new(2.0, color::MUTED));
+}
+
+fn explain(ui: &mut Ui, reason: &str) {
+    let text = format!("No output: {reason}. Sound starts when one appears.");
+    let font = theme::regular(size::SMALL);
+    let width = ui.available_width();
+    let galley = ui.painter().layout(text.clone(), font, color::BAD, width);
+    let rect = parts::strip(ui, galley.size().y);
+    ui.painter().galley(rect.min, galley, color::BAD);
+    let label =
+        parts::say(ui, Rect::from_min_size(rect.min, Vec2::new(width, rect.height())), &text);
+    parts::announce(ui, &label);
+}

@@ -1,0 +1,216 @@
+//! The parts that panels are made of: lines of text, buttons, panels, and shaded discs.
+//!
+//! Text that is painted says itself to assistive technology too; a painter alone would not.
+
+use egui::{
+    Align2, Color32, FontId, Id, Mesh, Painter, Pos2, Rect, Response, Sense, Stroke, StrokeKind,
+    Ui, UiBuilder, Vec2, WidgetInfo,
+    accesskit::{Live, Role},
+    epaint::text::{LayoutJob, TextFormat, TextWrapping},
+    pos2,
+};
+
+use super::theme::{self, GRID, PAD, ROUNDING, color, size};
+
+/// One run of a line: what it says, in which font and colour.
+pub type Run<'a> = (&'a str, FontId, Color32);
+
+/// Paints one line, cut with an ellipsis where it would leave `rect`. Returns where it stands.
+pub fn line(ui: &mut Ui, rect: Rect, align: Align2, runs: &[Run<'_>]) -> Response {
+    painted_line(ui, rect, align, runs, 0.0)
+}
+
+/// Paints a caption: small spaced capitals.
+pub fn caption(ui: &mut Ui, rect: Rect, align: Align2, text: &str) -> Response {
+    let runs = [(text, theme::bold(size::CAPTION), color::MUTED)];
+    painted_line(ui, rect, align, &runs, theme::CAPTION_SPACING)
+}
+
+fn painted_line(
+    ui: &mut Ui,
+    rect: Rect,
+    align: Align2,
+    runs: &[Run<'_>],
+    spacing: f32,
+) -> Response {
+    let mut job = LayoutJob::default();
+    for (text, font, color) in runs {
+        let format = TextFormat {
+            font_id: font.clone(),
+            color: *color,
+            extra_letter_spacing: spacing,
+            valign: egui::Align::Center,
+            ..TextFormat::default()
+        };
+        job.append(text, 0.0, format);
+    }
+    job.wrap = TextWrapping::truncate_at_width(rect.width());
+    let words = job.text.clone();
+    let galley = ui.painter().layout_job(job);
+    let place = align.align_size_within_rect(galley.size(), rect);
+    ui.painter().galley(place.min, galley, color::TEXT);
+    say(ui, place, &words)
+}
+
+/// Paints text in as many lines as it needs, from the top of `rect`. Returns its height.
+pub fn paragraph(ui: &mut Ui, rect: Rect, text: &str, font: FontId, color: Color32) -> f32 {
+    let mut job = LayoutJob::simple(text.to_owned(), font, color, rect.width());
+    job.halign = egui::Align::Center;
+    let galley = ui.painter().layout_job(job);
+    let height = galley.size().y;
+    ui.painter().galley(rect.center_top(), galley, color);
+    say(ui, Rect::from_min_size(rect.min, Vec2::new(rect.width(), height)), text);
+    height
+}
+
+/// The height that [`paragraph`] would need.
+pub fn paragraph_height(ui: &Ui, width: f32, text: &str, font: FontId) -> f32 {
+    ui.painter().layout(text.to_owned(), font, color::TEXT, width).size().y
+}
+
+/// Says to assistive technology what stands at `rect`.
+pub fn say(ui: &mut Ui, rect: Rect, text: &str) -> Response {
+    let id = ui.next_auto_id();
+    ui.skip_ahead_auto_ids(1);
+    let response = ui.interact(rect, id, Sense::hover());
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, text));
+    response
+}
+
+/// Has a label spoken whenever it changes, without being asked.
+pub fn announce(ui: &Ui, label: &Response) {
+    ui.ctx().accesskit_node_builder(label.id, |node| node.set_live(Live::Polite));
+}
+
+/// How a button looks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    /// One among others.
+    Raised,
+    /// The one that is most likely wanted.
+    Accent,
+    /// It ends something.
+    Stop,
+}
+
+/// A button that fills `rect`, with its words in the middle.
+pub fn button(ui: &mut Ui, rect: Rect, text: &str, look: Look) -> Response {
+    let response = key(ui, rect, ui.scope_id().with(("button", text)), text, false);
+    let (text_color, border) = match look {
+        Look::Raised => (color::TEXT, color::LINE),
+        Look::Accent => (color::ON_ACCENT, color::ACCENT),
+        Look::Stop => (color::BAD, theme::mix(color::LINE, color::BAD, 0.45)),
+    };
+    let fill = match (look, response.hovered()) {
+        (Look::Accent, false) => color::ACCENT,
+        (Look::Accent, true) => color::ACCENT_LIGHT,
+        (_, false) => color::RAISED,
+        (_, true) => color::RAISED_HOVER,
+    };
+    let fill = if response.is_pointer_button_down_on() {
+        theme::mix(fill, color::BACKGROUND, 0.35)
+    } else {
+        fill
+    };
+    surface(ui, &response, rect, fill, border);
+
+    let galley = ui.painter().layout_no_wrap(text.to_owned(), theme::bold(size::BODY), text_color);
+    let icon = if look == Look::Stop { 12.0 } else { 0.0 };
+    let gap = if icon > 0.0 { GRID } else { 0.0 };
+    let left = rect.center().x - (icon + gap + galley.size().x) / 2.0;
+    if icon > 0.0 {
+        let square =
+            Rect::from_center_size(pos2(left + icon / 2.0, rect.center().y), Vec2::splat(icon));
+        ui.painter().rect_filled(square, 2.0, text_color);
+    }
+    let top = rect.center().y - galley.size().y / 2.0;
+    ui.painter().galley(pos2(left + icon + gap, top), galley, text_color);
+    response
+}
+
+/// What every button is underneath: a named thing that can be pressed. Paints nothing.
+pub fn key(ui: &mut Ui, rect: Rect, id: Id, name: &str, chosen: bool) -> Response {
+    let response = ui.interact(rect, id, Sense::click());
+    response.widget_info(|| {
+        let mut info = WidgetInfo::labeled(Role::Button, ui.is_enabled(), name);
+        info.selected = chosen.then_some(true);
+        info
+    });
+    response.on_hover_cursor(egui::CursorIcon::PointingHand)
+}
+
+/// The body of what can be pressed, and the ring that shows where the keyboard is.
+pub fn surface(ui: &Ui, response: &Response, rect: Rect, fill: Color32, border: Color32) {
+    let painter = ui.painter();
+    painter.rect(rect, ROUNDING, fill, Stroke::new(1.0, border), StrokeKind::Inside);
+    if response.has_focus() {
+        let ring = Stroke::new(2.0, color::TEXT);
+        painter.rect_stroke(rect, ROUNDING, ring, StrokeKind::Inside);
+    }
+}
+
+/// A panel as wide as there is room: a caption, a value beside it, and what it holds.
+pub fn panel(ui: &mut Ui, title: &str, value: &str, contents: impl FnOnce(&mut Ui)) {
+    let background = ui.painter().add(egui::Shape::Noop);
+    let outer = ui.available_rect_before_wrap();
+    let inner =
+        Rect::from_min_max(outer.min + Vec2::splat(PAD), pos2(outer.right() - PAD, f32::INFINITY));
+    let mut child = ui.new_child(UiBuilder::new().max_rect(inner).id_salt(title));
+    heading(&mut child, title, value);
+    contents(&mut child);
+    let bottom = child.min_rect().bottom() + PAD;
+    let rect = Rect::from_min_max(outer.min, pos2(outer.right(), bottom));
+    ui.painter().set(background, egui::Shape::rect_filled(rect, ROUNDING, color::PANEL));
+    ui.advance_cursor_after_rect(rect);
+}
+
+/// The first line of a panel.
+pub fn heading(ui: &mut Ui, title: &str, value: &str) {
+    let row = strip(ui, 2.0 * GRID);
+    caption(ui, row, Align2::LEFT_CENTER, title);
+    if !value.is_empty() {
+        let runs = [(value, theme::regular(size::SMALL), color::MUTED)];
+        line(ui, row, Align2::RIGHT_CENTER, &runs);
+    }
+}
+
+/// Takes a strip as wide as there is room from the top of what is left.
+pub fn strip(ui: &mut Ui, height: f32) -> Rect {
+    ui.allocate_space(Vec2::new(ui.available_width(), height)).1
+}
+
+/// A small round light.
+pub fn lamp(painter: &Painter, center: Pos2, color: Color32) {
+    disc(
+        painter,
+        center,
+        12.0,
+        Vec2::ZERO,
+        &[(0.0, theme::glow(color, 0.35)), (1.0, Color32::TRANSPARENT)],
+    );
+    painter.circle_filled(center, 5.0, color);
+}
+
+/// A disc whose colour changes from its middle to its rim: `stops` are shares of the radius, from
+/// 0 on, with their colours. `light` moves the middle, as a lamp above moves the brightest spot.
+pub fn disc(painter: &Painter, center: Pos2, radius: f32, light: Vec2, stops: &[(f32, Color32)]) {
+    // A corner every three points cannot be seen.
+    let corners = ((radius * std::f32::consts::TAU / 3.0) as u32).clamp(24, 360);
+    let mut mesh = Mesh::default();
+    for &(share, color) in stops {
+        let middle = center + light * (1.0 - share);
+        for corner in 0..corners {
+            let angle = corner as f32 / corners as f32 * std::f32::consts::TAU;
+            mesh.colored_vertex(middle + Vec2::angled(angle) * (radius * share), color);
+        }
+    }
+    for ring in 1..stops.len() as u32 {
+        for corner in 0..corners {
+            let next = (corner + 1) % corners;
+            let (inner, outer) = ((ring - 1) * corners, ring * corners);
+            mesh.add_triangle(inner + corner, outer + corner, outer + next);
+            mesh.add_triangle(inner + corner, outer + next, inner + next);
+        }
+    }
+    painter.add(mesh);
+}

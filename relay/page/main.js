@@ -1,0 +1,330 @@
+// Wires the rooms of the page together: gestures to messages, messages to sound and sight.
+//
+// Holds no rules of its own: what a message means is in room.js, when it sounds in player.js and
+// schedule.js, how it looks in ui.js.
+
+import { AudioOutput } from './audio.js';
+import { Bank } from './bank.js';
+import { ClockEstimator } from './clock.js';
+import { Connection } from './connection.js';
+import { DelayTail, changedMuch, leadNeed } from './lead.js';
+import { Player } from './player.js';
+import { cleanName } from './protocol.js';
+import { Room } from './room.js';
+import { READING_MILLIS } from './schedule.js';
+import { browserStorage, loadSettings, saveSettings } from './settings.js';
+import { Ui } from './ui.js';
+
+const CLIENT = 'downbeat-page';
+
+/** How often the relay is told how this page is doing, in ms. */
+const REPORT_MILLIS = 2000;
+
+/** Least time between two reports, however much changes, in ms. */
+const REPORT_GAP_MILLIS = 250;
+
+/** What the relay's refusals mean to the one who played. */
+const REFUSALS = {
+  too_many: 'Too fast: the relay let that bang fall.',
+  not_allowed: 'The relay lets this page listen, but not bang.',
+  unknown_sound: 'The relay has no such sound any more.',
+};
+
+const nowMicros = () => performance.now() * 1000;
+
+/** The page with all its parts, once there is audio to play on. */
+class Page {
+  #settings = loadSettings(browserStorage());
+  #room = new Room(this.#settings.name);
+  #clock = new ClockEstimator();
+  #tail = new DelayTail();
+  #ui;
+  #audio;
+  #bank;
+  #player;
+  #connection;
+  #hadEstimate = false;
+  #hasStarted = false;
+  #reported = null;
+  #reportedAt = -Infinity;
+
+  constructor() {
+    this.#ui = new Ui({
+      start: () => this.#start(),
+      bang: () => this.#bang(),
+      stop: () => this.#stop(),
+      choose: (sound) => this.#set({ sound }),
+      volume: (volume) => {
+        this.#set({ volume });
+        this.#audio.setVolume(volume);
+      },
+      trim: (trimMillis) => {
+        this.#set({ trimMillis });
+        this.#player.trimMicros = trimMillis * 1000;
+        this.#report();
+      },
+      rename: (name) => this.#rename(name),
+    });
+  }
+
+  run() {
+    const { name, volume, trimMillis } = this.#settings;
+    this.#ui.showName(name);
+    this.#ui.showVolume(volume);
+    this.#ui.showTrim(trimMillis);
+    try {
+      this.#audio = new AudioOutput({ state: () => this.#outputChanged() });
+    } catch (error) {
+      this.#ui.askForTouch('No sound here', error.message);
+      return;
+    }
+    this.#audio.setVolume(volume);
+    this.#bank = new Bank((bytes) => this.#audio.decode(bytes), {
+      loaded: (sound) => this.#loaded(sound),
+      failed: (sound, why) =>
+        this.#ui.say(`“${sound}” could not be loaded: ${why}. Trying again.`, { level: 'bad' }),
+    });
+    this.#player = new Player(this.#room, this.#clock, this.#bank, this.#audio, (trigger, at) =>
+      this.#sounds(trigger, at),
+    );
+    this.#player.trimMicros = trimMillis * 1000;
+    this.#connection = new Connection(
+      `${location.origin.replace(/^http/, 'ws')}/`,
+      () => ({ type: 'hello', name: this.#settings.name, kind: 'page', client: CLIENT }),
+      this.#clock,
+      {
+        state: (state) => this.#connectionChanged(state),
+        message: (message) => this.#received(message),
+        probed: (reply, arrived) => this.#probed(reply, arrived),
+        unreadable: (problem) => console.warn(`unreadable message: ${problem}`),
+      },
+    );
+    this.#ui.askForTouch('Tap to join', 'Sound starts with a touch');
+    this.#connection.connect();
+    // The network is back, or the page is looked at again: no need to wait out the back-off.
+    window.addEventListener('online', () => this.#connection.connect());
+    document.addEventListener('visibilitychange', () => this.#seenAgain());
+    setInterval(() => this.#readOutput(), READING_MILLIS);
+    setInterval(() => this.#tick(), REPORT_MILLIS);
+  }
+
+  // ---- gestures ----
+
+  async #start() {
+    this.#hasStarted = true;
+    try {
+      await this.#audio.resume();
+    } catch (error) {
+      this.#ui.askForTouch('Tap again', `The browser kept the sound off: ${error.message}`);
+    }
+    this.#outputChanged();
+  }
+
+  #bang() {
+    const { sound } = this.#choice();
+    if (!this.#connection.send({ type: 'trigger', sound, gain: 1, rate: 1, pan: 0 })) {
+      this.#ui.say('Not connected: nobody heard that.', { level: 'bad' });
+    }
+  }
+
+  #stop() {
+    if (!this.#connection.send({ type: 'stop' })) {
+      this.#ui.say('Not connected: the others play on.', { level: 'bad' });
+      // At least this machine can be silenced.
+      this.#room.wanted.clear();
+      this.#player.refresh();
+    }
+  }
+
+  #rename(given) {
+    const name = cleanName(given);
+    if (name && name !== this.#settings.name) {
+      this.#set({ name });
+      this.#room.rename(name);
+      this.#connection.reconnect();
+    }
+    this.#ui.showName(this.#settings.name);
+  }
+
+  #set(changed) {
+    this.#settings = { ...this.#settings, ...changed };
+    saveSettings(browserStorage(), this.#settings);
+  }
+
+  /** The sound that a bang plays: the one chosen if the relay has it, else its default. */
+  #choice() {
+    const { sound } = this.#settings;
+    return { sound: this.#room.sounds.has(sound) ? sound : this.#room.defaultSound };
+  }
+
+  // ---- the relay ----
+
+  #connectionChanged(state) {
+    this.#ui.showState(state);
+    if (state === 'connected') {
+      this.#ui.say(null);
+      return;
+    }
+    this.#room.disconnected();
+    this.#showRoster();
+    this.#ui.showLead(null);
+    this.#ui.say('The relay does not answer. Trying again every few seconds.', {
+      level: 'bad',
+      stays: true,
+    });
+  }
+
+  #received(message) {
+    switch (message.type) {
+      case 'welcome':
+        return this.#welcomed(message);
+      case 'trigger':
+        this.#room.trigger(message);
+        this.#ui.showLast(message, message.by.id === this.#room.id);
+        return this.#player.refresh();
+      case 'stop':
+        return this.#room.stop(message).forEach((wanted) => this.#player.stop(wanted));
+      case 'roster':
+        this.#room.roster(message);
+        this.#ui.showLead(this.#room.leadMicros);
+        return this.#showRoster();
+      case 'error':
+        return this.#ui.say(REFUSALS[message.code] ?? `The relay refused: ${message.message}`);
+    }
+  }
+
+  #welcomed(message) {
+    if (this.#room.welcome(message)) {
+      this.#clock.reset();
+      this.#tail.reset();
+      this.#hadEstimate = false;
+      this.#player.forget();
+    }
+    this.#player.resetCounts();
+    this.#reported = null;
+    this.#bank.use(message.sounds);
+    this.#showSounds();
+    this.#ui.showLead(this.#room.leadMicros);
+    this.#player.refresh();
+    for (const wanted of this.#room.wanted.values()) {
+      if (wanted.stopAt !== undefined) this.#player.stop(wanted);
+    }
+  }
+
+  #probed({ replied }, arrivedMicros) {
+    const estimate = this.#clock.estimate();
+    if (!estimate) return;
+    this.#tail.observe(estimate.relayAt(arrivedMicros) - replied);
+    if (!this.#hadEstimate) {
+      this.#hadEstimate = true;
+      this.#player.refresh();
+      this.#report();
+    } else if (changedMuch(this.#leadNeed(), this.#reported)) {
+      this.#report();
+    }
+  }
+
+  // ---- sound ----
+
+  #outputChanged() {
+    this.#player.outputChanged();
+    if (this.#audio.running && this.#hasStarted) {
+      this.#ui.touched();
+    } else if (this.#hasStarted) {
+      const why = this.#audio.interrupted
+        ? 'Something else took the sound'
+        : 'The browser paused the sound';
+      this.#ui.askForTouch('Tap to go on', why);
+    }
+  }
+
+  #seenAgain() {
+    if (document.hidden) return;
+    this.#connection.connect();
+    // Most browsers allow it without another touch; where not, the page asks for one.
+    if (this.#hasStarted && !this.#audio.running) this.#audio.resume().catch(() => {});
+  }
+
+  #readOutput() {
+    if (!this.#player.readOutput()) return;
+    this.#player.refresh();
+    this.#report();
+  }
+
+  #loaded() {
+    this.#showSounds();
+    this.#player.refresh();
+  }
+
+  /** A voice has been started: shows it when it is heard. */
+  #sounds(trigger, heardAtMicros) {
+    setTimeout(
+      () => {
+        this.#ui.flash();
+        this.#ui.meter(
+          () => this.#audio.peak(),
+          () => this.#room.wanted.size > 0,
+        );
+      },
+      Math.max(0, (heardAtMicros - nowMicros()) / 1000),
+    );
+  }
+
+  // ---- now and then ----
+
+  #tick() {
+    const estimate = this.#clock.estimate();
+    if (estimate) {
+      this.#room.prune(estimate.relayAt(nowMicros()));
+      this.#player.prune();
+    }
+    this.#report();
+  }
+
+  #leadNeed() {
+    return leadNeed(
+      this.#tail.micros,
+      this.#player.worstAheadMicros,
+      this.#audio.quantumMicros,
+      this.#player.trimMicros,
+    );
+  }
+
+  #report() {
+    const now = performance.now();
+    const { triggers, late, latenessMicros, latencyMicros } = this.#player;
+    const error = this.#clock.estimate()?.errorMicros(nowMicros());
+    const errorMicros = error === undefined ? null : Math.ceil(error);
+    this.#ui.showFacts({ errorMicros, latencyMicros, triggers, late });
+    if (now - this.#reportedAt < REPORT_GAP_MILLIS) return;
+    const need = this.#leadNeed();
+    const sent = this.#connection.send({
+      type: 'report',
+      lead_micros: need ?? undefined,
+      clock_error_micros: errorMicros ?? undefined,
+      latency_micros: latencyMicros ?? undefined,
+      triggers,
+      late,
+      lateness_micros: latenessMicros ?? undefined,
+      // Web Audio does not say how often its device ran dry.
+      xruns: 0,
+    });
+    if (!sent) return;
+    this.#reported = need;
+    this.#reportedAt = now;
+  }
+
+  #showSounds() {
+    this.#ui.showSounds(
+      [...this.#room.sounds.keys()],
+      this.#choice().sound,
+      (sound) => this.#bank.buffer(sound) !== undefined,
+    );
+  }
+
+  #showRoster() {
+    this.#ui.showRoster(this.#room.clients, this.#room.total, this.#room.id);
+  }
+}
+
+new Page().run();

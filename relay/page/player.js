@@ -1,0 +1,138 @@
+// Turns what should be sounding into voices that sound at the promised instant, and keeps the count
+// that the relay is told.
+//
+// A trigger may come before the clock is known, its sound loaded, or the audio started: `refresh`
+// is called whenever one of these comes true, and what is still to be heard is then joined in the
+// middle. Draws nothing and speaks to no socket.
+
+import { OutputClock, place } from './schedule.js';
+
+/** A sound that begins so little after its time was still on time: the grain of the clocks. */
+const ON_TIME_MICROS = 500;
+
+export class Player {
+  #room;
+  #clock;
+  #bank;
+  #audio;
+  #on;
+  #outputClock = new OutputClock();
+  /** What sounds, or is scheduled to, by `seq`. @type {Map<number, import('./audio.js').Voice>} */
+  #voices = new Map();
+  /** What was started and so must not be started again, although it may have ended. */
+  #started = new Set();
+
+  /** Triggers sounded since the hello, how many of them were late, and how late the last one was. */
+  triggers = 0;
+  late = 0;
+  latenessMicros = null;
+
+  /** What this device sounds later than it says, in µs: everything is started so much earlier. */
+  trimMicros = 0;
+
+  /**
+   * @param {import('./room.js').Room} room
+   * @param {object} clock a ClockEstimator
+   * @param {import('./bank.js').Bank} bank
+   * @param {import('./audio.js').AudioOutput} audio
+   * @param {(trigger: object, heardAtMicros: number) => void} on Called when a voice has been
+   *   started, with the local time at which it will be heard.
+   */
+  constructor(room, clock, bank, audio, on) {
+    this.#room = room;
+    this.#clock = clock;
+    this.#bank = bank;
+    this.#audio = audio;
+    this.#on = on;
+  }
+
+  /** A new life of the relay: what it numbered and timed is void, and falls silent. */
+  forget() {
+    for (const voice of this.#voices.values()) this.#audio.end(voice, 0);
+    this.#voices.clear();
+    this.#started.clear();
+  }
+
+  /** A new hello: the relay counts from here. */
+  resetCounts() {
+    this.triggers = 0;
+    this.late = 0;
+    this.latenessMicros = null;
+  }
+
+  /** The context began to run, perhaps on another device: nothing that was read holds any more. */
+  outputChanged() {
+    this.#outputClock.reset();
+  }
+
+  /** Takes a reading of the context; true if from now on voices can be started. */
+  readOutput() {
+    if (!this.#audio.running) return false;
+    const wasReady = this.#outputClock.ready;
+    this.#outputClock.observe(this.#audio.read());
+    return this.#outputClock.ready && !wasReady;
+  }
+
+  /** From the mix to the ear, in µs: as a rule and at worst; null without an output. */
+  get latencyMicros() {
+    return this.#audio.running ? this.#outputClock.latencyMicros : null;
+  }
+
+  get worstAheadMicros() {
+    return this.#audio.running ? this.#outputClock.worstAheadMicros : null;
+  }
+
+  /** Starts what should sound and does not, and ends what sounds and should not. */
+  refresh() {
+    for (const [seq, voice] of this.#voices) {
+      if (!this.#room.wanted.has(seq)) {
+        this.#audio.end(voice, 0);
+        this.#voices.delete(seq);
+      }
+    }
+    const estimate = this.#clock.estimate();
+    if (!estimate || !this.#audio.running || !this.#outputClock.ready) return;
+    for (const wanted of this.#room.wanted.values()) this.#start(wanted, estimate);
+  }
+
+  /** Ends `wanted` at its `stopAt`. */
+  stop({ trigger, stopAt }) {
+    const voice = this.#voices.get(trigger.seq);
+    const estimate = this.#clock.estimate();
+    if (voice && estimate) this.#audio.end(voice, this.#contextAt(stopAt, estimate));
+  }
+
+  #start({ trigger, stopAt }, estimate) {
+    const { seq } = trigger;
+    const buffer = this.#bank.buffer(trigger.sound);
+    if (!buffer || this.#started.has(seq)) return;
+    const startSeconds = this.#contextAt(trigger.play_at, estimate);
+    const stopSeconds = stopAt === undefined ? Infinity : this.#contextAt(stopAt, estimate);
+    const placement = place(
+      { startSeconds, lengthSeconds: buffer.duration, rate: trigger.rate },
+      this.#audio.mixSeconds,
+      this.#audio.sampleRate,
+    );
+    this.#started.add(seq);
+    if (!placement || placement.when >= stopSeconds) return;
+    const voice = this.#audio.start(buffer, placement, trigger, () => this.#voices.delete(seq));
+    this.#voices.set(seq, voice);
+    if (stopSeconds < Infinity) this.#audio.end(voice, stopSeconds);
+
+    const lateMicros = Math.round(placement.lateSeconds * 1e6);
+    this.triggers += 1;
+    if (lateMicros > ON_TIME_MICROS) this.late += 1;
+    this.latenessMicros = lateMicros;
+    this.#on(trigger, estimate.localAt(trigger.play_at) + lateMicros);
+  }
+
+  /** The context time that is heard, on this device, at a relay time. */
+  #contextAt(relayMicros, estimate) {
+    return this.#outputClock.contextAt(estimate.localAt(relayMicros) - this.trimMicros);
+  }
+
+  /** Forgets the numbers of what can no longer be wanted. */
+  prune() {
+    for (const seq of this.#started) if (!this.#room.wanted.has(seq)) this.#started.delete(seq);
+  }
+}

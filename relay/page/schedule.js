@@ -1,0 +1,182 @@
+// From local time to the audio context's time: which context time is heard at a given instant, and
+// where in a sound, and when, a source must be started for it to be heard as promised.
+//
+// Pure: readings of the context go in. No AudioContext, no clock. Local time is performance.now()
+// in microseconds; context time is in seconds, as Web Audio counts it.
+
+/** Readings kept: eight seconds of them at the pace of `READING_MILLIS`. */
+const READINGS = 64;
+
+/** How often the context should be read. */
+export const READING_MILLIS = 125;
+
+/** Readings needed before the model is trusted with a slope: four seconds of them. */
+const READINGS_FOR_SLOPE = 32;
+
+/** No crystal is further off; what looks steeper is a device that settles. */
+const MOST_SLOPE = 500e-6;
+
+/** Further than this from the model, several times in a row, the output is another than it was. */
+const STEP_SECONDS = 0.004;
+const STEP_READINGS = 5;
+
+/** No output is further away than this, and none ahead of the mix by more than a clock's grain. */
+const MOST_AHEAD_SECONDS = 2;
+const LEAST_AHEAD_SECONDS = -0.003;
+
+/** Frames that Web Audio renders at once. */
+export const QUANTUM_FRAMES = 128;
+
+function median(values) {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+/**
+ * @typedef {object} Reading One look at an AudioContext.
+ * @property {number} nowMicros local time of the look
+ * @property {number} mixSeconds `currentTime`: where the mix is
+ * @property {number} [heardSeconds] `getOutputTimestamp().contextTime`
+ * @property {number} [heardAtMicros] its `performanceTime`, in µs
+ * @property {number} [latencySeconds] `outputLatency`, or 0 where there is none
+ */
+
+/**
+ * The pair of a context time and the local instant at which it is heard, or null for nonsense.
+ *
+ * Browsers report it in three ways: as a true pair; as a pair that leaves the output latency out;
+ * or not at all, in the first second and on some systems for good. Which it is shows in how far the
+ * pair says that the mix is ahead of the ear, which cannot be less than the latency known besides.
+ *
+ * @param {Reading} reading
+ */
+function heardPair({ nowMicros, mixSeconds, heardSeconds, heardAtMicros, latencySeconds = 0 }) {
+  if (heardAtMicros > 0 && heardSeconds > 0) {
+    const ahead = mixSeconds - heardSeconds - (nowMicros - heardAtMicros) / 1e6;
+    const sane = ahead >= LEAST_AHEAD_SECONDS && ahead <= MOST_AHEAD_SECONDS;
+    if (sane && ahead >= latencySeconds / 2) {
+      return { atMicros: heardAtMicros, seconds: heardSeconds };
+    }
+  }
+  // The mix runs from one device block to the next in leaps; that noise is the filter's to smooth.
+  return { atMicros: nowMicros + latencySeconds * 1e6, seconds: mixSeconds };
+}
+
+/**
+ * Which context time is heard when: a straight line through the last seconds of readings, by
+ * medians, so that a few wild readings move it not at all (Tukey's resistant line).
+ */
+export class OutputClock {
+  /** Readings as the instant and the offset of context time from local time, both in seconds. */
+  #readings = [];
+  /** How far the mix was ahead of the ear in each of them, in seconds. */
+  #ahead = [];
+  #line = null;
+  #mixSeconds = 0;
+  #stepped = 0;
+
+  /** The device was opened anew: what was read means nothing any more. */
+  reset() {
+    this.#readings = [];
+    this.#ahead = [];
+    this.#line = null;
+    this.#mixSeconds = 0;
+    this.#stepped = 0;
+  }
+
+  /** @param {Reading} reading */
+  observe(reading) {
+    // A context that claims to run may stand still for a second while its device opens.
+    const stands = !(reading.mixSeconds > this.#mixSeconds);
+    const begins = this.#mixSeconds === 0;
+    this.#mixSeconds = reading.mixSeconds;
+    if (stands || begins) return;
+    const pair = heardPair(reading);
+    const at = pair.atMicros / 1e6;
+    const offset = pair.seconds - at;
+    if (this.#line) {
+      const miss = Math.abs(offset - this.#offsetAt(at));
+      this.#stepped = miss > STEP_SECONDS ? this.#stepped + 1 : 0;
+      if (this.#stepped >= STEP_READINGS) {
+        this.#readings = this.#readings.slice(1 - STEP_READINGS);
+        this.#ahead = this.#ahead.slice(1 - STEP_READINGS);
+        this.#stepped = 0;
+      }
+    }
+    this.#readings.push({ at, offset });
+    if (this.#readings.length > READINGS) this.#readings.shift();
+    this.#line = this.#fit();
+    this.#ahead.push(reading.mixSeconds - this.contextAt(reading.nowMicros));
+    if (this.#ahead.length > READINGS) this.#ahead.shift();
+  }
+
+  /** Whether there is an idea yet of what is heard when. */
+  get ready() {
+    return this.#line !== null;
+  }
+
+  /** The context time that is heard at `localMicros`. Only once `ready`. */
+  contextAt(localMicros) {
+    const at = localMicros / 1e6;
+    return at + this.#offsetAt(at);
+  }
+
+  /** How far the mix runs ahead of the ear: usually, in µs; null until `ready`. */
+  get latencyMicros() {
+    return this.#line && Math.max(0, Math.round(median(this.#ahead) * 1e6));
+  }
+
+  /** The same at its worst: a source started later than this before its time comes too late. */
+  get worstAheadMicros() {
+    return this.#line && Math.max(0, Math.round(Math.max(...this.#ahead) * 1e6));
+  }
+
+  #offsetAt(at) {
+    return this.#line.offset + this.#line.slope * (at - this.#line.at);
+  }
+
+  #fit() {
+    const readings = this.#readings;
+    const third = Math.floor(readings.length / 3);
+    let slope = 0;
+    if (readings.length >= READINGS_FOR_SLOPE) {
+      const [old, recent] = [readings.slice(0, third), readings.slice(-third)];
+      const rise = median(recent.map((r) => r.offset)) - median(old.map((r) => r.offset));
+      const run = median(recent.map((r) => r.at)) - median(old.map((r) => r.at));
+      slope = Math.min(MOST_SLOPE, Math.max(-MOST_SLOPE, rise / run));
+    }
+    // Without a slope, old readings only drag the line behind a device that settles.
+    const used = slope === 0 ? readings.slice(-READINGS_FOR_SLOPE / 2) : readings;
+    const at = used[used.length - 1].at;
+    return { at, slope, offset: median(used.map((r) => r.offset + slope * (at - r.at))) };
+  }
+}
+
+/**
+ * @typedef {object} Placement How to start a source.
+ * @property {number} when context time to start it at
+ * @property {number} offset where in the sound, in seconds of the sound, to begin
+ * @property {number} lateSeconds how late that is; 0 if it sounds from its start, on time
+ */
+
+/**
+ * Where to start a sound so that it is heard as promised: from its beginning if there is time, else
+ * in the middle, at the position where it should be by then.
+ *
+ * @param {object} sound
+ * @param {number} sound.startSeconds context time at which its first frame is due
+ * @param {number} sound.lengthSeconds of the sound at its own speed
+ * @param {number} sound.rate factor on its speed
+ * @param {number} mixSeconds where the mix is now
+ * @param {number} sampleRate of the context
+ * @returns {Placement | null} null if it is over
+ */
+export function place({ startSeconds, lengthSeconds, rate }, mixSeconds, sampleRate) {
+  // The quantum at `mixSeconds` may be under way: the next one is the first that can be had.
+  const earliest = mixSeconds + QUANTUM_FRAMES / sampleRate;
+  if (startSeconds >= earliest) return { when: startSeconds, offset: 0, lateSeconds: 0 };
+  const lateSeconds = earliest - startSeconds;
+  const offset = lateSeconds * rate;
+  return offset < lengthSeconds ? { when: earliest, offset, lateSeconds } : null;
+}

@@ -1,0 +1,183 @@
+//! Every setting with its default, and every number that bounds the relay, with units and reasons.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
+
+use clap::{Parser, ValueEnum};
+use downbeat_protocol::DEFAULT_PORT;
+
+/// What the person who starts the relay can choose.
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "downbeat-relay",
+    version,
+    about = "The relay of Downbeat: press once, and every machine in the room sounds at the same instant."
+)]
+pub struct Config {
+    /// Address and port to listen on; port 0 is any free one
+    #[arg(long, env = "DOWNBEAT_LISTEN", value_name = "ADDR:PORT", default_value_t = DEFAULT_LISTEN, value_parser = address)]
+    pub listen: SocketAddr,
+
+    /// Folder of WAV files to serve instead of the built-in sounds
+    #[arg(long, env = "DOWNBEAT_SAMPLES", value_name = "DIR")]
+    pub samples: Option<PathBuf>,
+
+    /// Least time from a bang to its sound, in milliseconds
+    #[arg(long, env = "DOWNBEAT_LEAST_LEAD_MS", value_name = "MS", default_value_t = DEFAULT_LEAST_LEAD_MS, value_parser = clap::value_parser!(u32).range(0..=GREATEST_LEAD_MS))]
+    pub least_lead_ms: u32,
+
+    /// Greatest time from a bang to its sound, in milliseconds: a machine that needs more joins
+    /// each sound in the middle
+    #[arg(long, env = "DOWNBEAT_MOST_LEAD_MS", value_name = "MS", default_value_t = DEFAULT_MOST_LEAD_MS, value_parser = clap::value_parser!(u32).range(0..=GREATEST_LEAD_MS))]
+    pub most_lead_ms: u32,
+
+    /// How much to log on stderr
+    #[arg(long, env = "DOWNBEAT_LOG", value_name = "LEVEL", default_value_t = LogLevel::Info, value_enum)]
+    pub log: LogLevel,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: DEFAULT_LISTEN,
+            samples: None,
+            least_lead_ms: DEFAULT_LEAST_LEAD_MS,
+            most_lead_ms: DEFAULT_MOST_LEAD_MS,
+            log: LogLevel::Info,
+        }
+    }
+}
+
+/// How much is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogLevel {
+    /// Nothing.
+    Off,
+    /// What keeps the relay from doing its work.
+    Error,
+    /// Also what is wrong with one client or one sound.
+    Warn,
+    /// Also who comes and goes.
+    Info,
+    /// Also every trigger.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+impl std::fmt::Display for LogLevel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Off => "off",
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        })
+    }
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "expected ADDR:PORT, such as 0.0.0.0:3000 or 127.0.0.1:0".to_owned())
+}
+
+/// All interfaces: the other machines of the room are the point of it.
+const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), DEFAULT_PORT);
+
+/// A wired network and a small buffer need about this much; less is only asked for by mistake.
+const DEFAULT_LEAST_LEAD_MS: u32 = 5;
+
+/// Half a second between a press and its sound still feels like cause and effect; more does not.
+const DEFAULT_MOST_LEAD_MS: u32 = 500;
+
+/// Longest lead that can be configured: beyond it a value is a slip of the finger.
+const GREATEST_LEAD_MS: i64 = 10_000;
+
+/// Largest message that is read, in bytes. The largest valid one is a trigger with 4096 bytes of
+/// data and 256 targets of usual length; this is twice that.
+pub const MESSAGE_BYTES: usize = 16 * 1024;
+
+/// The read buffer of a connection, in bytes: several of the usual messages of about 200. It grows
+/// for a larger one; the library's own default would cost 128 KiB for each idle client.
+pub const READ_BUFFER_BYTES: usize = 1024;
+
+/// Messages read from one client before others get their turn on the same thread.
+pub const MESSAGES_PER_TURN: usize = 64;
+
+/// How long a request's head may take. A browser on a bad network needs a second or two.
+pub const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Largest head of a request, in bytes; browsers send about one kilobyte, cookies included.
+pub const HEADER_BYTES: usize = 16 * 1024;
+
+/// How long a client of `downbeat.v1` may take to say hello. It says it in the same breath as it
+/// connects; ten seconds forgive a network that stutters.
+pub const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A client that was silent for this long is pinged: a machine that lost its power says no
+/// goodbye, and routers forget a silent connection after a minute or more.
+pub const PING_AFTER: Duration = Duration::from_secs(10);
+
+/// A client that was silent for this long, two pings unanswered and a third on its way, is gone.
+pub const SILENT_AFTER: Duration = Duration::from_secs(30);
+
+/// A client whose waiting frames made no progress for this long is cut off: whatever waits for it
+/// should have sounded long ago, and it comes back to a fresh start.
+pub const STALLED_AFTER: Duration = Duration::from_secs(5);
+
+/// Most bytes that wait for one client beyond what the kernel holds. A welcome with a bank of a
+/// thousand sounds and all that is sounding fits, and so does a burst of 2000 triggers.
+pub const OUTBOX_BYTES: usize = 1024 * 1024;
+
+/// Most frames that wait for one client, so that small ones are bounded too: each costs a handle
+/// of 32 bytes besides its own.
+pub const OUTBOX_FRAMES: usize = 4096;
+
+/// Frames that go out in one system call; writing more at once gains nothing measurable.
+pub const FRAMES_PER_WRITE: usize = 64;
+
+/// What the fan-out may fall behind, in messages, before those who bang are slowed to its pace:
+/// a burst from every machine of a large lab.
+pub const FAN_OUT_QUEUE: usize = 1024;
+
+/// Most messages that the fan-out joins into one write a client. More would only make those wait
+/// that come first.
+pub const FAN_OUT_BATCH: usize = 64;
+
+/// How often the room is looked after: the roster, the fall of the lead, what has ended. It is
+/// also the shortest time between two rosters, which `docs/PROTOCOL.md` promises.
+pub const TICK: Duration = Duration::from_millis(250);
+
+/// How often clients are looked after: who is silent, who stalls.
+pub const SWEEP: Duration = Duration::from_secs(1);
+
+/// Rosters that differ only in reports or the lead are this far apart: nobody reads faster.
+pub const REPORTS_ROSTER_EVERY: Duration = Duration::from_secs(2);
+
+/// For each client the roster waits this much longer, so that a thousand arrivals in a room of a
+/// thousand are not told one by one to a thousand.
+pub const ROSTER_EVERY_PER_CLIENT: Duration = Duration::from_millis(1);
+
+/// Most triggers remembered as sounding. A player mixes 64 voices: no newcomer could join more.
+pub const SOUNDING: usize = 64;
+
+/// How long the end may take before what is left is dropped.
+pub const DRAIN: Duration = Duration::from_secs(4);
+
+/// How long a client has to answer a close frame before its socket is closed anyway.
+pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Pause after an accept that failed for lack of file descriptors or memory: trying at once would
+/// only burn the processor, and a new client does not notice a tenth of a second.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Largest sound, in bytes: five minutes of stereo at 24 bits and 48 kHz are 86 MB. The relay
+/// holds its bank in memory, and each player holds it decoded, which is larger still.
+pub const SOUND_BYTES: u64 = 96 * 1024 * 1024;
+
+/// Largest bank, in bytes: it must fit the memory of a small computer.
+pub const BANK_BYTES: u64 = 512 * 1024 * 1024;

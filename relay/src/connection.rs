@@ -1,0 +1,253 @@
+//! One WebSocket client, from the end of its handshake to the end of its socket.
+//!
+//! The WebSocket library reads and checks what comes in. It never writes: its pongs and closes
+//! go to the client's [`Outbox`](crate::outbox::Outbox) like everything else, so that one thing
+//! alone writes to a socket. There are no timers here: the [fan-out](crate::fan_out) looks after
+//! everyone at once, which keeps an idle connection small.
+
+use std::{
+    io::{self, ErrorKind, Read, Write},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use downbeat_protocol::{By, RelayTime};
+use tokio::{io::Interest, time::timeout};
+use tokio_tungstenite::tungstenite::{
+    Error, Message, WebSocket,
+    error::ProtocolError,
+    protocol::{Role, WebSocketConfig},
+};
+
+use crate::{
+    clients::{Client, Wire},
+    clock::RelayClock,
+    config::{CLOSE_TIMEOUT, MESSAGE_BYTES, MESSAGES_PER_TURN, READ_BUFFER_BYTES},
+    conversation::Conversation,
+    fan_out::Command,
+    frame::CloseCode,
+    outbox::Phase,
+    relay::Relay,
+    seed,
+};
+
+/// Serves a client until it is gone. `early` is what was read past its handshake.
+pub async fn serve(relay: Arc<Relay>, client: Arc<Client>, early: Bytes) {
+    relay.counts.connections.add();
+    tracing::info!(client = client.id.0, wire = ?client.wire, "connected");
+    relay.command(Command::Connected(client.clone())).await;
+
+    let (end, mut socket) = converse(&relay, &client, early).await;
+    let member = relay.leave(client.id).await;
+    relay.counts.ended(client.outbox.phase());
+    tracing::info!(
+        client = client.id.0, end = ?end, phase = ?client.outbox.phase(),
+        admitted = member.is_some(), "gone"
+    );
+    // Boxed, because every idle connection would otherwise carry the room for it.
+    Box::pin(part(&client, end, &mut socket)).await;
+}
+
+/// How a conversation came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// The socket is of no more use.
+    Gone,
+    /// The client said goodbye, and the answer is on its way.
+    Closed,
+    /// The relay said goodbye.
+    Closing,
+    /// The client broke the rules.
+    Broken(CloseCode, &'static str),
+}
+
+async fn converse(relay: &Relay, client: &Arc<Client>, early: Bytes) -> (End, Reader) {
+    let mut reader = Reader::new(client.clone(), relay.clock, &early);
+    let end = match client.wire {
+        Wire::Seed => {
+            let by = By { id: client.id, name: seed::name(client.id) };
+            relay.admit_plain(client.id).await;
+            loop {
+                match reader.next().await {
+                    Ok((message, _)) if seed::is_bang(&message) => {
+                        relay.bang_plain(by.clone()).await;
+                    }
+                    Ok(_) => {}
+                    Err(end) => break end,
+                }
+            }
+        }
+        Wire::Modern => {
+            let mut conversation = Conversation::default();
+            loop {
+                match reader.next().await {
+                    Ok((message, received)) => {
+                        conversation.hear(relay, client, message, received).await;
+                    }
+                    Err(end) => break end,
+                }
+            }
+        }
+    };
+    (end, reader)
+}
+
+/// Sees the last frames out, and the socket to its end.
+async fn part(client: &Client, end: End, reader: &mut Reader) {
+    if let End::Broken(code, reason) = end {
+        client.outbox.close(code, reason);
+    }
+    let farewell = async {
+        match end {
+            End::Gone => {}
+            End::Closed => while client.outbox.is_waiting() && reader.wait().await.is_ok() {},
+            // It may have much to say before it reads our close frame, and a socket that is closed
+            // with something unread takes that frame down with it. So it is heard to its end.
+            End::Closing => reader.drain().await,
+            End::Broken(..) => reader.drain_unread().await,
+        }
+    };
+    // Whoever does not answer in time has had its chance.
+    let _ = timeout(CLOSE_TIMEOUT, farewell).await;
+}
+
+/// The incoming half of a connection.
+struct Reader {
+    client: Arc<Client>,
+    websocket: WebSocket<Socket>,
+    /// Messages since others had their turn.
+    turn: usize,
+}
+
+impl Reader {
+    fn new(client: Arc<Client>, clock: RelayClock, early: &Bytes) -> Self {
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER_BYTES)
+            .write_buffer_size(0)
+            // The library only ever writes control frames, one at a time, and the outbox takes
+            // them at once.
+            .max_write_buffer_size(1024)
+            .max_message_size(Some(MESSAGE_BYTES))
+            .max_frame_size(Some(MESSAGE_BYTES));
+        let socket = Socket { client: client.clone(), clock, read_at: clock.now() };
+        let (early, role) = (early.to_vec(), Role::Server);
+        let websocket = WebSocket::from_partially_read(socket, early, role, Some(config));
+        Self { client, websocket, turn: 0 }
+    }
+
+    /// The next message, and when its last bytes were read.
+    async fn next(&mut self) -> Result<(Message, RelayTime), End> {
+        loop {
+            match self.client.outbox.phase() {
+                Phase::Open => {}
+                Phase::Closing => return Err(End::Closing),
+                Phase::Cut(_) => return Err(End::Gone),
+            }
+            if self.turn == MESSAGES_PER_TURN {
+                self.turn = 0;
+                tokio::task::yield_now().await;
+            }
+            match self.websocket.read() {
+                Ok(message) => {
+                    self.turn += 1;
+                    return Ok((message, self.websocket.get_ref().read_at));
+                }
+                Err(Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => {
+                    self.turn = 0;
+                    self.wait().await.map_err(|_| End::Gone)?;
+                }
+                Err(error) => return Err(end_of(&error)),
+            }
+        }
+    }
+
+    /// Waits until there may be something to read, and writes what waits meanwhile.
+    async fn wait(&self) -> io::Result<()> {
+        let outbox = &self.client.outbox;
+        let mut interest = Interest::READABLE;
+        if outbox.is_waiting() {
+            interest |= Interest::WRITABLE;
+        }
+        tokio::select! {
+            ready = outbox.socket().ready(interest) => {
+                if ready?.is_writable() {
+                    outbox.flush();
+                }
+            }
+            () = outbox.changed() => {}
+        }
+        Ok(())
+    }
+
+    /// Hears a client to its own goodbye.
+    async fn drain(&mut self) {
+        loop {
+            match self.websocket.read() {
+                Ok(Message::Close(_)) => return,
+                Ok(_) => {}
+                Err(Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => {
+                    if self.wait().await.is_err() {
+                        return;
+                    }
+                }
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// The same for one that can no longer be understood.
+    async fn drain_unread(&mut self) {
+        let mut scratch = vec![0; READ_BUFFER_BYTES];
+        loop {
+            match self.client.outbox.socket().try_read(&mut scratch) {
+                Ok(1..) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    if self.wait().await.is_err() {
+                        return;
+                    }
+                }
+                Ok(0) | Err(_) => return,
+            }
+        }
+    }
+}
+
+fn end_of(error: &Error) -> End {
+    match error {
+        Error::ConnectionClosed | Error::AlreadyClosed => End::Closed,
+        Error::Capacity(_) => End::Broken(CloseCode::TooLarge, "message too large"),
+        Error::Utf8(_) => End::Broken(CloseCode::NotUtf8, "text is not UTF-8"),
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => End::Gone,
+        Error::Protocol(_) => End::Broken(CloseCode::Protocol, "protocol error"),
+        _ => End::Gone,
+    }
+}
+
+/// What the WebSocket library takes for a socket: reads are the socket's, writes the outbox's.
+struct Socket {
+    client: Arc<Client>,
+    clock: RelayClock,
+    /// When something was last read. Taken before the read: what it yields was there by then.
+    read_at: RelayTime,
+}
+
+impl Read for Socket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let now = self.clock.now();
+        let count = self.client.outbox.socket().try_read(buffer)?;
+        self.read_at = now;
+        self.client.was_heard(now);
+        Ok(count)
+    }
+}
+
+impl Write for Socket {
+    fn write(&mut self, frame: &[u8]) -> io::Result<usize> {
+        self.client.outbox.send(&Bytes::copy_from_slice(frame));
+        Ok(frame.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

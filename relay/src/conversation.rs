@@ -1,0 +1,96 @@
+//! `downbeat.v1`: what a client of it says, and what the relay does about it.
+
+use std::sync::Arc;
+
+use downbeat_protocol::{
+    By, ClientToRelay, ErrorCode, ProbeReply, Refusal, RelayTime, RelayToClient,
+    decode_from_client, encode,
+};
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::{clients::Client, frame, health::Printable, relay::Relay};
+
+/// One client's side of the conversation: nobody yet, or someone with a name.
+#[derive(Debug, Default)]
+pub struct Conversation {
+    by: Option<By>,
+}
+
+impl Conversation {
+    /// Answers `message`, of which the last byte was read at `received`.
+    pub async fn hear(
+        &mut self,
+        relay: &Relay,
+        client: &Arc<Client>,
+        message: Message,
+        received: RelayTime,
+    ) {
+        let answer = match &message {
+            Message::Text(text) => match decode_from_client(text) {
+                Ok(message) => self.answer(relay, client, message, received).await,
+                Err(error) => Err(Refusal::from(&error)),
+            },
+            Message::Binary(_) => Err(Refusal {
+                code: ErrorCode::Malformed,
+                message: "messages are text frames".to_owned(),
+            }),
+            // Control frames are the library's business.
+            _ => Ok(()),
+        };
+        if let Err(refusal) = answer {
+            relay.counts.refused.add();
+            tracing::debug!(client = client.id.0, why = %Printable(&refusal.message), "refused");
+            say(client, &RelayToClient::Error(refusal));
+        }
+    }
+
+    async fn answer(
+        &mut self,
+        relay: &Relay,
+        client: &Arc<Client>,
+        message: ClientToRelay,
+        received: RelayTime,
+    ) -> Result<(), Refusal> {
+        let Some(by) = &self.by else {
+            let ClientToRelay::Hello(hello) = message else {
+                return Err(Refusal {
+                    code: ErrorCode::HelloFirst,
+                    message: "the first message must be a hello".to_owned(),
+                });
+            };
+            let name = hello.valid_name().map_err(|error| Refusal {
+                code: ErrorCode::InvalidValue,
+                message: error.to_string(),
+            })?;
+            relay.admit(client, &hello, &name).await;
+            tracing::info!(
+                client = client.id.0, name = %Printable(&name), kind = ?hello.kind,
+                program = %Printable(&hello.client), "hello"
+            );
+            self.by = Some(By { id: client.id, name });
+            return Ok(());
+        };
+        match message {
+            ClientToRelay::Hello(_) => Err(Refusal {
+                code: ErrorCode::NotAllowed,
+                message: "hello is said once; connect again to be called otherwise".to_owned(),
+            }),
+            ClientToRelay::Probe(probe) => {
+                let replied = relay.clock.now();
+                let reply = ProbeReply { sent: probe.sent, received, replied };
+                say(client, &RelayToClient::ProbeReply(reply));
+                Ok(())
+            }
+            ClientToRelay::Trigger(request) => relay.bang(by.clone(), request).await,
+            ClientToRelay::Stop(request) => relay.stop(by.clone(), request).await,
+            ClientToRelay::Report(report) => {
+                relay.report(client.id, report);
+                Ok(())
+            }
+        }
+    }
+}
+
+fn say(client: &Client, message: &RelayToClient) {
+    client.outbox.send(&frame::text(&encode(message)));
+}

@@ -1,0 +1,219 @@
+//! The one thread that says things to everybody.
+//!
+//! It has a thread of its own so that a probe never waits behind a fan-out: writing to 5000
+//! sockets takes some 30 ms, which on a thread of the runtime would hold up whoever else is served
+//! there. It alone owns the list of who hears what, and is told by a bounded channel who comes,
+//! who goes and what to say. Hence everything arrives everywhere in one order, and no lock is held
+//! while writing.
+//!
+//! Whatever piles up in the channel while it writes is joined: frames that are said one after the
+//! other become one write a client, so that a burst costs little more than one trigger.
+
+use std::{collections::BTreeMap, io, sync::Arc, thread, time::Instant};
+
+use bytes::{Bytes, BytesMut};
+use downbeat_protocol::{ClientId, RelayTime};
+use tokio::sync::mpsc;
+
+use crate::{
+    clients::{Client, Wire},
+    config::{
+        FAN_OUT_BATCH, FAN_OUT_QUEUE, HELLO_TIMEOUT, PING_AFTER, SILENT_AFTER, STALLED_AFTER,
+    },
+    frame::{self, CloseCode},
+    outbox::CutOff,
+};
+
+/// What the thread is told.
+#[derive(Debug)]
+pub enum Command {
+    /// A client connected. It is looked after from now on, but hears nothing yet.
+    Connected(Arc<Client>),
+    /// It hears what is said on its wire from now on.
+    Admitted(ClientId),
+    /// It is gone.
+    Left(ClientId),
+    /// Say this to all who hear.
+    Say(Said),
+    /// Look after everyone: ping, and cut off who is silent or stalls. Carries the time, and the
+    /// time of the last such round.
+    Sweep {
+        /// Now.
+        now: RelayTime,
+        /// When it was last told to.
+        last: RelayTime,
+    },
+    /// Say goodbye to everyone, and to everyone who still comes.
+    End,
+}
+
+/// A complete frame for each wire, or none for a wire that is told nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Said {
+    /// For clients of the seed's wire.
+    pub seed: Option<Bytes>,
+    /// For clients of `downbeat.v1`.
+    pub modern: Option<Bytes>,
+}
+
+/// Starts the thread. It ends when every sender is gone.
+///
+/// Whoever sends waits while [`FAN_OUT_QUEUE`] commands are ahead of it: one who bangs faster than
+/// the room can be told is slowed by TCP itself, and no bang is lost.
+///
+/// # Errors
+/// If the system starts no thread.
+pub fn start() -> io::Result<mpsc::Sender<Command>> {
+    let (sender, receiver) = mpsc::channel(FAN_OUT_QUEUE);
+    thread::Builder::new().name("fan-out".into()).spawn(move || run(receiver))?;
+    Ok(sender)
+}
+
+fn run(mut commands: mpsc::Receiver<Command>) {
+    let mut everyone = Everyone::default();
+    let mut batch = Vec::with_capacity(FAN_OUT_BATCH);
+    let mut seed = Joined::default();
+    let mut modern = Joined::default();
+    while commands.blocking_recv_many(&mut batch, FAN_OUT_BATCH) > 0 {
+        for command in batch.drain(..) {
+            if let Command::Say(said) = command {
+                seed.add(said.seed);
+                modern.add(said.modern);
+                continue;
+            }
+            // Who comes now did not hear what was said before, and who goes did.
+            everyone.tell(Wire::Seed, seed.take());
+            everyone.tell(Wire::Modern, modern.take());
+            everyone.apply(command);
+        }
+        everyone.tell(Wire::Seed, seed.take());
+        everyone.tell(Wire::Modern, modern.take());
+    }
+}
+
+/// Who is connected. Three maps, so that telling one wire touches nobody else; ordered by number,
+/// so that everyone is told in the order in which they came.
+#[derive(Default)]
+struct Everyone {
+    new: BTreeMap<ClientId, Arc<Client>>,
+    seed: BTreeMap<ClientId, Arc<Client>>,
+    modern: BTreeMap<ClientId, Arc<Client>>,
+    ending: bool,
+}
+
+impl Everyone {
+    fn tell(&self, wire: Wire, frames: Option<Bytes>) {
+        let Some(frames) = frames else { return };
+        let listeners = match wire {
+            Wire::Seed => &self.seed,
+            Wire::Modern => &self.modern,
+        };
+        for client in listeners.values() {
+            client.outbox.send(&frames);
+        }
+    }
+
+    fn apply(&mut self, command: Command) {
+        match command {
+            Command::Connected(client) => {
+                if self.ending {
+                    goodbye(&client);
+                }
+                self.new.insert(client.id, client);
+            }
+            Command::Admitted(id) => {
+                if let Some(client) = self.new.remove(&id) {
+                    match client.wire {
+                        Wire::Seed => self.seed.insert(id, client),
+                        Wire::Modern => self.modern.insert(id, client),
+                    };
+                }
+            }
+            Command::Left(id) => {
+                self.new.remove(&id);
+                self.seed.remove(&id);
+                self.modern.remove(&id);
+            }
+            Command::Sweep { now, last } => self.sweep(now, last),
+            Command::End => {
+                self.ending = true;
+                self.all().for_each(|client| goodbye(client));
+            }
+            Command::Say(_) => {}
+        }
+    }
+
+    fn sweep(&self, now: RelayTime, last: RelayTime) {
+        let instant = Instant::now();
+        for client in self.new.values() {
+            if now.micros_since(client.since) > HELLO_TIMEOUT.as_micros() as i64 {
+                client.outbox.close(CloseCode::NoHello, "no hello");
+            }
+        }
+        for client in self.all() {
+            let silent = now.micros_since(client.heard()).max(0);
+            let before = last.micros_since(client.heard()).max(0);
+            let ping_after = PING_AFTER.as_micros() as i64;
+            if silent > SILENT_AFTER.as_micros() as i64 {
+                client.outbox.cut_off(CutOff::Silent);
+            } else if silent / ping_after > before / ping_after {
+                client.outbox.send(&frame::PING);
+            }
+            client.outbox.cut_off_if_stalled(instant, STALLED_AFTER);
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Arc<Client>> {
+        self.new.values().chain(self.seed.values()).chain(self.modern.values())
+    }
+}
+
+fn goodbye(client: &Client) {
+    client.outbox.close(CloseCode::GoingAway, "the relay is ending");
+}
+
+/// Frames said one after the other, to be written as one. A single frame is passed on as it is.
+#[derive(Default)]
+struct Joined {
+    first: Option<Bytes>,
+    rest: BytesMut,
+}
+
+impl Joined {
+    fn add(&mut self, frame: Option<Bytes>) {
+        let Some(frame) = frame else { return };
+        match &self.first {
+            None => self.first = Some(frame),
+            Some(first) => {
+                if self.rest.is_empty() {
+                    self.rest.extend_from_slice(first);
+                }
+                self.rest.extend_from_slice(&frame);
+            }
+        }
+    }
+
+    fn take(&mut self) -> Option<Bytes> {
+        let first = self.first.take()?;
+        if self.rest.is_empty() { Some(first) } else { Some(self.rest.split().freeze()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_are_joined_in_order_and_once() {
+        let mut joined = Joined::default();
+        assert_eq!(joined.take(), None);
+        joined.add(None);
+        joined.add(Some(Bytes::from_static(b"one")));
+        assert_eq!(joined.take().unwrap(), "one");
+        for text in [&b"one"[..], b"two", b"three"] {
+            joined.add(Some(Bytes::from_static(text)));
+        }
+        assert_eq!(joined.take().unwrap(), "onetwothree");
+        assert_eq!(joined.take(), None);
+    }
+}

@@ -1,0 +1,109 @@
+//! What the relay writes: complete, unmasked WebSocket frames (RFC 6455, section 5.2).
+//!
+//! A frame is encoded once and then written to any number of sockets as it is, which is why this
+//! is not left to the WebSocket library: that would encode it once a client.
+
+use bytes::{BufMut as _, Bytes, BytesMut};
+
+const FINAL_TEXT: u8 = 0x81;
+const FINAL_CLOSE: u8 = 0x88;
+
+/// An empty ping.
+pub const PING: Bytes = Bytes::from_static(&[0x89, 0]);
+
+/// A whole text message.
+#[must_use]
+pub fn text(message: &str) -> Bytes {
+    let length = message.len();
+    let mut frame = BytesMut::with_capacity(length + 10);
+    frame.put_u8(FINAL_TEXT);
+    // The shortest of three forms in which the length fits, as the standard demands.
+    if let Ok(length) = u8::try_from(length)
+        && length < 126
+    {
+        frame.put_u8(length);
+    } else if let Ok(length) = u16::try_from(length) {
+        frame.put_u8(126);
+        frame.put_u16(length);
+    } else {
+        frame.put_u8(127);
+        frame.put_u64(length as u64);
+    }
+    frame.put_slice(message.as_bytes());
+    frame.freeze()
+}
+
+/// Why the relay ends a connection, as the other end is told (RFC 6455, section 7.4.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseCode {
+    /// The relay is ending: come back.
+    GoingAway = 1001,
+    /// A frame that breaks the standard.
+    Protocol = 1002,
+    /// A text that is not UTF-8.
+    NotUtf8 = 1007,
+    /// It offered `downbeat.v1` and then did not say hello.
+    NoHello = 1008,
+    /// A message over the limit.
+    TooLarge = 1009,
+}
+
+/// A close frame. `reason` is for people, and short: a control frame holds at most 125 bytes.
+#[must_use]
+pub fn close(code: CloseCode, reason: &'static str) -> Bytes {
+    let reason = &reason.as_bytes()[..reason.len().min(123)];
+    let mut frame = BytesMut::with_capacity(reason.len() + 4);
+    frame.put_u8(FINAL_CLOSE);
+    frame.put_u8(reason.len() as u8 + 2);
+    frame.put_u16(code as u16);
+    frame.put_slice(reason);
+    frame.freeze()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Cursor, Read, Write};
+
+    use tokio_tungstenite::tungstenite::{Message, WebSocket, protocol::Role};
+
+    use super::*;
+
+    struct ReadOnly(Cursor<Vec<u8>>);
+
+    impl Read for ReadOnly {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            self.0.read(buffer)
+        }
+    }
+
+    impl Write for ReadOnly {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn read_back(frame: &Bytes) -> Message {
+        let stream = ReadOnly(Cursor::new(frame.to_vec()));
+        WebSocket::from_raw_socket(stream, Role::Client, None).read().unwrap()
+    }
+
+    #[test]
+    fn a_text_of_any_length_is_read_back_by_another_implementation() {
+        for length in [0, 1, 125, 126, 127, 65_535, 65_536, 200_000] {
+            let message = "x".repeat(length);
+            assert_eq!(read_back(&text(&message)), Message::text(message), "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn a_ping_and_a_close_are_read_back_too() {
+        assert_eq!(read_back(&PING), Message::Ping(Bytes::new()));
+        let Message::Close(Some(said)) = read_back(&close(CloseCode::GoingAway, "bye")) else {
+            panic!("not a close frame with a code");
+        };
+        assert_eq!((u16::from(said.code), said.reason.as_str()), (1001, "bye"));
+    }
+}

@@ -1,0 +1,111 @@
+//! How the relay is doing: what it counts, and what `/healthz` says.
+
+use std::{
+    fmt,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use serde::Serialize;
+
+use crate::{
+    outbox::{CutOff, Phase},
+    relay::Relay,
+};
+
+/// A number that only grows.
+#[derive(Debug, Default)]
+pub struct Count(AtomicU64);
+
+impl Count {
+    /// One more.
+    pub fn add(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What the relay counts from its start.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// Connections that became a WebSocket.
+    pub connections: Count,
+    /// Bangs that were said to the room.
+    pub triggers: Count,
+    /// Messages that were answered by an error.
+    pub refused: Count,
+    overflowed: Count,
+    stalled: Count,
+    silent: Count,
+}
+
+impl Counts {
+    /// Notes how a connection's outgoing half was when it ended.
+    pub fn ended(&self, phase: Phase) {
+        match phase {
+            Phase::Cut(CutOff::Overflow) => self.overflowed.add(),
+            Phase::Cut(CutOff::Stalled) => self.stalled.add(),
+            Phase::Cut(CutOff::Silent) => self.silent.add(),
+            Phase::Cut(CutOff::Broken) | Phase::Open | Phase::Closing => {}
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Health {
+    status: &'static str,
+    version: &'static str,
+    epoch: downbeat_protocol::Epoch,
+    uptime_micros: u64,
+    sounds: usize,
+    connections: u64,
+    triggers: u64,
+    refused: u64,
+    cut_off: CutOffs,
+    #[serde(flatten)]
+    roster: downbeat_protocol::Roster,
+}
+
+#[derive(Serialize)]
+struct CutOffs {
+    overflow: u64,
+    stalled: u64,
+    silent: u64,
+}
+
+/// What `/healthz` says, as JSON.
+#[must_use]
+pub fn as_json(relay: &Relay) -> String {
+    let counts = &relay.counts;
+    let health = Health {
+        status: "ok",
+        version: env!("CARGO_PKG_VERSION"),
+        epoch: relay.epoch,
+        uptime_micros: relay.clock.now().as_micros(),
+        sounds: relay.bank.infos().count(),
+        connections: counts.connections.get(),
+        triggers: counts.triggers.get(),
+        refused: counts.refused.get(),
+        cut_off: CutOffs {
+            overflow: counts.overflowed.get(),
+            stalled: counts.stalled.get(),
+            silent: counts.silent.get(),
+        },
+        roster: relay.room().roster(),
+    };
+    // Strings and finite numbers only: serde_json refuses none of it.
+    serde_json::to_string(&health).unwrap_or_default()
+}
+
+/// A text that someone sent, as it may be logged: on one line, with nothing that moves a
+/// terminal's cursor, and not longer than is useful.
+pub struct Printable<'a>(pub &'a str);
+
+impl fmt::Display for Printable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use fmt::Write as _;
+        self.0.chars().filter(|c| !c.is_control()).take(200).try_for_each(|c| f.write_char(c))
+    }
+}

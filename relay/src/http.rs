@@ -1,0 +1,204 @@
+//! One request, one answer: the page, the sounds, the relay's health, or a WebSocket.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{
+    HeaderMap, Method, Request, Response, StatusCode,
+    body::Incoming,
+    header::{
+        ACCEPT_RANGES, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_RANGE,
+        CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, IF_NONE_MATCH,
+        IF_RANGE, RANGE, REFERRER_POLICY, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_PROTOCOL,
+        SEC_WEBSOCKET_VERSION, UPGRADE, X_CONTENT_TYPE_OPTIONS,
+    },
+    upgrade::OnUpgrade,
+};
+use hyper_util::rt::TokioIo;
+use tokio::{net::TcpStream, sync::watch};
+
+use crate::{
+    clients::{Client, Wire},
+    connection, health,
+    page::{self, PageFile},
+    ranges::{self, Wanted},
+    relay::Relay,
+    sounds::Sound,
+    upgrade::{self, Granted},
+};
+
+/// An answer: its body is in memory, and shared with whoever else is sent it.
+pub type Answer = Response<Full<Bytes>>;
+
+/// Only what the relay itself serves, and a WebSocket: nothing inline, nothing from elsewhere, and
+/// no page may frame it. (Some browsers do not count `ws:` as `'self'`.)
+const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; \
+                      object-src 'none'; base-uri 'none'; form-action 'none'; \
+                      frame-ancestors 'none'";
+
+/// Answers a request. `presence` is handed on to the connection that an upgrade begins.
+pub fn answer(
+    relay: &Arc<Relay>,
+    presence: &watch::Receiver<bool>,
+    mut request: Request<Incoming>,
+) -> Answer {
+    if upgrade::is_asked_for(request.headers()) {
+        return match upgrade::judge(request.method(), request.headers()) {
+            Ok(granted) => {
+                let upgrade = hyper::upgrade::on(&mut request);
+                let presence = presence.clone();
+                tokio::spawn(begin(relay.clone(), presence, upgrade, granted.wire));
+                switch(&granted)
+            }
+            Err(refused) => {
+                let mut answer = text(refused.status(), refused.reason());
+                put(&mut answer, SEC_WEBSOCKET_VERSION, "13");
+                answer
+            }
+        };
+    }
+    let is_head = request.method() == Method::HEAD;
+    if request.method() != Method::GET && !is_head {
+        let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "GET or HEAD, please\n");
+        put(&mut answer, ALLOW, "GET, HEAD");
+        return answer;
+    }
+    let path = request.uri().path();
+    let sound = path.strip_prefix("/sounds/").and_then(|hash| relay.bank.by_hash(hash));
+    let answer = if let Some(sound) = sound {
+        sound_file(sound, request.headers())
+    } else if let Some(file) = page::file(path) {
+        page_file(file, request.headers())
+    } else if path == "/healthz" {
+        let mut answer = body(health::as_json(relay), "application/json");
+        put(&mut answer, CACHE_CONTROL, "no-store");
+        answer
+    } else {
+        text(StatusCode::NOT_FOUND, "there is nothing here\n")
+    };
+    if is_head { without_body(answer) } else { answer }
+}
+
+/// Turns what was an HTTP connection into a client, in a task of its own: the one that spoke HTTP
+/// is done, and its buffers are freed.
+async fn begin(relay: Arc<Relay>, presence: watch::Receiver<bool>, upgrade: OnUpgrade, wire: Wire) {
+    // Either failure means that the socket went away during the handshake.
+    let Ok(upgraded) = upgrade.await else { return };
+    let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else { return };
+    let (id, now) = (relay.next_id(), relay.clock.now());
+    let client = Arc::new(Client::new(id, wire, parts.io.into_inner(), now));
+    connection::serve(relay, client, parts.read_buf).await;
+    drop(presence);
+}
+
+fn switch(granted: &Granted) -> Answer {
+    let mut answer = Answer::default();
+    *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    put(&mut answer, CONNECTION, "Upgrade");
+    put(&mut answer, UPGRADE, "websocket");
+    put_text(&mut answer, SEC_WEBSOCKET_ACCEPT, &granted.accept);
+    if granted.wire == Wire::Modern {
+        put(&mut answer, SEC_WEBSOCKET_PROTOCOL, downbeat_protocol::SUBPROTOCOL);
+    }
+    answer
+}
+
+fn page_file(file: &PageFile, headers: &HeaderMap) -> Answer {
+    let mut answer = if matches(headers, IF_NONE_MATCH, &file.etag) {
+        not_modified()
+    } else {
+        body(Bytes::from_static(file.content), file.content_type)
+    };
+    put_text(&mut answer, ETAG, &file.etag);
+    // Asked for again each time, and mostly answered by 304: a relay of another version must never
+    // be met by an old page.
+    put(&mut answer, CACHE_CONTROL, "no-cache");
+    put(&mut answer, CONTENT_SECURITY_POLICY, POLICY);
+    answer
+}
+
+fn sound_file(sound: &Sound, headers: &HeaderMap) -> Answer {
+    let etag = format!("\"{}\"", sound.info.hash);
+    let length = sound.file.len();
+    // A range of another version of the file is of no use to anyone.
+    let same = !headers.contains_key(IF_RANGE) || matches(headers, IF_RANGE, &etag);
+    let range = headers.get(RANGE).filter(|_| same).and_then(|value| value.to_str().ok());
+    let mut answer = if matches(headers, IF_NONE_MATCH, &etag) {
+        not_modified()
+    } else {
+        match ranges::wanted(range, length) {
+            Wanted::Whole => body(sound.file.clone(), "audio/wav"),
+            Wanted::Part(part) => {
+                let last = part.end - 1;
+                let said = format!("bytes {}-{last}/{length}", part.start);
+                let mut answer = body(sound.file.slice(part), "audio/wav");
+                *answer.status_mut() = StatusCode::PARTIAL_CONTENT;
+                put_text(&mut answer, CONTENT_RANGE, &said);
+                answer
+            }
+            Wanted::Unsatisfiable => {
+                let mut answer =
+                    text(StatusCode::RANGE_NOT_SATISFIABLE, "the sound is not that long\n");
+                put_text(&mut answer, CONTENT_RANGE, &format!("bytes */{length}"));
+                answer
+            }
+        }
+    };
+    put_text(&mut answer, ETAG, &etag);
+    put(&mut answer, ACCEPT_RANGES, "bytes");
+    // What is named by its content never changes.
+    put(&mut answer, CACHE_CONTROL, "public, max-age=31536000, immutable");
+    answer
+}
+
+/// Whether a header names this tag, among others or by a star.
+fn matches(headers: &HeaderMap, name: HeaderName, etag: &str) -> bool {
+    let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    values
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
+}
+
+fn not_modified() -> Answer {
+    let mut answer = Answer::default();
+    *answer.status_mut() = StatusCode::NOT_MODIFIED;
+    answer
+}
+
+fn text(status: StatusCode, message: &'static str) -> Answer {
+    let mut answer = body(message, "text/plain; charset=utf-8");
+    *answer.status_mut() = status;
+    answer
+}
+
+fn body(content: impl Into<Bytes>, content_type: &'static str) -> Answer {
+    let mut answer = Response::new(Full::new(content.into()));
+    put(&mut answer, CONTENT_TYPE, content_type);
+    put(&mut answer, X_CONTENT_TYPE_OPTIONS, "nosniff");
+    put(&mut answer, REFERRER_POLICY, "no-referrer");
+    answer
+}
+
+fn without_body(answer: Answer) -> Answer {
+    use hyper::body::Body as _;
+    let (mut head, body) = answer.into_parts();
+    if head.status != StatusCode::NOT_MODIFIED
+        && let Some(length) = body.size_hint().exact()
+    {
+        head.headers.insert(CONTENT_LENGTH, length.into());
+    }
+    Response::from_parts(head, Full::default())
+}
+
+fn put(answer: &mut Answer, name: HeaderName, value: &'static str) {
+    answer.headers_mut().insert(name, HeaderValue::from_static(value));
+}
+
+fn put_text(answer: &mut Answer, name: HeaderName, value: &str) {
+    // Everything that comes here is digits, hashes and base64.
+    if let Ok(value) = HeaderValue::from_str(value) {
+        answer.headers_mut().insert(name, value);
+    }
+}

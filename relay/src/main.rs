@@ -1,0 +1,77 @@
+//! `downbeat-relay`: reads its settings, serves until it is told to end.
+
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+};
+
+use anyhow::Context as _;
+use downbeat_relay::{config::Config, server::Server};
+use tracing_subscriber::EnvFilter;
+
+const PROGRAM: &str = "downbeat-relay";
+
+fn main() -> anyhow::Result<ExitCode> {
+    let config: Config = match downbeat_command_line::parse(PROGRAM) {
+        Ok(config) => config,
+        Err(code) => return Ok(code),
+    };
+    tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_ansi(false)
+        .with_target(false)
+        .with_env_filter(EnvFilter::new(format!("off,downbeat_relay={}", config.log)))
+        .init();
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?
+        .block_on(run(&config))
+}
+
+async fn run(config: &Config) -> anyhow::Result<ExitCode> {
+    // Listened for before anyone is told that the relay is there.
+    let end = end_asked_for().context("cannot listen for signals")?;
+    let server = match Server::bind(config).await {
+        Ok(server) => server,
+        Err(error) => return Ok(downbeat_command_line::refuse(PROGRAM, error)),
+    };
+    announce(&server);
+    server.run(end).await;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn announce(server: &Server) {
+    let mut lines = vec![format!("Server started: {}", server.url())];
+    lines.extend(server.urls_for_others().iter().map(|url| format!("For others: {url}")));
+    // A relay whose standard output was closed still serves the room.
+    let _ = writeln!(io::stdout(), "{}", lines.join("\n"));
+}
+
+/// Completes at ctrl-C, or when the system or a service manager ends the process.
+#[cfg(unix)]
+fn end_asked_for() -> io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut terminate, mut interrupt) =
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+/// Completes at ctrl-C, or when the console closes or the system shuts down.
+#[cfg(windows)]
+fn end_asked_for() -> io::Result<impl Future<Output = ()>> {
+    use tokio::signal::windows::{ctrl_c, ctrl_close, ctrl_shutdown};
+    let (mut interrupt, mut close, mut shutdown) = (ctrl_c()?, ctrl_close()?, ctrl_shutdown()?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = close.recv() => {}
+            _ = shutdown.recv() => {}
+        }
+    })
+}

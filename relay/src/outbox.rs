@@ -1,0 +1,310 @@
+//! The one thing that writes to a client's socket.
+//!
+//! A frame is tried straight on the socket; only what the kernel does not take is queued, and the
+//! connection's task writes it when there is room, several frames in one call. So a room that
+//! keeps up costs one bare write a client, and no task is woken.
+//!
+//! The bound: what waits may be [`OUTBOX_BYTES`] and [`OUTBOX_FRAMES`] (one frame of any size
+//! fits an empty outbox). A client that exceeds it, or whose queue makes no progress for
+//! [`STALLED_AFTER`](crate::config::STALLED_AFTER), is cut off: it would only hear the past.
+
+use std::{
+    collections::VecDeque,
+    io::{ErrorKind, IoSlice},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use bytes::{Buf as _, Bytes};
+use tokio::{net::TcpStream, sync::Notify};
+
+use crate::{
+    config::{FRAMES_PER_WRITE, OUTBOX_BYTES, OUTBOX_FRAMES},
+    frame::{self, CloseCode},
+};
+
+/// Why a client was cut off without a close frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CutOff {
+    /// More waited for it than the bound allows.
+    Overflow,
+    /// It read nothing for too long.
+    Stalled,
+    /// It said nothing for too long, not even an answer to a ping.
+    Silent,
+    /// Its socket failed.
+    Broken,
+}
+
+/// How far a connection's outgoing half is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Frames are taken.
+    Open,
+    /// A close frame is the last one.
+    Closing,
+    /// Nothing will be written any more.
+    Cut(CutOff),
+}
+
+/// A client's socket, and what waits to be written to it.
+#[derive(Debug)]
+pub struct Outbox {
+    socket: TcpStream,
+    queue: Mutex<Queue>,
+    /// Told when something begins to wait and when the phase changes.
+    changed: Notify,
+}
+
+#[derive(Debug)]
+struct Queue {
+    waiting: VecDeque<Bytes>,
+    bytes: usize,
+    /// When something last began to wait or the socket last took something.
+    progress: Instant,
+    phase: Phase,
+}
+
+impl Outbox {
+    /// An outbox that writes to `socket`; whoever holds it may read from [`Self::socket`].
+    #[must_use]
+    pub fn new(socket: TcpStream) -> Self {
+        let queue = Queue {
+            waiting: VecDeque::new(),
+            bytes: 0,
+            progress: Instant::now(),
+            phase: Phase::Open,
+        };
+        Self { socket, queue: Mutex::new(queue), changed: Notify::new() }
+    }
+
+    /// The socket, to read from and to wait on.
+    #[must_use]
+    pub fn socket(&self) -> &TcpStream {
+        &self.socket
+    }
+
+    /// Writes `frame`, or queues what the socket does not take. Never waits.
+    pub fn send(&self, frame: &Bytes) {
+        let mut queue = self.queue();
+        if queue.phase == Phase::Open {
+            self.put(&mut queue, frame);
+        }
+    }
+
+    /// Sends a close frame and takes nothing more.
+    pub fn close(&self, code: CloseCode, reason: &'static str) {
+        let mut queue = self.queue();
+        if queue.phase == Phase::Open {
+            queue.phase = Phase::Closing;
+            self.put(&mut queue, &frame::close(code, reason));
+            self.changed.notify_one();
+        }
+    }
+
+    /// Drops what waits and takes nothing more.
+    pub fn cut_off(&self, why: CutOff) {
+        self.cut(&mut self.queue(), why);
+    }
+
+    /// Cuts the client off if what waits for it has made no progress for `patience` at `now`.
+    pub fn cut_off_if_stalled(&self, now: Instant, patience: Duration) {
+        let mut queue = self.queue();
+        if !queue.waiting.is_empty() && now.saturating_duration_since(queue.progress) > patience {
+            self.cut(&mut queue, CutOff::Stalled);
+        }
+    }
+
+    /// Writes what waits, as far as the socket takes it. Never waits itself.
+    pub fn flush(&self) {
+        let mut queue = self.queue();
+        while !queue.waiting.is_empty() {
+            let mut slices = [IoSlice::new(&[]); FRAMES_PER_WRITE];
+            let count = queue.waiting.len().min(FRAMES_PER_WRITE);
+            for (slice, frame) in slices.iter_mut().zip(&queue.waiting) {
+                *slice = IoSlice::new(frame);
+            }
+            match self.socket.try_write_vectored(&slices[..count]) {
+                Ok(written) => queue.took(written),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(_) => return self.cut(&mut queue, CutOff::Broken),
+            }
+        }
+        // A queue that was needed once may never be again, and a year is long.
+        queue.waiting.shrink_to(0);
+    }
+
+    /// Whether something waits to be written.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        !self.queue().waiting.is_empty()
+    }
+
+    /// How far the outgoing half is.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        self.queue().phase
+    }
+
+    /// Completes when something began to wait, or the phase changed, since it last completed.
+    pub async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    fn put(&self, queue: &mut Queue, frame: &Bytes) {
+        let mut written = 0;
+        if queue.waiting.is_empty() {
+            match self.socket.try_write(frame) {
+                Ok(all) if all == frame.len() => return,
+                Ok(part) => written = part,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(_) => return self.cut(queue, CutOff::Broken),
+            }
+            queue.progress = Instant::now();
+            self.changed.notify_one();
+        } else if queue.waiting.len() >= OUTBOX_FRAMES || queue.bytes + frame.len() > OUTBOX_BYTES {
+            return self.cut(queue, CutOff::Overflow);
+        }
+        queue.bytes += frame.len() - written;
+        queue.waiting.push_back(frame.slice(written..));
+    }
+
+    fn cut(&self, queue: &mut Queue, why: CutOff) {
+        if !matches!(queue.phase, Phase::Cut(_)) {
+            queue.phase = Phase::Cut(why);
+            queue.waiting = VecDeque::new();
+            queue.bytes = 0;
+            self.changed.notify_one();
+        }
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        // Nothing panics while holding it; were it otherwise, the queue is still a queue.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Queue {
+    fn took(&mut self, mut written: usize) {
+        self.bytes -= written;
+        self.progress = Instant::now();
+        while let Some(front) = self.waiting.front_mut() {
+            if written < front.len() {
+                front.advance(written);
+                return;
+            }
+            written -= front.len();
+            self.waiting.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt as _, Interest},
+        net::TcpListener,
+        time::timeout,
+    };
+
+    use super::*;
+
+    const DEADLINE: Duration = Duration::from_secs(10);
+
+    async fn pair() -> (Outbox, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let there = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (here, _) = listener.accept().await.unwrap();
+        here.writable().await.unwrap();
+        (Outbox::new(here), there)
+    }
+
+    fn numbered(n: u32) -> Bytes {
+        let mut bytes = vec![b'.'; 10_000];
+        bytes[..8].copy_from_slice(format!("{n:08}").as_bytes());
+        Bytes::from(bytes)
+    }
+
+    #[tokio::test]
+    async fn a_frame_is_written_at_once_where_the_socket_takes_it() {
+        let (outbox, mut there) = pair().await;
+        outbox.send(&Bytes::from_static(b"now"));
+        assert!(!outbox.is_waiting());
+        let mut read = [0; 3];
+        timeout(DEADLINE, there.read_exact(&mut read)).await.unwrap().unwrap();
+        assert_eq!(&read, b"now");
+    }
+
+    #[tokio::test]
+    async fn what_waits_goes_out_whole_and_in_order() {
+        let (outbox, mut there) = pair().await;
+        let mut sent = 0;
+        while !outbox.is_waiting() {
+            outbox.send(&numbered(sent));
+            sent += 1;
+        }
+        for _ in 0..70 {
+            outbox.send(&numbered(sent));
+            sent += 1;
+        }
+        let flush = async {
+            while outbox.is_waiting() {
+                outbox.socket().ready(Interest::WRITABLE).await.unwrap();
+                outbox.flush();
+            }
+        };
+        let read = async {
+            for n in 0..sent {
+                let mut frame = vec![0; 10_000];
+                there.read_exact(&mut frame).await.unwrap();
+                assert_eq!(frame, numbered(n), "frame {n}");
+            }
+        };
+        timeout(DEADLINE, async { tokio::join!(flush, read) }).await.unwrap();
+        assert_eq!(outbox.phase(), Phase::Open);
+        assert_eq!(outbox.queue().bytes, 0);
+    }
+
+    #[tokio::test]
+    async fn a_client_that_never_reads_overflows_and_holds_nothing() {
+        let (outbox, _there) = pair().await;
+        let frame = numbered(0);
+        // The kernel takes some megabytes before anything waits.
+        for _ in 0..100_000 {
+            outbox.send(&frame);
+            assert!(outbox.queue().bytes <= OUTBOX_BYTES);
+            if outbox.phase() != Phase::Open {
+                break;
+            }
+        }
+        assert_eq!(outbox.phase(), Phase::Cut(CutOff::Overflow));
+        assert!(!outbox.is_waiting());
+        timeout(DEADLINE, outbox.changed()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn only_a_queue_without_progress_is_stalled() {
+        let (outbox, _there) = pair().await;
+        let later = Instant::now() + Duration::from_mins(1);
+        outbox.cut_off_if_stalled(later, Duration::from_secs(5));
+        assert_eq!(outbox.phase(), Phase::Open, "nothing waits");
+        while !outbox.is_waiting() {
+            outbox.send(&numbered(0));
+        }
+        outbox.cut_off_if_stalled(Instant::now(), Duration::from_secs(5));
+        assert_eq!(outbox.phase(), Phase::Open, "it has just begun to wait");
+        outbox.cut_off_if_stalled(later, Duration::from_secs(5));
+        assert_eq!(outbox.phase(), Phase::Cut(CutOff::Stalled));
+    }
+
+    #[tokio::test]
+    async fn nothing_follows_a_close_frame() {
+        let (outbox, mut there) = pair().await;
+        outbox.close(CloseCode::GoingAway, "bye");
+        outbox.send(&Bytes::from_static(b"more"));
+        drop(outbox);
+        let mut read = Vec::new();
+        timeout(DEADLINE, there.read_to_end(&mut read)).await.unwrap().unwrap();
+        assert_eq!(read, b"\x88\x05\x03\xe9bye");
+    }
+}

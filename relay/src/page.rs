@@ -1,0 +1,64 @@
+//! The page: the files of `relay/page`, carried in the binary.
+
+use std::sync::LazyLock;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::sounds::hex;
+
+/// A file of the page.
+#[derive(Debug)]
+pub struct PageFile {
+    /// Where it is served.
+    pub path: &'static str,
+    /// What it is.
+    pub content_type: &'static str,
+    /// What it holds.
+    pub content: &'static [u8],
+    /// Its `ETag`, quotes included.
+    pub etag: String,
+}
+
+const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const SVG: &str = "image/svg+xml";
+const JS: &str = "text/javascript; charset=utf-8";
+
+macro_rules! files {
+    ($($path:literal $kind:ident $file:literal)*) => {
+        &[$(($path, $kind, include_bytes!(concat!("../page/", $file)).as_slice())),*]
+    };
+}
+
+/// Every file of the page: where it is served, what it is, and its name in `relay/page`.
+const FILES: &[(&str, &str, &[u8])] = files! {
+    "/"              HTML "index.html"
+    "/style.css"     CSS  "style.css"
+    "/icon.svg"      SVG  "icon.svg"
+    "/main.js"       JS   "main.js"
+    "/audio.js"      JS   "audio.js"
+    "/bank.js"       JS   "bank.js"
+    "/connection.js" JS   "connection.js"
+    "/lead.js"       JS   "lead.js"
+    "/player.js"     JS   "player.js"
+    "/protocol.js"   JS   "protocol.js"
+    "/room.js"       JS   "room.js"
+    "/schedule.js"   JS   "schedule.js"
+    "/settings.js"   JS   "settings.js"
+    "/ui.js"         JS   "ui.js"
+};
+
+static PAGE: LazyLock<Vec<PageFile>> = LazyLock::new(|| {
+    let file = |&(path, content_type, content): &(&'static str, &'static str, &'static [u8])| {
+        let etag = format!("\"{}\"", &hex(&Sha256::digest(content))[..16]);
+        PageFile { path, content_type, content, etag }
+    };
+    FILES.iter().map(file).collect()
+});
+
+/// The file that is served at `path`.
+#[must_use]
+pub fn file(path: &str) -> Option<&'static PageFile> {
+    let path = if path == "/index.html" { "/" } else { path };
+    PAGE.iter().find(|file| file.path == path)
+}
