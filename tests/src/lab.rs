@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
 use crate::{
-    process::{PATIENCE, Process},
+    process::{From, PATIENCE, Process},
     recorder::{RATE, Recorder, Take},
     relay::forget_settings,
     tools::{binary, run, tool},
@@ -152,15 +152,13 @@ impl Lab {
         Ok(self.command(binary("downbeat")?))
     }
 
-    /// Starts `downbeat play` on a machine, and waits until it would sound.
+    /// Starts `downbeat play` on a machine, and waits until a bang would sound there.
     ///
     /// # Errors
     /// If it is not built or not ready in time.
     pub fn play(&self, machine: usize, relay: &str) -> Result<Process> {
         let player = self.start_play(machine, relay)?;
-        player.wait_for("Connected to ws://")?;
-        player.wait_for("Output: ")?;
-        player.wait_for("Ready: ")?;
+        wait_until_ready(&player)?;
         Ok(player)
     }
 
@@ -175,6 +173,16 @@ impl Lab {
         Process::spawn(format!("downbeat play on machine {machine}"), command)
     }
 
+    /// Runs `downbeat bang` to its end.
+    ///
+    /// # Errors
+    /// If it is not built, or ends with anything but success.
+    pub fn bang(&self, relay: &str, arguments: &[&str]) -> Result<()> {
+        let mut command = self.downbeat()?;
+        command.args(["bang", relay]).args(arguments);
+        Process::spawn("downbeat bang", command)?.expect_exit(0)
+    }
+
     /// What a player started by [`Self::play`] is called in the room.
     #[must_use]
     pub fn machine_name(machine: usize) -> String {
@@ -186,6 +194,29 @@ impl Lab {
     pub fn record(&self) -> Take {
         self.recorder.record()
     }
+}
+
+/// Waits until a `downbeat play` would sound: it has an output, and all sounds of the relay that it
+/// talks to now.
+///
+/// # Errors
+/// If it does not within [`PATIENCE`].
+pub fn wait_until_ready(player: &Process) -> Result<()> {
+    player
+        .wait_until(PATIENCE, |lines| {
+            let last = |begins: &[&str]| {
+                lines.iter().rposition(|line| {
+                    line.from == From::Stdout && begins.iter().any(|b| line.text.starts_with(b))
+                })
+            };
+            let greeted = last(&["Connected", "Talking to a plain relay"])?;
+            let output = last(&["Output: "])?;
+            let ready = greeted > last(&["Lost the relay"]).unwrap_or(0)
+                && output > last(&["No output"]).unwrap_or(0)
+                && last(&["Ready: "])? > greeted;
+            ready.then_some(())
+        })
+        .context("waiting until a player is ready")
 }
 
 /// Waits until no other lab stands on this machine, and holds the place while the file is open.

@@ -36,9 +36,11 @@ pub enum From {
 
 /// A line that a program printed.
 #[derive(Clone, Debug)]
-struct Line {
-    from: From,
-    text: String,
+pub struct Line {
+    /// On which of its outputs.
+    pub from: From,
+    /// Without the end of the line.
+    pub text: String,
 }
 
 /// What a program printed so far, and how many of its two outputs have ended.
@@ -158,12 +160,26 @@ impl Process {
         patience: Duration,
         wanted: impl Fn(From, &str) -> bool,
     ) -> Result<String> {
+        self.wait_until(patience, |lines| {
+            let new = lines.iter().skip(mark.0).find(|line| wanted(line.from, &line.text));
+            new.map(|line| line.text.clone())
+        })
+    }
+
+    /// Waits until `wanted` takes something from all the lines printed so far.
+    ///
+    /// # Errors
+    /// If it does not within `patience`, or the program ends before.
+    pub fn wait_until<T>(
+        &self,
+        patience: Duration,
+        wanted: impl Fn(&[Line]) -> Option<T>,
+    ) -> Result<T> {
         let deadline = Instant::now() + patience;
         let mut printed = self.output.lock();
         loop {
-            let mut new = printed.lines.iter().skip(mark.0);
-            if let Some(line) = new.find(|line| wanted(line.from, &line.text)) {
-                return Ok(line.text.clone());
+            if let Some(found) = wanted(&printed.lines) {
+                return Ok(found);
             }
             let ended = printed.ended == OUTPUTS;
             let left = deadline.saturating_duration_since(Instant::now());

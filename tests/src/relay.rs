@@ -76,6 +76,18 @@ impl Relay {
         format!("ws://{}/", self.address)
     }
 
+    /// What it says of itself at `/healthz`.
+    ///
+    /// # Errors
+    /// If it does not answer, or not with JSON.
+    pub fn health(&self) -> Result<serde_json::Value> {
+        let text = ureq::get(format!("{}/healthz", self.http_url()))
+            .call()
+            .and_then(|mut response| response.body_mut().read_to_string())
+            .context("asking for /healthz")?;
+        serde_json::from_str(&text).with_context(|| format!("/healthz is no JSON: {text}"))
+    }
+
     /// The process itself.
     pub fn process(&mut self) -> &mut Process {
         &mut self.process
