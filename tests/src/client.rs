@@ -144,13 +144,16 @@ impl Socket {
     }
 }
 
-/// Connects to `url` as a client of the seed's wire.
+/// Connects to `url` as a client of the seed's wire, and waits until it is one of the room: a server
+/// may accept a WebSocket a moment before it sends it what others bang.
 ///
 /// # Errors
-/// If it cannot connect.
+/// If it cannot connect, or is told something unasked.
 pub fn connect_seed(url: &str) -> Result<Socket> {
-    let socket = Socket::connect(url, None)?;
+    let mut socket = Socket::connect(url, None)?;
     ensure!(socket.granted().is_none(), "granted {:?}, not asked for", socket.granted());
+    let told = socket.drain()?;
+    ensure!(told.is_empty(), "a newcomer was told {told:?}");
     Ok(socket)
 }
 
