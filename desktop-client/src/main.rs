@@ -11,6 +11,7 @@ use downbeat::{
     headless,
     remote::{self, Bangs},
     session::{self, SessionOptions},
+    sounds::Cache,
     state::State,
     time::LocalClock,
 };
@@ -61,7 +62,7 @@ fn session_options(config: &PlayerConfig, kind: ClientKind, clock: LocalClock) -
         output: config.output(),
         volume: config.volume,
         clock,
-        cache: downbeat::sounds::cache_folder(),
+        cache: Cache::of_user(),
     }
 }
 

@@ -5,5 +5,24 @@
 //! system call and no panic. Nothing here knows relay time, the protocol, or the window.
 
 mod buffer;
+pub mod device;
+mod interpolate;
+mod keeper;
+mod limiter;
+mod message;
+pub mod offline;
+mod panning;
+mod player;
+mod renderer;
+pub mod schedule;
+mod stats;
+mod voice;
 
 pub use buffer::SoundBuffer;
+pub use device::{DeviceError, DeviceInfo};
+pub use keeper::{DeviceChoice, DeviceKeeper, DeviceToSession};
+pub use message::{VoiceId, VoiceStart};
+pub use panning::Panning;
+pub use player::{OutputFormat, Player, PlayerEvent, QueueFull, player};
+pub use renderer::{Renderer, VOICES};
+pub use stats::OutputStats;

@@ -92,13 +92,19 @@ impl Bank {
     }
 
     /// What the loader says, as news for whoever watches; and the sound, if it is one.
-    pub(super) fn take(&mut self, news: LoaderToSession) -> (Option<SessionEvent>, Option<Decoded>) {
+    pub(super) fn take(
+        &mut self,
+        news: LoaderToSession,
+    ) -> (Option<SessionEvent>, Option<Decoded>) {
         match news {
             LoaderToSession::Loaded { generation, name, sound, .. }
                 if generation == self.generation =>
             {
                 self.ready += 1;
-                (Some(SessionEvent::SoundReady { name: name.clone() }), Some(Decoded { name, sound }))
+                (
+                    Some(SessionEvent::SoundReady { name: name.clone() }),
+                    Some(Decoded { name, sound }),
+                )
             }
             LoaderToSession::Failed { generation, name, reason, .. }
                 if generation == self.generation =>

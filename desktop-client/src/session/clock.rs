@@ -58,16 +58,30 @@ pub struct ClockEstimate {
 }
 
 impl Default for ClockEstimator {
-    fn default() -> Self { Self::new() }
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl ClockEstimator {
     /// New.
     pub fn new() -> Self {
-        Self { window: VecDeque::with_capacity(WINDOW), prior: PRIOR, state: None, usable: false, burst_left: BURST, last_sent: None, hard: 0, soft: 0, surprises: 0 }
+        Self {
+            window: VecDeque::with_capacity(WINDOW),
+            prior: PRIOR,
+            state: None,
+            usable: false,
+            burst_left: BURST,
+            last_sent: None,
+            hard: 0,
+            soft: 0,
+            surprises: 0,
+        }
     }
     /// Reset.
-    pub fn reset(&mut self) { *self = Self::new(); }
+    pub fn reset(&mut self) {
+        *self = Self::new();
+    }
 
     /// Sent.
     pub fn probe_sent(&mut self, at: LocalTime) {
@@ -88,9 +102,13 @@ impl ClockEstimator {
 
     /// Observe.
     pub fn observe(&mut self, e: Exchange) {
-        if e.replied < e.received || e.arrived < e.sent { return; }
+        if e.replied < e.received || e.arrived < e.sent {
+            return;
+        }
         self.window.push_back(e);
-        if self.window.len() > WINDOW { self.window.pop_front(); }
+        if self.window.len() > WINDOW {
+            self.window.pop_front();
+        }
         let n = self.window.len();
         let mut fit = self.fit(0, n);
         if fit.slack < -TOLERANCE {
@@ -115,11 +133,18 @@ impl ClockEstimator {
         }
         self.usable |= self.window.len() >= FIRST;
         let half = self.window.iter().map(|e| rtt(e)).fold(f64::INFINITY, f64::min) / 2.0;
-        self.state = Some((ClockEstimate { local: e.arrived, relay: e.replied, fit, half_round_trip: half }, fit.slack, fit.weight));
+        self.state = Some((
+            ClockEstimate { local: e.arrived, relay: e.replied, fit, half_round_trip: half },
+            fit.slack,
+            fit.weight,
+        ));
     }
     fn cut(&mut self, from: usize) {
         if let Some((e, ..)) = self.state {
-            self.prior = DriftPrior { centre: e.fit.drift, scale: 10e-6f64.hypot(e.fit.drift_variance.sqrt()) };
+            self.prior = DriftPrior {
+                centre: e.fit.drift,
+                scale: 10e-6f64.hypot(e.fit.drift_variance.sqrt()),
+            };
         }
         self.window.drain(..from);
         self.burst_left = BURST;
@@ -149,9 +174,13 @@ impl ClockEstimate {
         self.relay.as_micros() as f64 + self.fit.offset + at * (1.0 + self.fit.drift)
     }
     /// Ppm.
-    pub fn drift_ppm(&self) -> f64 { self.fit.drift * 1e6 }
+    pub fn drift_ppm(&self) -> f64 {
+        self.fit.drift * 1e6
+    }
     /// Spread.
-    pub fn spread(&self, now: LocalTime) -> f64 { self.fit.spread(now.nanos_since(self.local) as f64 / 1e3) }
+    pub fn spread(&self, now: LocalTime) -> f64 {
+        self.fit.spread(now.nanos_since(self.local) as f64 / 1e3)
+    }
     /// Error.
     pub fn error_micros(&self, now: LocalTime) -> u32 {
         let at = now.nanos_since(self.local) as f64 / 1e3;

@@ -92,7 +92,8 @@ impl Line {
             Reach::Waiting(until) => {
                 sleep_until(*until).await;
                 let Some(address) = &self.address else { return future::pending().await };
-                self.reach = Reach::Connecting(Box::pin(Link::connect(address.clone(), self.clock)));
+                self.reach =
+                    Reach::Connecting(Box::pin(Link::connect(address.clone(), self.clock)));
                 LineNews::Trying
             }
             Reach::Connecting(connecting) => match connecting.await {

@@ -16,14 +16,16 @@ mod run;
 mod stage;
 mod timekeeper;
 
-use std::{io, path::PathBuf, thread};
+use std::{io, thread};
 
 use downbeat_protocol::ClientKind;
+use run::Session;
 use tokio::sync::mpsc;
 
 use crate::{
     action::{Action, OutputChoice},
     event::SessionEvent,
+    sounds::Cache,
     time::LocalClock,
 };
 
@@ -32,7 +34,7 @@ use crate::{
 const ACTION_QUEUE: usize = 256;
 
 /// What a session is started with.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct SessionOptions {
     /// The relay's address, as a person writes it.
     pub relay: String,
@@ -46,8 +48,8 @@ pub struct SessionOptions {
     pub volume: f32,
     /// The process's clock.
     pub clock: LocalClock,
-    /// Where fetched sounds are kept; none keeps them in memory only.
-    pub cache: Option<PathBuf>,
+    /// Where fetched sounds are kept.
+    pub cache: Cache,
 }
 
 /// A running session. Dropping it ends the session: the relay is told goodbye, the output closed.
@@ -88,8 +90,23 @@ pub fn start(
 ) -> io::Result<SessionHandle> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (actions, asked) = mpsc::channel(ACTION_QUEUE);
-    let thread = thread::Builder::new()
-        .name("downbeat-session".to_owned())
-        .spawn(move || runtime.block_on(run::run(options, asked, tell)))?;
+    // A line that is being made holds a future that cannot leave its thread, so the session is
+    // made there; that it was made is said here.
+    let (made, is_made) = std::sync::mpsc::channel();
+    let thread = thread::Builder::new().name("downbeat-session".to_owned()).spawn(move || {
+        runtime.block_on(async {
+            match Session::new(options, Box::new(tell)) {
+                Ok(session) => {
+                    // Who started this waits for the word.
+                    let _ = made.send(Ok(()));
+                    run::run(session, asked).await;
+                }
+                Err(error) => {
+                    let _ = made.send(Err(error));
+                }
+            }
+        });
+    })?;
+    is_made.recv().unwrap_or_else(|_| Err(io::Error::other("the session's thread died")))?;
     Ok(SessionHandle { actions: Some(actions), thread: Some(thread) })
 }

@@ -4,11 +4,11 @@
 //! `stage`); this file carries meanings from the line, the output and the loader to each other and
 //! to whoever watches.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use downbeat_protocol::{
-    By, ClientId, ClientToRelay, Hello, Report, StopRequest, Trigger, TriggerRequest, Welcome,
-    SEED_TRIGGER_INPUT, RelayTime,
+    By, ClientId, ClientToRelay, Hello, RelayTime, Report, SEED_TRIGGER_INPUT, StopRequest,
+    Trigger, TriggerRequest, Welcome,
 };
 use tokio::{
     sync::mpsc,
@@ -26,9 +26,9 @@ use super::{
 use crate::{
     action::{Action, OutputChoice},
     address::RelayAddress,
-    audio::device::{DeviceChoice, DeviceKeeper, DeviceToSession},
+    audio::{DeviceChoice, DeviceInfo, DeviceKeeper, DeviceToSession},
     event::{self, Heard, Output, SessionEvent},
-    sounds::{Cache, Loader, LoaderToSession, Source},
+    sounds::{Loader, LoaderToSession, Source},
     time::{LocalClock, LocalTime},
 };
 
@@ -61,14 +61,7 @@ enum Helped {
 }
 
 /// Runs a session until the other end of `actions` is dropped.
-pub(super) async fn run(
-    options: SessionOptions,
-    mut actions: mpsc::Receiver<Action>,
-    tell: impl FnMut(SessionEvent) + Send + 'static,
-) {
-    let (helpers, mut helped) = mpsc::channel(HELPER_QUEUE);
-    let mut session = Session::new(&options, &helpers, Box::new(tell));
-    session.set_relay(&options.relay);
+pub(super) async fn run(mut session: Session, mut actions: mpsc::Receiver<Action>) {
     loop {
         let wake = session.wake_at();
         tokio::select! {
@@ -77,17 +70,18 @@ pub(super) async fn run(
                 None => break,
             },
             news = session.line.next() => session.line_news(news).await,
-            Some(news) = helped.recv() => session.helper_news(news),
+            Some(news) = session.helped.recv() => session.helper_news(news),
             () = sleep_until(wake) => session.wake().await,
         }
     }
-    // The helpers block on a full queue; with its other end gone they end instead.
-    drop(helped);
+    // Helpers that wait for room in the queue must see its end, or they would not see theirs.
+    session.helped.close();
     session.line.close().await;
 }
 
-struct Session {
+pub(super) struct Session {
     hello: Hello,
+    helped: mpsc::Receiver<Helped>,
     clock: LocalClock,
     tell: Box<dyn FnMut(SessionEvent) + Send>,
     line: Line,
@@ -113,27 +107,31 @@ struct ShownOutput {
 }
 
 impl Session {
-    fn new(
-        options: &SessionOptions,
-        helpers: &mpsc::Sender<Helped>,
+    /// A session that is about to connect.
+    ///
+    /// # Errors
+    /// If the system gives no threads.
+    pub(super) fn new(
+        options: SessionOptions,
         tell: Box<dyn FnMut(SessionEvent) + Send>,
-    ) -> Self {
-        let SessionOptions { name, kind, clock, volume, .. } = options.clone();
+    ) -> io::Result<Self> {
+        let (helpers, helped) = mpsc::channel(HELPER_QUEUE);
+        let SessionOptions { relay, name, kind, output, volume, clock, cache } = options;
         let to_session = helpers.clone();
-        let loader = Loader::start(Cache::open(options.cache.clone()), move |news| {
+        let loader = Loader::start(cache, move |news| {
             // A session that is gone needs no sounds.
             let _ = to_session.blocking_send(Helped::Loader(news));
-        });
-        let to_session = helpers.clone();
-        let devices = DeviceKeeper::start(device_choice(options.output.clone()), clock, move |news| {
-            let _ = to_session.blocking_send(Helped::Device(news));
+        })?;
+        let devices = DeviceKeeper::start(device_choice(output), clock, move |news| {
+            let _ = helpers.blocking_send(Helped::Device(news));
         });
         let bank = Bank::new(loader);
         let mut stage = Stage::new(volume);
         stage.set_bank(bank.sounds());
         let client = concat!("downbeat/", env!("CARGO_PKG_VERSION")).to_owned();
-        Self {
+        let mut session = Self {
             hello: Hello { name, kind, client },
+            helped,
             clock,
             tell,
             line: Line::new(clock),
@@ -148,7 +146,9 @@ impl Session {
             report_due: Instant::now() + REPORT_EVERY,
             reported_lead_micros: 0,
             stage_due: None,
-        }
+        };
+        session.set_relay(&relay);
+        Ok(session)
     }
 
     fn tell(&mut self, event: SessionEvent) {
@@ -165,6 +165,8 @@ impl Session {
             Action::SetOutput(choice) => self.devices.choose(device_choice(choice)),
             Action::SetRelay(relay) => self.set_relay(&relay),
             Action::RetryNow => self.line.retry_now(),
+            // Which sound is chosen is the window's own business: a bang names it.
+            Action::SelectSound(_) => {}
         }
     }
 
@@ -394,11 +396,8 @@ impl Session {
                 self.tell(SessionEvent::OutputLost { reason });
             }
             Helped::Device(DeviceToSession::Devices(devices)) => {
-                let output = |d: crate::audio::device::DeviceInfo| Output {
-                    id: d.id,
-                    name: d.name,
-                    is_default: d.is_default,
-                };
+                let output =
+                    |d: DeviceInfo| Output { id: d.id, name: d.name, is_default: d.is_default };
                 self.tell(SessionEvent::Outputs(devices.into_iter().map(output).collect()));
             }
         }
@@ -416,8 +415,8 @@ impl Session {
     }
 
     fn latency_micros(&self) -> Option<u32> {
-        let latency_nanos = self.stage.peek()?.latency_nanos?;
-        u32::try_from(latency_nanos.max(0) / 1000).ok()
+        self.stage.stats()?;
+        u32::try_from(self.stage.latency_nanos() / 1000).ok()
     }
 
     // What is due by the clock.
@@ -459,9 +458,10 @@ impl Session {
 
     fn tend_stage(&mut self) {
         self.stage.tick(self.clock.now());
-        let stats = self.stage.stats().unwrap_or_default();
-        self.tell(SessionEvent::Meter { peak: stats.peak, voices: stats.voices });
-        let moves = self.stage.is_active() || stats.peak != [0.0; 2];
+        let peak = self.stage.take_peak();
+        let voices = self.stage.stats().map_or(0, |stats| stats.voices);
+        self.tell(SessionEvent::Meter { peak, voices });
+        let moves = self.stage.is_active() || peak != [0.0; 2];
         self.stage_due = moves.then(|| Instant::now() + STAGE_EVERY);
     }
 
@@ -470,7 +470,7 @@ impl Session {
     }
 
     fn lead_has_grown(&self) -> bool {
-        self.stage.peek().is_some()
+        self.stage.stats().is_some()
             && self.timekeeper.estimate().is_some()
             && self.lead_micros() > self.reported_lead_micros + LEAD_NEWS_MICROS
     }
@@ -481,10 +481,9 @@ impl Session {
 
     async fn report(&mut self) {
         let clock_error_micros = self.clock_error_micros();
-        let stats = self.stage.peek();
+        let stats = self.stage.stats();
         // A lead is needed only by who can sound, and known only with the clock.
-        let lead_micros =
-            clock_error_micros.and(stats.as_ref()).map(|_| self.lead_micros());
+        let lead_micros = clock_error_micros.and(stats.as_ref()).map(|_| self.lead_micros());
         self.reported_lead_micros = lead_micros.unwrap_or(0);
         let tally = self.stage.tally();
         let report = Report {

@@ -106,9 +106,15 @@ impl Stage {
         self.output.as_ref().map(Player::format)
     }
 
-    /// How the open output does. Reading it starts a new peak.
-    pub fn stats(&mut self) -> Option<OutputStats> {
-        self.output.as_mut().map(|player| player.stats())
+    /// How the open output does.
+    #[must_use]
+    pub fn stats(&self) -> Option<OutputStats> {
+        self.output.as_ref().map(Player::stats)
+    }
+
+    /// Highest level since the last call, left and right.
+    pub fn take_peak(&mut self) -> [f32; 2] {
+        self.output.as_mut().map_or([0.0; 2], Player::take_peak)
     }
 
     /// Whether anything sounds or is about to.
@@ -309,18 +315,21 @@ impl Stage {
         }
     }
 
-    fn latency_nanos(&self) -> i64 {
-        let stats = self.output.as_ref().map(Player::peek);
-        stats.map_or(0, |stats| stats.latency_nanos.unwrap_or(ASSUMED_LATENCY_NANOS))
+    /// From the mix to the converter; 0 without an output.
+    #[must_use]
+    pub fn latency_nanos(&self) -> i64 {
+        match self.stats() {
+            None => 0,
+            Some(stats) if stats.latency_nanos == 0 => ASSUMED_LATENCY_NANOS,
+            Some(stats) => stats.latency_nanos,
+        }
     }
 
     /// How far ahead a start must lie for the output to make it.
     #[must_use]
     pub fn reach_nanos(&self) -> i64 {
-        let Some(player) = &self.output else { return 0 };
-        let stats = player.peek();
-        let rate = i64::from(player.format().rate.max(1));
-        let block_nanos = i64::from(stats.block_frames) * 1_000_000_000 / rate;
-        stats.latency_nanos.unwrap_or(ASSUMED_LATENCY_NANOS) + block_nanos
+        let (Some(format), Some(stats)) = (self.format(), self.stats()) else { return 0 };
+        let rate = i64::from(format.rate.max(1));
+        self.latency_nanos() + i64::from(stats.block_frames) * 1_000_000_000 / rate
     }
 }

@@ -37,7 +37,8 @@ impl Timekeeper {
     }
 
     /// A probe to be sent at once.
-    pub(super) fn probe(now: LocalTime) -> Probe {
+    pub(super) fn probe(&mut self, now: LocalTime) -> Probe {
+        self.estimator.probe_sent(now);
         // The relay hands the number back unread: nanoseconds lose nothing on the way.
         Probe { sent: now.as_nanos() }
     }

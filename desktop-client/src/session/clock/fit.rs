@@ -133,7 +133,9 @@ impl Fit {
     /// Standard deviation of the offset at local time `at`, if both directions have the same least
     /// delay.
     pub fn spread(&self, at: f64) -> f64 {
-        (self.offset_variance + at * (2.0 * self.covariance + at * self.drift_variance)).max(0.0).sqrt()
+        (self.offset_variance + at * (2.0 * self.covariance + at * self.drift_variance))
+            .max(0.0)
+            .sqrt()
     }
 }
 

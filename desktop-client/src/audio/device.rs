@@ -1,0 +1,313 @@
+//! The devices of this machine, and an open one. The only file that names cpal.
+//!
+//! Everything here blocks, and belongs on the thread of [`DeviceKeeper`](super::DeviceKeeper); the
+//! one exception is the callback, which does nothing but look at the clock and call the renderer.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+
+use cpal::traits::{DeviceTrait as _, HostTrait as _, StreamTrait as _};
+use cpal::{
+    BufferSize, ErrorKind, FromSample, I24, OutputCallbackInfo, SampleFormat, SizedSample,
+    StreamConfig, SupportedBufferSize, SupportedStreamConfig, U24,
+};
+
+use super::player::{OutputFormat, Player, player};
+use super::renderer::Renderer;
+use super::stats::SharedStats;
+use crate::time::LocalClock;
+
+/// How long a device may take to open before it counts as missing.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The block asked for is the power of two next to this many seconds: short enough not to be heard
+/// as delay, long enough for a machine that does other things too.
+const BLOCK_SECONDS: f64 = 0.010;
+
+/// Frames converted at a time for a device that does not take floats.
+const SCRATCH_FRAMES: usize = 1024;
+
+/// The hosts whose list of devices costs so much that one does not look at it while all is well:
+/// ALSA opens every device to ask what it can do.
+const SLOW_TO_LIST: [&str; 1] = ["ALSA"];
+
+/// An output device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceInfo {
+    /// Names it on this machine, also after a restart.
+    pub id: String,
+    /// Names it to people. Two devices may have the same.
+    pub name: String,
+    /// Whether it is the one that the system plays on if not told otherwise.
+    pub is_default: bool,
+    /// Values per frame.
+    pub channels: u16,
+    /// Frames per second.
+    pub rate: u32,
+}
+
+impl DeviceInfo {
+    /// Whether somebody who asks for `wanted` means this device: by its id, with or without the
+    /// host before the colon, or by its name.
+    #[must_use]
+    pub fn answers_to(&self, wanted: &str) -> bool {
+        let without_host = self.id.split_once(':').map(|(_, id)| id);
+        self.id == wanted || without_host == Some(wanted) || self.name == wanted
+    }
+}
+
+/// Why there is no sound, in words for people.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct DeviceError(String);
+
+impl DeviceError {
+    fn new(what: &str, error: &cpal::Error) -> Self {
+        Self(format!("{what}: {error}"))
+    }
+}
+
+/// Lists the output devices of this machine.
+///
+/// # Errors
+/// If the sound system cannot be asked.
+pub fn list() -> Result<Vec<DeviceInfo>, DeviceError> {
+    Ok(Host::connect()?.outputs()?.into_iter().map(|output| output.info).collect())
+}
+
+/// The connection to the sound system.
+pub(super) struct Host(cpal::Host);
+
+/// A device that could be opened.
+pub(super) struct Output {
+    pub(super) info: DeviceInfo,
+    device: cpal::Device,
+    config: SupportedStreamConfig,
+}
+
+/// A device that is open, and plays what its renderer renders. Dropping it closes it.
+pub(super) struct OpenOutput {
+    pub(super) info: DeviceInfo,
+    stats: Arc<SharedStats>,
+    broken: Arc<AtomicBool>,
+    _stream: cpal::Stream,
+}
+
+impl Host {
+    /// Connects to PulseAudio where it is spoken (by PipeWire, too), else to the system's own
+    /// host: what is built on ALSA's plug-ins tells its time less well.
+    pub(super) fn connect() -> Result<Self, DeviceError> {
+        let preferred = cpal::available_hosts().into_iter().find(|id| id.name() == "PulseAudio");
+        if let Some(host) = preferred.and_then(|id| cpal::host_from_id(id).ok()) {
+            return Ok(Self(host));
+        }
+        // cpal's default host panics rather than fail; every platform has one of its own.
+        catch_unwind(cpal::default_host)
+            .map(Self)
+            .map_err(|_| DeviceError("there is no sound system on this machine".into()))
+    }
+
+    pub(super) fn is_slow_to_list(&self) -> bool {
+        SLOW_TO_LIST.contains(&self.0.id().name())
+    }
+
+    pub(super) fn outputs(&self) -> Result<Vec<Output>, DeviceError> {
+        let default = self.0.default_output_device().and_then(|device| device.id().ok());
+        let devices = self
+            .0
+            .output_devices()
+            .map_err(|error| DeviceError::new("the sound system does not answer", &error))?;
+        let outputs = devices.filter_map(|device| {
+            // A device that cannot say what it is cannot be played on either.
+            let id = device.id().ok()?;
+            let config = device.default_output_config().ok()?;
+            let name = device.description().ok()?.name().to_owned();
+            let info = DeviceInfo {
+                is_default: default.as_ref() == Some(&id),
+                id: id.to_string(),
+                name,
+                channels: config.channels(),
+                rate: config.sample_rate(),
+            };
+            (info.channels > 0 && info.rate > 0).then_some(Output { info, device, config })
+        });
+        Ok(outputs.collect())
+    }
+}
+
+impl Output {
+    /// Opens the device at its own rate and channels, and lets it play. `fail` is called, on some
+    /// other thread, if the stream dies later.
+    pub(super) fn open(
+        &self,
+        clock: LocalClock,
+        fail: impl FnMut(String) + Clone + Send + 'static,
+    ) -> Result<(Player, OpenOutput), DeviceError> {
+        // The fixed size is a wish: a device that does not grant it is asked again without one.
+        let wish = BufferSize::Fixed(self.block_frames());
+        match self.open_with(wish, clock, fail.clone()) {
+            Ok(opened) => Ok(opened),
+            Err(_) => self.open_with(BufferSize::Default, clock, fail),
+        }
+        .map_err(|error| DeviceError::new(&format!("{} cannot be opened", self.info.name), &error))
+    }
+
+    fn open_with(
+        &self,
+        buffer_size: BufferSize,
+        clock: LocalClock,
+        mut fail: impl FnMut(String) + Send + 'static,
+    ) -> Result<(Player, OpenOutput), cpal::Error> {
+        let format =
+            OutputFormat { rate: self.config.sample_rate(), channels: self.config.channels() };
+        let (player, renderer) = player(format);
+        let stats = Arc::clone(renderer.stats());
+        let broken = Arc::new(AtomicBool::new(false));
+        let feed = Feed { renderer, clock, broken: Arc::clone(&broken) };
+        let config =
+            StreamConfig { channels: format.channels, sample_rate: format.rate, buffer_size };
+        let counts = Arc::clone(&stats);
+        let on_error = move |error: cpal::Error| match error.kind() {
+            ErrorKind::Xrun => counts.note_xrun(),
+            // Rerouted already, or merely less urgent than wished: the stream plays on.
+            ErrorKind::DeviceChanged | ErrorKind::RealtimeDenied => {}
+            _ => fail(error.to_string()),
+        };
+        let stream = self.build(config, feed, on_error)?;
+        stream.play()?;
+        tracing::info!(
+            device = %self.info.id,
+            rate = format.rate,
+            channels = format.channels,
+            asked = ?buffer_size,
+            block = stream.buffer_size().ok(),
+            "output open"
+        );
+        let info = self.info.clone();
+        Ok((player, OpenOutput { info, stats, broken, _stream: stream }))
+    }
+
+    fn build(
+        &self,
+        config: StreamConfig,
+        feed: Feed,
+        on_error: impl FnMut(cpal::Error) + Send + 'static,
+    ) -> Result<cpal::Stream, cpal::Error> {
+        match self.sample_format() {
+            SampleFormat::F32 => {
+                let mut feed = feed;
+                let callback = move |out: &mut [f32], info: &OutputCallbackInfo| {
+                    let latency = latency(info);
+                    feed.fill(out, latency);
+                };
+                self.device.build_output_stream(config, callback, on_error, Some(OPEN_TIMEOUT))
+            }
+            SampleFormat::F64 => self.build_converted::<f64>(config, feed, on_error),
+            SampleFormat::I8 => self.build_converted::<i8>(config, feed, on_error),
+            SampleFormat::I16 => self.build_converted::<i16>(config, feed, on_error),
+            SampleFormat::I24 => self.build_converted::<I24>(config, feed, on_error),
+            SampleFormat::I32 => self.build_converted::<i32>(config, feed, on_error),
+            SampleFormat::I64 => self.build_converted::<i64>(config, feed, on_error),
+            SampleFormat::U8 => self.build_converted::<u8>(config, feed, on_error),
+            SampleFormat::U16 => self.build_converted::<u16>(config, feed, on_error),
+            SampleFormat::U24 => self.build_converted::<U24>(config, feed, on_error),
+            SampleFormat::U32 => self.build_converted::<u32>(config, feed, on_error),
+            SampleFormat::U64 => self.build_converted::<u64>(config, feed, on_error),
+            _ => Err(cpal::Error::from(ErrorKind::UnsupportedConfig)),
+        }
+    }
+
+    fn build_converted<T: SizedSample + FromSample<f32>>(
+        &self,
+        config: StreamConfig,
+        mut feed: Feed,
+        on_error: impl FnMut(cpal::Error) + Send + 'static,
+    ) -> Result<cpal::Stream, cpal::Error> {
+        let channels = usize::from(config.channels);
+        let mut scratch = vec![0.0; SCRATCH_FRAMES * channels];
+        let chunk_nanos = SCRATCH_FRAMES as i64 * 1_000_000_000 / i64::from(config.sample_rate);
+        let callback = move |out: &mut [T], info: &OutputCallbackInfo| {
+            let mut latency = latency(info);
+            for out in out.chunks_mut(scratch.len()) {
+                let floats = &mut scratch[..out.len()];
+                feed.fill(floats, latency);
+                for (out, float) in out.iter_mut().zip(floats) {
+                    *out = T::from_sample(*float);
+                }
+                latency += chunk_nanos;
+            }
+        };
+        self.device.build_output_stream(config, callback, on_error, Some(OPEN_TIMEOUT))
+    }
+
+    /// Floats if the device takes them, as all sound servers do; else what it likes best.
+    fn sample_format(&self) -> SampleFormat {
+        let takes_floats = self.device.supported_output_configs().is_ok_and(|mut configs| {
+            configs.any(|range| {
+                range.sample_format() == SampleFormat::F32
+                    && range.channels() == self.config.channels()
+                    && range.contains_rate(self.config.sample_rate())
+            })
+        });
+        if takes_floats { SampleFormat::F32 } else { self.config.sample_format() }
+    }
+
+    fn block_frames(&self) -> u32 {
+        let wish = f64::from(self.config.sample_rate()) * BLOCK_SECONDS;
+        let wish = 2_f64.powi(wish.log2().round() as i32) as u32;
+        match *self.config.buffer_size() {
+            SupportedBufferSize::Range { min, max } if min <= max => wish.clamp(min, max),
+            _ => wish,
+        }
+    }
+}
+
+impl OpenOutput {
+    /// Frames played so far: when it stands still, the device has gone away without a word.
+    pub(super) fn frames(&self) -> u64 {
+        self.stats.frames()
+    }
+
+    /// Whether the renderer panicked, and is silent for good.
+    pub(super) fn is_broken(&self) -> bool {
+        self.broken.load(Relaxed)
+    }
+}
+
+/// Nanoseconds from the callback until its first frame leaves the converter, as the host tells.
+fn latency(info: &OutputCallbackInfo) -> i64 {
+    let timestamp = info.timestamp();
+    let latency = timestamp.playback.duration_since(timestamp.callback);
+    i64::try_from(latency.as_nanos()).unwrap_or(i64::MAX)
+}
+
+/// What the callback owns.
+struct Feed {
+    renderer: Renderer,
+    clock: LocalClock,
+    broken: Arc<AtomicBool>,
+}
+
+impl Feed {
+    /// Fills a block that leaves the converter `latency` nanoseconds from now.
+    ///
+    /// The host's own instants are not used, only their difference: they may be of another clock.
+    fn fill(&mut self, out: &mut [f32], latency: i64) {
+        let dac = self.clock.now().plus_nanos(latency);
+        if self.broken.load(Relaxed) {
+            out.fill(0.0);
+            return;
+        }
+        // A panic is a bug; it must not unwind into the host's C, and it must not be repeated.
+        let rendered = catch_unwind(AssertUnwindSafe(|| {
+            self.renderer.note_latency(latency);
+            self.renderer.render(out, dac);
+        }));
+        if rendered.is_err() {
+            out.fill(0.0);
+            self.broken.store(true, Relaxed);
+        }
+    }
+}

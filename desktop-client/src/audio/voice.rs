@@ -1,0 +1,300 @@
+//! One sounding instance of a sound: its position, its speed, its fade.
+//!
+//! A voice knows the instant at which its first frame was to leave the converter. Once a block it
+//! compares where it is with where the schedule says it should be, and glides there by playing a
+//! little faster or slower, too little to be heard; only a voice that is far off jumps.
+
+use std::sync::Arc;
+
+use super::SoundBuffer;
+use super::interpolate::{HALF, Kernel, Weights};
+use super::message::{RendererToPlayer, VoiceId, VoiceStart};
+use super::panning::Panning;
+use super::player::OutputFormat;
+use super::schedule::Schedule;
+use crate::time::LocalTime;
+
+/// How many output frames before its instant a voice begins, silently: the interpolation of its
+/// first frame reaches back this far.
+pub(super) const LEAD_IN: i64 = HALF;
+
+/// A start closer than this to a whole frame, in frames, is on it: a fifth of a microsecond is
+/// beyond every clock here, and whole frames are copied bit by bit.
+const WHOLE: f64 = 0.01;
+
+/// Off by less than this, in seconds, a voice that was never off by more keeps its exact speed: a
+/// short sound is then a plain copy.
+const DEADBAND_SECONDS: f64 = 5e-6;
+
+/// The servo takes this long to close most of a small gap.
+const SERVO_SECONDS: f64 = 0.5;
+
+/// Most that the servo changes the speed: 500 ppm, less than a hundredth of a semitone.
+const SERVO_MOST: f64 = 500e-6;
+
+/// How fast the servo may change the speed, per second: all of it within a tenth.
+const SERVO_SLEW: f64 = 5_000e-6;
+
+/// Off by more than this, gliding would take minutes: the voice jumps.
+const JUMP_SECONDS: f64 = 0.050;
+
+/// The shortest and the most usual fades, in frames of one output.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fades {
+    /// In, for a voice that joins in the middle: 3 ms, or as long as it is late if that is less.
+    join: f32,
+    /// Out, for a voice that makes room or jumps: 2.5 ms.
+    make_room: f32,
+    /// Out, for a voice that is stopped: 5 ms.
+    stop: f32,
+}
+
+impl Fades {
+    pub(super) fn new(rate: u32) -> Self {
+        let rate = rate as f32;
+        Self { join: 0.003 * rate, make_room: 0.0025 * rate, stop: 0.005 * rate }
+    }
+}
+
+/// What a voice's silence will mean.
+#[derive(Clone, Copy, Debug)]
+enum Ending {
+    Ended,
+    Stolen,
+    Jumped,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Voice {
+    pub(super) id: VoiceId,
+    pub(super) at: LocalTime,
+    pub(super) stop_at: Option<LocalTime>,
+    sound: Arc<SoundBuffer>,
+    panning: Panning,
+    /// Where in the sound the next output frame lies, in its frames. Negative before it begins.
+    position: f64,
+    /// Frames of the sound per output frame, if both clocks were true.
+    speed: f64,
+    /// What the servo adds to the speed, as a part of it.
+    correction: f64,
+    /// Whether the servo has taken over; it then stays.
+    steered: bool,
+    fade: f32,
+    fade_step: f32,
+    /// How loud it was of late.
+    level: f32,
+    /// Whether any of it has been mixed.
+    heard: bool,
+    ending: Ending,
+}
+
+/// The frame at which `at` leaves the converter, taken as whole if it nearly is.
+pub(super) fn onset(schedule: &Schedule, at: LocalTime) -> f64 {
+    let frame = schedule.frame_at(at);
+    let whole = frame.round();
+    if (frame - whole).abs() < WHOLE { whole } else { frame }
+}
+
+impl Voice {
+    /// A voice whose next frame is `frame`, with how late that is in nanoseconds.
+    pub(super) fn begin(
+        start: VoiceStart,
+        format: OutputFormat,
+        schedule: &Schedule,
+        fades: &Fades,
+        frame: u64,
+    ) -> (Self, i64) {
+        let VoiceStart { id, sound, at, gain, rate, pan } = start;
+        let panning = Panning::new(sound.channels(), format.channels, pan, gain);
+        let speed = f64::from(rate) * f64::from(sound.rate()) / f64::from(format.rate);
+        let behind = frame as f64 - onset(schedule, at);
+        let late = behind > 0.0;
+        let (fade, fade_step) =
+            if behind >= 1.0 { (0.0, 1.0 / fades.join.min(behind as f32)) } else { (1.0, 0.0) };
+        let voice = Self {
+            id,
+            at,
+            stop_at: None,
+            sound,
+            panning,
+            position: behind * speed,
+            speed,
+            correction: 0.0,
+            steered: false,
+            fade,
+            fade_step,
+            level: gain,
+            heard: false,
+            ending: Ending::Ended,
+        };
+        let lateness = if late { schedule.nanos_from(at, frame).max(0.0) as i64 } else { 0 };
+        (voice, lateness)
+    }
+
+    /// Whether there is nothing left to hear.
+    pub(super) fn is_over(&self) -> bool {
+        let faded = self.fade <= 0.0 && self.fade_step < 0.0;
+        faded || self.position >= self.sound.frames() as f64 + self.tail()
+    }
+
+    /// How loud it was of late; of a voice not heard yet, how loud it may be.
+    pub(super) fn level(&self) -> f32 {
+        self.level
+    }
+
+    pub(super) fn was_heard(&self) -> bool {
+        self.heard
+    }
+
+    /// How far it has faded: 1 is not at all.
+    pub(super) fn fade(&self) -> f32 {
+        self.fade
+    }
+
+    /// Begins the fade that a stop asks for, if no fade out is under way.
+    pub(super) fn stop(&mut self, fades: &Fades) {
+        if self.fade_step >= 0.0 {
+            self.fade_step = -1.0 / fades.stop;
+        }
+    }
+
+    /// Turns it into one that fades to make room.
+    pub(super) fn steal(&mut self, fades: &Fades) {
+        self.fade_step = -1.0 / fades.make_room;
+        self.ending = Ending::Stolen;
+    }
+
+    /// Sets the voice to where it should be at `frame`, and returns its former self, fading out.
+    pub(super) fn jump(&mut self, schedule: &Schedule, fades: &Fades, frame: u64) -> Self {
+        let mut former = self.clone();
+        former.fade_step = -1.0 / fades.make_room;
+        former.ending = Ending::Jumped;
+        self.position = self.due_position(schedule, frame);
+        self.fade_step = if self.fade_step < 0.0 { self.fade_step } else { 1.0 / fades.make_room };
+        self.fade = 0.0;
+        former
+    }
+
+    /// Corrects the speed for a block of `seconds` that begins with `frame`. Returns true if the
+    /// voice is too far off for that, and must jump.
+    pub(super) fn steer(&mut self, schedule: &Schedule, frame: u64, seconds: f64) -> bool {
+        self.level *= 0.5;
+        if !schedule.is_settled() || self.fade_step < 0.0 {
+            return false;
+        }
+        let per_second = self.speed * schedule.rate();
+        let behind = (self.due_position(schedule, frame) - self.position) / per_second;
+        if behind.abs() > JUMP_SECONDS {
+            return true;
+        }
+        self.steered |= behind.abs() > DEADBAND_SECONDS;
+        if self.steered {
+            // The drift of the device is known, and need not first become an error to be met.
+            let wanted = schedule.slope() - 1.0 + behind / SERVO_SECONDS;
+            let slew = SERVO_SLEW * seconds;
+            let change = wanted.clamp(-SERVO_MOST, SERVO_MOST) - self.correction;
+            self.correction += change.clamp(-slew, slew);
+        }
+        false
+    }
+
+    /// Adds the voice to `out`, whole frames of `channels` values, and moves it on.
+    pub(super) fn mix(&mut self, kernel: &Kernel, out: &mut [f32], channels: usize) {
+        self.heard = true;
+        let peak = if self.is_whole() {
+            self.mix_copied(out, channels)
+        } else {
+            self.mix_interpolated(kernel, out, channels)
+        };
+        self.level = self.level.max(peak);
+    }
+
+    /// What to tell the player when it is over. It takes the sound home.
+    pub(super) fn into_message(self) -> RendererToPlayer {
+        let Self { id, sound, .. } = self;
+        match self.ending {
+            Ending::Ended => RendererToPlayer::Ended { id, sound },
+            Ending::Stolen => RendererToPlayer::Stolen { id, sound },
+            Ending::Jumped => RendererToPlayer::Spent { sound },
+        }
+    }
+
+    fn due_position(&self, schedule: &Schedule, frame: u64) -> f64 {
+        schedule.nanos_from(self.at, frame) * 1e-9 * self.speed * schedule.rate()
+    }
+
+    #[allow(clippy::float_cmp)] // Exactly 1 is what a copy needs.
+    fn is_whole(&self) -> bool {
+        self.speed * (1.0 + self.correction) == 1.0 && self.position.fract() == 0.0
+    }
+
+    /// Frames of interpolation after the sound's last.
+    fn tail(&self) -> f64 {
+        if self.is_whole() { 0.0 } else { HALF as f64 }
+    }
+
+    fn mix_copied(&mut self, out: &mut [f32], channels: usize) -> f32 {
+        let inputs = usize::from(self.sound.channels());
+        let before = (-self.position).max(0.0) as usize;
+        let first = self.position.max(0.0) as usize;
+        self.position += (out.len() / channels) as f64;
+        let frames = self.sound.samples().get(first * inputs..).unwrap_or_default();
+        let mut peak = 0.0_f32;
+        for (out, frame) in
+            out.chunks_exact_mut(channels).skip(before).zip(frames.chunks_exact(inputs))
+        {
+            peak = peak.max(self.panning.add(out, self.fade, |channel| frame[channel]));
+            self.fade = (self.fade + self.fade_step).clamp(0.0, 1.0);
+        }
+        peak
+    }
+
+    fn mix_interpolated(&mut self, kernel: &Kernel, out: &mut [f32], channels: usize) -> f32 {
+        let step = self.speed * (1.0 + self.correction);
+        let start = self.position;
+        let mut fraction = start - start.floor();
+        let mut weights = kernel.weights(fraction);
+        let mut peak = 0.0_f32;
+        for (n, out) in out.chunks_exact_mut(channels).enumerate() {
+            let position = start + step * n as f64;
+            let floor = position.floor();
+            // At speed 1 the fraction stays, but for rounding, and with it the weights.
+            if (position - floor - fraction).abs() > 1e-7 {
+                fraction = position - floor;
+                weights = kernel.weights(fraction);
+            }
+            let reach = Reach::new(&self.sound, floor as i64);
+            let added = self.panning.add(out, self.fade, |channel| reach.value(&weights, channel));
+            peak = peak.max(added);
+            self.fade = (self.fade + self.fade_step).clamp(0.0, 1.0);
+        }
+        self.position = start + step * (out.len() / channels) as f64;
+        peak
+    }
+}
+
+/// The frames of a sound that one interpolated value is made of; outside of the sound is silence.
+struct Reach<'a> {
+    samples: &'a [f32],
+    channels: usize,
+    /// How many of the kernel's taps lie before the first of `samples`.
+    skipped: usize,
+}
+
+impl<'a> Reach<'a> {
+    fn new(sound: &'a SoundBuffer, frame: i64) -> Self {
+        let channels = usize::from(sound.channels());
+        let frames = sound.frames() as i64;
+        let from = frame - (HALF - 1);
+        let begin = from.clamp(0, frames);
+        let end = (frame + HALF + 1).clamp(0, frames);
+        let samples = &sound.samples()[begin as usize * channels..end as usize * channels];
+        Self { samples, channels, skipped: (begin - from).max(0) as usize }
+    }
+
+    fn value(&self, weights: &Weights, channel: usize) -> f32 {
+        let weights = weights.get(self.skipped..).unwrap_or_default();
+        let frames = self.samples.chunks_exact(self.channels);
+        frames.zip(weights).map(|(frame, weight)| frame[channel] * weight).sum()
+    }
+}

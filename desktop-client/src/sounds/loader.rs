@@ -1,0 +1,364 @@
+//! The thread that turns a bank into buffers.
+
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    io, mem,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::Duration,
+};
+
+use downbeat_protocol::SoundInfo;
+use downbeat_samples::{EMBEDDED, wav};
+use tracing::{debug, info};
+use url::Url;
+
+use super::{Cache, ContentHash, FetchError, Fetcher, resample};
+use crate::audio::SoundBuffer;
+
+/// How long to wait before a sound that did not come is fetched again: at first, and at most. Each
+/// wait is twice the last, and is shortened by up to half at random, so that the machines of a room
+/// do not all ask a relay at the instant of its return.
+const FIRST_PAUSE: Duration = Duration::from_millis(400);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Where the files of a bank come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// From the relay, by HTTP, unless they are embedded or cached.
+    Relay {
+        /// `http://host:port/`.
+        base: Url,
+    },
+    /// From this program, which holds [`embedded_bank`].
+    Embedded,
+}
+
+/// A bank to be made ready.
+#[derive(Clone, Debug)]
+pub struct LoadRequest {
+    /// Where its files come from.
+    pub source: Source,
+    /// The sounds, in the order in which they are wanted: the default one first.
+    pub sounds: Vec<SoundInfo>,
+    /// The device's rate, in frames per second; not 0.
+    pub rate: u32,
+    /// The session's number for this request, given back with every answer to it.
+    pub generation: u64,
+}
+
+/// What the loader answers.
+#[derive(Clone, Debug)]
+pub enum LoaderToSession {
+    /// A sound is ready.
+    Loaded {
+        /// Of the request.
+        generation: u64,
+        /// In the bank.
+        name: String,
+        /// Of the file, as in the bank.
+        hash: String,
+        /// At the device's rate.
+        sound: Arc<SoundBuffer>,
+    },
+    /// A sound is not ready. Said again only when the reason changes.
+    Failed {
+        /// Of the request.
+        generation: u64,
+        /// In the bank.
+        name: String,
+        /// For people.
+        reason: String,
+        /// Whether the loader keeps trying; it will say `Loaded` if it succeeds.
+        will_retry: bool,
+    },
+    /// Nothing of the request is left to do: every sound is ready or has failed for good.
+    AllDone {
+        /// Of the request.
+        generation: u64,
+    },
+}
+
+/// The bank that this program holds, the default sound first: what is played where a relay has
+/// none to offer. Reads and hashes all of it: some milliseconds.
+#[must_use]
+pub fn embedded_bank() -> Vec<SoundInfo> {
+    let bank = EMBEDDED.iter().filter_map(|sound| {
+        // A test of the bank holds that every file of it passes.
+        let wav = wav::inspect(sound.wav).ok()?;
+        Some(SoundInfo {
+            name: sound.name.into(),
+            hash: ContentHash::of(sound.wav).to_string(),
+            bytes: sound.wav.len() as u64,
+            frames: wav.frames,
+            rate: wav.rate,
+            channels: wav.channels,
+        })
+    });
+    bank.collect()
+}
+
+/// The near end of the loader's thread, which ends when this is dropped, after what it is at.
+#[derive(Debug)]
+pub struct Loader {
+    mailbox: Arc<Mailbox>,
+}
+
+impl Loader {
+    /// Starts the thread. `send` is called on it with every answer, and must not block for long.
+    ///
+    /// # Errors
+    /// If the system has no thread to give.
+    pub fn start(
+        cache: Cache,
+        send: impl FnMut(LoaderToSession) + Send + 'static,
+    ) -> io::Result<Self> {
+        let mailbox = Arc::new(Mailbox::default());
+        let worker_mailbox = Arc::clone(&mailbox);
+        thread::Builder::new().name("downbeat-sounds".into()).spawn(move || {
+            let mut worker = Worker {
+                mailbox: worker_mailbox,
+                cache,
+                fetcher: Fetcher::new(),
+                embedded: EMBEDDED.iter().map(|s| (ContentHash::of(s.wav), s.wav)).collect(),
+                ready: HashMap::new(),
+                send,
+            };
+            while let Some(request) = worker.mailbox.take() {
+                worker.serve(request);
+            }
+        })?;
+        Ok(Self { mailbox })
+    }
+
+    /// Asks for a bank. What was asked for before is given up: at once if it waits, else when the
+    /// sound that is under way is done. Answers to it can still arrive; their generation tells.
+    ///
+    /// Sounds that are ready at that rate are answered without being made again.
+    pub fn load(&self, request: LoadRequest) {
+        self.mailbox.put(request);
+    }
+}
+
+impl Drop for Loader {
+    fn drop(&mut self) {
+        self.mailbox.close();
+    }
+}
+
+/// Room for one request: a newer one takes the place of one that was not begun.
+#[derive(Debug, Default)]
+struct Mailbox {
+    content: Mutex<MailboxContent>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+enum MailboxContent {
+    #[default]
+    Empty,
+    Request(LoadRequest),
+    Closed,
+}
+
+impl Mailbox {
+    fn put(&self, request: LoadRequest) {
+        *self.lock() = MailboxContent::Request(request);
+        self.changed.notify_one();
+    }
+
+    fn close(&self) {
+        *self.lock() = MailboxContent::Closed;
+        self.changed.notify_one();
+    }
+
+    /// Waits for a request; `None` once closed.
+    fn take(&self) -> Option<LoadRequest> {
+        let content = self.changed.wait_while(self.lock(), |content| content.is_empty());
+        let mut content = content.unwrap_or_else(PoisonError::into_inner);
+        match mem::take(&mut *content) {
+            MailboxContent::Request(request) => Some(request),
+            MailboxContent::Empty | MailboxContent::Closed => None,
+        }
+    }
+
+    /// Whether there is something newer than what is being done.
+    fn is_waiting(&self) -> bool {
+        !self.lock().is_empty()
+    }
+
+    /// Waits for something newer, at most for `pause`; says whether it came.
+    fn wait(&self, pause: Duration) -> bool {
+        let wait =
+            self.changed.wait_timeout_while(self.lock(), pause, |content| content.is_empty());
+        !wait.unwrap_or_else(PoisonError::into_inner).0.is_empty()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, MailboxContent> {
+        // What is in it is whole at every moment, so that a panic elsewhere cannot have hurt it.
+        self.content.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl MailboxContent {
+    fn is_empty(&self) -> bool {
+        matches!(self, Self::Empty)
+    }
+}
+
+/// The far end: all that the thread owns.
+struct Worker<S> {
+    mailbox: Arc<Mailbox>,
+    cache: Cache,
+    fetcher: Fetcher,
+    embedded: HashMap<ContentHash, &'static [u8]>,
+    /// The sounds of the current request that are ready.
+    ready: HashMap<ContentHash, Arc<SoundBuffer>>,
+    send: S,
+}
+
+/// A sound that was not at hand.
+struct Missing {
+    info: SoundInfo,
+    hash: ContentHash,
+    /// What was last said of it.
+    told: Option<FetchError>,
+}
+
+impl<S: FnMut(LoaderToSession)> Worker<S> {
+    /// Does what `request` asks until all is done or something newer waits.
+    fn serve(&mut self, request: LoadRequest) {
+        let LoadRequest { source, sounds, rate, generation } = request;
+        let wanted: Vec<_> =
+            sounds.into_iter().map(|info| (ContentHash::parse(&info.hash), info)).collect();
+        self.ready.retain(|hash, sound| {
+            sound.rate() == rate && wanted.iter().any(|(wanted, _)| *wanted == Some(*hash))
+        });
+
+        // What is at hand first, so that no sound waits for a network that it has no need of.
+        let mut missing = Vec::new();
+        for (hash, info) in wanted {
+            if self.mailbox.is_waiting() {
+                return;
+            }
+            let Some(hash) = hash else {
+                let reason = format!("the relay names it by “{}”, which is no SHA-256", info.hash);
+                self.failed(generation, info.name, reason, false);
+                continue;
+            };
+            if let Some(sound) = self.ready.get(&hash) {
+                let sound = Arc::clone(sound);
+                self.loaded(generation, info, sound);
+            } else if let Some(file) = self.find(&hash) {
+                self.prepare(generation, info, hash, &file, rate);
+            } else {
+                missing.push(Missing { info, hash, told: None });
+            }
+        }
+
+        match source {
+            Source::Relay { base } => self.fetch_all(generation, &base, missing, rate),
+            Source::Embedded => {
+                for sound in missing {
+                    let reason = "this program does not hold it".into();
+                    self.failed(generation, sound.info.name, reason, false);
+                }
+            }
+        }
+        if !self.mailbox.is_waiting() {
+            (self.send)(LoaderToSession::AllDone { generation });
+        }
+    }
+
+    /// Fetches what is `missing`, again and again, until it is there or something newer waits.
+    fn fetch_all(&mut self, generation: u64, base: &Url, mut missing: Vec<Missing>, rate: u32) {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let mut still_missing = Vec::new();
+            // A relay that did not answer for one sound is not asked for the others in this round.
+            // That sound comes last in the next one, lest it keep the others from their turn.
+            let mut unanswered = None;
+            for mut sound in missing {
+                if self.mailbox.is_waiting() {
+                    return;
+                }
+                // Under another name, it may have come in the meantime.
+                if let Some(ready) = self.ready.get(&sound.hash) {
+                    let ready = Arc::clone(ready);
+                    self.loaded(generation, sound.info, ready);
+                    continue;
+                }
+                let fetched = match &unanswered {
+                    Some((_, error)) => Err(FetchError::clone(error)),
+                    None => self.fetcher.fetch(base, &sound.hash, sound.info.bytes),
+                };
+                match fetched {
+                    Ok(file) => {
+                        self.cache.put(&sound.hash, &file);
+                        self.prepare(generation, sound.info, sound.hash, &file, rate);
+                    }
+                    Err(error) => {
+                        let will_retry = error.is_passing();
+                        if sound.told.as_ref() != Some(&error) {
+                            let name = sound.info.name.clone();
+                            self.failed(generation, name, error.to_string(), will_retry);
+                        }
+                        sound.told = Some(error.clone());
+                        if unanswered.is_none() && matches!(error, FetchError::Unreachable(_)) {
+                            unanswered = Some((sound, error));
+                        } else if will_retry {
+                            still_missing.push(sound);
+                        }
+                    }
+                }
+            }
+            still_missing.extend(unanswered.map(|(sound, _)| sound));
+            missing = still_missing;
+            if missing.is_empty() || self.mailbox.wait(pause.mul_f64(1.0 - 0.5 * fastrand::f64())) {
+                return;
+            }
+            pause = LONGEST_PAUSE.min(pause * 2);
+        }
+    }
+
+    /// The file, if it need not be fetched.
+    fn find(&self, hash: &ContentHash) -> Option<Cow<'static, [u8]>> {
+        match self.embedded.get(hash) {
+            Some(file) => Some(Cow::Borrowed(file)),
+            None => self.cache.get(hash).map(Cow::Owned),
+        }
+    }
+
+    fn prepare(
+        &mut self,
+        generation: u64,
+        info: SoundInfo,
+        hash: ContentHash,
+        file: &[u8],
+        rate: u32,
+    ) {
+        let prepared = wav::decode(file)
+            .map_err(|error| error.to_string())
+            .and_then(|sound| resample(sound, rate).map_err(|error| error.to_string()));
+        match prepared {
+            Ok(sound) => {
+                let sound = Arc::new(sound);
+                self.ready.insert(hash, Arc::clone(&sound));
+                self.loaded(generation, info, sound);
+            }
+            Err(reason) => self.failed(generation, info.name, reason, false),
+        }
+    }
+
+    fn loaded(&mut self, generation: u64, info: SoundInfo, sound: Arc<SoundBuffer>) {
+        debug!(sound = info.name, frames = sound.frames(), rate = sound.rate(), "ready");
+        let (name, hash) = (info.name, info.hash);
+        (self.send)(LoaderToSession::Loaded { generation, name, hash, sound });
+    }
+
+    fn failed(&mut self, generation: u64, name: String, reason: String, will_retry: bool) {
+        info!(sound = name, reason, will_retry, "not ready");
+        (self.send)(LoaderToSession::Failed { generation, name, reason, will_retry });
+    }
+}

@@ -1,0 +1,95 @@
+//! From a file's rate to a device's, ahead of time.
+
+use downbeat_samples::wav::{Decoded, MAX_VALUES};
+use rubato::{
+    Fft, FixedSync, Resampler, WindowFunction, audioadapter_buffers::direct::InterleavedSlice,
+};
+use thiserror::Error;
+
+use crate::audio::SoundBuffer;
+
+/// Least length of the filter, in frames of the lower of both rates. With it the pass band reaches
+/// to 98.7 % of what that rate can hold (21.8 kHz of 44.1 kHz), and what must not pass is below
+/// -180 dB.
+const FILTER_FRAMES: usize = 1024;
+
+/// Why a sound cannot be had at a device's rate.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ResampleError {
+    /// It would have more than [`MAX_VALUES`] values.
+    #[error("at {rate} Hz the sound has {values} values, and at most {MAX_VALUES} are held")]
+    TooLong {
+        /// The device's rate.
+        rate: u32,
+        /// Frames times channels at that rate.
+        values: u64,
+    },
+    /// The resampler refused the work.
+    #[error("the sound could not be brought to {rate} Hz: {reason}")]
+    Refused {
+        /// The device's rate.
+        rate: u32,
+        /// Why, in the resampler's words.
+        reason: String,
+    },
+}
+
+/// `sound` at `rate` frames per second, which must not be 0.
+///
+/// Every instant of the sound stays where it was: frame `n` becomes frame `n * rate / sound.rate`,
+/// between two frames where need be, with the filter's delay taken off. A sound that has the rate
+/// already is passed on as it is.
+///
+/// # Errors
+/// If it would be too long to hold.
+pub fn resample(sound: Decoded, rate: u32) -> Result<SoundBuffer, ResampleError> {
+    let Decoded { samples, channels, rate: rate_in } = sound;
+    if rate == rate_in {
+        return Ok(SoundBuffer::new(samples, channels, rate));
+    }
+    let frames_in = samples.len() / usize::from(channels);
+    let (into, from) = (u64::from(rate), u64::from(rate_in));
+    let frames = (frames_in as u64 * into + from / 2) / from;
+    let values = frames * u64::from(channels);
+    if values > MAX_VALUES {
+        return Err(ResampleError::TooLong { rate, values });
+    }
+
+    let refused = |reason: String| ResampleError::Refused { rate, reason };
+    let block = block_frames(rate_in as usize, rate as usize);
+    let mut resampler = Fft::<f32>::new_custom(
+        rate_in as usize,
+        rate as usize,
+        block,
+        1,
+        channels.into(),
+        WindowFunction::BlackmanHarris2,
+        FixedSync::Both,
+    )
+    .map_err(|error| refused(error.to_string()))?;
+    let input = InterleavedSlice::new(&samples, channels.into(), frames_in)
+        .map_err(|error| refused(error.to_string()))?;
+    let mut output = resampler
+        .process_all(&input, frames_in, None)
+        .map_err(|error| refused(error.to_string()))?
+        .take_data();
+    // It rounds the length up, and this rounds to the nearest.
+    output.resize(values as usize, 0.0);
+    Ok(SoundBuffer::new(output, channels, rate))
+}
+
+/// Frames that the resampler takes at once.
+///
+/// Its block is a multiple of the shortest stretch that is a whole number of frames at both rates.
+/// The multiple is even, so that half a block, the filter's delay, is a whole number of frames too
+/// and can be taken off exactly.
+fn block_frames(rate_in: usize, rate: usize) -> usize {
+    let divisor = greatest_common_divisor(rate_in, rate);
+    let (least_in, least_out) = (rate_in / divisor, rate / divisor);
+    let stretches = FILTER_FRAMES.div_ceil(least_in.min(least_out));
+    least_in * stretches.next_multiple_of(2)
+}
+
+fn greatest_common_divisor(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { greatest_common_divisor(b, a % b) }
+}

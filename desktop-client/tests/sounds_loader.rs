@@ -1,0 +1,434 @@
+//! The loader, over real sockets and a real disk, against relays that behave and that do not.
+
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+use std::{
+    collections::HashMap,
+    io::{BufRead, BufReader, Cursor, Write},
+    net::{TcpListener, TcpStream},
+    path::Path,
+    sync::{
+        Arc, Mutex,
+        mpsc::{Receiver, RecvTimeoutError, channel},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use downbeat::{
+    audio::SoundBuffer,
+    sounds::{
+        Cache, ContentHash, LoadRequest, Loader, LoaderToSession, MAX_FILE_BYTES, Source,
+        embedded_bank,
+    },
+};
+use downbeat_protocol::SoundInfo;
+use downbeat_samples::wav;
+use url::Url;
+
+/// Far more than anything here takes on a busy machine, the relay's silence of five seconds
+/// included.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// How the relay answers for one file.
+#[derive(Clone)]
+enum Answer {
+    Whole(Vec<u8>),
+    /// In pieces of so many bytes, with a pause after each.
+    Slowly(Vec<u8>, usize, Duration),
+    /// As many bytes of it, then the end of the connection.
+    CutOff(Vec<u8>, usize),
+    Status(&'static str),
+    /// The connection ends without an answer.
+    Nothing,
+    /// The connection stays open without an answer.
+    Silence,
+}
+
+/// A relay of sounds, on a port of its own.
+struct Relay {
+    base: Url,
+    answers: Arc<Mutex<HashMap<String, Answer>>>,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Relay {
+    fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let base = Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
+        let relay = Self { base, answers: Arc::default(), asked: Arc::default() };
+        let (answers, asked) = (Arc::clone(&relay.answers), Arc::clone(&relay.asked));
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (answers, asked) = (Arc::clone(&answers), Arc::clone(&asked));
+                thread::spawn(move || serve(stream.unwrap(), &answers, &asked));
+            }
+        });
+        relay
+    }
+
+    fn answer(&self, info: &SoundInfo, answer: Answer) {
+        self.answers.lock().unwrap().insert(format!("/sounds/{}", info.hash), answer);
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.lock().unwrap().len()
+    }
+
+    fn source(&self) -> Source {
+        Source::Relay { base: self.base.clone() }
+    }
+}
+
+fn serve(
+    mut stream: TcpStream,
+    answers: &Mutex<HashMap<String, Answer>>,
+    asked: &Mutex<Vec<String>>,
+) {
+    let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
+    let Some(request) = lines.next() else { return };
+    let path = request.split(' ').nth(1).unwrap().to_owned();
+    lines.find(String::is_empty);
+    let answer = answers.lock().unwrap().get(&path).cloned();
+    asked.lock().unwrap().push(path);
+    let head = |length: usize| {
+        format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n")
+    };
+    // The other end may give up first: a failure to write is its business.
+    let mut write = |bytes: &[u8]| drop(stream.write_all(bytes));
+    match answer.unwrap_or(Answer::Status("404 Not Found")) {
+        Answer::Whole(file) => write(&[head(file.len()).as_bytes(), &file].concat()),
+        Answer::Slowly(file, piece, pause) => {
+            write(head(file.len()).as_bytes());
+            for piece in file.chunks(piece) {
+                write(piece);
+                thread::sleep(pause);
+            }
+        }
+        Answer::CutOff(file, at) => write(&[head(file.len()).as_bytes(), &file[..at]].concat()),
+        Answer::Status(status) => {
+            let head = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n");
+            write(format!("{head}\r\n").as_bytes());
+        }
+        Answer::Nothing => {}
+        Answer::Silence => drop(lines.next()),
+    }
+}
+
+/// A short WAV that no other has the content of.
+fn file(seed: i16) -> Vec<u8> {
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 48_000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut file = Cursor::new(Vec::new());
+    let mut writer = hound::WavWriter::new(&mut file, spec).unwrap();
+    for n in 0..480 {
+        writer.write_sample(seed + n).unwrap();
+    }
+    writer.finalize().unwrap();
+    file.into_inner()
+}
+
+fn info(name: &str, file: &[u8]) -> SoundInfo {
+    SoundInfo {
+        name: name.into(),
+        hash: ContentHash::of(file).to_string(),
+        bytes: file.len() as u64,
+        frames: 480,
+        rate: 48_000,
+        channels: 1,
+    }
+}
+
+fn start(cache: Cache) -> (Loader, Receiver<LoaderToSession>) {
+    let (send, answers) = channel();
+    let loader = Loader::start(cache, move |answer| drop(send.send(answer))).unwrap();
+    (loader, answers)
+}
+
+/// An answer in a line, for comparison.
+fn line(answer: &LoaderToSession) -> String {
+    match answer {
+        LoaderToSession::Loaded { generation, name, sound, .. } => {
+            format!("{generation} {name}: {} frames at {}", sound.frames(), sound.rate())
+        }
+        LoaderToSession::Failed { generation, name, reason, will_retry } => {
+            let again = if *will_retry { ", again" } else { "" };
+            format!("{generation} {name}: {reason}{again}")
+        }
+        LoaderToSession::AllDone { generation } => format!("{generation} done"),
+    }
+}
+
+/// All answers up to `last`.
+fn until(answers: &Receiver<LoaderToSession>, last: &str) -> Vec<String> {
+    let deadline = Instant::now() + DEADLINE;
+    let mut lines = Vec::new();
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match answers.recv_timeout(left) {
+            Ok(answer) => lines.push(line(&answer)),
+            Err(error) => panic!("{error} while waiting for “{last}” after {lines:#?}"),
+        }
+        if lines.last().is_some_and(|line| line == last) {
+            return lines;
+        }
+    }
+}
+
+fn buffer(answers: &Receiver<LoaderToSession>) -> Arc<SoundBuffer> {
+    match answers.recv_timeout(DEADLINE).unwrap() {
+        LoaderToSession::Loaded { sound, .. } => sound,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn without_a_relay_the_embedded_bank_is_ready_the_default_first() {
+    let (loader, answers) = start(Cache::none());
+    let sounds = embedded_bank();
+    assert_eq!(sounds[0].name, downbeat_protocol::DEFAULT_SOUND);
+    loader.load(LoadRequest { source: Source::Embedded, sounds, rate: 44_100, generation: 1 });
+    let lines = until(&answers, "1 done");
+    assert_eq!(lines[0], "1 click: 882 frames at 44100");
+    assert_eq!(lines.len(), 7, "{lines:#?}");
+    assert!(lines.contains(&"1 texture: 1323000 frames at 44100".into()), "{lines:#?}");
+}
+
+#[test]
+fn a_bank_is_fetched_once_and_then_found_on_disk() {
+    let relay = Relay::start();
+    let folder = tempfile::tempdir().unwrap();
+    let files: Vec<Vec<u8>> = (0..3).map(file).collect();
+    let sounds: Vec<SoundInfo> =
+        files.iter().zip(["one", "two", "three"]).map(|(file, name)| info(name, file)).collect();
+    for (info, file) in sounds.iter().zip(&files) {
+        relay.answer(info, Answer::Whole(file.clone()));
+    }
+    let request = LoadRequest { source: relay.source(), sounds, rate: 48_000, generation: 7 };
+    let cache = || Cache::at(folder.path().into(), 1_000_000);
+    let expected = [
+        "7 one: 480 frames at 48000",
+        "7 two: 480 frames at 48000",
+        "7 three: 480 frames at 48000",
+        "7 done",
+    ];
+
+    let (loader, answers) = start(cache());
+    loader.load(request.clone());
+    assert_eq!(until(&answers, "7 done"), expected);
+    assert_eq!(relay.asked(), 3);
+
+    let (loader, answers) = start(cache());
+    loader.load(request.clone());
+    assert_eq!(until(&answers, "7 done"), expected);
+    assert_eq!(relay.asked(), 3, "the second run asked for nothing");
+
+    damage(folder.path(), &request.sounds[1]);
+    let (loader, answers) = start(cache());
+    loader.load(request);
+    assert_eq!(until(&answers, "7 done").len(), 4);
+    assert_eq!(relay.asked(), 4, "only what was damaged came again");
+}
+
+fn damage(folder: &Path, info: &SoundInfo) {
+    std::fs::write(folder.join(format!("{}.wav", info.hash)), b"RIFF and ruin").unwrap();
+}
+
+#[test]
+fn the_decoded_sound_is_the_files() {
+    let relay = Relay::start();
+    let file = file(1_000);
+    let sound = info("one", &file);
+    relay.answer(&sound, Answer::Slowly(file.clone(), 200, Duration::from_millis(5)));
+    let (loader, answers) = start(Cache::none());
+    let source = relay.source();
+    loader.load(LoadRequest { source, sounds: vec![sound], rate: 48_000, generation: 1 });
+    assert_eq!(buffer(&answers).samples(), wav::decode(&file).unwrap().samples);
+}
+
+#[test]
+fn what_does_not_come_whole_is_named_and_tried_again_until_it_does() {
+    let relay = Relay::start();
+    let files: Vec<Vec<u8>> = (0..6).map(file).collect();
+    let names = ["absent", "cut off", "damaged", "longer", "shorter", "well"];
+    let sounds: Vec<SoundInfo> =
+        files.iter().zip(names).map(|(file, name)| info(name, file)).collect();
+    let mut damaged = files[2].clone();
+    damaged[100] ^= 1;
+    relay.answer(&sounds[0], Answer::Status("404 Not Found"));
+    relay.answer(&sounds[1], Answer::CutOff(files[1].clone(), 500));
+    relay.answer(&sounds[2], Answer::Whole(damaged));
+    relay.answer(&sounds[3], Answer::Whole([files[3].as_slice(), &[0]].concat()));
+    relay.answer(&sounds[4], Answer::Whole(files[4][..900].to_vec()));
+    relay.answer(&sounds[5], Answer::Whole(files[5].clone()));
+
+    let folder = tempfile::tempdir().unwrap();
+    let (loader, answers) = start(Cache::at(folder.path().into(), 1_000_000));
+    let (source, bank) = (relay.source(), sounds.clone());
+    loader.load(LoadRequest { source, sounds: bank, rate: 48_000, generation: 1 });
+    let lines = until(&answers, "1 well: 480 frames at 48000");
+    let cut_off = "1 cut off: the sound stopped coming on its way: ";
+    assert!(lines[1].starts_with(cut_off) && lines[1].ends_with(", again"), "{lines:#?}");
+    assert_eq!(
+        [&lines[0], &lines[2], &lines[3], &lines[4]],
+        [
+            "1 absent: the relay does not serve the sound (it answered with status 404), again",
+            "1 damaged: the sound was damaged on its way, again",
+            "1 longer: the sound is longer than the 1004 bytes that its relay promised, again",
+            "1 shorter: the sound came with 900 bytes, and its relay promised 1004, again",
+        ]
+    );
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "only what is whole is kept");
+
+    for (info, file) in sounds.iter().zip(&files) {
+        relay.answer(info, Answer::Whole(file.clone()));
+    }
+    let mut lines = until(&answers, "1 done");
+    lines.retain(|line| !line.ends_with("again"));
+    let mut expected: Vec<String> =
+        names[..5].iter().map(|name| format!("1 {name}: 480 frames at 48000")).collect();
+    expected.push("1 done".into());
+    assert_eq!(lines, expected);
+}
+
+#[test]
+fn a_relay_that_comes_back_is_asked_again() {
+    let relay = Relay::start();
+    let files = [file(1), file(2)];
+    let sounds = vec![info("one", &files[0]), info("two", &files[1])];
+    for info in &sounds {
+        relay.answer(info, Answer::Nothing);
+    }
+    let (loader, answers) = start(Cache::none());
+    let source = relay.source();
+    loader.load(LoadRequest { source, sounds: sounds.clone(), rate: 48_000, generation: 1 });
+    for name in ["one", "two"] {
+        let line = line(&answers.recv_timeout(DEADLINE).unwrap());
+        let unreachable = format!("1 {name}: the relay cannot be reached for its sounds: ");
+        assert!(line.starts_with(&unreachable) && line.ends_with(", again"), "{line}");
+    }
+    assert_eq!(relay.asked(), 1, "one silence speaks for the whole bank");
+
+    for (info, file) in sounds.iter().zip(&files) {
+        relay.answer(info, Answer::Whole(file.clone()));
+    }
+    let mut lines = until(&answers, "1 done");
+    lines.sort();
+    let ready = ["1 done", "1 one: 480 frames at 48000", "1 two: 480 frames at 48000"];
+    assert_eq!(lines, ready);
+}
+
+#[test]
+fn one_sound_that_never_answers_keeps_no_other_from_its_turn() {
+    let relay = Relay::start();
+    let files = [file(1), file(2)];
+    let sounds = vec![info("silent", &files[0]), info("well", &files[1])];
+    relay.answer(&sounds[0], Answer::Silence);
+    relay.answer(&sounds[1], Answer::Whole(files[1].clone()));
+    let (loader, answers) = start(Cache::none());
+    let source = relay.source();
+    loader.load(LoadRequest { source, sounds, rate: 48_000, generation: 1 });
+    let lines = until(&answers, "1 well: 480 frames at 48000");
+    let silent = "1 silent: the relay cannot be reached for its sounds: it takes too long, again";
+    assert_eq!(lines[0], silent);
+}
+
+#[test]
+fn a_sound_that_cannot_be_played_is_named_and_the_rest_is_ready() {
+    let relay = Relay::start();
+    let good = file(1);
+    let mut broken = file(2);
+    broken.truncate(broken.len() - 100);
+    let mut sounds = vec![info("broken", &broken), info("good", &good)];
+    relay.answer(&sounds[0], Answer::Whole(broken));
+    relay.answer(&sounds[1], Answer::Whole(good));
+    sounds.push(SoundInfo { name: "huge".into(), bytes: MAX_FILE_BYTES + 1, ..info("", b"huge") });
+    sounds.push(SoundInfo { hash: "../../passwd".into(), ..info("odd", b"") });
+    let (loader, answers) = start(Cache::none());
+    let source = relay.source();
+    loader.load(LoadRequest { source, sounds, rate: 48_000, generation: 1 });
+    assert_eq!(
+        until(&answers, "1 done"),
+        [
+            "1 odd: the relay names it by “../../passwd”, which is no SHA-256",
+            "1 broken: the file is cut off: its header promises 480 frames, but only 430 are there",
+            "1 good: 480 frames at 48000",
+            "1 huge: the sound's file of 536870913 bytes is too large: at most 536870912 are fetched",
+            "1 done",
+        ]
+    );
+}
+
+#[test]
+fn nothing_that_is_ready_is_made_again() {
+    let relay = Relay::start();
+    let files = [file(1), file(2)];
+    let mut sounds = vec![info("one", &files[0]), info("two", &files[1])];
+    for (info, file) in sounds.iter().zip(&files) {
+        relay.answer(info, Answer::Whole(file.clone()));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (loader, answers) = start(Cache::at(folder.path().into(), 1_000_000));
+    let request = |sounds: &[SoundInfo], rate, generation| {
+        let (source, sounds) = (relay.source(), sounds.to_vec());
+        loader.load(LoadRequest { source, sounds, rate, generation });
+    };
+    request(&sounds, 48_000, 1);
+    let first = [buffer(&answers), buffer(&answers)];
+    until(&answers, "1 done");
+
+    // The relay was restarted, with another name for one of the files and a new one.
+    sounds[1].name = "deux".into();
+    sounds.push(SoundInfo { name: "encore".into(), ..sounds[0].clone() });
+    request(&sounds, 48_000, 2);
+    let second = [buffer(&answers), buffer(&answers), buffer(&answers)];
+    until(&answers, "2 done");
+    assert!(Arc::ptr_eq(&first[0], &second[0]) && Arc::ptr_eq(&first[1], &second[1]));
+    assert!(Arc::ptr_eq(&first[0], &second[2]));
+
+    // Another device, at another rate.
+    request(&sounds, 96_000, 3);
+    assert_eq!(until(&answers, "3 done")[0], "3 one: 960 frames at 96000");
+    assert_eq!(relay.asked(), 2);
+    assert_eq!(Arc::strong_count(&first[0]), 3, "the loader let go of what nobody asks for");
+}
+
+#[test]
+fn a_newer_request_takes_the_place_of_one_that_waits() {
+    let relay = Relay::start();
+    let lost = info("lost", b"never served");
+    let (loader, answers) = start(Cache::none());
+    let (source, sounds) = (relay.source(), vec![lost]);
+    loader.load(LoadRequest { source, sounds, rate: 48_000, generation: 1 });
+    let reason = "the relay does not serve the sound (it answered with status 404)";
+    until(&answers, &format!("1 lost: {reason}, again"));
+    let sounds = embedded_bank()[..1].to_vec();
+    loader.load(LoadRequest { source: Source::Embedded, sounds, rate: 48_000, generation: 2 });
+    assert_eq!(until(&answers, "2 done"), ["2 click: 960 frames at 48000", "2 done"]);
+}
+
+#[test]
+fn a_relay_that_serves_the_embedded_bank_need_not_be_asked() {
+    let relay = Relay::start();
+    let (loader, answers) = start(Cache::none());
+    let (source, sounds) = (relay.source(), embedded_bank());
+    loader.load(LoadRequest { source, sounds, rate: 48_000, generation: 1 });
+    assert_eq!(until(&answers, "1 done").len(), 7);
+    assert_eq!(relay.asked(), 0);
+}
+
+#[test]
+fn dropping_the_loader_ends_its_thread_even_while_it_waits() {
+    let relay = Relay::start();
+    let (loader, answers) = start(Cache::none());
+    let (source, sounds) = (relay.source(), vec![info("lost", b"never served")]);
+    loader.load(LoadRequest { source, sounds, rate: 48_000, generation: 1 });
+    answers.recv_timeout(DEADLINE).unwrap();
+    drop(loader);
+    // The thread drops its end of the channel when it is done.
+    assert_eq!(answers.recv_timeout(DEADLINE).unwrap_err(), RecvTimeoutError::Disconnected);
+}
