@@ -34,7 +34,7 @@ use crate::{
 };
 
 /// Serves a client until it is gone. `early` is what was read past its handshake.
-pub async fn serve(relay: Arc<Relay>, client: Arc<Client>, early: Bytes) {
+pub async fn serve(relay: Arc<Relay>, client: Arc<Client>, early: Vec<u8>) {
     relay.counts.connections.add();
     tracing::info!(client = client.id.0, wire = ?client.wire, "connected");
     relay.command(Command::Connected(client.clone())).await;
@@ -66,8 +66,8 @@ enum End {
     Broken(CloseCode, &'static str),
 }
 
-async fn converse(relay: &Relay, client: &Arc<Client>, early: Bytes) -> (End, Reader) {
-    let mut reader = Reader::new(client.clone(), relay.clock, &early);
+async fn converse(relay: &Relay, client: &Arc<Client>, early: Vec<u8>) -> (End, Reader) {
+    let mut reader = Reader::new(client.clone(), relay.clock, early);
     let end = match client.wire {
         Wire::Seed => {
             let by = By { id: client.id, name: seed::name(client.id) };
@@ -123,7 +123,7 @@ struct Reader {
 }
 
 impl Reader {
-    fn new(client: Arc<Client>, clock: RelayClock, early: &Bytes) -> Self {
+    fn new(client: Arc<Client>, clock: RelayClock, early: Vec<u8>) -> Self {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER_BYTES)
             .write_buffer_size(0)
@@ -133,8 +133,7 @@ impl Reader {
             .max_message_size(Some(MESSAGE_BYTES))
             .max_frame_size(Some(MESSAGE_BYTES));
         let socket = Socket { client: client.clone(), clock, read_at: clock.now() };
-        let (early, role) = (early.to_vec(), Role::Server);
-        let websocket = WebSocket::from_partially_read(socket, early, role, Some(config));
+        let websocket = WebSocket::from_partially_read(socket, early, Role::Server, Some(config));
         Self { client, websocket }
     }
 
