@@ -61,8 +61,11 @@ pub enum SessionEvent {
         id: String,
         /// Its name.
         name: String,
+    },
+    /// How far ahead of the ear the open output is fed; said when it is known, and when it moves.
+    OutputLatency {
         /// From the mix to the converter.
-        latency_micros: u32,
+        micros: u32,
     },
     /// There is no output to play through; it is looked for.
     OutputLost {

@@ -31,6 +31,7 @@ pub fn line(event: &SessionEvent) -> Option<String> {
         }
         SessionEvent::Refused { reason } => format!("The relay refused: {reason}"),
         SessionEvent::SoundReady { .. }
+        | SessionEvent::OutputLatency { .. }
         | SessionEvent::Outputs(_)
         | SessionEvent::Roster(_)
         | SessionEvent::Clock { .. }

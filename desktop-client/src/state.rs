@@ -83,8 +83,8 @@ pub enum OutputState {
         id: String,
         /// Its name.
         name: String,
-        /// From the mix to the converter.
-        latency_micros: u32,
+        /// From the mix to the converter, once it is known.
+        latency_micros: Option<u32>,
     },
     /// There is none; it is looked for.
     None {
@@ -216,8 +216,13 @@ impl State {
                 self.set_readiness(&name, Readiness::Failed { reason });
             }
             SessionEvent::BankReady { .. } => {}
-            SessionEvent::OutputOpened { id, name, latency_micros } => {
-                self.output = OutputState::Open { id, name, latency_micros };
+            SessionEvent::OutputOpened { id, name } => {
+                self.output = OutputState::Open { id, name, latency_micros: None };
+            }
+            SessionEvent::OutputLatency { micros } => {
+                if let OutputState::Open { latency_micros, .. } = &mut self.output {
+                    *latency_micros = Some(micros);
+                }
             }
             SessionEvent::OutputLost { reason } => {
                 self.output = OutputState::None { reason };

@@ -287,6 +287,6 @@ fn the_meter_holds_the_peak_until_it_is_read() {
     let sound = Arc::new(SoundBuffer::new([0.5, 0.25].repeat(100), 2, 48_000));
     player.start(start(1, &sound, device.time_of(device.frame() + 8))).unwrap();
     device.render(4_800);
-    assert_eq!(player.stats().peak, [0.5, 0.25]);
-    assert_eq!(player.stats().peak, [0.0, 0.0]);
+    assert_eq!(player.take_peak(), [0.5, 0.25]);
+    assert_eq!(player.take_peak(), [0.0, 0.0]);
 }

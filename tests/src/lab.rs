@@ -211,8 +211,8 @@ pub fn wait_until_ready(player: &Process) -> Result<()> {
             };
             let greeted = last(&["Connected", "Talking to a plain relay"])?;
             let output = last(&["Output: "])?;
-            let ready = greeted > last(&["Lost the relay"]).unwrap_or(0)
-                && output > last(&["No output"]).unwrap_or(0)
+            let ready = Some(greeted) > last(&["Lost the relay"])
+                && Some(output) > last(&["No output"])
                 && last(&["Ready: "])? > greeted;
             ready.then_some(())
         })

@@ -90,20 +90,15 @@ pub(super) struct Session {
     stage: Stage,
     bank: Bank,
     devices: DeviceKeeper,
-    /// The open output, as it was last shown; or why there is none.
-    shown_output: Result<ShownOutput, String>,
+    /// The open output, or why there is none.
+    output: Result<DeviceInfo, String>,
+    shown_latency_micros: u32,
     /// Bangs that wait for the far end to show what it speaks.
     held: Vec<Option<String>>,
     welcome_due: Option<Instant>,
     report_due: Instant,
     reported_lead_micros: u32,
     stage_due: Option<Instant>,
-}
-
-struct ShownOutput {
-    id: String,
-    name: String,
-    latency_micros: u32,
 }
 
 impl Session {
@@ -140,7 +135,8 @@ impl Session {
             stage,
             bank,
             devices,
-            shown_output: Err("no output has been opened yet".to_owned()),
+            output: Err("no output has been opened yet".to_owned()),
+            shown_latency_micros: 0,
             held: Vec::new(),
             welcome_due: None,
             report_due: Instant::now() + REPORT_EVERY,
@@ -165,7 +161,7 @@ impl Session {
             Action::SetOutput(choice) => {
                 self.devices.choose(device_choice(choice));
                 // The choice may change nothing, and is answered all the same.
-                self.show_output(true);
+                self.show_output();
             }
             Action::SetRelay(relay) => self.set_relay(&relay),
             Action::RetryNow => self.line.retry_now(),
@@ -388,15 +384,13 @@ impl Session {
             Helped::Device(DeviceToSession::Opened { player, device }) => {
                 self.bank.set_rate(player.format().rate);
                 self.stage.set_output(Some(player), now);
-                let latency_micros = 0;
-                self.shown_output =
-                    Ok(ShownOutput { id: device.id, name: device.name, latency_micros });
-                self.show_output(true);
+                self.output = Ok(device);
+                self.show_output();
             }
             Helped::Device(DeviceToSession::Lost { reason }) => {
                 self.stage.set_output(None, now);
-                self.shown_output = Err(reason);
-                self.show_output(true);
+                self.output = Err(reason);
+                self.show_output();
             }
             Helped::Device(DeviceToSession::Devices(devices)) => {
                 let output =
@@ -406,27 +400,32 @@ impl Session {
         }
     }
 
-    /// Shows the output: when it is new, and when its latency has settled elsewhere.
-    fn show_output(&mut self, is_new: bool) {
-        let latency_micros = self.latency_micros().unwrap_or(0);
-        let event = match &mut self.shown_output {
-            Ok(shown)
-                if is_new
-                    || shown.latency_micros.abs_diff(latency_micros) >= LATENCY_NEWS_MICROS =>
-            {
-                shown.latency_micros = latency_micros;
-                let (id, name) = (shown.id.clone(), shown.name.clone());
-                SessionEvent::OutputOpened { id, name, latency_micros }
+    /// Shows the output, or why there is none.
+    fn show_output(&mut self) {
+        let event = match &self.output {
+            Ok(device) => {
+                let (id, name) = (device.id.clone(), device.name.clone());
+                SessionEvent::OutputOpened { id, name }
             }
-            Err(reason) if is_new => SessionEvent::OutputLost { reason: reason.clone() },
-            _ => return,
+            Err(reason) => SessionEvent::OutputLost { reason: reason.clone() },
         };
         self.tell(event);
+        self.shown_latency_micros = 0;
+        self.show_latency();
+    }
+
+    /// Shows the output's latency once it is known, and when it has settled elsewhere.
+    fn show_latency(&mut self) {
+        let Some(micros) = self.latency_micros() else { return };
+        if self.shown_latency_micros.abs_diff(micros) >= LATENCY_NEWS_MICROS {
+            self.shown_latency_micros = micros;
+            self.tell(SessionEvent::OutputLatency { micros });
+        }
     }
 
     fn latency_micros(&self) -> Option<u32> {
-        self.stage.stats()?;
-        u32::try_from(self.stage.latency_nanos() / 1000).ok()
+        let latency_nanos = self.stage.stats()?.latency_nanos;
+        u32::try_from(latency_nanos / 1000).ok().filter(|micros| *micros > 0)
     }
 
     // What is due by the clock.
@@ -460,7 +459,7 @@ impl Session {
             self.report_due = now + REPORT_EVERY;
             let checked = self.line.check().await;
             self.mind(checked);
-            self.show_output(false);
+            self.show_latency();
             self.tell(SessionEvent::Clock { error_micros: self.clock_error_micros() });
             self.report().await;
         }

@@ -21,10 +21,10 @@ pub fn show(ui: &mut Ui, state: &State, now: LocalTime, needles: &mut Needles) -
     let moving = needles.advance(&state.meter, now);
     meter::keep_moving(ui, moving);
     let latency = match &state.output {
-        OutputState::Open { latency_micros, .. } => {
-            format!("{} latency", words::micros(u64::from(*latency_micros)))
+        OutputState::Open { latency_micros: Some(micros), .. } => {
+            format!("{} latency", words::micros(u64::from(*micros)))
         }
-        OutputState::Opening | OutputState::None { .. } => String::new(),
+        _ => String::new(),
     };
     parts::panel(ui, "OUTPUT", &latency, |ui| {
         ui.spacing_mut().item_spacing.y = GRID;

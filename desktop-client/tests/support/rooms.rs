@@ -35,8 +35,8 @@ pub fn with_output() -> State {
     state.apply(SessionEvent::OutputOpened {
         id: "alsa_output.pci".to_owned(),
         name: "Built-in Audio Analog Stereo".to_owned(),
-        latency_micros: 10_400,
     });
+    state.apply(SessionEvent::OutputLatency { micros: 10_400 });
     state
 }
 
