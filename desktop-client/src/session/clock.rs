@@ -51,6 +51,9 @@ impl Exchange {
 /// Exchanges that are remembered: one to four minutes of them at the steady pace.
 const WINDOW: usize = 256;
 
+/// Relay times beyond this, in 285 years, are not exact as floating point, and not honest either.
+const LAST: RelayTime = RelayTime::from_micros(1 << 53);
+
 /// No estimate is given before this many exchanges: one or two may both have been held up.
 const FIRST: usize = 4;
 
@@ -71,6 +74,10 @@ const COARSE_SPREAD: f64 = 50.0;
 
 /// No probe for so long means that this process, or the machine, was asleep.
 const ASLEEP_NANOS: i64 = 5_000_000_000;
+
+/// After so long without an exchange the old ones say less, clocks wandering as they do, than the
+/// first new one.
+const STALE_NANOS: i64 = 600_000_000_000;
 
 /// Stamps that contradict each other by less than this, in microseconds, do not prove a break:
 /// neither clock is perfect.
@@ -169,15 +176,20 @@ impl ClockEstimator {
     }
 
     /// Takes in an exchange. One that cannot be (its answer left before the probe came, or it was
-    /// longer at the relay than away from here) is ignored.
+    /// longer at the relay than away from here, or in another age) is ignored.
     pub fn observe(&mut self, exchange: Exchange) {
         if exchange.arrived < exchange.sent
             || exchange.replied < exchange.received
+            || exchange.replied > LAST
             || exchange.round_trip() < -TOLERANCE
         {
             return;
         }
-        if self.window.len() == WINDOW {
+        let age = self.window.back().map_or(0, |e| exchange.arrived.nanos_since(e.arrived));
+        if age > STALE_NANOS {
+            self.keep_drift();
+            self.window.clear();
+        } else if self.window.len() == WINDOW {
             self.window.pop_front();
         }
         self.window.push_back(exchange);
@@ -261,7 +273,8 @@ impl ClockEstimator {
         // The relay's stamps are rounded down: it received the probe up to 1 us later than it says.
         let ceilings: Vec<_> = part().map(|e| point(e.sent, e.received, 1.0)).collect();
         let floors: Vec<_> = part().map(|e| point(e.arrived, e.replied, 0.0)).collect();
-        Fit::new(&ceilings, &floors, self.prior, WANDER)
+        let guess = self.estimate.map_or(self.prior.centre, |known| known.fit.drift);
+        Fit::new(&ceilings, &floors, self.prior, guess, WANDER)
     }
 }
 
