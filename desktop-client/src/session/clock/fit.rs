@@ -63,6 +63,10 @@ pub(super) struct Fit {
     pub weight: f64,
 }
 
+/// How far two clocks may wander off the line of constant drift, in microseconds per microsecond.
+/// Half a ppm is a crystal whose temperature changes by a few degrees.
+pub(super) const WANDER: f64 = 0.5e-6;
+
 /// No drift is looked for beyond this: the kernel's own slewing stops at 500 ppm.
 const MOST_DRIFT: f64 = 1000e-6;
 
@@ -83,22 +87,16 @@ impl Fit {
     /// Fits a line to the points, in any order; local time 0 should be near the newest.
     ///
     /// `guess` is the drift as it was last known: delays are compared with each other along it.
-    /// Points age: a line that has wandered off since may break an old bound by `wander` times the
+    /// Points age: a line that has wandered off since may break an old bound by [`WANDER`] times the
     /// point's age.
-    pub fn new(
-        ceilings: &[Point],
-        floors: &[Point],
-        prior: DriftPrior,
-        guess: f64,
-        wander: f64,
-    ) -> Self {
+    pub fn new(ceilings: &[Point], floors: &[Point], prior: DriftPrior, guess: f64) -> Self {
         let raised = ceilings
             .iter()
-            .map(|p| Point { at: p.at, offset: p.offset + wander * p.at.abs() })
+            .map(|p| Point { at: p.at, offset: p.offset + WANDER * p.at.abs() })
             .collect();
         let mirrored = floors
             .iter()
-            .map(|p| Point { at: p.at, offset: -p.offset + wander * p.at.abs() })
+            .map(|p| Point { at: p.at, offset: -p.offset + WANDER * p.at.abs() })
             .collect();
         let upper = Side::new(raised, guess);
         let lower = Side::new(mirrored, -guess);
