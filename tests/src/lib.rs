@@ -1,1 +1,20 @@
-//! To be written.
+//! The lab: what the end-to-end suites and the benchmarks stand on.
+//!
+//! A suite starts the real binaries ([`process`], [`relay`]), gives each a sound card of its own
+//! ([`lab`]), bangs by whatever means a user has (a [`client`] of either wire, a [`window`], a
+//! [`browser`], a [`seed`] server), records every card on one clock, and counts and compares the
+//! [`onsets`].
+//!
+//! Nothing here looks inside a binary, and nothing waits without a deadline. What the lab needs and
+//! does not find is an error that names the package to install, never a test passed over.
+
+pub mod browser;
+pub mod client;
+pub mod lab;
+pub mod onsets;
+pub mod process;
+pub mod recorder;
+pub mod relay;
+pub mod seed;
+pub mod tools;
+pub mod window;

@@ -8,9 +8,8 @@ use thiserror::Error;
 
 use crate::audio::SoundBuffer;
 
-/// Least length of the filter, in frames of the lower of both rates. With it the pass band reaches
-/// to 98.7 % of what that rate can hold (21.8 kHz of 44.1 kHz), and what must not pass is below
-/// -180 dB.
+/// Least length of the filter, in frames of the lower of both rates. With it, what passes is level
+/// up to 97 % of all that this rate can hold (21.4 kHz of 44.1 kHz), and nothing is left at 100 %.
 const FILTER_FRAMES: usize = 1024;
 
 /// Why a sound cannot be had at a device's rate.

@@ -1,0 +1,307 @@
+//! A room of machines on one machine: each has a sound card of its own, and all cards are recorded
+//! together.
+//!
+//! The cards are the channels of one null sink of a private PulseAudio, so one clock drives them
+//! all, and what differs between two channels is what differs between two players. One lab stands at
+//! a time on this machine, whichever process opened it: two would disturb each other's timing.
+
+use std::{fs::File, path::Path, process::Command};
+
+use anyhow::{Context, Result, ensure};
+use tempfile::TempDir;
+
+use crate::{
+    process::{From, PATIENCE, Process},
+    recorder::{RATE, Recorder, Take},
+    relay::forget_settings,
+    tools::{binary, run, tool},
+};
+
+/// Most machines of a lab: PulseAudio's limit on channels is 32, and aux positions go to 31.
+pub const MOST_MACHINES: usize = 32;
+
+/// The recorder's buffer. It is longer than a player's, so that the players decide how finely the
+/// room's card renders.
+const RECORDER_MILLIS: u32 = 20;
+
+/// The room.
+// Fields are dropped in this order: first who listens, then the server, then its folder.
+#[derive(Debug)]
+pub struct Lab {
+    recorder: Recorder,
+    cards: Vec<Option<u32>>,
+    server: Process,
+    folder: TempDir,
+    _alone: File,
+}
+
+impl Lab {
+    /// Sets up a room of `machines` machines, numbered from 0. Waits for other labs to close.
+    ///
+    /// # Errors
+    /// If a tool is missing, or PulseAudio does not start.
+    pub fn open(machines: usize) -> Result<Self> {
+        ensure!((1..=MOST_MACHINES).contains(&machines), "a lab has 1 to {MOST_MACHINES} machines");
+        let alone = be_alone()?;
+        let folder = tempfile::tempdir().context("making a folder for the lab")?;
+        std::fs::create_dir(folder.path().join("home")).context("making a home for the lab")?;
+        let server = start_server(folder.path(), machines)?;
+
+        let mut recording = Command::new(tool("parec")?);
+        set_environment(&mut recording, folder.path());
+        recording.args(["--raw", "--format=float32le", "--device=room.monitor"]);
+        recording.arg(format!("--rate={RATE}"));
+        recording.arg(format!("--channels={machines}"));
+        recording.arg(format!("--channel-map={}", channel_map(machines)));
+        recording.arg(format!("--latency-msec={RECORDER_MILLIS}"));
+        let recorder = Recorder::start(recording, machines)
+            .with_context(|| format!("PulseAudio printed:\n{}", server.transcript()))?;
+
+        let mut lab = Self { recorder, cards: vec![None; machines], server, folder, _alone: alone };
+        for machine in 0..machines {
+            lab.plug(machine)?;
+        }
+        Ok(lab)
+    }
+
+    /// How many machines it has.
+    #[must_use]
+    pub fn machines(&self) -> usize {
+        self.cards.len()
+    }
+
+    /// The name of a machine's sound card for PulseAudio, and the end of its id for a player.
+    #[must_use]
+    pub fn card(machine: usize) -> String {
+        format!("card{machine}")
+    }
+
+    /// What people call that card.
+    #[must_use]
+    pub fn card_description(machine: usize) -> String {
+        format!("Lab-card-{machine}")
+    }
+
+    /// Plugs a machine's sound card in again, after [`Self::unplug`].
+    ///
+    /// # Errors
+    /// If PulseAudio refuses.
+    pub fn plug(&mut self, machine: usize) -> Result<()> {
+        let card = Self::card(machine);
+        let description = Self::card_description(machine);
+        let module = self.pactl(&[
+            "load-module",
+            "module-remap-sink",
+            "master=room",
+            "channels=1",
+            "channel_map=mono",
+            "remix=no",
+            &format!("master_channel_map=aux{machine}"),
+            &format!("sink_name={card}"),
+            &format!("sink_properties=device.description={description}"),
+        ])?;
+        let module = module.parse().with_context(|| format!("pactl printed {module:?}"))?;
+        self.cards[machine] = Some(module);
+        Ok(())
+    }
+
+    /// Pulls a machine's sound card out.
+    ///
+    /// # Errors
+    /// If it is not plugged in, or PulseAudio refuses.
+    pub fn unplug(&mut self, machine: usize) -> Result<()> {
+        let module = self.cards[machine].take().context("the card is not plugged in")?;
+        self.pactl(&["unload-module", &module.to_string()])?;
+        Ok(())
+    }
+
+    /// Asks the room's PulseAudio.
+    ///
+    /// # Errors
+    /// If it refuses.
+    pub fn pactl(&self, arguments: &[&str]) -> Result<String> {
+        let mut command = Command::new(tool("pactl")?);
+        set_environment(&mut command, self.folder.path());
+        run(command.args(arguments))
+            .with_context(|| format!("PulseAudio printed:\n{}", self.server.transcript()))
+    }
+
+    /// A command whose sound goes to the room, and whose home is the lab's: settings and caches of
+    /// the user are neither read nor touched.
+    #[must_use]
+    pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = Command::new(program);
+        set_environment(&mut command, self.folder.path());
+        command
+    }
+
+    /// A command whose sound goes to a machine's card, if it is one that leaves the choice to
+    /// PulseAudio.
+    #[must_use]
+    pub fn command_on(&self, machine: usize, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = self.command(program);
+        command.env("PULSE_SINK", Self::card(machine));
+        command
+    }
+
+    /// The command `downbeat`, without arguments yet.
+    ///
+    /// # Errors
+    /// If it is not built.
+    pub fn downbeat(&self) -> Result<Command> {
+        Ok(self.command(binary("downbeat")?))
+    }
+
+    /// Starts `downbeat play` on a machine, and waits until a bang would sound there.
+    ///
+    /// # Errors
+    /// If it is not built or not ready in time.
+    pub fn play(&self, machine: usize, relay: &str) -> Result<Process> {
+        let player = self.start_play(machine, relay)?;
+        wait_until_ready(&player)?;
+        Ok(player)
+    }
+
+    /// Starts `downbeat play` on a machine.
+    ///
+    /// # Errors
+    /// If it is not built.
+    pub fn start_play(&self, machine: usize, relay: &str) -> Result<Process> {
+        let mut command = self.downbeat()?;
+        command.args(["play", relay, "--device", &Self::card_description(machine)]);
+        command.args(["--name", &Self::machine_name(machine)]);
+        Process::spawn(format!("downbeat play on machine {machine}"), command)
+    }
+
+    /// Runs `downbeat bang` to its end.
+    ///
+    /// # Errors
+    /// If it is not built, or ends with anything but success.
+    pub fn bang(&self, relay: &str, arguments: &[&str]) -> Result<()> {
+        let mut command = self.downbeat()?;
+        command.args(["bang", relay]).args(arguments);
+        Process::spawn("downbeat bang", command)?.expect_exit(0)
+    }
+
+    /// What a player started by [`Self::play`] is called in the room.
+    #[must_use]
+    pub fn machine_name(machine: usize) -> String {
+        format!("machine-{machine}")
+    }
+
+    /// Starts to record every card.
+    #[must_use]
+    pub fn record(&self) -> Take {
+        self.recorder.record()
+    }
+}
+
+/// Waits until a `downbeat play` would sound: it has an output, and all sounds of the relay that it
+/// talks to now.
+///
+/// # Errors
+/// If it does not within [`PATIENCE`].
+pub fn wait_until_ready(player: &Process) -> Result<()> {
+    player
+        .wait_until(PATIENCE, |lines| {
+            let last = |begins: &[&str]| {
+                lines.iter().rposition(|line| {
+                    line.from == From::Stdout && begins.iter().any(|b| line.text.starts_with(b))
+                })
+            };
+            let greeted = last(&["Connected", "Talking to a plain relay"])?;
+            let output = last(&["Output: "])?;
+            let ready = greeted > last(&["Lost the relay"]).unwrap_or(0)
+                && output > last(&["No output"]).unwrap_or(0)
+                && last(&["Ready: "])? > greeted;
+            ready.then_some(())
+        })
+        .context("waiting until a player is ready")
+}
+
+/// Waits until no other lab stands on this machine, and holds the place while the file is open.
+fn be_alone() -> Result<File> {
+    let path = std::env::temp_dir().join("downbeat-lab.lock");
+    let file = File::create(&path).with_context(|| format!("opening {}", path.display()))?;
+    file.lock().with_context(|| format!("locking {}", path.display()))?;
+    Ok(file)
+}
+
+fn start_server(folder: &Path, machines: usize) -> Result<Process> {
+    let mut command = Command::new(tool("pulseaudio")?);
+    set_environment(&mut command, folder);
+    // No configuration but ours, never idle, and none of what needs a desktop around it.
+    command.args(["-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no"]);
+    command.args(["--system=false", "--disable-shm=yes", "--realtime=no", "--high-priority=no"]);
+    let load = |command: &mut Command, module: &str| {
+        command.args(["--load", module]);
+    };
+    // Where sound goes that was sent nowhere: not into the recording.
+    load(&mut command, "module-null-sink sink_name=nowhere rate=48000 channels=2");
+    // Without rewinds a card plays what it was given, as hardware does, instead of taking back what
+    // it has already rendered, and its buffer is at most 50 ms.
+    let map = channel_map(machines);
+    load(
+        &mut command,
+        &format!(
+            "module-null-sink sink_name=room rate={RATE} format=float32le channels={machines} \
+             channel_map={map} norewinds=1"
+        ),
+    );
+    let socket = folder.join("native");
+    // Loaded last: who can connect finds everything else there.
+    load(
+        &mut command,
+        &format!(
+            "module-native-protocol-unix socket={} auth-anonymous=1 auth-cookie-enabled=0",
+            socket.display()
+        ),
+    );
+    let server = Process::spawn("pulseaudio", command)?;
+    wait_for_server(&server, folder)?;
+    Ok(server)
+}
+
+/// Waits until the server answers. Nothing tells when it does, so it is asked again and again.
+fn wait_for_server(server: &Process, folder: &Path) -> Result<()> {
+    let deadline = std::time::Instant::now() + PATIENCE;
+    loop {
+        let mut command = Command::new(tool("pactl")?);
+        set_environment(&mut command, folder);
+        let answer = run(command.args(["set-default-sink", "nowhere"]));
+        if answer.is_ok() {
+            return Ok(());
+        }
+        if server.has_ended() || std::time::Instant::now() > deadline {
+            return answer.map(drop).with_context(|| {
+                format!("PulseAudio does not answer; it printed:\n{}", server.transcript())
+            });
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
+fn set_environment(command: &mut Command, folder: &Path) {
+    forget_settings(command);
+    command.env("HOME", folder.join("home"));
+    command.env("XDG_RUNTIME_DIR", folder);
+    command.env("PULSE_SERVER", format!("unix:{}", folder.join("native").display()));
+    for variable in [
+        "DISPLAY",
+        "WAYLAND_DISPLAY",
+        "DBUS_SESSION_BUS_ADDRESS",
+        "PULSE_SINK",
+        "PULSE_COOKIE",
+        "XDG_CACHE_HOME",
+        "XDG_CONFIG_HOME",
+        "XDG_DATA_HOME",
+        "XDG_STATE_HOME",
+    ] {
+        command.env_remove(variable);
+    }
+}
+
+fn channel_map(machines: usize) -> String {
+    let positions: Vec<_> = (0..machines).map(|machine| format!("aux{machine}")).collect();
+    positions.join(",")
+}

@@ -1,0 +1,350 @@
+//! A program under test: started, listened to, ended, and never left behind.
+//!
+//! Everything it prints is kept, and said by every error about it.
+
+use std::{
+    fmt::Write as _,
+    io::{BufRead, BufReader, Read},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+
+/// How long anything that should take moments may take, on a machine that is busy with other work.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How often a process that is waited for is looked at: the system has no wait with a deadline.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// How long the last lines of a program that has ended may be on their way.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Standard output and standard error.
+const OUTPUTS: usize = 2;
+
+/// Where a program printed a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum From {
+    /// Its standard output.
+    Stdout,
+    /// Its standard error.
+    Stderr,
+}
+
+/// A line that a program printed.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// On which of its outputs.
+    pub from: From,
+    /// Without the end of the line.
+    pub text: String,
+}
+
+/// What a program printed so far, and how many of its two outputs have ended.
+#[derive(Debug, Default)]
+struct Printed {
+    lines: Vec<Line>,
+    ended: usize,
+}
+
+#[derive(Debug, Default)]
+struct Output {
+    printed: Mutex<Printed>,
+    changed: Condvar,
+}
+
+impl Output {
+    fn lock(&self) -> MutexGuard<'_, Printed> {
+        // A reader that panicked has still left whole lines.
+        self.printed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A moment in what a process prints: what came before it is not waited for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Mark(usize);
+
+/// A running program. Killed when dropped.
+#[derive(Debug)]
+pub struct Process {
+    name: String,
+    child: Child,
+    output: Arc<Output>,
+}
+
+impl Process {
+    /// Starts `command`; `name` is what errors call it.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub fn spawn(name: impl Into<String>, mut command: Command) -> Result<Self> {
+        let name = name.into();
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("{name} cannot be started: {command:?}"))?;
+        let output = Arc::new(Output::default());
+        read_lines(child.stdout.take().context("its stdout is piped")?, From::Stdout, &output);
+        read_lines(child.stderr.take().context("its stderr is piped")?, From::Stderr, &output);
+        Ok(Self { name, child, output })
+    }
+
+    /// What errors call it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its number in the system.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// This moment in what it prints.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        Mark(self.output.lock().lines.len())
+    }
+
+    /// Everything it printed so far, with `out` or `err` before each line.
+    #[must_use]
+    pub fn transcript(&self) -> String {
+        let mut text = String::new();
+        for line in &self.output.lock().lines {
+            let from = if line.from == From::Stdout { "out" } else { "err" };
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "  {from}| {}", line.text);
+        }
+        if text.is_empty() { "  (it printed nothing)\n".to_owned() } else { text }
+    }
+
+    /// The lines it printed so far on one of its outputs.
+    #[must_use]
+    pub fn lines(&self, from: From) -> Vec<String> {
+        let printed = self.output.lock();
+        printed.lines.iter().filter(|l| l.from == from).map(|l| l.text.clone()).collect()
+    }
+
+    /// Waits for a line of stdout that has `part` in it, from the beginning on.
+    ///
+    /// # Errors
+    /// If none comes within [`PATIENCE`], or the program ends without one.
+    pub fn wait_for(&self, part: &str) -> Result<String> {
+        self.wait_for_after(Mark::default(), part)
+    }
+
+    /// Waits for a line of stdout that has `part` in it, from `mark` on.
+    ///
+    /// # Errors
+    /// If none comes within [`PATIENCE`], or the program ends without one.
+    pub fn wait_for_after(&self, mark: Mark, part: &str) -> Result<String> {
+        let found = self.wait_for_line(mark, PATIENCE, |from, line| {
+            from == From::Stdout && line.contains(part)
+        });
+        found.with_context(|| format!("waiting for {part:?} on stdout"))
+    }
+
+    /// Waits for the first line since `mark` that `wanted` says yes to.
+    ///
+    /// # Errors
+    /// If none comes within `patience`, or the program ends without one.
+    pub fn wait_for_line(
+        &self,
+        mark: Mark,
+        patience: Duration,
+        wanted: impl Fn(From, &str) -> bool,
+    ) -> Result<String> {
+        self.wait_until(patience, |lines| {
+            let new = lines.iter().skip(mark.0).find(|line| wanted(line.from, &line.text));
+            new.map(|line| line.text.clone())
+        })
+    }
+
+    /// Waits until `wanted` takes something from all the lines printed so far.
+    ///
+    /// # Errors
+    /// If it does not within `patience`, or the program ends before.
+    pub fn wait_until<T>(
+        &self,
+        patience: Duration,
+        wanted: impl Fn(&[Line]) -> Option<T>,
+    ) -> Result<T> {
+        let deadline = Instant::now() + patience;
+        let mut printed = self.output.lock();
+        loop {
+            if let Some(found) = wanted(&printed.lines) {
+                return Ok(found);
+            }
+            let ended = printed.ended == OUTPUTS;
+            let left = deadline.saturating_duration_since(Instant::now());
+            if ended || left.is_zero() {
+                drop(printed);
+                let why = if ended { "ended without it" } else { "did not print it in time" };
+                bail!("{} {why}; it printed:\n{}", self.name, self.transcript());
+            }
+            printed = self
+                .output
+                .changed
+                .wait_timeout(printed, left)
+                .map_or_else(|poisoned| poisoned.into_inner().0, |(guard, _)| guard);
+        }
+    }
+
+    /// Whether it has ended, as its outputs tell.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.output.lock().ended == OUTPUTS
+    }
+
+    /// Ends it at once, as a power cut would (SIGKILL), and waits until it is gone.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub fn kill(&mut self) -> Result<()> {
+        self.child.kill().with_context(|| format!("killing {}", self.name))?;
+        self.child.wait().with_context(|| format!("waiting for {}", self.name))?;
+        Ok(())
+    }
+
+    /// Asks it to end (SIGTERM).
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub fn terminate(&self) -> Result<()> {
+        self.signal(Signal::TERM)
+    }
+
+    /// Does what ctrl-C does (SIGINT).
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub fn interrupt(&self) -> Result<()> {
+        self.signal(Signal::INT)
+    }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, signal).with_context(|| format!("signalling {}", self.name))
+    }
+
+    /// Waits until it has ended by itself, and all it printed is read.
+    ///
+    /// # Errors
+    /// If it has not ended within `patience`.
+    pub fn wait(&mut self, patience: Duration) -> Result<ExitStatus> {
+        let deadline = Instant::now() + patience;
+        loop {
+            if let Some(status) = self.child.try_wait().context("looking at a process")? {
+                self.wait_for_end_of_output();
+                return Ok(status);
+            }
+            let name = &self.name;
+            ensure!(
+                Instant::now() < deadline,
+                "{name} has not ended within {patience:?}; it printed:\n{}",
+                self.transcript()
+            );
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    /// Waits until all that it printed is read. Not for long: what it started and left behind would
+    /// keep its outputs open.
+    fn wait_for_end_of_output(&self) {
+        let printed = self.output.lock();
+        // Whether it ran out of time does not matter: then there is no more to be read.
+        let _ = self.output.changed.wait_timeout_while(printed, LAST_WORDS, |p| p.ended < OUTPUTS);
+    }
+
+    /// Waits for its end and demands this exit code.
+    ///
+    /// # Errors
+    /// If it does not end within [`PATIENCE`], or ends with another code or by a signal.
+    pub fn expect_exit(&mut self, code: i32) -> Result<()> {
+        let status = self.wait(PATIENCE)?;
+        ensure!(
+            status.code() == Some(code),
+            "{} ended with {status}, not with exit code {code}; it printed:\n{}",
+            self.name,
+            self.transcript()
+        );
+        Ok(())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Both fail only if it is gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        // Shown by the test harness if the test failed, and only then.
+        println!("{} printed:\n{}", self.name, self.transcript());
+    }
+}
+
+/// Reads `pipe` line by line on a thread of its own, so that the program never waits for us. The
+/// thread ends with the pipe.
+fn read_lines(pipe: impl Read + Send + 'static, from: From, output: &Arc<Output>) {
+    let output = Arc::clone(output);
+    std::thread::spawn(move || {
+        let mut pipe = BufReader::new(pipe);
+        let mut bytes = Vec::new();
+        while matches!(pipe.read_until(b'\n', &mut bytes), Ok(1..)) {
+            let text = String::from_utf8_lossy(&bytes).trim_end().to_owned();
+            bytes.clear();
+            output.lock().lines.push(Line { from, text });
+            output.changed.notify_all();
+        }
+        output.lock().ended += 1;
+        output.changed.notify_all();
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Process {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        Process::spawn("a shell", command).unwrap()
+    }
+
+    #[test]
+    fn a_line_is_found_after_a_mark_and_not_before_it() {
+        let process = shell("echo one; echo two; echo one more; exec sleep 60");
+        process.wait_for("two").unwrap();
+        process.wait_for("one more").unwrap();
+        let mark = process.mark();
+        let patience = Duration::from_millis(1);
+        assert!(process.wait_for_line(mark, patience, |_, line| line == "two").is_err());
+    }
+
+    #[test]
+    fn an_error_says_all_that_was_printed() {
+        let process = shell("echo this; echo that >&2");
+        let error = format!("{:#}", process.wait_for("other").unwrap_err());
+        assert!(error.contains("ended without it"), "{error}");
+        assert!(error.contains("out| this"), "{error}");
+        assert!(error.contains("err| that"), "{error}");
+    }
+
+    #[test]
+    fn exit_codes_and_signals_are_told_apart() {
+        shell("exit 3").expect_exit(3).unwrap();
+        let mut process = shell("trap 'exit 5' TERM; echo ready; while :; do sleep 0.01; done");
+        process.wait_for("ready").unwrap();
+        process.terminate().unwrap();
+        process.expect_exit(5).unwrap();
+        let mut process = shell("echo ready; exec sleep 60");
+        process.wait_for("ready").unwrap();
+        process.terminate().unwrap();
+        assert!(process.expect_exit(0).is_err());
+    }
+}

@@ -1,0 +1,128 @@
+//! The relay under test.
+
+use std::{
+    ffi::OsStr,
+    net::{SocketAddr, ToSocketAddrs},
+    process::Command,
+};
+
+use anyhow::{Context, Result};
+
+use crate::{
+    process::{From, Process},
+    tools::binary,
+};
+
+/// A running `downbeat-relay`, on a port of its own.
+#[derive(Debug)]
+pub struct Relay {
+    process: Process,
+    arguments: Vec<std::ffi::OsString>,
+    address: SocketAddr,
+}
+
+impl Relay {
+    /// Starts one with the embedded bank.
+    ///
+    /// # Errors
+    /// If it is not built, or does not accept in time.
+    pub fn start() -> Result<Self> {
+        Self::start_with::<&str>(&[])
+    }
+
+    /// Starts one with more arguments than its address.
+    ///
+    /// # Errors
+    /// If it is not built, or does not accept in time.
+    pub fn start_with<A: AsRef<OsStr>>(arguments: &[A]) -> Result<Self> {
+        let arguments: Vec<_> = arguments.iter().map(|a| a.as_ref().to_owned()).collect();
+        let (process, address) = start("127.0.0.1:0", &arguments)?;
+        Ok(Self { process, arguments, address })
+    }
+
+    /// Starts it again, on the port it had, after [`Self::kill`].
+    ///
+    /// # Errors
+    /// If it does not accept in time.
+    pub fn restart(&mut self) -> Result<()> {
+        let listen = self.address.to_string();
+        (self.process, self.address) = start(&listen, &self.arguments)?;
+        Ok(())
+    }
+
+    /// Ends it at once, as a power cut would.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub fn kill(&mut self) -> Result<()> {
+        self.process.kill()
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The page's address.
+    #[must_use]
+    pub fn http_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// What a WebSocket client connects to.
+    #[must_use]
+    pub fn ws_url(&self) -> String {
+        format!("ws://{}/", self.address)
+    }
+
+    /// What it says of itself at `/healthz`.
+    ///
+    /// # Errors
+    /// If it does not answer, or not with JSON.
+    pub fn health(&self) -> Result<serde_json::Value> {
+        let text = ureq::get(format!("{}/healthz", self.http_url()))
+            .call()
+            .and_then(|mut response| response.body_mut().read_to_string())
+            .context("asking for /healthz")?;
+        serde_json::from_str(&text).with_context(|| format!("/healthz is no JSON: {text}"))
+    }
+
+    /// The process itself.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+}
+
+/// The command that runs `downbeat-relay` with nothing of the caller's settings.
+///
+/// # Errors
+/// If it is not built.
+pub fn relay_command() -> Result<Command> {
+    let mut command = Command::new(binary("downbeat-relay")?);
+    forget_settings(&mut command);
+    Ok(command)
+}
+
+/// Takes Downbeat's own variables out of what `command` inherits.
+pub fn forget_settings(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("DOWNBEAT_") {
+            command.env_remove(name);
+        }
+    }
+}
+
+fn start(listen: &str, arguments: &[std::ffi::OsString]) -> Result<(Process, SocketAddr)> {
+    let mut command = relay_command()?;
+    command.args(["--listen", listen]).args(arguments);
+    let process = Process::spawn("downbeat-relay", command)?;
+    process.wait_for("Server started: http://")?;
+    // It is to be the first line that it prints, so that scripts can read just one.
+    let first = process.lines(From::Stdout).into_iter().next().unwrap_or_default();
+    let address = first
+        .strip_prefix("Server started: http://")
+        .and_then(|rest| rest.trim_end_matches('/').to_socket_addrs().ok()?.next())
+        .with_context(|| format!("the relay's first line names no address: {first:?}"))?;
+    Ok((process, address))
+}

@@ -1,0 +1,51 @@
+//! A server of the seed's wire that is not ours: Node's `ws`, as the tutorial uses it.
+
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::{
+    process::Process,
+    tools::{package_folder, tool},
+};
+
+/// A running plain relay.
+#[derive(Debug)]
+pub struct SeedServer {
+    process: Process,
+    port: u16,
+}
+
+impl SeedServer {
+    /// Starts one on a free port.
+    ///
+    /// # Errors
+    /// If Node or its packages are missing, or it does not start.
+    pub fn start() -> Result<Self> {
+        let folder = package_folder().join("seed-server");
+        ensure!(
+            folder.join("node_modules/ws").is_dir(),
+            "the package ws is not installed: run `npm ci --prefix tests/seed-server` first, as \
+             `make test` does"
+        );
+        let mut command = Command::new(tool("node")?);
+        command.arg(folder.join("server.js")).arg("0");
+        let process = Process::spawn("the seed's server", command)?;
+        let line = process.wait_for("Server started: ")?;
+        let port = line.rsplit(':').next().and_then(|port| port.parse().ok());
+        let port = port.with_context(|| format!("no port in {line:?}"))?;
+        Ok(Self { process, port })
+    }
+
+    /// What a WebSocket client connects to.
+    #[must_use]
+    pub fn ws_url(&self) -> String {
+        format!("ws://127.0.0.1:{}/", self.port)
+    }
+
+    /// The process itself: it prints `message received ...` for each message.
+    #[must_use]
+    pub fn process(&self) -> &Process {
+        &self.process
+    }
+}

@@ -1,0 +1,95 @@
+//! Programs that the lab stands on: where they are, and what to install when they are not there.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+
+/// Which Debian package brings a program.
+const PACKAGES: &[(&str, &str)] = &[
+    ("Xvfb", "xvfb"),
+    ("chromedriver", "chromium-driver"),
+    ("chromium", "chromium"),
+    ("import", "imagemagick"),
+    ("node", "nodejs"),
+    ("pacat", "pulseaudio-utils"),
+    ("pactl", "pulseaudio-utils"),
+    ("parec", "pulseaudio-utils"),
+    ("pulseaudio", "pulseaudio"),
+    ("xdotool", "xdotool"),
+];
+
+/// The path of a program of the system.
+///
+/// # Errors
+/// If it is not installed; the error names the Debian package that brings it.
+pub fn tool(name: &str) -> Result<PathBuf> {
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&paths).map(|folder| folder.join(name)).find(|p| p.is_file());
+    found.with_context(|| {
+        let package = PACKAGES.iter().find(|(program, _)| *program == name).map(|(_, p)| *p);
+        match package {
+            Some(package) => format!("{name} is not installed: apt-get install {package}"),
+            None => format!("{name} is not installed"),
+        }
+    })
+}
+
+/// The path of one of Downbeat's own binaries, beside the executable that asks.
+///
+/// # Errors
+/// If it has not been built.
+pub fn binary(name: &str) -> Result<PathBuf> {
+    let this = std::env::current_exe().context("where this test was started from")?;
+    // Tests are in target/<profile>/deps, benchmarks and the binaries in target/<profile>.
+    let folders = this.ancestors().skip(1).take(2);
+    let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
+    folders.map(|folder| folder.join(&file)).find(|path| path.is_file()).with_context(|| {
+        format!("{name} is not built: run `cargo build --workspace` first, as `make test` does")
+    })
+}
+
+/// The folder of this package in the source tree.
+#[must_use]
+pub fn package_folder() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The root of the source tree.
+///
+/// # Panics
+/// Never: the package is a folder of the workspace.
+#[must_use]
+#[allow(clippy::expect_used)]
+pub fn workspace_folder() -> &'static Path {
+    package_folder().parent().expect("the package is a folder of the workspace")
+}
+
+/// Runs `command` to its end and returns what it printed on stdout, without the last newline.
+///
+/// # Errors
+/// If it cannot be started, or ends with anything but success; the error holds its stderr.
+pub fn run(command: &mut Command) -> Result<String> {
+    let output = command.output().with_context(|| format!("{command:?} cannot be started"))?;
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() {
+        bail!("{command:?}: {}\n{stdout}{stderr}", output.status);
+    }
+    Ok(stdout.trim_end().to_owned())
+}
+
+/// Where pictures taken by the suites are to be left, if `DOWNBEAT_PICTURES` names a folder.
+///
+/// # Errors
+/// If it names one that cannot be made.
+pub fn pictures_folder() -> Result<Option<PathBuf>> {
+    let Some(folder) = std::env::var_os("DOWNBEAT_PICTURES").map(PathBuf::from) else {
+        return Ok(None);
+    };
+    std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+    ensure!(folder.is_dir(), "{} is not a folder", folder.display());
+    Ok(Some(folder))
+}

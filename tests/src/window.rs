@@ -1,0 +1,148 @@
+//! A screen with a pointer and a keyboard: an X server of the test's own, worked as a person works
+//! it, by where things are.
+
+use std::{
+    path::Path,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{
+    process::{From, Mark, PATIENCE, Process},
+    tools::{run, tool},
+};
+
+/// A virtual screen.
+#[derive(Debug)]
+pub struct Screen {
+    server: Process,
+    display: String,
+}
+
+/// Where a window is on its screen, in pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Geometry {
+    /// Of its left edge.
+    pub x: i32,
+    /// Of its upper edge.
+    pub y: i32,
+    /// From left to right.
+    pub width: i32,
+    /// From top to bottom.
+    pub height: i32,
+}
+
+/// A window on a screen.
+#[derive(Clone, Debug)]
+pub struct Window {
+    id: String,
+}
+
+impl Screen {
+    /// Turns on a screen of this size.
+    ///
+    /// # Errors
+    /// If Xvfb is missing or does not start.
+    pub fn open(width: u32, height: u32) -> Result<Self> {
+        let mut command = Command::new(tool("Xvfb")?);
+        // It chooses a display that is free and prints its number.
+        command.args(["-displayfd", "1", "-nolisten", "tcp", "-noreset"]);
+        command.args(["-screen", "0", &format!("{width}x{height}x24")]);
+        let server = Process::spawn("Xvfb", command)?;
+        let number = server.wait_for_line(Mark::default(), PATIENCE, |from, line| {
+            from == From::Stdout && !line.is_empty() && line.chars().all(|c| c.is_ascii_digit())
+        })?;
+        Ok(Self { server, display: format!(":{number}") })
+    }
+
+    /// What `DISPLAY` is to be for a program that is to show its window here.
+    #[must_use]
+    pub fn display(&self) -> &str {
+        &self.display
+    }
+
+    /// Waits for a window with `title` in its title.
+    ///
+    /// # Errors
+    /// If none appears in time.
+    pub fn window(&self, title: &str) -> Result<Window> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let found = self.xdotool(&["search", "--onlyvisible", "--name", title]);
+            if let Some(id) = found.as_ref().ok().and_then(|ids| ids.lines().next()) {
+                return Ok(Window { id: id.to_owned() });
+            }
+            if Instant::now() > deadline {
+                bail!("no window {title:?} appeared; Xvfb printed:\n{}", self.server.transcript());
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Where a window is.
+    ///
+    /// # Errors
+    /// If it is gone.
+    pub fn geometry(&self, window: &Window) -> Result<Geometry> {
+        let printed = self.xdotool(&["getwindowgeometry", "--shell", &window.id])?;
+        let value = |name: &str| {
+            let line = printed.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix('='));
+            line.and_then(|value| value.parse().ok())
+                .with_context(|| format!("no {name} in what xdotool printed:\n{printed}"))
+        };
+        Ok(Geometry {
+            x: value("X")?,
+            y: value("Y")?,
+            width: value("WIDTH")?,
+            height: value("HEIGHT")?,
+        })
+    }
+
+    /// Moves the pointer to a place of a window, given in parts of its width and height, and clicks.
+    ///
+    /// # Errors
+    /// If the window is gone.
+    pub fn click(&self, window: &Window, across: f64, down: f64) -> Result<()> {
+        let at = self.geometry(window)?;
+        let x = f64::from(at.x) + f64::from(at.width) * across;
+        let y = f64::from(at.y) + f64::from(at.height) * down;
+        self.xdotool(&["mousemove", &format!("{x:.0}"), &format!("{y:.0}"), "click", "1"])?;
+        Ok(())
+    }
+
+    /// Gives a window the keyboard, and presses a key, named as X names it (`space`, `Return`).
+    ///
+    /// # Errors
+    /// If the window is gone.
+    pub fn press(&self, window: &Window, key: &str) -> Result<()> {
+        self.xdotool(&["windowfocus", "--sync", &window.id, "key", key])?;
+        Ok(())
+    }
+
+    /// Makes a window another size.
+    ///
+    /// # Errors
+    /// If it is gone.
+    pub fn resize(&self, window: &Window, width: u32, height: u32) -> Result<()> {
+        let (width, height) = (width.to_string(), height.to_string());
+        self.xdotool(&["windowsize", "--sync", &window.id, &width, &height])?;
+        Ok(())
+    }
+
+    /// Saves what the screen shows as a PNG file.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn picture(&self, file: &Path) -> Result<()> {
+        let mut command = Command::new(tool("import")?);
+        command.args(["-display", &self.display, "-window", "root"]).arg(file);
+        run(&mut command).map(drop)
+    }
+
+    fn xdotool(&self, arguments: &[&str]) -> Result<String> {
+        let mut command = Command::new(tool("xdotool")?);
+        run(command.env("DISPLAY", &self.display).args(arguments))
+    }
+}

@@ -1,0 +1,52 @@
+//! A relay and three players on three sound cards: every bang sounds once, everywhere, at the same
+//! instant.
+
+use anyhow::{Context, Result};
+use downbeat_tests::{
+    lab::Lab,
+    onsets::{lags, spread},
+    recorder::{RATE, Recording},
+    relay::Relay,
+};
+
+/// How far apart one bang may sound on two machines, in microseconds. It is far more than what is
+/// reached on a quiet machine, and less than what two clicks need to be heard as two.
+const MOST_SPREAD_MICROS: f64 = 2_000.0;
+
+/// Frames compared from an onset on: the whole default sound, 20 ms, and room around it.
+const WINDOW: usize = RATE / 40;
+
+/// The spread of each bang over all channels, in microseconds.
+fn spreads(recording: &Recording) -> Result<Vec<f64>> {
+    let channels: Vec<&[f32]> = recording.channels.iter().map(Vec::as_slice).collect();
+    let onsets: Vec<_> = (0..channels.len()).map(|channel| recording.onsets(channel)).collect();
+    (0..onsets[0].len())
+        .map(|bang| {
+            let begun: Vec<_> = onsets.iter().map(|onsets| onsets[bang]).collect();
+            let lags = lags(&channels, &begun, WINDOW)
+                .with_context(|| format!("bang {bang} at frames {begun:?} cannot be compared"))?;
+            Ok(spread(&lags) * 1e6 / RATE as f64)
+        })
+        .collect()
+}
+
+#[test]
+fn ten_bangs_sound_ten_times_on_three_machines_together() -> Result<()> {
+    let lab = Lab::open(3)?;
+    let relay = Relay::start()?;
+    let url = relay.ws_url();
+    let _players = (0..3).map(|machine| lab.play(machine, &url)).collect::<Result<Vec<_>>>()?;
+
+    let take = lab.record();
+    lab.bang(&url, &["--count", "10", "--every", "300"])?;
+    take.wait_for_onsets(&[0, 1, 2], 10)?;
+    let recording = take.stop()?;
+    assert_eq!(recording.onset_counts(), [10, 10, 10]);
+
+    let mut spreads = spreads(&recording)?;
+    spreads.sort_by(f64::total_cmp);
+    let (median, most) = (spreads[spreads.len() / 2], spreads[spreads.len() - 1]);
+    println!("spread of 3 players over 10 bangs: median {median:.1} us, most {most:.1} us");
+    assert!(most < MOST_SPREAD_MICROS, "in microseconds: {spreads:.1?}");
+    Ok(())
+}

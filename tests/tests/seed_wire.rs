@@ -1,0 +1,158 @@
+//! The tutorial's wire, over real sockets: its clients on our relay, our clients on its server.
+
+use anyhow::{Context, Result};
+use downbeat_protocol::{ClientKind, ClientToRelay, RelayToClient, TriggerRequest};
+use downbeat_tests::{
+    client::{Modern, Socket, connect_seed},
+    lab::{Lab, wait_until_ready},
+    process::PATIENCE,
+    relay::Relay,
+    seed::SeedServer,
+};
+use tungstenite::Message;
+
+const INPUT: &str = "trigger-input";
+
+/// Reads exactly `count` times `trigger-output`, and finds nothing after them.
+fn expect_outputs(client: &mut Socket, count: usize) -> Result<()> {
+    for number in 1..=count {
+        let message = client.expect().with_context(|| format!("output {number} of {count}"))?;
+        assert_eq!(message, Message::text("trigger-output"), "output {number} of {count}");
+    }
+    assert_eq!(client.drain()?, [], "after {count} outputs");
+    Ok(())
+}
+
+/// How many bangs the relay has taken for such.
+fn triggers(relay: &Relay) -> Result<u64> {
+    relay.health()?["triggers"].as_u64().context("/healthz says how many triggers there were")
+}
+
+#[test]
+fn a_thousand_bangs_sound_a_thousand_times_at_everyone() -> Result<()> {
+    let relay = Relay::start()?;
+    let mut sender = connect_seed(&relay.ws_url())?;
+    let mut others = (0..3).map(|_| connect_seed(&relay.ws_url())).collect::<Result<Vec<_>>>()?;
+    for _ in 0..1000 {
+        sender.send_text(INPUT)?;
+    }
+    expect_outputs(&mut sender, 1000)?;
+    for other in &mut others {
+        expect_outputs(other, 1000)?;
+    }
+    assert_eq!(triggers(&relay)?, 1000);
+    Ok(())
+}
+
+#[test]
+fn whatever_is_not_exactly_a_bang_is_ignored() -> Result<()> {
+    let relay = Relay::start()?;
+    let mut client = connect_seed(&relay.ws_url())?;
+    let ignored = [
+        Message::binary(INPUT.as_bytes()),
+        Message::binary(b"".as_slice()),
+        Message::text(""),
+        Message::text("trigger-input\n"),
+        Message::text(" trigger-input"),
+        Message::text("Trigger-Input"),
+        Message::text("TRIGGER-INPUT"),
+        Message::text("trigger-output"),
+        Message::text("\"trigger-input\""),
+        Message::text(r#"{"type":"trigger"}"#),
+        Message::text(r#"{"type":"hello","name":"x","kind":"page","client":"x"}"#),
+        Message::text("trigger-input".repeat(100)),
+    ];
+    for message in ignored {
+        client.send(message)?;
+    }
+    client.send_text(INPUT)?;
+    expect_outputs(&mut client, 1)?;
+    assert_eq!(triggers(&relay)?, 1);
+    Ok(())
+}
+
+#[test]
+fn any_path_is_the_room() -> Result<()> {
+    let relay = Relay::start()?;
+    let base = relay.ws_url();
+    let paths = ["", "index.html", "sounds/", "healthz", "a/b/c?d=e&f", "%20"];
+    let mut clients = paths
+        .iter()
+        .map(|path| connect_seed(&format!("{base}{path}")).with_context(|| format!("/{path}")))
+        .collect::<Result<Vec<_>>>()?;
+    clients[1].send_text(INPUT)?;
+    for client in &mut clients {
+        expect_outputs(client, 1)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn who_comes_late_is_told_nothing_of_the_past() -> Result<()> {
+    let relay = Relay::start()?;
+    let mut early = connect_seed(&relay.ws_url())?;
+    for _ in 0..3 {
+        early.send_text(INPUT)?;
+    }
+    expect_outputs(&mut early, 3)?;
+    let mut late = connect_seed(&relay.ws_url())?;
+    assert_eq!(late.drain()?, []);
+    early.send_text(INPUT)?;
+    expect_outputs(&mut late, 1)?;
+    expect_outputs(&mut early, 1)
+}
+
+#[test]
+fn the_two_wires_hear_each_other() -> Result<()> {
+    let relay = Relay::start()?;
+    let mut plain = connect_seed(&relay.ws_url())?;
+    let mut modern = Modern::connect(&relay.ws_url(), "modern", ClientKind::Remote)?;
+    let default_sound = modern.welcome.default_sound.clone();
+
+    // A bang without a target reaches everyone, on either wire.
+    modern.send(&ClientToRelay::Trigger(TriggerRequest::default()))?;
+    expect_outputs(&mut plain, 1)?;
+
+    // One that is aimed at others does not; nor does anything else that is said to the modern.
+    let target = Some(vec!["someone".to_owned()]);
+    modern.send(&ClientToRelay::Trigger(TriggerRequest { target, ..TriggerRequest::default() }))?;
+    modern.wait_for(|message| matches!(message, RelayToClient::Roster(_)).then_some(()))?;
+
+    plain.send_text(INPUT)?;
+    let trigger = modern.wait_for(|message| match message {
+        RelayToClient::Trigger(trigger) if trigger.by.name != "modern" => Some(trigger),
+        _ => None,
+    })?;
+    assert_eq!(trigger.sound, default_sound);
+    assert_eq!(trigger.target, None);
+    expect_outputs(&mut plain, 1)
+}
+
+#[test]
+fn a_bang_from_the_command_line_reaches_a_plain_relay() -> Result<()> {
+    let lab = Lab::open(1)?;
+    let server = SeedServer::start()?;
+    let mut page = connect_seed(&server.ws_url())?;
+    lab.bang(&server.ws_url(), &["--count", "3", "--every", "20"])?;
+    expect_outputs(&mut page, 3)?;
+    server.process().wait_for("message received trigger-input")?;
+    Ok(())
+}
+
+#[test]
+fn a_player_on_a_plain_relay_sounds_from_its_own_bank() -> Result<()> {
+    let lab = Lab::open(1)?;
+    let server = SeedServer::start()?;
+    let player = lab.start_play(0, &server.ws_url())?;
+    player.wait_for("Talking to a plain relay")?;
+    wait_until_ready(&player)?;
+    let mut page = connect_seed(&server.ws_url())?;
+    let take = lab.record();
+    for number in 1..=2 {
+        page.send_text(INPUT)?;
+        take.wait_for_onsets(&[0], number)?;
+        take.wait(std::time::Duration::from_millis(250))?;
+    }
+    assert_eq!(take.stop()?.onset_counts(), [2], "within {PATIENCE:?}");
+    Ok(())
+}
