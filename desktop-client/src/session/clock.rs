@@ -15,11 +15,14 @@
 //! bounded by [`WINDOW`]. `relay/page/clock.js` is the same algorithm, step by step, and
 //! `tests/vectors/clock.json` holds both to the same numbers.
 
+mod estimate;
 mod fit;
 
 use std::collections::VecDeque;
 
 use downbeat_protocol::RelayTime;
+
+pub use estimate::ClockEstimate;
 
 use crate::time::LocalTime;
 use fit::{DriftPrior, Fit, Point};
@@ -51,6 +54,9 @@ impl Exchange {
 /// Exchanges that are remembered: one to four minutes of them at the steady pace.
 const WINDOW: usize = 256;
 
+/// Relay times beyond this, in 285 years, are not exact as floating point, and not honest either.
+const LAST: RelayTime = RelayTime::from_micros(1 << 53);
+
 /// No estimate is given before this many exchanges: one or two may both have been held up.
 const FIRST: usize = 4;
 
@@ -72,6 +78,10 @@ const COARSE_SPREAD: f64 = 50.0;
 /// No probe for so long means that this process, or the machine, was asleep.
 const ASLEEP_NANOS: i64 = 5_000_000_000;
 
+/// After so long without an exchange the old ones say less, clocks wandering as they do, than the
+/// first new one.
+const STALE_NANOS: i64 = 600_000_000_000;
+
 /// Stamps that contradict each other by less than this, in microseconds, do not prove a break:
 /// neither clock is perfect.
 const TOLERANCE: f64 = 100.0;
@@ -79,10 +89,6 @@ const TOLERANCE: f64 = 100.0;
 /// How unlikely, in nats, a loss of room must be to ask for a burst, and to prove a break.
 const SURPRISE: f64 = 6.0;
 const PROOF: f64 = 12.0;
-
-/// How far two clocks may wander off the line of constant drift, in microseconds per microsecond.
-/// Half a ppm is a crystal whose temperature changes by a few degrees.
-const WANDER: f64 = 0.5e-6;
 
 /// Drift at first: nearly all machines are within +-100 ppm of each other, nothing forbids more.
 const ANY_CRYSTALS: DriftPrior = DriftPrior { centre: 0.0, scale: 50e-6 };
@@ -169,15 +175,20 @@ impl ClockEstimator {
     }
 
     /// Takes in an exchange. One that cannot be (its answer left before the probe came, or it was
-    /// longer at the relay than away from here) is ignored.
+    /// longer at the relay than away from here, or in another age) is ignored.
     pub fn observe(&mut self, exchange: Exchange) {
         if exchange.arrived < exchange.sent
             || exchange.replied < exchange.received
+            || exchange.replied > LAST
             || exchange.round_trip() < -TOLERANCE
         {
             return;
         }
-        if self.window.len() == WINDOW {
+        let age = self.window.back().map_or(0, |e| exchange.arrived.nanos_since(e.arrived));
+        if age > STALE_NANOS {
+            self.keep_drift();
+            self.window.clear();
+        } else if self.window.len() == WINDOW {
             self.window.pop_front();
         }
         self.window.push_back(exchange);
@@ -261,82 +272,7 @@ impl ClockEstimator {
         // The relay's stamps are rounded down: it received the probe up to 1 us later than it says.
         let ceilings: Vec<_> = part().map(|e| point(e.sent, e.received, 1.0)).collect();
         let floors: Vec<_> = part().map(|e| point(e.arrived, e.replied, 0.0)).collect();
-        Fit::new(&ceilings, &floors, self.prior, WANDER)
-    }
-}
-
-/// Relay time as a line over local time, as it was known at some moment. It never expires, but its
-/// error bound grows.
-#[derive(Clone, Copy, Debug)]
-pub struct ClockEstimate {
-    /// The moment, on either clock, that the fit counts from.
-    local: LocalTime,
-    relay: RelayTime,
-    fit: Fit,
-    half_round_trip: f64,
-    /// Microseconds that a break might have added which is suspected but not yet proven.
-    doubt: f64,
-}
-
-impl ClockEstimate {
-    /// Relay time at a local instant, in whole microseconds.
-    #[must_use]
-    pub fn relay_at(&self, local: LocalTime) -> RelayTime {
-        RelayTime::from_micros(self.relay_micros_at(local).round().max(0.0) as u64)
-    }
-
-    /// Relay time at a local instant, in microseconds, as finely as it is known.
-    #[must_use]
-    pub fn relay_micros_at(&self, local: LocalTime) -> f64 {
-        let at = self.micros_since(local);
-        self.relay.as_micros() as f64 + (self.fit.offset + at * self.fit.drift + at)
-    }
-
-    /// The local instant at which it will be, or was, `relay`.
-    #[must_use]
-    pub fn local_at(&self, relay: RelayTime) -> LocalTime {
-        self.local_after(relay.micros_since(self.relay) as f64)
-    }
-
-    /// The same in nanoseconds of local time, for an instant between two microseconds.
-    #[must_use]
-    pub fn local_nanos_at(&self, relay_micros: f64) -> f64 {
-        let ahead = relay_micros - self.relay.as_micros() as f64;
-        self.local.as_nanos() as f64 + self.nanos_until(ahead)
-    }
-
-    /// How much faster the relay's clock runs than the local one, in parts per million.
-    #[must_use]
-    pub fn drift_ppm(&self) -> f64 {
-        self.fit.drift * 1e6
-    }
-
-    /// A bound on the error, in microseconds, for local times around `now`: half the least round
-    /// trip (how that divides into there and back cannot be known), three standard deviations of
-    /// the rest, and what clocks may wander since the newest exchange.
-    #[must_use]
-    pub fn error_micros(&self, now: LocalTime) -> u32 {
-        let at = self.micros_since(now);
-        let spread = 3.0 * self.fit.spread(at) + WANDER * at.abs();
-        (self.half_round_trip + self.doubt + spread).ceil() as u32
-    }
-
-    /// One standard deviation of the error, in microseconds, if there and back take equally long at
-    /// best: what is left of the bound on a symmetric network.
-    #[must_use]
-    pub fn spread_micros(&self, now: LocalTime) -> f64 {
-        self.fit.spread(self.micros_since(now))
-    }
-
-    fn micros_since(&self, local: LocalTime) -> f64 {
-        local.nanos_since(self.local) as f64 / 1000.0
-    }
-
-    fn nanos_until(&self, relay_ahead: f64) -> f64 {
-        (relay_ahead - self.fit.offset) / (1.0 + self.fit.drift) * 1000.0
-    }
-
-    fn local_after(&self, relay_ahead: f64) -> LocalTime {
-        self.local.plus_nanos(self.nanos_until(relay_ahead).round() as i64)
+        let guess = self.estimate.map_or(self.prior.centre, |known| known.fit.drift);
+        Fit::new(&ceilings, &floors, self.prior, guess)
     }
 }

@@ -2,7 +2,9 @@
 //!
 //! `cargo test -p downbeat --test clock_virtual_time -- --nocapture` prints the tables.
 
+mod contract;
 mod room;
+mod vectors;
 
 use room::{BUSY, LAN, Run, Scenario, WIFI, Way, run};
 

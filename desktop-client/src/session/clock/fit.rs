@@ -63,6 +63,10 @@ pub(super) struct Fit {
     pub weight: f64,
 }
 
+/// How far two clocks may wander off the line of constant drift, in microseconds per microsecond.
+/// Half a ppm is a crystal whose temperature changes by a few degrees.
+pub(super) const WANDER: f64 = 0.5e-6;
+
 /// No drift is looked for beyond this: the kernel's own slewing stops at 500 ppm.
 const MOST_DRIFT: f64 = 1000e-6;
 
@@ -76,25 +80,26 @@ const DEPTH: f64 = 10.0;
 /// A loss of room below this, in microseconds, never counts: no ear hears it.
 const NOTABLE: f64 = 50.0;
 
-/// Slopes that are summed over.
-const SLOPES: i32 = 32;
+/// Slopes that are summed over, to either side of the best.
+const STEPS: i32 = 16;
 
 impl Fit {
     /// Fits a line to the points, in any order; local time 0 should be near the newest.
     ///
-    /// Points age: a line that has wandered off since may break an old bound by `wander` times the
+    /// `guess` is the drift as it was last known: delays are compared with each other along it.
+    /// Points age: a line that has wandered off since may break an old bound by [`WANDER`] times the
     /// point's age.
-    pub fn new(ceilings: &[Point], floors: &[Point], prior: DriftPrior, wander: f64) -> Self {
+    pub fn new(ceilings: &[Point], floors: &[Point], prior: DriftPrior, guess: f64) -> Self {
         let raised = ceilings
             .iter()
-            .map(|p| Point { at: p.at, offset: p.offset + wander * p.at.abs() })
+            .map(|p| Point { at: p.at, offset: p.offset + WANDER * p.at.abs() })
             .collect();
         let mirrored = floors
             .iter()
-            .map(|p| Point { at: p.at, offset: -p.offset + wander * p.at.abs() })
+            .map(|p| Point { at: p.at, offset: -p.offset + WANDER * p.at.abs() })
             .collect();
-        let upper = Side::new(raised, prior.centre);
-        let lower = Side::new(mirrored, -prior.centre);
+        let upper = Side::new(raised, guess);
+        let lower = Side::new(mirrored, -guess);
 
         let weight = upper.weight + lower.weight;
         let slack = |drift: f64| 0.5 * (upper.lowest(drift) + lower.lowest(-drift));
@@ -103,22 +108,27 @@ impl Fit {
 
         let best = peak(&ln, -MOST_DRIFT, MOST_DRIFT);
         let edge = ln(best) - DEPTH;
-        let first = descend(&ln, best, -MOST_DRIFT, edge);
-        let last = descend(&ln, best, MOST_DRIFT, edge);
 
-        // Sums are taken about the best line, so that nothing is lost by cancellation.
+        // Sums are taken about the best line, so that nothing is lost by cancellation, and in
+        // steps of their own to either side of it: one may be much the steeper.
         let height = middle(best);
-        let (mut w, mut wd, mut wm, mut wdd, mut wdm, mut wmm) = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0);
-        for i in 0..=SLOPES {
-            let drift = first + (last - first) * f64::from(i) / f64::from(SLOPES);
-            let share = (ln(drift) - edge - DEPTH).exp();
-            let (d, m) = (drift - best, middle(drift) - height);
-            w += share;
-            wd += share * d;
-            wm += share * m;
-            wdd += share * d * d;
-            wdm += share * d * m;
-            wmm += share * m * m;
+        // The best line itself counts for next to nothing: it is there in case that every step is
+        // so much worse that nothing else is.
+        let mut w = 1e-300;
+        let (mut wd, mut wm, mut wdd, mut wdm, mut wmm) = (0.0, 0.0, 0.0, 0.0, 0.0);
+        for end in [-MOST_DRIFT, MOST_DRIFT] {
+            let step = (descend(&ln, best, end, edge) - best) / f64::from(STEPS);
+            for i in 0..STEPS {
+                let d = (f64::from(i) + 0.5) * step;
+                let m = middle(best + d) - height;
+                let share = step.abs() * (ln(best + d) - edge - DEPTH).exp();
+                w += share;
+                wd += share * d;
+                wm += share * m;
+                wdd += share * d * d;
+                wdm += share * d * m;
+                wmm += share * m * m;
+            }
         }
         let (d, m) = (wd / w, wm / w);
         let across = 0.25 / (upper.weight * upper.weight) + 0.25 / (lower.weight * lower.weight);
