@@ -1,5 +1,8 @@
 //! A sound as the renderer reads it.
 
+/// Below this, 300 dB under full scale, a value is silence.
+const LEAST: f32 = 1e-15;
+
 /// A decoded sound at one output's rate. It never changes once made, and is shared by all voices
 /// that play it.
 #[derive(Clone, Debug, PartialEq)]
@@ -11,12 +14,19 @@ pub struct SoundBuffer {
 
 impl SoundBuffer {
     /// A buffer of interleaved `samples`, full scale at ±1. An unfinished last frame is dropped.
+    /// What is no number becomes silence, and so does what is too small ever to be heard: the
+    /// renderer need not look for infinities, nor wade through denormal numbers.
     ///
     /// # Panics
     /// If `channels` or `rate` is 0: a decoder that lets such a sound through is broken.
     #[must_use]
     pub fn new(mut samples: Vec<f32>, channels: u16, rate: u32) -> Self {
         assert!(channels > 0 && rate > 0, "a sound has channels and a rate");
+        for sample in &mut samples {
+            if !sample.is_finite() || sample.abs() < LEAST {
+                *sample = 0.0;
+            }
+        }
         samples.truncate(samples.len() - samples.len() % usize::from(channels));
         Self { samples: samples.into_boxed_slice(), channels, rate }
     }

@@ -22,9 +22,18 @@ use crate::time::LocalClock;
 /// How long a device may take to open before it counts as missing.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The block asked for is the power of two next to this many seconds: short enough not to be heard
-/// as delay, long enough for a machine that does other things too.
+/// The block asked for, in seconds: short enough not to be heard as delay, long enough for a
+/// machine that does other things too.
 const BLOCK_SECONDS: f64 = 0.010;
+
+/// The host to play through where it is spoken, by PipeWire too: on its own, ALSA has seconds of
+/// delay on top of a sound server, and tells its time less well.
+const PREFERRED: &str = "PulseAudio";
+
+/// The host that is asked for exactly that. It counts time in microseconds, of which 10 ms are a
+/// whole number and 512 frames are not: its virtual sinks then run off by hundreds of ppm. Other
+/// hosts hand the wish on to hardware, which likes powers of two.
+const COUNTS_MICROSECONDS: &str = "PulseAudio";
 
 /// Frames converted at a time for a device that does not take floats.
 const SCRATCH_FRAMES: usize = 1024;
@@ -96,10 +105,9 @@ pub(super) struct OpenOutput {
 }
 
 impl Host {
-    /// Connects to PulseAudio where it is spoken (by PipeWire, too), else to the system's own
-    /// host: what is built on ALSA's plug-ins tells its time less well.
+    /// Connects to the preferred host if it is there, else to the system's own.
     pub(super) fn connect() -> Result<Self, DeviceError> {
-        let preferred = cpal::available_hosts().into_iter().find(|id| id.name() == "PulseAudio");
+        let preferred = cpal::available_hosts().into_iter().find(|id| id.name() == PREFERRED);
         if let Some(host) = preferred.and_then(|id| cpal::host_from_id(id).ok()) {
             return Ok(Self(host));
         }
@@ -256,7 +264,12 @@ impl Output {
 
     fn block_frames(&self) -> u32 {
         let wish = f64::from(self.config.sample_rate()) * BLOCK_SECONDS;
-        let wish = 2_f64.powi(wish.log2().round() as i32) as u32;
+        let host = self.device.id().map(|id| id.host().name());
+        let wish = if host.is_ok_and(|host| host == COUNTS_MICROSECONDS) {
+            wish.round() as u32
+        } else {
+            2_f64.powi(wish.log2().round() as i32) as u32
+        };
         match *self.config.buffer_size() {
             SupportedBufferSize::Range { min, max } if min <= max => wish.clamp(min, max),
             _ => wish,

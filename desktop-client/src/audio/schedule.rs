@@ -1,36 +1,49 @@
 //! When does a frame leave the converter? A filtered model of frame count against local time.
 //!
-//! A device tells, once a block, when it believes the block's first frame will be heard. That
-//! belief jitters by what the scheduler and a polled latency add, begins with nonsense, and runs
-//! on the device's own crystal, which is some tens of parts per million off this machine's clock.
-//! [`Schedule`] holds the line through these beliefs.
+//! A device tells, once a block, when it believes the block's first frame will be heard. Such a
+//! belief is close to the truth or later, by whatever kept the callback or the answer to a latency
+//! query waiting; it begins with nonsense, is off by a whole block now and then, and runs on the
+//! device's own crystal, some tens of parts per million off this machine's clock. [`Schedule`]
+//! holds the line through these beliefs.
 //!
-//! The line has two states, an offset and a drift, tracked by a Kalman filter (R. E. Kalman, "A New
-//! Approach to Linear Filtering and Prediction Problems", 1960; the two-state clock model is
-//! the usual one of time metrology, see Galleani & Tavella, "Time and the Kalman Filter", 2010).
-//! The measurement noise is learnt from the innovations, so that a quiet device is followed
-//! closely and a noisy one is averaged for longer. Around it stands what a plain filter lacks: large
-//! innovations are clipped (Huber, 1964), absurd ones are not believed at all, and when most of the
-//! latest beliefs agree on another line, that line is taken over at once.
+//! Beliefs are taken sixteen at a time. Of those the mode counts, judged by the half that lies
+//! closest together (the "shorth": Andrews et al., "Robust Estimates of Location", 1972), because
+//! it is in the right place both if the noise is even-handed and if it only ever delays. A
+//! Kalman filter of two states, offset and drift (the usual clock model of time metrology: Galleani
+//! & Tavella, "Time and the Kalman Filter", 2010), draws the line through the modes. It learns the
+//! measurement noise from its innovations, so that a quiet device is followed closely and a noisy
+//! one averaged for longer. When the closest half of the latest beliefs lies elsewhere, the device
+//! has stalled or changed its latency, and the line is moved there at once.
 //!
 //! Pure: it reads no clock. Nothing is allocated after construction, and a block costs the same
 //! small time whatever its content, so the audio thread may call it.
 
 use crate::time::LocalTime;
 
-/// How many of the latest innovations decide whether the line is still the right one. At a block
-/// of 10 ms they span 160 ms: longer than a polled latency stays stale (100 ms with PulseAudio).
+/// How many beliefs make one measurement. At a block of 10 ms they span 160 ms: longer than a polled
+/// latency stays stale (100 ms with PulseAudio), and than the nonsense at the start goes on.
 const WINDOW: usize = 16;
+const HALF: usize = WINDOW / 2;
 
 /// Beliefs closer together than this (small blocks) say the same thing twice: one of them is used.
 const MIN_SPACING_SECONDS: f64 = 0.005;
 
-/// Least standard deviation a belief is credited with, in nanoseconds: hosts count microseconds.
+/// Least standard deviation that a measurement is credited with, in nanoseconds: hosts count
+/// microseconds.
 const LEAST_NOISE: f64 = 1_000.0;
 
-/// A newly found line is this uncertain in its slope: common crystals stay within it, and 200 ppm
-/// is still reached quickly.
+/// Most that is learnt from beliefs that are all over the place: else a nap of hours would be noise.
+const MOST_NOISE: f64 = 5_000_000.0;
+
+/// What it is credited with at first, before there are any to compare.
+const FIRST_NOISE: f64 = 50_000.0;
+
+/// How uncertain the drift is at first: most crystals stay within it, and 200 ppm is still reached
+/// quickly.
 const FIRST_DRIFT_PPM: f64 = 100.0;
+
+/// No clock is this far off, in nanoseconds per second: half a percent.
+const MOST_DRIFT: f64 = 5e6;
 
 /// How fast the device's speed wanders against the local clock: nanoseconds per second, per square
 /// root of a second. It lets the filter follow a crystal that warms up or a clock being steered.
@@ -39,20 +52,17 @@ const DRIFT_WANDER: f64 = 300.0;
 /// How fast the offset wanders by itself: nanoseconds per square root of a second.
 const OFFSET_WANDER: f64 = 500.0;
 
-/// Innovations are clipped at this many standard deviations.
+/// Innovations are clipped at this many standard deviations (Huber, 1964).
 const CLIP: f64 = 3.0;
 
-/// Innovations beyond this many standard deviations, plus [`ABSURD_NANOS`], teach nothing.
-const ABSURD: f64 = 8.0;
-const ABSURD_NANOS: f64 = 1_000_000.0;
-
-/// The line is moved at once when the window's median is off it by this many standard deviations
-/// of a single belief, plus [`JUMP_NANOS`].
-const JUMP: f64 = 4.0;
+/// The line is elsewhere if the mode of the latest beliefs is off it by this many standard
+/// deviations of a measurement, plus [`JUMP_NANOS`]. It is moved there at once if they agree on
+/// the place as well as that; if not even the next window does, to where they are roughly.
+const JUMP: f64 = 5.0;
 const JUMP_NANOS: f64 = 200_000.0;
 
-/// How slowly the noise estimate follows: one part in this many per belief.
-const NOISE_MEMORY: f64 = 64.0;
+/// How slowly the noise estimate follows: one part in this many per measurement.
+const NOISE_MEMORY: f64 = 16.0;
 
 /// The model: which frame leaves the converter when.
 #[derive(Clone, Debug)]
@@ -61,9 +71,11 @@ pub struct Schedule {
     /// Residual of the first belief: nanoseconds that all other residuals are counted from, so
     /// that they stay small enough for exact arithmetic in `f64`.
     origin: Option<i64>,
-    /// The frame that `offset` holds at: that of the latest belief used.
+    /// The frame of the latest belief used.
+    latest: u64,
+    /// The frame at which the line has the residual `offset`.
     frame: u64,
-    /// The line's residual at `frame`, in nanoseconds.
+    /// In nanoseconds.
     offset: f64,
     /// The line's slope beyond the nominal one: nanoseconds per second of frames. Positive when
     /// the device is slow.
@@ -72,18 +84,12 @@ pub struct Schedule {
     p_offset: f64,
     p_cross: f64,
     p_drift: f64,
-    /// Standard deviation of a belief, in nanoseconds.
+    /// Standard deviation of a measurement, in nanoseconds.
     noise: f64,
     window: Window,
-    phase: Phase,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    /// The window gathers residuals, and the line is their median.
-    Finding,
-    /// The window holds innovations, and the line is the filter's.
-    Following,
+    /// Beliefs since the last measurement.
+    fresh: usize,
+    settled: bool,
 }
 
 impl Schedule {
@@ -93,6 +99,7 @@ impl Schedule {
         Self {
             rate,
             origin: None,
+            latest: 0,
             frame: 0,
             offset: 0.0,
             drift: 0.0,
@@ -100,8 +107,9 @@ impl Schedule {
             p_cross: 0.0,
             p_drift: 0.0,
             noise: LEAST_NOISE,
-            window: Window::new(),
-            phase: Phase::Finding,
+            window: Window::default(),
+            fresh: 0,
+            settled: false,
         }
     }
 
@@ -114,28 +122,28 @@ impl Schedule {
         let residual = dac.as_nanos().saturating_sub(self.nominal_nanos(frame));
         let Some(origin) = self.origin else {
             self.origin = Some(residual);
+            self.latest = frame;
             self.frame = frame;
             self.window.push(0.0);
             return None;
         };
-        let residual = residual.saturating_sub(origin) as f64;
-        let seconds = frame.saturating_sub(self.frame) as f64 / f64::from(self.rate);
-        if seconds < MIN_SPACING_SECONDS {
+        if self.seconds(self.latest, frame) < MIN_SPACING_SECONDS {
             return None;
         }
-        match self.phase {
-            Phase::Finding => {
-                self.find(frame, residual);
-                None
-            }
-            Phase::Following => self.follow(frame, seconds, residual),
+        self.latest = frame;
+        let residual = residual.saturating_sub(origin) as f64;
+        if self.settled {
+            self.follow(frame, residual)
+        } else {
+            self.find(frame, residual);
+            None
         }
     }
 
     /// Whether the line rests on enough beliefs to steer a sounding voice by it.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.phase == Phase::Following
+        self.settled
     }
 
     /// The frame, with its fraction, that leaves the converter at `time`.
@@ -149,8 +157,7 @@ impl Schedule {
     #[must_use]
     pub fn nanos_from(&self, time: LocalTime, frame: u64) -> f64 {
         let nominal = self.nominal_nanos(frame).saturating_add(self.origin.unwrap_or(0));
-        let seconds = (frame as f64 - self.frame as f64) / f64::from(self.rate);
-        nominal.saturating_sub(time.as_nanos()) as f64 + self.offset + self.drift * seconds
+        nominal.saturating_sub(time.as_nanos()) as f64 + self.residual_at(frame)
     }
 
     /// Nominal frames per second.
@@ -166,7 +173,7 @@ impl Schedule {
         1.0 + self.drift * 1e-9
     }
 
-    /// The standard deviation of a single belief, as learnt, in nanoseconds.
+    /// How far measurements scatter around the line: their standard deviation, in nanoseconds.
     #[must_use]
     pub fn noise_nanos(&self) -> f64 {
         self.noise
@@ -177,43 +184,70 @@ impl Schedule {
         (u128::from(frame) * 1_000_000_000 / u128::from(self.rate)) as i64
     }
 
-    /// While finding, the drift is unknown, and over a window it moves a belief by less than the
-    /// noise does: the median residual is the best there is, and nonsense at the start (fewer than
-    /// half of the window) leaves no trace in it.
+    fn seconds(&self, from: u64, to: u64) -> f64 {
+        (to as f64 - from as f64) / f64::from(self.rate)
+    }
+
+    fn residual_at(&self, frame: u64) -> f64 {
+        self.offset + self.drift * self.seconds(self.frame, frame)
+    }
+
+    /// Over the first window, the drift moves a belief by less than the noise does: the mode is the
+    /// best there is.
     fn find(&mut self, frame: u64, residual: f64) {
         self.window.push(residual);
+        let mode = self.window.mode();
         self.frame = frame;
-        self.offset = self.window.median();
+        self.offset = mode.centre;
         if self.window.is_full() {
-            self.noise = self.window.deviation_from(self.offset).max(LEAST_NOISE);
-            self.p_offset = self.noise * self.noise;
+            self.noise = mode.width.max(FIRST_NOISE);
+            self.p_offset = self.noise.powi(2);
             self.p_cross = 0.0;
             self.p_drift = (FIRST_DRIFT_PPM * 1e3).powi(2);
             self.window.clear();
-            self.phase = Phase::Following;
+            self.fresh = 0;
+            self.settled = true;
         }
     }
 
-    fn follow(&mut self, frame: u64, seconds: f64, residual: f64) -> Option<f64> {
-        self.predict(frame, seconds);
-        let innovation = residual - self.offset;
-        self.window.push(innovation);
-
-        let variance = self.p_offset + self.noise * self.noise;
-        let deviation = variance.sqrt();
-        let clipped = innovation.clamp(-CLIP * deviation, CLIP * deviation);
-        // The mean of |x| is 0.798 standard deviations for Gaussian x.
-        self.noise += (1.253 * clipped.abs() - self.noise) / NOISE_MEMORY;
-        self.noise = self.noise.max(LEAST_NOISE);
-        if innovation.abs() <= ABSURD * deviation + ABSURD_NANOS {
-            self.update(clipped, variance);
+    fn follow(&mut self, frame: u64, residual: f64) -> Option<f64> {
+        self.window.push(residual - self.residual_at(frame));
+        self.fresh += 1;
+        if !self.window.is_full() {
+            return None;
         }
-        self.jump()
+        let mode = self.window.mode();
+        let distance = mode.centre.abs();
+        let doubt = JUMP * self.noise + JUMP_NANOS;
+        if distance <= doubt {
+            if self.fresh >= WINDOW {
+                self.fresh = 0;
+                self.predict(frame);
+                self.update(&mode);
+            }
+            return None;
+        }
+        let agreed = mode.width < doubt;
+        let overdue = self.fresh >= 2 * WINDOW && distance > 2.0 * mode.width;
+        if agreed || overdue {
+            self.offset += mode.centre;
+            self.p_offset = mode.width.max(self.noise).powi(2);
+            self.p_cross = 0.0;
+            self.window.clear();
+            self.fresh = 0;
+            return Some(mode.centre);
+        }
+        if self.fresh.is_multiple_of(WINDOW) {
+            // Beliefs that are elsewhere but nowhere in particular teach only that they are noise.
+            self.noise += (distance.min(MOST_NOISE) - self.noise) / NOISE_MEMORY;
+        }
+        None
     }
 
-    fn predict(&mut self, frame: u64, seconds: f64) {
+    fn predict(&mut self, frame: u64) {
+        let seconds = self.seconds(self.frame, frame);
+        self.offset = self.residual_at(frame);
         self.frame = frame;
-        self.offset += self.drift * seconds;
         let wander = DRIFT_WANDER * DRIFT_WANDER * seconds;
         self.p_offset += seconds * (2.0 * self.p_cross + seconds * self.p_drift)
             + wander * seconds * seconds / 3.0
@@ -222,35 +256,35 @@ impl Schedule {
         self.p_drift += wander;
     }
 
-    fn update(&mut self, innovation: f64, variance: f64) {
+    fn update(&mut self, mode: &Mode) {
+        // A window that scatters more than others counts for less.
+        let variance = self.p_offset + self.noise.powi(2) + (mode.width / 2.0).powi(2);
+        let most = CLIP * variance.sqrt();
+        let innovation = mode.centre.clamp(-most, most);
+        // The mean of |x| is 0.798 standard deviations for Gaussian x.
+        self.noise += (1.253 * innovation.abs() - self.noise) / NOISE_MEMORY;
+        self.noise = self.noise.max(LEAST_NOISE);
+
         let gain_offset = self.p_offset / variance;
         let gain_drift = self.p_cross / variance;
         self.offset += gain_offset * innovation;
-        self.drift += gain_drift * innovation;
+        self.drift = (self.drift + gain_drift * innovation).clamp(-MOST_DRIFT, MOST_DRIFT);
         self.p_drift -= gain_drift * self.p_cross;
         self.p_cross -= gain_offset * self.p_cross;
         self.p_offset -= gain_offset * self.p_offset;
-    }
-
-    /// Moves the line at once if most of the latest beliefs agree that it is elsewhere.
-    fn jump(&mut self) -> Option<f64> {
-        if !self.window.is_full() {
-            return None;
-        }
-        let median = self.window.median();
-        if median.abs() <= JUMP * self.noise + JUMP_NANOS {
-            return None;
-        }
-        self.offset += median;
-        self.p_offset = self.noise * self.noise;
-        self.p_cross = 0.0;
-        self.window.clear();
-        Some(median)
+        self.window.shift(-gain_offset * innovation);
     }
 }
 
+/// Where most of a window lies.
+struct Mode {
+    centre: f64,
+    /// From the least to the largest of the half that lies closest together.
+    width: f64,
+}
+
 /// The latest [`WINDOW`] values, oldest overwritten.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 struct Window {
     values: [f64; WINDOW],
     len: usize,
@@ -258,10 +292,6 @@ struct Window {
 }
 
 impl Window {
-    fn new() -> Self {
-        Self { values: [0.0; WINDOW], len: 0, next: 0 }
-    }
-
     fn clear(&mut self) {
         self.len = 0;
         self.next = 0;
@@ -273,28 +303,207 @@ impl Window {
         self.len = WINDOW.min(self.len + 1);
     }
 
+    fn shift(&mut self, by: f64) {
+        for value in &mut self.values {
+            *value += by;
+        }
+    }
+
     fn is_full(&self) -> bool {
         self.len == WINDOW
     }
 
-    /// The median, or 0 of nothing.
-    fn median(&self) -> f64 {
-        self.middle(|value| value)
-    }
-
-    /// The standard deviation, judged by the median of distances so that outliers count little.
-    fn deviation_from(&self, centre: f64) -> f64 {
-        1.483 * self.middle(|value| (value - centre).abs())
-    }
-
-    fn middle(&self, map: impl Fn(f64) -> f64) -> f64 {
-        let mut sorted = self.values.map(map);
+    /// The mode of what is there: the mean of the half that lies closest together, the lower of
+    /// two such halves.
+    fn mode(&self) -> Mode {
+        let mut sorted = self.values;
         let sorted = &mut sorted[..self.len];
         sorted.sort_unstable_by(f64::total_cmp);
-        match (self.len, self.len / 2) {
-            (0, _) => 0.0,
-            (len, half) if len % 2 == 1 => sorted[half],
-            (_, half) => f64::midpoint(sorted[half - 1], sorted[half]),
+        let half = (self.len / 2 + 1).min(HALF);
+        let width = |half: &&[f64]| half[half.len() - 1] - half[0];
+        let closest = sorted.windows(half).min_by(|a, b| width(a).total_cmp(&width(b)));
+        closest.map_or(Mode { centre: 0.0, width: 0.0 }, |closest| Mode {
+            centre: closest.iter().sum::<f64>() / closest.len() as f64,
+            width: width(&closest),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RATE: u32 = 48_000;
+    const BLOCK: u64 = 480;
+    const PER_SECOND: u64 = RATE as u64 / BLOCK;
+
+    /// A device whose true clock is a line, and what it says of it.
+    struct Device {
+        schedule: Schedule,
+        frame: u64,
+        drift_ppm: f64,
+        start_nanos: f64,
+        random: fastrand::Rng,
+    }
+
+    impl Device {
+        fn new(drift_ppm: f64) -> Self {
+            Self {
+                schedule: Schedule::new(RATE),
+                frame: 0,
+                drift_ppm,
+                start_nanos: 7e9,
+                random: fastrand::Rng::with_seed(3),
+            }
+        }
+
+        fn truth(&self, frame: u64) -> f64 {
+            let seconds = frame as f64 / f64::from(RATE);
+            self.start_nanos + seconds * 1e9 * (1.0 - self.drift_ppm * 1e-6)
+        }
+
+        /// Runs for `blocks`, saying the truth plus `noise`; returns the worst error after `skip`
+        /// blocks, in microseconds, of the line half a second ahead.
+        fn run(
+            &mut self,
+            blocks: u64,
+            skip: u64,
+            noise: impl Fn(&mut fastrand::Rng) -> f64,
+        ) -> f64 {
+            let mut worst = 0.0_f64;
+            for block in 0..blocks {
+                let said = self.truth(self.frame) + noise(&mut self.random);
+                self.schedule.observe(self.frame, LocalTime::from_nanos(said.round() as i64));
+                if block >= skip {
+                    worst = worst.max(self.error_micros(self.frame + u64::from(RATE) / 2).abs());
+                }
+                self.frame += BLOCK;
+            }
+            worst
+        }
+
+        fn error_micros(&self, frame: u64) -> f64 {
+            let truth = LocalTime::from_nanos(self.truth(frame).round() as i64);
+            self.schedule.nanos_from(truth, frame) / 1e3
+        }
+    }
+
+    fn normal(random: &mut fastrand::Rng) -> f64 {
+        (0..12).map(|_| random.f64()).sum::<f64>() - 6.0
+    }
+
+    /// What a busy machine adds to a polled latency: always something, at times a lot, and a block
+    /// too few when an answer is still under way.
+    fn busy(random: &mut fastrand::Rng) -> f64 {
+        let late = -20e3 * random.f64().max(1e-9).ln();
+        match random.u8(0..100) {
+            0..5 => late - 1e7,
+            5..20 => late + 5e6 * random.f64(),
+            _ => late,
+        }
+    }
+
+    #[test]
+    fn an_exact_clock_gives_exact_frames() {
+        let mut device = Device::new(0.0);
+        assert!(device.run(60 * PER_SECOND, 1, |_| 0.0) < 0.01);
+        for frame in [0, device.frame + 1, device.frame + 24_000] {
+            let time = LocalTime::from_nanos(device.truth(frame).round() as i64);
+            assert!((device.schedule.frame_at(time) - frame as f64).abs() < 1e-3);
+        }
+    }
+
+    #[test]
+    fn drift_is_learnt() {
+        for ppm in [-200.0, -20.0, 150.0] {
+            let mut device = Device::new(ppm);
+            let worst = device.run(60 * PER_SECOND, 3 * PER_SECOND, |_| 0.0);
+            assert!(worst < 5.0, "{ppm} ppm: {worst} us");
+            assert!(((1.0 - device.schedule.slope()) * 1e6 - ppm).abs() < 1.0);
+        }
+    }
+
+    #[test]
+    fn a_millisecond_of_jitter_and_150_ppm_are_averaged_away() {
+        let mut device = Device::new(150.0);
+        let settling = device.run(20 * PER_SECOND, 2 * PER_SECOND, |random| 1e6 * normal(random));
+        let settled = device.run(600 * PER_SECOND, 0, |random| 1e6 * normal(random));
+        assert!(settling < 1_000.0, "from 2 s on: {settling} us");
+        assert!(settled < 250.0, "from 20 s on: {settled} us");
+    }
+
+    #[test]
+    fn a_busy_machine_costs_little() {
+        let mut device = Device::new(-40.0);
+        let settling = device.run(10 * PER_SECOND, PER_SECOND, busy);
+        let settled = device.run(600 * PER_SECOND, 0, busy);
+        assert!(settling < 100.0, "from 1 s on: {settling} us");
+        assert!(settled < 40.0, "from 10 s on: {settled} us");
+    }
+
+    #[test]
+    fn nonsense_at_the_start_is_forgotten() {
+        for nonsense in [-9e8, 3e9, 1e15] {
+            let mut device = Device::new(0.0);
+            device.run(7, 7, |random| nonsense * random.f64());
+            let worst = device.run(PER_SECOND, 9, |random| 20e3 * normal(random));
+            assert!(worst < 100.0, "{nonsense}: {worst} us");
+        }
+    }
+
+    #[test]
+    fn a_stall_or_a_new_latency_is_followed_within_200_ms() {
+        for step in [30e6, -9e6, 1e6, 5e9] {
+            let mut device = Device::new(50.0);
+            device.run(10 * PER_SECOND, 0, busy);
+            device.start_nanos += step;
+            let worst = device.run(5 * PER_SECOND, PER_SECOND / 5, busy);
+            assert!(worst < 300.0, "{step} ns: {worst} us");
+        }
+    }
+
+    #[test]
+    fn a_latency_polled_ten_times_a_second_is_no_step() {
+        let mut device = Device::new(30.0);
+        let held = std::cell::Cell::new((0_u32, 0.0));
+        let polled = |random: &mut fastrand::Rng| {
+            let (n, value) = held.get();
+            let value = if n.is_multiple_of(10) { 100e3 * normal(random) } else { value };
+            held.set((n + 1, value));
+            value
+        };
+        device.run(10 * PER_SECOND, 0, polled);
+        let worst = device.run(120 * PER_SECOND, 0, polled);
+        assert!(worst < 150.0, "{worst} us");
+    }
+
+    #[test]
+    fn small_and_large_blocks_alike_settle() {
+        for block in [32, 64, 1_024, 4_096] {
+            let mut schedule = Schedule::new(RATE);
+            for n in 0..4_000 {
+                let frame = n * block;
+                let nanos = frame * 1_000_000_000 / u64::from(RATE);
+                assert_eq!(schedule.observe(frame, LocalTime::from_nanos(nanos as i64)), None);
+            }
+            assert!(schedule.is_settled() && (schedule.slope() - 1.0).abs() < 1e-8);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_said_the_line_stays_finite_and_rises(
+            said in proptest::collection::vec((0_u64..100_000, proptest::num::i64::ANY), 1..200),
+        ) {
+            let mut schedule = Schedule::new(RATE);
+            let mut frame = 0;
+            for (step, dac) in said {
+                frame += step;
+                schedule.observe(frame, LocalTime::from_nanos(dac));
+            }
+            let at = |nanos| schedule.frame_at(LocalTime::from_nanos(nanos));
+            proptest::prop_assert!(at(0).is_finite() && at(i64::MAX).is_finite());
+            proptest::prop_assert!(schedule.slope() > 0.0, "{}", schedule.slope());
         }
     }
 }

@@ -1,0 +1,121 @@
+//! Long sounds stay together: a voice is held to its instant, smoothly, on a clock that is off.
+
+use std::f64::consts::TAU;
+use std::sync::Arc;
+
+use downbeat::audio::offline::OfflineDevice;
+use downbeat::audio::{OutputFormat, SoundBuffer, VoiceId, VoiceStart};
+use downbeat::time::LocalTime;
+
+const MONO: OutputFormat = OutputFormat { rate: 48_000, channels: 1 };
+const RATE: f64 = 48_000.0;
+const TONE_HZ: f64 = 1_000.0;
+
+fn tone(seconds: usize) -> Arc<SoundBuffer> {
+    let samples = (0..48_000 * seconds)
+        // Reduced first, so that the tone is as pure at its end as at its beginning.
+        .map(|n| (0.5 * ((n % 48) as f64 * TAU * TONE_HZ / RATE).sin()) as f32)
+        .collect();
+    Arc::new(SoundBuffer::new(samples, 1, 48_000))
+}
+
+/// The amplitude and the phase of `omega` in a piece, by least squares, and what is left of it.
+fn fit(piece: &[f32], omega: f64) -> (f64, f64, f64) {
+    let (mut ss, mut cc, mut sc, mut sx, mut cx) = (0.0, 0.0, 0.0, 0.0, 0.0);
+    for (n, x) in piece.iter().enumerate() {
+        let (s, c) = (n as f64 * omega).sin_cos();
+        let x = f64::from(*x);
+        (ss, cc, sc) = (ss + s * s, cc + c * c, sc + s * c);
+        (sx, cx) = (sx + s * x, cx + c * x);
+    }
+    let det = ss * cc - sc * sc;
+    let (a, b) = ((cc * sx - sc * cx) / det, (ss * cx - sc * sx) / det);
+    let rest: f64 = piece
+        .iter()
+        .enumerate()
+        .map(|(n, x)| {
+            let (s, c) = (n as f64 * omega).sin_cos();
+            (f64::from(*x) - a * s - b * c).powi(2)
+        })
+        .sum();
+    (a.hypot(b), b.atan2(a), (rest / piece.len() as f64).sqrt())
+}
+
+/// How far, in microseconds, the tone in a piece is behind where it should be: the piece's first
+/// frame leaves at `leaves`, the tone began at `at`.
+fn behind_micros(piece: &[f32], ppm: f64, leaves: LocalTime, at: LocalTime) -> f64 {
+    // The device is fast by `ppm`, so that in its frames the tone is low by as much.
+    let (_, phase, _) = fit(piece, TAU * TONE_HZ / RATE / (1.0 + ppm * 1e-6));
+    let due = leaves.nanos_since(at) as f64 * 1e-9 * TONE_HZ;
+    let turns = due - phase / TAU;
+    (turns - turns.round()) / TONE_HZ * 1e6
+}
+
+#[test]
+fn ten_minutes_on_clocks_160_ppm_off_stay_within_a_tenth_of_a_millisecond() {
+    for (ppm, jitter) in [(160.0, 0.0), (-160.0, 100e3), (80.0, 300e3)] {
+        let (mut player, device) = OfflineDevice::open(MONO);
+        let mut device = device.with_block(480).with_drift_ppm(ppm).with_jitter_nanos(jitter, 11);
+        device.render(480 * 2_000);
+        let at = device.time_of(device.frame() + 10_000);
+        let voice =
+            VoiceStart { id: VoiceId(1), sound: tone(610), at, gain: 1.0, rate: 1.0, pan: 0.0 };
+        player.start(voice).unwrap();
+        device.render(48_000);
+        let mut worst = 0.0_f64;
+        for _ in 0..600 * 10 {
+            let leaves = device.time_of(device.frame());
+            let piece = device.render(4_800);
+            worst = worst.max(behind_micros(&piece, ppm, leaves, at).abs());
+        }
+        eprintln!("{ppm} ppm, jitter {} us: worst offset {worst:.1} us", jitter / 1e3);
+        assert!(worst < 100.0, "{ppm} ppm: {worst} us");
+    }
+}
+
+#[test]
+fn the_servo_is_not_heard() {
+    for (ppm, jitter, bound) in [(160.0, 0.0, -95.0), (160.0, 100e3, -85.0)] {
+        let (mut player, device) = OfflineDevice::open(MONO);
+        let mut device = device.with_block(480).with_drift_ppm(ppm).with_jitter_nanos(jitter, 13);
+        device.render(480 * 2_000);
+        let at = device.time_of(device.frame() + 10_000);
+        let voice =
+            VoiceStart { id: VoiceId(1), sound: tone(40), at, gain: 1.0, rate: 1.0, pan: 0.0 };
+        player.start(voice).unwrap();
+        device.render(480_000);
+        // The best fitting frequency within 1 ppm of what it should be, as an analyser would find.
+        let piece = device.render(48_000);
+        let nominal = TAU * TONE_HZ / RATE / (1.0 + ppm * 1e-6);
+        let thd_n = (-20..=20)
+            .map(|step| {
+                let (amplitude, _, rest) = fit(&piece, nominal * (1.0 + f64::from(step) * 1e-6));
+                20.0 * (rest / (amplitude / 2_f64.sqrt())).log10()
+            })
+            .fold(f64::INFINITY, f64::min);
+        eprintln!("{ppm} ppm, jitter {} us: THD+N {thd_n:.1} dB", jitter / 1e3);
+        assert!(thd_n < bound, "{thd_n} dB");
+    }
+}
+
+#[test]
+fn a_voice_that_is_told_a_better_instant_glides_there() {
+    let (mut player, device) = OfflineDevice::open(MONO);
+    let mut device = device.with_block(480);
+    device.render(480 * 500);
+    let at = device.time_of(device.frame());
+    let voice = VoiceStart { id: VoiceId(1), sound: tone(60), at, gain: 1.0, rate: 1.0, pan: 0.0 };
+    player.start(voice).unwrap();
+    device.render(48_000);
+    // A third of a turn: 10 ms would be whole turns of the tone, and not be seen.
+    let better = at.plus_nanos(-300_000);
+    player.retime(VoiceId(1), better).unwrap();
+    let mut last = 300.0;
+    for tenth in 0..100 {
+        let leaves = device.time_of(device.frame());
+        let behind = behind_micros(&device.render(4_800), 0.0, leaves, better);
+        assert!(last - behind < 60.0, "at most 500 ppm: {last} to {behind} in 100 ms");
+        assert!(tenth < 50 || behind.abs() < 6.0, "after {tenth} tenths still {behind} us");
+        last = behind;
+    }
+}
