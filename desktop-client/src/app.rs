@@ -90,7 +90,8 @@ pub fn run(
     )
     .map_err(|error| match error {
         eframe::Error::Winit(_) | eframe::Error::WinitEventLoop(_) => {
-            WindowError::NoDisplay { reason: error.to_string() }
+            tracing::debug!(%error, "no display");
+            WindowError::NoDisplay { reason: "the one that is named does not answer".to_owned() }
         }
         other => WindowError::Graphics { reason: other.to_string() },
     })
@@ -123,9 +124,9 @@ impl eframe::App for Window {
         let now = self.clock.now();
         for action in ui::show(ui, &self.state, now, &mut self.memory) {
             self.state.pick(&action);
+            (self.link.actions)(action);
             // What was picked shows in the next frame.
             ui.ctx().request_repaint();
-            (self.link.actions)(action);
         }
     }
 

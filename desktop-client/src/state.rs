@@ -160,7 +160,7 @@ impl State {
         self.recent.back()
     }
 
-    /// Whether the output is gone, rather than open or being opened.
+    /// Why there is no output, if there is none; one that is being opened is no problem yet.
     #[must_use]
     pub fn output_problem(&self) -> Option<&str> {
         match &self.output {
@@ -267,5 +267,94 @@ impl State {
         self.roster.clients.clear();
         self.roster.total = 0;
         self.clock_error_micros = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::LocalTime;
+
+    fn state() -> State {
+        State::new("lab".to_owned(), "lab-3".to_owned(), 0.5, OutputChoice::SystemDefault)
+    }
+
+    fn sound(name: &str, hash: &str) -> SoundInfo {
+        SoundInfo {
+            name: name.to_owned(),
+            hash: hash.to_owned(),
+            bytes: 44,
+            frames: 0,
+            rate: 48_000,
+            channels: 1,
+        }
+    }
+
+    fn connect(state: &mut State, bank: Vec<SoundInfo>) {
+        let default_sound = "click".to_owned();
+        state.apply(SessionEvent::Connected { wire: Wire::Plain, bank, default_sound });
+    }
+
+    #[test]
+    fn only_the_last_triggers_are_remembered() {
+        let mut state = state();
+        for index in 0..3 * RECENT as i64 {
+            state.apply(SessionEvent::Heard(Heard {
+                sound: "click".to_owned(),
+                by: None,
+                own: false,
+                at: LocalTime::from_nanos(index),
+                late: false,
+            }));
+        }
+        assert_eq!(state.recent.len(), RECENT);
+        assert_eq!(state.heard, 3 * RECENT as u64);
+        assert_eq!(state.last().unwrap().at, LocalTime::from_nanos(3 * RECENT as i64 - 1));
+    }
+
+    #[test]
+    fn a_reconnect_keeps_the_choice_and_what_is_decoded() {
+        let mut state = state();
+        connect(&mut state, vec![sound("click", "a"), sound("bell", "b")]);
+        assert_eq!(state.selected.as_deref(), Some("click"));
+        state.pick(&Action::SelectSound("bell".to_owned()));
+        state.apply(SessionEvent::SoundReady { name: "bell".to_owned() });
+        state.apply(SessionEvent::Lost {
+            reason: "it closed".to_owned(),
+            retry_in: Duration::from_millis(300),
+        });
+        assert!(!state.can_bang());
+        connect(&mut state, vec![sound("click", "changed"), sound("bell", "b")]);
+        assert_eq!(state.selected.as_deref(), Some("bell"));
+        assert_eq!(state.bank[0].readiness, Readiness::Loading);
+        assert_eq!(state.bank[1].readiness, Readiness::Ready);
+
+        // A bank without it falls back to the relay's default.
+        connect(&mut state, vec![sound("click", "a")]);
+        assert_eq!(state.selected.as_deref(), Some("click"));
+    }
+
+    #[test]
+    fn another_relay_is_awaited_and_its_room_unknown() {
+        let mut state = state();
+        connect(&mut state, vec![sound("click", "a")]);
+        state.apply(SessionEvent::Clock { error_micros: Some(20) });
+        state.pick(&Action::SetRelay("stage".to_owned()));
+        assert_eq!(state.connection, Connection::Connecting);
+        assert_eq!(state.relay, "stage");
+        assert_eq!(state.clock_error_micros, None);
+    }
+
+    #[test]
+    fn trying_the_same_relay_again_keeps_the_reason_on_show() {
+        let mut state = state();
+        state.apply(SessionEvent::Lost {
+            reason: "refused".to_owned(),
+            retry_in: Duration::from_secs(1),
+        });
+        state.apply(SessionEvent::Connecting { relay: "lab".to_owned() });
+        assert!(
+            matches!(&state.connection, Connection::Lost { reason, .. } if reason == "refused")
+        );
     }
 }

@@ -15,6 +15,11 @@ const WELCOME_MILLIS = 4000;
 /** A relay that leaves probes unanswered for so long is gone, whatever the socket says. */
 const SILENCE_MILLIS = 6000;
 
+/** Least time between two probes; and between two of many that are all unanswered yet, in ms. */
+const PROBE_GAP_MILLIS = 15;
+const UNANSWERED_GAP_MILLIS = 500;
+const MANY_UNANSWERED = 8;
+
 /** A timer that fires so much too late says that the machine slept, not that the relay was silent. */
 const NAP_MILLIS = 3000;
 
@@ -76,6 +81,8 @@ export class Connection {
   #lastTick = 0;
   /** When the oldest probe that nothing has answered since was sent; null if none is. */
   #unansweredSince = null;
+  #unanswered = 0;
+  #lastProbe = -Infinity;
 
   /** @type {State} */
   state = 'connecting';
@@ -105,7 +112,8 @@ export class Connection {
     this.#machine.clearTimer(this.#retryTimer);
     this.#retryTimer = null;
     this.#since = this.#machine.nowMillis();
-    this.#unansweredSince = null;
+    this.#answered();
+    this.#lastProbe = -Infinity;
     let socket;
     try {
       socket = this.#machine.open(this.#url, SUBPROTOCOL);
@@ -139,7 +147,7 @@ export class Connection {
   }
 
   #received(data, arrivedMicros) {
-    this.#unansweredSince = null;
+    this.#answered();
     const { message, problem } = decodeFromRelay(data);
     if (problem) this.#on.unreadable(problem);
     if (!message) return;
@@ -173,7 +181,7 @@ export class Connection {
       if (this.#unansweredSince !== null && now - this.#unansweredSince >= SILENCE_MILLIS) {
         return this.#giveUp();
       }
-      if (this.#clock.nextProbeAt(now * 1000) <= now * 1000) this.#probe(now);
+      if (this.#probeDue(now) <= now) this.#probe(now);
     }
     this.#scheduleTick();
   }
@@ -181,14 +189,28 @@ export class Connection {
   #probe(nowMillis) {
     // Read again, as close to the sending as can be.
     const sent = Math.round(this.#machine.nowMillis() * 1000);
-    if (this.send({ type: 'probe', sent })) this.#unansweredSince ??= nowMillis;
+    if (!this.send({ type: 'probe', sent })) return;
+    this.#lastProbe = nowMillis;
+    this.#unanswered += 1;
+    this.#unansweredSince ??= nowMillis;
+  }
+
+  #answered() {
+    this.#unanswered = 0;
+    this.#unansweredSince = null;
+  }
+
+  /** When the clock wants its next probe, but never so fast that a slow network drowns in them. */
+  #probeDue(nowMillis) {
+    const gap = this.#unanswered < MANY_UNANSWERED ? PROBE_GAP_MILLIS : UNANSWERED_GAP_MILLIS;
+    return Math.max(this.#clock.nextProbeAt(nowMillis * 1000) / 1000, this.#lastProbe + gap);
   }
 
   #scheduleTick() {
     if (!this.#socket) return;
     this.#machine.clearTimer(this.#tickTimer);
     const now = this.#machine.nowMillis();
-    const probeIn = this.#welcomed ? this.#clock.nextProbeAt(now * 1000) / 1000 - now : Infinity;
+    const probeIn = this.#welcomed ? this.#probeDue(now) - now : Infinity;
     // A second at most: that is also how often silence is looked for.
     const wait = Math.min(1000, Math.max(1, probeIn));
     this.#tickTimer = this.#machine.setTimer(() => this.#tick(), wait);

@@ -23,7 +23,7 @@ export class DelayTail {
   /** The delay that all but the last few exceptions keep below, in µs; null before the first. */
   get micros() {
     if (this.#delays.length === 0) return null;
-    const sorted = this.#delays.toSorted((a, b) => a - b);
+    const sorted = [...this.#delays].sort((a, b) => a - b);
     return sorted[Math.ceil(IN_TIME * sorted.length) - 1];
   }
 

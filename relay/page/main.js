@@ -69,6 +69,7 @@ class Page {
 
   run() {
     const { name, volume, trimMillis } = this.#settings;
+    this.#ui.showState('connecting');
     this.#ui.showName(name);
     this.#ui.showVolume(volume);
     this.#ui.showTrim(trimMillis);
@@ -84,9 +85,10 @@ class Page {
       failed: (sound, why) =>
         this.#ui.say(`“${sound}” could not be loaded: ${why}. Trying again.`, { level: 'bad' }),
     });
-    this.#player = new Player(this.#room, this.#clock, this.#bank, this.#audio, (trigger, at) =>
-      this.#sounds(trigger, at),
-    );
+    this.#player = new Player(this.#room, this.#clock, this.#bank, this.#audio, {
+      started: (_, heardAtMicros) => this.#sounds(heardAtMicros),
+      missed: ({ sound }) => this.#ui.say(`“${sound}” came too late to be heard here.`),
+    });
     this.#player.trimMicros = trimMillis * 1000;
     this.#connection = new Connection(
       `${location.origin.replace(/^http/, 'ws')}/`,
@@ -168,7 +170,7 @@ class Page {
     this.#room.disconnected();
     this.#showRoster();
     this.#ui.showLead(null);
-    this.#ui.say('The relay does not answer. Trying again every few seconds.', {
+    this.#ui.say('The relay does not answer. Trying again until it does.', {
       level: 'bad',
       stays: true,
     });
@@ -257,7 +259,7 @@ class Page {
   }
 
   /** A voice has been started: shows it when it is heard. */
-  #sounds(trigger, heardAtMicros) {
+  #sounds(heardAtMicros) {
     setTimeout(
       () => {
         this.#ui.flash();

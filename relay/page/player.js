@@ -35,8 +35,10 @@ export class Player {
    * @param {object} clock a ClockEstimator
    * @param {import('./bank.js').Bank} bank
    * @param {import('./audio.js').AudioOutput} audio
-   * @param {(trigger: object, heardAtMicros: number) => void} on Called when a voice has been
-   *   started, with the local time at which it will be heard.
+   * @param {object} on
+   * @param {(trigger: object, heardAtMicros: number) => void} on.started A voice has been started,
+   *   and will be heard at that local time.
+   * @param {(trigger: object) => void} on.missed It would have been over before it could begin.
    */
   constructor(room, clock, bank, audio, on) {
     this.#room = room;
@@ -114,16 +116,22 @@ export class Player {
       this.#audio.sampleRate,
     );
     this.#started.add(seq);
-    if (!placement || placement.when >= stopSeconds) return;
+    if (!placement || placement.when >= stopSeconds) {
+      this.#count(this.#audio.mixSeconds - startSeconds);
+      this.#on.missed(trigger);
+      return;
+    }
     const voice = this.#audio.start(buffer, placement, trigger, () => this.#voices.delete(seq));
     this.#voices.set(seq, voice);
     if (stopSeconds < Infinity) this.#audio.end(voice, stopSeconds);
+    this.#count(placement.lateSeconds);
+    this.#on.started(trigger, estimate.localAt(trigger.play_at) + this.latenessMicros);
+  }
 
-    const lateMicros = Math.round(placement.lateSeconds * 1e6);
+  #count(lateSeconds) {
     this.triggers += 1;
-    if (lateMicros > ON_TIME_MICROS) this.late += 1;
-    this.latenessMicros = lateMicros;
-    this.#on(trigger, estimate.localAt(trigger.play_at) + lateMicros);
+    this.latenessMicros = Math.max(0, Math.round(lateSeconds * 1e6));
+    if (this.latenessMicros > ON_TIME_MICROS) this.late += 1;
   }
 
   /** The context time that is heard, on this device, at a relay time. */

@@ -16,9 +16,11 @@ const READINGS_FOR_SLOPE = 32;
 /** No crystal is further off; what looks steeper is a device that settles. */
 const MOST_SLOPE = 500e-6;
 
-/** Further than this from the model, several times in a row, the output is another than it was. */
-const STEP_SECONDS = 0.004;
-const STEP_READINGS = 5;
+/** As many readings in a row, so far from the model but together, say that the output has stepped:
+ * a buffer ran dry, or a driver settled on another idea of its latency. Settled ones stay within
+ * half a millisecond. */
+const STEP_READINGS = 3;
+const STEP_SECONDS = 0.0015;
 
 /** No output is further away than this, and none ahead of the mix by more than a clock's grain. */
 const MOST_AHEAD_SECONDS = 2;
@@ -28,7 +30,7 @@ const LEAST_AHEAD_SECONDS = -0.003;
 export const QUANTUM_FRAMES = 128;
 
 function median(values) {
-  const sorted = values.toSorted((a, b) => a - b);
+  const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
   return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
@@ -54,9 +56,9 @@ function median(values) {
 function heardPair({ nowMicros, mixSeconds, heardSeconds, heardAtMicros, latencySeconds = 0 }) {
   if (heardAtMicros > 0 && heardSeconds > 0) {
     const ahead = mixSeconds - heardSeconds - (nowMicros - heardAtMicros) / 1e6;
-    const sane = ahead >= LEAST_AHEAD_SECONDS && ahead <= MOST_AHEAD_SECONDS;
-    if (sane && ahead >= latencySeconds / 2) {
-      return { atMicros: heardAtMicros, seconds: heardSeconds };
+    if (ahead >= LEAST_AHEAD_SECONDS && ahead <= MOST_AHEAD_SECONDS) {
+      const missing = ahead < latencySeconds / 2 ? latencySeconds : 0;
+      return { atMicros: heardAtMicros + missing * 1e6, seconds: heardSeconds };
     }
   }
   // The mix runs from one device block to the next in leaps; that noise is the filter's to smooth.
@@ -74,7 +76,8 @@ export class OutputClock {
   #ahead = [];
   #line = null;
   #mixSeconds = 0;
-  #stepped = 0;
+  /** How far the latest readings were off the line, if all were off. */
+  #misses = [];
 
   /** The device was opened anew: what was read means nothing any more. */
   reset() {
@@ -82,7 +85,7 @@ export class OutputClock {
     this.#ahead = [];
     this.#line = null;
     this.#mixSeconds = 0;
-    this.#stepped = 0;
+    this.#misses = [];
   }
 
   /** @param {Reading} reading */
@@ -95,14 +98,10 @@ export class OutputClock {
     const pair = heardPair(reading);
     const at = pair.atMicros / 1e6;
     const offset = pair.seconds - at;
-    if (this.#line) {
-      const miss = Math.abs(offset - this.#offsetAt(at));
-      this.#stepped = miss > STEP_SECONDS ? this.#stepped + 1 : 0;
-      if (this.#stepped >= STEP_READINGS) {
-        this.#readings = this.#readings.slice(1 - STEP_READINGS);
-        this.#ahead = this.#ahead.slice(1 - STEP_READINGS);
-        this.#stepped = 0;
-      }
+    if (this.#hasStepped(this.#line ? offset - this.#offsetAt(at) : 0)) {
+      this.#readings = this.#readings.slice(1 - STEP_READINGS);
+      this.#ahead = this.#ahead.slice(1 - STEP_READINGS);
+      this.#misses = [];
     }
     this.#readings.push({ at, offset });
     if (this.#readings.length > READINGS) this.#readings.shift();
@@ -130,6 +129,12 @@ export class OutputClock {
   /** The same at its worst: a source started later than this before its time comes too late. */
   get worstAheadMicros() {
     return this.#line && Math.max(0, Math.round(Math.max(...this.#ahead) * 1e6));
+  }
+
+  #hasStepped(miss) {
+    this.#misses = Math.abs(miss) > STEP_SECONDS ? [...this.#misses, miss].slice(-STEP_READINGS) : [];
+    const spread = Math.max(...this.#misses) - Math.min(...this.#misses);
+    return this.#misses.length === STEP_READINGS && spread < 2 * STEP_SECONDS;
   }
 
   #offsetAt(at) {

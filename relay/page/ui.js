@@ -11,6 +11,9 @@ const MESSAGE_MILLIS = 6000;
 /** The meter's floor, in dB below full scale. */
 const METER_FLOOR_DB = -48;
 
+/** Ticks around the bang, as style.css draws them. */
+const METER_TICKS = 60;
+
 /** An uncertain clock is worth a warning from here on, in µs. */
 const POOR_CLOCK_MICROS = 1000;
 
@@ -106,6 +109,7 @@ export class Ui {
     element('start-why').textContent = why;
     element('start').hidden = false;
     element('page').inert = true;
+    element('start').focus({ preventScroll: true });
   }
 
   /** The audio runs: the instrument is free. */
@@ -177,7 +181,8 @@ export class Ui {
    * @param {number | null} me this client's number
    */
   showRoster(clients, total, me) {
-    element('total').textContent = total === 0 ? 'Nobody' : String(total);
+    element('total').textContent = total === 0 ? '' : String(total);
+    element('nobody').hidden = total > 0;
     const rows = clients.map((client) => {
       const row = document.createElement('li');
       row.classList.toggle('me', client.id === me);
@@ -191,7 +196,7 @@ export class Ui {
       kind.textContent = KIND_WORDS[client.kind] ?? client.kind;
       const error = client.report?.clock_error_micros;
       if (client.straggler) {
-        sync.textContent = 'far behind: joins late';
+        sync.textContent = 'too slow: joins late';
         sync.classList.add('warn');
       } else if (error !== undefined) {
         sync.textContent = `within ±${inWords(error)}`;
@@ -236,8 +241,8 @@ export class Ui {
       errorMicros === null ? 'not known yet' : `within ±${inWords(errorMicros)}${poor ? ': poor' : ''}`;
     clock.classList.toggle('warn', poor);
     element('fact-output').textContent =
-      latencyMicros === null ? 'silent' : `${inWords(latencyMicros)} away`;
-    element('fact-late').textContent = triggers === 0 ? 'nothing heard yet' : `${late} of ${triggers}`;
+      latencyMicros === null ? 'no output' : inWords(latencyMicros);
+    element('fact-late').textContent = triggers === 0 ? 'none yet' : `${late} of ${triggers}`;
   }
 
   /**
@@ -253,7 +258,8 @@ export class Ui {
       const level = Math.min(1, Math.max(0, 1 - decibels / METER_FLOOR_DB));
       // Up at once, down at the speed at which a needle falls.
       this.#shownLevel = Math.max(level, this.#shownLevel - 0.025);
-      element('meter-arc').style.strokeDasharray = `${this.#shownLevel * 100} 100`;
+      const lit = Math.round(this.#shownLevel * METER_TICKS) / METER_TICKS;
+      element('meter-arc').style.strokeDasharray = `${lit * 100} 100`;
       this.#metering = this.#shownLevel > 0 || isSounding();
       if (this.#metering) requestAnimationFrame(frame);
     };

@@ -105,9 +105,6 @@ pub const MESSAGE_BYTES: usize = 16 * 1024;
 /// for a larger one; the library's own default would cost 128 KiB for each idle client.
 pub const READ_BUFFER_BYTES: usize = 1024;
 
-/// Messages read from one client before others get their turn on the same thread.
-pub const MESSAGES_PER_TURN: usize = 64;
-
 /// How long a request's head may take. A browser on a bad network needs a second or two.
 pub const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 

@@ -7,12 +7,14 @@
 
 use std::{
     io::{self, ErrorKind, Read, Write},
+    net::Shutdown,
     sync::Arc,
 };
 
 use bytes::Bytes;
 use downbeat_protocol::{By, RelayTime};
-use tokio::{io::Interest, time::timeout};
+use socket2::SockRef;
+use tokio::{io::Interest, task::coop::consume_budget, time::timeout};
 use tokio_tungstenite::tungstenite::{
     Error, Message, WebSocket,
     error::ProtocolError,
@@ -22,7 +24,7 @@ use tokio_tungstenite::tungstenite::{
 use crate::{
     clients::{Client, Wire},
     clock::RelayClock,
-    config::{CLOSE_TIMEOUT, MESSAGE_BYTES, MESSAGES_PER_TURN, READ_BUFFER_BYTES},
+    config::{CLOSE_TIMEOUT, MESSAGE_BYTES, READ_BUFFER_BYTES},
     conversation::Conversation,
     fan_out::Command,
     frame::CloseCode,
@@ -32,7 +34,7 @@ use crate::{
 };
 
 /// Serves a client until it is gone. `early` is what was read past its handshake.
-pub async fn serve(relay: Arc<Relay>, client: Arc<Client>, early: Bytes) {
+pub async fn serve(relay: Arc<Relay>, client: Arc<Client>, early: Vec<u8>) {
     relay.counts.connections.add();
     tracing::info!(client = client.id.0, wire = ?client.wire, "connected");
     relay.command(Command::Connected(client.clone())).await;
@@ -40,6 +42,9 @@ pub async fn serve(relay: Arc<Relay>, client: Arc<Client>, early: Bytes) {
     let (end, mut socket) = converse(&relay, &client, early).await;
     let member = relay.leave(client.id).await;
     relay.counts.ended(client.outbox.phase());
+    if matches!(end, End::Broken(..)) {
+        relay.counts.broken.add();
+    }
     tracing::info!(
         client = client.id.0, end = ?end, phase = ?client.outbox.phase(),
         admitted = member.is_some(), "gone"
@@ -61,8 +66,8 @@ enum End {
     Broken(CloseCode, &'static str),
 }
 
-async fn converse(relay: &Relay, client: &Arc<Client>, early: Bytes) -> (End, Reader) {
-    let mut reader = Reader::new(client.clone(), relay.clock, &early);
+async fn converse(relay: &Relay, client: &Arc<Client>, early: Vec<u8>) -> (End, Reader) {
+    let mut reader = Reader::new(client.clone(), relay.clock, early);
     let end = match client.wire {
         Wire::Seed => {
             let by = By { id: client.id, name: seed::name(client.id) };
@@ -101,8 +106,8 @@ async fn part(client: &Client, end: End, reader: &mut Reader) {
         match end {
             End::Gone => {}
             End::Closed => while client.outbox.is_waiting() && reader.wait().await.is_ok() {},
-            // It may have much to say before it reads our close frame, and a socket that is closed
-            // with something unread takes that frame down with it. So it is heard to its end.
+            // A socket that is closed with something unread may take down with it what was sent
+            // last, which is the close frame. So the client is heard to its end.
             End::Closing => reader.drain().await,
             End::Broken(..) => reader.drain_unread().await,
         }
@@ -115,12 +120,10 @@ async fn part(client: &Client, end: End, reader: &mut Reader) {
 struct Reader {
     client: Arc<Client>,
     websocket: WebSocket<Socket>,
-    /// Messages since others had their turn.
-    turn: usize,
 }
 
 impl Reader {
-    fn new(client: Arc<Client>, clock: RelayClock, early: &Bytes) -> Self {
+    fn new(client: Arc<Client>, clock: RelayClock, early: Vec<u8>) -> Self {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER_BYTES)
             .write_buffer_size(0)
@@ -130,9 +133,8 @@ impl Reader {
             .max_message_size(Some(MESSAGE_BYTES))
             .max_frame_size(Some(MESSAGE_BYTES));
         let socket = Socket { client: client.clone(), clock, read_at: clock.now() };
-        let (early, role) = (early.to_vec(), Role::Server);
-        let websocket = WebSocket::from_partially_read(socket, early, role, Some(config));
-        Self { client, websocket, turn: 0 }
+        let websocket = WebSocket::from_partially_read(socket, early, Role::Server, Some(config));
+        Self { client, websocket }
     }
 
     /// The next message, and when its last bytes were read.
@@ -143,17 +145,13 @@ impl Reader {
                 Phase::Closing => return Err(End::Closing),
                 Phase::Cut(_) => return Err(End::Gone),
             }
-            if self.turn == MESSAGES_PER_TURN {
-                self.turn = 0;
-                tokio::task::yield_now().await;
-            }
+            // However much one has to say, others on this thread get their turn.
+            consume_budget().await;
             match self.websocket.read() {
                 Ok(message) => {
-                    self.turn += 1;
                     return Ok((message, self.websocket.get_ref().read_at));
                 }
                 Err(Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => {
-                    self.turn = 0;
                     self.wait().await.map_err(|_| End::Gone)?;
                 }
                 Err(error) => return Err(end_of(&error)),
@@ -182,6 +180,7 @@ impl Reader {
     /// Hears a client to its own goodbye.
     async fn drain(&mut self) {
         loop {
+            consume_budget().await;
             match self.websocket.read() {
                 Ok(Message::Close(_)) => return,
                 Ok(_) => {}
@@ -195,10 +194,17 @@ impl Reader {
         }
     }
 
-    /// The same for one that can no longer be understood.
+    /// The same for one that can no longer be understood: the end of our half tells it to end.
     async fn drain_unread(&mut self) {
         let mut scratch = vec![0; READ_BUFFER_BYTES];
+        let mut ended = false;
         loop {
+            consume_budget().await;
+            if !ended && !self.client.outbox.is_waiting() {
+                ended = true;
+                // If it fails, the socket is gone already, and the next read says so.
+                let _ = SockRef::from(self.client.outbox.socket()).shutdown(Shutdown::Write);
+            }
             match self.client.outbox.socket().try_read(&mut scratch) {
                 Ok(1..) => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {

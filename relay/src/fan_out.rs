@@ -201,7 +201,86 @@ impl Joined {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use tokio::{
+        io::AsyncReadExt as _,
+        net::{TcpListener, TcpStream},
+        time::timeout,
+    };
+
     use super::*;
+    use crate::{config::SWEEP, outbox::Phase};
+
+    /// A client that connected at the epoch, and its other end.
+    async fn connect(wire: Wire) -> (Arc<Client>, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let there = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (here, _) = listener.accept().await.unwrap();
+        here.writable().await.unwrap();
+        (Arc::new(Client::new(ClientId(1), wire, here, at(0))), there)
+    }
+
+    fn at(seconds: u64) -> RelayTime {
+        RelayTime::from_micros(seconds * 1_000_000)
+    }
+
+    /// One sweep each second after `from` until `to`.
+    fn sweep(everyone: &mut Everyone, from: u64, to: u64) {
+        assert_eq!(SWEEP, Duration::from_secs(1));
+        for second in from..to {
+            everyone.apply(Command::Sweep { now: at(second + 1), last: at(second) });
+        }
+    }
+
+    async fn rest(mut there: TcpStream) -> Vec<u8> {
+        let mut rest = Vec::new();
+        timeout(Duration::from_secs(10), there.read_to_end(&mut rest)).await.unwrap().unwrap();
+        rest
+    }
+
+    #[tokio::test]
+    async fn one_that_is_silent_is_pinged_every_ten_seconds_and_cut_off_after_thirty() {
+        let (client, there) = connect(Wire::Seed).await;
+        let mut everyone = Everyone::default();
+        everyone.apply(Command::Connected(client.clone()));
+        everyone.apply(Command::Admitted(client.id));
+        sweep(&mut everyone, 0, 5);
+        client.was_heard(at(5));
+        sweep(&mut everyone, 5, 35);
+        assert_eq!(client.outbox.phase(), Phase::Open);
+        sweep(&mut everyone, 35, 36);
+        assert_eq!(client.outbox.phase(), Phase::Cut(CutOff::Silent));
+        everyone.apply(Command::Left(client.id));
+        drop(client);
+        assert_eq!(rest(there).await, [0x89, 0, 0x89, 0, 0x89, 0]);
+    }
+
+    #[tokio::test]
+    async fn one_that_never_says_hello_hears_nothing_and_is_told_to_go() {
+        let (client, there) = connect(Wire::Modern).await;
+        let mut everyone = Everyone::default();
+        everyone.apply(Command::Connected(client.clone()));
+        everyone.tell(Wire::Modern, Some(Bytes::from_static(b"not for it")));
+        client.was_heard(at(10));
+        sweep(&mut everyone, 0, 10);
+        assert_eq!(client.outbox.phase(), Phase::Open);
+        sweep(&mut everyone, 10, 11);
+        assert_eq!(client.outbox.phase(), Phase::Closing);
+        drop((everyone, client));
+        assert_eq!(rest(there).await, frame::close(CloseCode::NoHello, "no hello"));
+    }
+
+    #[tokio::test]
+    async fn one_that_comes_after_the_end_is_told_so_too() {
+        let (client, there) = connect(Wire::Modern).await;
+        let mut everyone = Everyone::default();
+        everyone.apply(Command::End);
+        everyone.apply(Command::Connected(client.clone()));
+        drop((everyone, client));
+        let goodbye = frame::close(CloseCode::GoingAway, "the relay is ending");
+        assert_eq!(rest(there).await, goodbye);
+    }
 
     #[test]
     fn frames_are_joined_in_order_and_once() {

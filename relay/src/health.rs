@@ -36,6 +36,8 @@ pub struct Counts {
     pub triggers: Count,
     /// Messages that were answered by an error.
     pub refused: Count,
+    /// Clients that were closed because they broke the WebSocket's rules or its limits.
+    pub broken: Count,
     overflowed: Count,
     stalled: Count,
     silent: Count,
@@ -63,6 +65,7 @@ struct Health {
     connections: u64,
     triggers: u64,
     refused: u64,
+    broken: u64,
     cut_off: CutOffs,
     #[serde(flatten)]
     roster: downbeat_protocol::Roster,
@@ -88,6 +91,7 @@ pub fn as_json(relay: &Relay) -> String {
         connections: counts.connections.get(),
         triggers: counts.triggers.get(),
         refused: counts.refused.get(),
+        broken: counts.broken.get(),
         cut_off: CutOffs {
             overflow: counts.overflowed.get(),
             stalled: counts.stalled.get(),

@@ -86,9 +86,13 @@ async fn begin(relay: Arc<Relay>, presence: watch::Receiver<bool>, upgrade: OnUp
     // Either failure means that the socket went away during the handshake.
     let Ok(upgraded) = upgrade.await else { return };
     let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else { return };
+    // A copy, though mostly of nothing: the original would keep the whole read buffer of the HTTP
+    // connection for as long as the client stays.
+    let early = parts.read_buf.to_vec();
+    drop(parts.read_buf);
     let (id, now) = (relay.next_id(), relay.clock.now());
     let client = Arc::new(Client::new(id, wire, parts.io.into_inner(), now));
-    connection::serve(relay, client, parts.read_buf).await;
+    connection::serve(relay, client, early).await;
     drop(presence);
 }
 

@@ -18,6 +18,8 @@ fn main() -> anyhow::Result<ExitCode> {
     };
     tracing_subscriber::fmt()
         .with_writer(io::stderr)
+        // Where would it say that it cannot write? A closed stderr must not end the relay.
+        .log_internal_errors(false)
         .with_ansi(false)
         .with_target(false)
         .with_env_filter(EnvFilter::new(format!("off,downbeat_relay={}", config.log)))

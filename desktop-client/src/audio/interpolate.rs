@@ -83,6 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[allow(clippy::float_cmp)] // Exactly that frame.
     fn a_whole_position_is_that_frame_alone() {
         let kernel = Kernel::new();
         for (fraction, frame) in [(0.0, TAPS / 2 - 1), (1.0, TAPS / 2)] {

@@ -153,10 +153,16 @@ impl Player {
         }
     }
 
-    /// How the output is doing; the peak is since the last call.
+    /// How the output is doing.
     #[must_use]
     pub fn stats(&self) -> OutputStats {
-        self.stats.take()
+        self.stats.read()
+    }
+
+    /// Largest absolute value sent to the device since the last call, on the even (left) and the
+    /// odd (right) channels. A mono device has both the same.
+    pub fn take_peak(&mut self) -> [f32; 2] {
+        self.stats.take_peak()
     }
 
     /// Whether the renderer is gone, and with it the stream it played on.

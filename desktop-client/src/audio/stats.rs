@@ -8,9 +8,6 @@ use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed};
 /// How the output is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct OutputStats {
-    /// Largest absolute value sent to the device since the last call, on the even (left) and the
-    /// odd (right) channels. A mono device has both the same.
-    pub peak: [f32; 2],
     /// Voices sounding, without those that wait for their instant.
     pub voices: u32,
     /// Blocks that the device missed since it was opened, by its own account or by the gap that
@@ -72,10 +69,13 @@ impl SharedStats {
         self.frames.load(Relaxed)
     }
 
-    pub(super) fn take(&self) -> OutputStats {
-        let [left, right] = &self.peak;
+    /// The peak, which begins anew.
+    pub(super) fn take_peak(&self) -> [f32; 2] {
+        self.peak.each_ref().map(|peak| f32::from_bits(peak.swap(0, Relaxed)))
+    }
+
+    pub(super) fn read(&self) -> OutputStats {
         OutputStats {
-            peak: [left, right].map(|peak| f32::from_bits(peak.swap(0, Relaxed))),
             voices: self.voices.load(Relaxed),
             xruns: self.xruns.load(Relaxed),
             latency_nanos: self.latency_nanos.load(Relaxed),

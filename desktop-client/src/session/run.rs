@@ -90,8 +90,8 @@ pub(super) struct Session {
     stage: Stage,
     bank: Bank,
     devices: DeviceKeeper,
-    /// The open output, as it was last shown.
-    shown_output: Option<ShownOutput>,
+    /// The open output, as it was last shown; or why there is none.
+    shown_output: Result<ShownOutput, String>,
     /// Bangs that wait for the far end to show what it speaks.
     held: Vec<Option<String>>,
     welcome_due: Option<Instant>,
@@ -140,7 +140,7 @@ impl Session {
             stage,
             bank,
             devices,
-            shown_output: None,
+            shown_output: Err("no output has been opened yet".to_owned()),
             held: Vec::new(),
             welcome_due: None,
             report_due: Instant::now() + REPORT_EVERY,
@@ -162,7 +162,11 @@ impl Session {
             Action::Bang { sound } => self.bang(sound).await,
             Action::StopAll => self.say(&ClientToRelay::Stop(StopRequest::default())).await,
             Action::SetVolume(volume) => self.stage.set_volume(volume),
-            Action::SetOutput(choice) => self.devices.choose(device_choice(choice)),
+            Action::SetOutput(choice) => {
+                self.devices.choose(device_choice(choice));
+                // The choice may change nothing, and is answered all the same.
+                self.show_output(true);
+            }
             Action::SetRelay(relay) => self.set_relay(&relay),
             Action::RetryNow => self.line.retry_now(),
             // Which sound is chosen is the window's own business: a bang names it.
@@ -285,14 +289,13 @@ impl Session {
         self.line.answered();
         if new_epoch {
             self.stage.leave_epoch();
+            self.timekeeper.reset();
         } else {
+            self.timekeeper.reconnected();
             let sounding: Vec<_> = welcome.sounding.iter().map(|s| s.trigger.seq).collect();
             self.stage.keep_only(&sounding, now);
         }
-        // Another connection may take another way through the network, and the machine may have
-        // slept in between: the clocks are measured afresh.
-        self.timekeeper.reset();
-        self.stage.set_clock(None, now);
+        self.stage.set_clock(self.timekeeper.estimate(), now);
         self.stage.reset_tally();
         self.reported_lead_micros = 0;
         if let Some(address) = self.line.address() {
@@ -387,13 +390,13 @@ impl Session {
                 self.stage.set_output(Some(player), now);
                 let latency_micros = 0;
                 self.shown_output =
-                    Some(ShownOutput { id: device.id, name: device.name, latency_micros });
+                    Ok(ShownOutput { id: device.id, name: device.name, latency_micros });
                 self.show_output(true);
             }
             Helped::Device(DeviceToSession::Lost { reason }) => {
                 self.stage.set_output(None, now);
-                self.shown_output = None;
-                self.tell(SessionEvent::OutputLost { reason });
+                self.shown_output = Err(reason);
+                self.show_output(true);
             }
             Helped::Device(DeviceToSession::Devices(devices)) => {
                 let output =
@@ -403,15 +406,22 @@ impl Session {
         }
     }
 
-    /// Shows the open output: when it was opened, and when its latency has settled elsewhere.
-    fn show_output(&mut self, opened: bool) {
+    /// Shows the output: when it is new, and when its latency has settled elsewhere.
+    fn show_output(&mut self, is_new: bool) {
         let latency_micros = self.latency_micros().unwrap_or(0);
-        let Some(shown) = &mut self.shown_output else { return };
-        if opened || shown.latency_micros.abs_diff(latency_micros) >= LATENCY_NEWS_MICROS {
-            shown.latency_micros = latency_micros;
-            let (id, name) = (shown.id.clone(), shown.name.clone());
-            self.tell(SessionEvent::OutputOpened { id, name, latency_micros });
-        }
+        let event = match &mut self.shown_output {
+            Ok(shown)
+                if is_new
+                    || shown.latency_micros.abs_diff(latency_micros) >= LATENCY_NEWS_MICROS =>
+            {
+                shown.latency_micros = latency_micros;
+                let (id, name) = (shown.id.clone(), shown.name.clone());
+                SessionEvent::OutputOpened { id, name, latency_micros }
+            }
+            Err(reason) if is_new => SessionEvent::OutputLost { reason: reason.clone() },
+            _ => return,
+        };
+        self.tell(event);
     }
 
     fn latency_micros(&self) -> Option<u32> {

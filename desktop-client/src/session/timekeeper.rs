@@ -31,6 +31,13 @@ impl Timekeeper {
         *self = Self::new();
     }
 
+    /// Another connection to the same relay may take another way through the network, and the
+    /// machine may have slept in between: what is known is checked soon.
+    pub(super) fn reconnected(&mut self) {
+        self.estimator.burst();
+        self.delays.reset();
+    }
+
     /// When the next probe is due.
     pub(super) fn probe_due(&self, now: LocalTime) -> LocalTime {
         self.estimator.next_probe_at(now)

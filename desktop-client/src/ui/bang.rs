@@ -20,7 +20,6 @@ use super::{
 };
 use crate::{
     action::Action,
-    event::Heard,
     state::{Connection, State},
     time::LocalTime,
 };
@@ -95,8 +94,7 @@ pub fn show(
     let pressed = able && is_pressed(ui, &response, keyboard);
     paint(ui, places, &response, &flash, able, pressed);
     write_on_disc(ui, places, state, &flash, pressed);
-    show_last(ui, places.last, state.last());
-    show_refusal(ui, places, state);
+    show_last(ui, places.last, state);
     show_obstacle(ui, places, state, memory, &mut actions);
     actions
 }
@@ -105,32 +103,41 @@ fn interact(ui: &mut Ui, places: &Layout, state: &State) -> Response {
     let rect = Rect::from_center_size(places.center, Vec2::splat(2.0 * places.radius));
     let response = ui.interact(rect, Id::unique("bang"), Sense::click());
     response.widget_info(|| WidgetInfo::labeled(Role::Button, state.can_bang(), "Bang"));
+    if let Some(sound) = &state.selected {
+        parts::describe(ui, &response, sound);
+    }
     response
 }
 
 /// How often the person banged since the last frame.
 fn bangs(ui: &Ui, places: &Layout, response: &Response, keyboard: bool) -> usize {
-    let on_disc = |position: Pos2| {
-        position.distance(places.center) <= places.radius
-            && ui.ctx().layer_id_at(position).is_none_or(|layer| layer == ui.layer_id())
-    };
+    let mut presses = Vec::new();
+    let mut bangs = 0;
     ui.input(|input| {
-        let down = |event: &&Event| match event {
-            Event::PointerButton { pos, button: PointerButton::Primary, pressed: true, .. } => {
-                on_disc(*pos)
+        for event in &input.events {
+            match event {
+                Event::PointerButton {
+                    pos, button: PointerButton::Primary, pressed: true, ..
+                } => presses.push(*pos),
+                Event::Key {
+                    key: Key::Space | Key::Enter,
+                    pressed: true,
+                    repeat: false,
+                    modifiers,
+                    ..
+                } if keyboard && !modifiers.command && !modifiers.alt => bangs += 1,
+                _ => {}
             }
-            Event::Key {
-                key: Key::Space | Key::Enter,
-                pressed: true,
-                repeat: false,
-                modifiers,
-                ..
-            } => keyboard && !modifiers.command && !modifiers.alt,
-            _ => false,
-        };
-        input.events.iter().filter(down).count()
-            + input.num_accesskit_action_requests(response.id, Request::Click)
-    })
+        }
+        bangs += input.num_accesskit_action_requests(response.id, Request::Click);
+    });
+    let on_disc = |position: &Pos2| {
+        // A list that is open over the disc gets what is pressed on it.
+        let layer = ui.ctx().layer_id_at(*position);
+        position.distance(places.center) <= places.radius
+            && layer.is_none_or(|layer| layer == ui.layer_id())
+    };
+    bangs + presses.iter().filter(|position| on_disc(position)).count()
 }
 
 fn is_pressed(ui: &Ui, response: &Response, keyboard: bool) -> bool {
@@ -148,45 +155,30 @@ fn paint(ui: &Ui, places: &Layout, response: &Response, flash: &Flash, able: boo
     // Light thrown on the surroundings.
     let bloom = full * 1.45;
     let base = full / bloom;
-    let thrown = theme::glow(color::ACCENT_HOT, 0.30 * flash.heat);
-    let nearby = theme::glow(color::ACCENT, 0.16 * flash.heat);
-    parts::disc(
-        painter,
-        center,
-        bloom,
-        Vec2::ZERO,
-        &[(0.0, thrown), (base, thrown), (base + 0.12, nearby), (1.0, theme::glow(clear, 0.0))],
-    );
+    let thrown = theme::glow(color::ACCENT_HOT, 0.34 * flash.heat);
+    let nearby = theme::glow(color::ACCENT, 0.18 * flash.heat);
+    let dark = theme::glow(clear, 0.0);
+    let stops = [(0.0, thrown), (base, thrown), (base + 0.12, nearby), (1.0, dark)];
+    parts::disc(painter, center, bloom, Vec2::ZERO, &stops);
     for &way in &flash.rings {
         let fade = (1.0 - way) * (1.0 - way);
-        let radius = full * (1.06 + RING_REACH * way);
-        painter.circle_stroke(
-            center,
-            radius,
-            Stroke::new(1.0 + 3.0 * fade, color::ACCENT_HOT.gamma_multiply(0.7 * fade)),
-        );
+        let ring = Stroke::new(1.0 + 4.0 * fade, theme::glow(color::ACCENT_HOT, 0.8 * fade));
+        painter.circle_stroke(center, full * (1.06 + RING_REACH * way), ring);
     }
 
-    // The bezel: a recess that the disc sits in.
+    // The bezel: a recess that the disc sits in. Its lower lip catches the light.
     let rim = full * 1.05;
-    parts::disc(
-        painter,
-        center,
-        rim,
-        Vec2::ZERO,
-        &[
-            (0.0, color::WELL),
-            (0.97, color::WELL),
-            (0.985, color::LINE),
-            (1.0 - pixel, color::LINE),
-            (1.0, clear),
-        ],
-    );
+    let lip = theme::mix(color::LINE, color::ACCENT_HOT, 0.6 * flash.heat);
+    let upper_lip = theme::mix(color::PANEL, color::ACCENT_HOT, 0.5 * flash.heat);
+    let well = theme::mix(color::WELL, color::ACCENT_DEEP, 0.7 * flash.heat);
+    let stops = [(0.0, well), (1.0 - pixel, well), (1.0, clear)];
+    parts::disc(painter, center, rim, Vec2::ZERO, &stops);
+    parts::bevel(painter, center, rim * 0.975, rim, upper_lip, lip);
 
     // The disc, lit from above.
     let radius = if pressed { full * 0.975 } else { full };
     let (bright, body, deep) = if able {
-        let hover = if response.hovered() { 0.12 } else { 0.0 };
+        let hover = if response.hovered() { 0.10 } else { 0.0 };
         let press = if pressed { 0.18 } else { 0.0 };
         let tint = |base| {
             let base = theme::mix(theme::mix(base, color::TEXT, hover), color::WELL, press);
@@ -196,30 +188,25 @@ fn paint(ui: &Ui, places: &Layout, response: &Response, flash: &Flash, able: boo
     } else {
         (color::RAISED_HOVER, color::RAISED, color::PANEL)
     };
-    let light = vec2(0.0, -0.28 * radius);
-    parts::disc(
-        painter,
-        center,
-        radius,
-        light,
-        &[
-            (0.0, bright),
-            (0.55, theme::mix(bright, body, 0.7)),
-            (0.86, body),
-            (0.965, theme::mix(body, deep, 0.55)),
-            (1.0 - pixel, deep),
-            (1.0, clear),
-        ],
-    );
-    // A thin bright edge where the light meets the rim.
-    let edge = theme::mix(bright, color::TEXT, if able { 0.35 } else { 0.1 });
-    painter.circle_stroke(center, radius * 0.965, Stroke::new(1.0, edge.gamma_multiply(0.35)));
+    let mut stops = [(0.0, bright); 9];
+    for (index, stop) in stops.iter_mut().enumerate().take(7) {
+        let share = index as f32 / 6.0;
+        // A smooth step: neither the middle nor the rim shows an edge.
+        let way = share * share * (3.0 - 2.0 * share);
+        *stop = (share * 0.95, theme::mix(bright, body, way));
+    }
+    stops[7] = (1.0 - pixel, body);
+    stops[8] = (1.0, clear);
+    parts::disc(painter, center, radius, vec2(0.0, -0.2 * radius), &stops);
+    // Its edge is rounded off: bright where it turns to the light, deep where it turns away.
+    let upper = theme::mix(bright, color::TEXT, if able { 0.30 } else { 0.08 });
+    parts::bevel(painter, center, radius * 0.955, radius, upper, deep);
     if response.has_focus() {
-        painter.circle_stroke(center, rim + 3.0, Stroke::new(2.0, color::TEXT));
+        painter.circle_stroke(center, rim + 4.0, Stroke::new(2.0, color::TEXT));
     }
 }
 
-fn write_on_disc(ui: &mut Ui, places: &Layout, state: &State, flash: &Flash, pressed: bool) {
+fn write_on_disc(ui: &Ui, places: &Layout, state: &State, flash: &Flash, pressed: bool) {
     let radius = places.radius * if pressed { 0.975 } else { 1.0 };
     let able = state.can_bang();
     let ink = if able { color::ON_ACCENT } else { theme::mix(color::RAISED, color::MUTED, 0.55) };
@@ -243,43 +230,59 @@ fn write_on_disc(ui: &mut Ui, places: &Layout, state: &State, flash: &Flash, pre
         (_, None) => ("", theme::bold(size::NAME)),
     };
     let ink = if able { ink } else { color::MUTED };
-    parts::line(ui, across(0.32, 0.3, 1.4), Align2::CENTER_CENTER, &[(below, font, ink)]);
+    parts::ink(ui, across(0.32, 0.3, 1.4), Align2::CENTER_CENTER, &[(below, font, ink)]);
 }
 
-fn show_last(ui: &mut Ui, rect: Rect, last: Option<&Heard>) {
-    let (first, second) = rect.split_top_bottom_at_fraction(0.58);
-    let Some(heard) = last else {
-        let waiting =
-            [("Press the disc, Space or Enter", theme::regular(size::BODY), color::MUTED)];
-        parts::line(ui, first, Align2::CENTER_CENTER, &waiting);
-        return;
-    };
-    let mut runs = vec![(heard.sound.as_str(), theme::bold(size::NAME), color::TEXT)];
-    let by = if heard.own { Some("you") } else { heard.by.as_deref() };
-    if let Some(by) = by {
-        runs.push(("  by  ", theme::regular(size::NAME), color::MUTED));
-        runs.push((by, theme::bold(size::NAME), color::TEXT));
+/// What was heard last; while the relay refuses something, why.
+fn show_last(ui: &mut Ui, rect: Rect, state: &State) {
+    if let Some(reason) = &state.refusal {
+        return show_refusal(ui, rect, reason);
     }
-    let label = parts::line(ui, first, Align2::CENTER_CENTER, &runs);
-    parts::announce(ui, &label);
-    let (note, ink) = if heard.late {
-        ("came late, joined in the middle", color::WARN)
+    let (first, second) = rect.split_top_bottom_at_fraction(0.56);
+    let mut runs = Vec::new();
+    match state.last() {
+        None if !state.can_bang() => {}
+        None => {
+            runs.push(("Press the disc, Space or Enter", theme::regular(size::BODY), color::MUTED));
+        }
+        Some(heard) => {
+            runs.push((heard.sound.as_str(), theme::bold(size::HEARD), color::TEXT));
+            let by = if heard.own { Some("you") } else { heard.by.as_deref() };
+            if let Some(by) = by {
+                runs.push(("  by  ", theme::regular(size::HEARD), color::MUTED));
+                runs.push((by, theme::bold(size::HEARD), color::TEXT));
+            }
+        }
+    }
+    if !runs.is_empty() {
+        let label = parts::line(ui, first, Align2::CENTER_CENTER, &runs);
+        parts::announce(ui, &label);
+    }
+    let (note, ink) = if state.output_problem().is_some() {
+        ("This machine is silent: it has no output", color::BAD)
     } else {
-        ("last heard", color::MUTED)
+        match state.last() {
+            Some(heard) if heard.late => ("came late, joined in the middle", color::WARN),
+            Some(_) => ("last heard", color::MUTED),
+            None => ("", color::MUTED),
+        }
     };
+    if note.is_empty() {
+        return;
+    }
     parts::line(ui, second, Align2::CENTER_CENTER, &[(note, theme::regular(size::SMALL), ink)]);
 }
 
-fn show_refusal(ui: &mut Ui, places: &Layout, state: &State) {
-    let Some(reason) = &state.refusal else { return };
+fn show_refusal(ui: &mut Ui, rect: Rect, reason: &str) {
     let text = format!("The relay refused: {reason}");
-    let toast =
-        Rect::from_min_size(places.stage.min, vec2(places.stage.width(), theme::SMALL_CONTROL));
     let fill = theme::mix(color::PANEL, color::WARN, 0.12);
     let border = Stroke::new(1.0, theme::mix(color::LINE, color::WARN, 0.5));
-    ui.painter().rect(toast, ROUNDING, fill, border, egui::StrokeKind::Inside);
-    let runs = [(text.as_str(), theme::regular(size::BODY), color::WARN)];
-    let label = parts::line(ui, toast.shrink2(vec2(PAD, 0.0)), Align2::CENTER_CENTER, &runs);
+    ui.painter().rect(rect, ROUNDING, fill, border, egui::StrokeKind::Inside);
+    let font = theme::regular(size::BODY);
+    let width = rect.width() - 2.0 * PAD;
+    let height = parts::paragraph_height(ui, width, &text, font.clone()).min(rect.height());
+    let place = Rect::from_center_size(rect.center(), vec2(width, height));
+    let label = parts::paragraph(ui, place, &text, font, color::WARN);
     parts::announce(ui, &label);
 }
 
@@ -341,6 +344,7 @@ fn show_obstacle(
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "the ends of a range are exact")]
 mod tests {
     use super::*;
 

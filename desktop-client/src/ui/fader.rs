@@ -129,6 +129,7 @@ fn requested_percent(ui: &Ui, id: Id) -> Option<f64> {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "the ends of a range are exact")]
 mod tests {
     use super::*;
 

@@ -1,11 +1,17 @@
 //! The top line: which relay, how things stand with it, the room's lead, this machine's clock, and
 //! stop-all. A press on the relay opens the editor of its address.
 
-use egui::{Align2, Color32, Id, Key, Rect, TextEdit, Ui, Vec2, pos2, vec2};
+use egui::{
+    Align2, Color32, Id, Key, Rect, TextEdit, Ui, Vec2, pos2,
+    text::{CCursor, CCursorRange},
+    text_edit::TextEditState,
+    vec2,
+};
 
 use super::{
     Memory,
     parts::{self, Look},
+    room::LOOSE_MICROS,
     theme::{self, GRID, PAD, color, size},
     words,
 };
@@ -15,10 +21,10 @@ use crate::{
     state::{Connection, State},
 };
 
-/// Above this, two machines can be heard apart.
-const LOOSE_MICROS: u32 = 1000;
 const STOP_WIDTH: f32 = 16.0 * GRID;
 const STAT_WIDTH: f32 = 9.0 * GRID;
+/// The relay's name keeps at least this; the room's own list has the numbers too.
+const LEAST_NAME_WIDTH: f32 = 25.0 * GRID;
 
 /// The editor of the relay's address.
 #[derive(Clone, Debug)]
@@ -61,6 +67,9 @@ fn show_line(ui: &mut Ui, inside: Rect, state: &State, memory: &mut Memory) -> V
     let mut right = stop.left() - PAD;
     if let Connection::Connected(Wire::Downbeat { .. }) = state.connection {
         for (title, value, ink) in stats(state) {
+            if right - STAT_WIDTH - inside.left() < LEAST_NAME_WIDTH {
+                break;
+            }
             let place = Rect::from_min_max(
                 pos2(right - STAT_WIDTH, inside.top()),
                 pos2(right, inside.bottom()),
@@ -99,10 +108,11 @@ fn standing(state: &State) -> (Color32, String) {
             (color::GOOD, format!("Connected as {}", state.name))
         }
         Connection::Connected(Wire::Plain) => {
-            (color::WARN, "Plain relay: one sound, played when it arrives".to_owned())
+            (color::WARN, "Plain relay: one sound, plays on arrival".to_owned())
         }
-        Connection::Lost { .. } => (color::BAD, "Not connected".to_owned()),
-        Connection::WrongAddress { .. } => (color::BAD, "Not connected".to_owned()),
+        Connection::Lost { .. } | Connection::WrongAddress { .. } => {
+            (color::BAD, "Not connected".to_owned())
+        }
     }
 }
 
@@ -119,7 +129,7 @@ fn stats(state: &State) -> [(&'static str, String, Color32); 2] {
         0 => ("–".to_owned(), color::MUTED),
         micros => (words::micros(micros.into()), color::TEXT),
     };
-    [("CLOCK", clock.0, clock.1), ("LEAD", lead.0, lead.1)]
+    [("LEAD", lead.0, lead.1), ("CLOCK", clock.0, clock.1)]
 }
 
 fn show_stat(ui: &mut Ui, rect: Rect, title: &str, value: &str, ink: Color32) {
@@ -146,6 +156,11 @@ fn edit(ui: &mut Ui, inside: Rect, editor: &mut AddressEditor) -> (bool, Vec<Act
     let response = ui.put(field, edit).accessible_name("Relay address");
     if editor.fresh {
         response.request_focus();
+        // All of it is selected: what is typed first replaces the old address.
+        let mut typing = TextEditState::load(ui.ctx(), response.id).unwrap_or_default();
+        let end = CCursor::new(editor.text.chars().count());
+        typing.cursor.set_char_range(Some(CCursorRange::two(CCursor::default(), end)));
+        typing.store(ui.ctx(), response.id);
         editor.fresh = false;
     }
     let entered = response.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));

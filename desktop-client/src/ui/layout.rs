@@ -5,7 +5,10 @@
 
 use egui::{Pos2, Rect, Vec2, pos2};
 
-use super::theme::{GRID, PAD};
+use super::{
+    sounds,
+    theme::{GRID, PAD},
+};
 
 /// Smallest window that everything fits in.
 pub const LEAST_SIZE: Vec2 = Vec2::new(480.0, 600.0);
@@ -14,7 +17,7 @@ pub const FIRST_SIZE: Vec2 = Vec2::new(760.0, 820.0);
 
 /// From this width on there are two columns.
 const TWO_COLUMNS: f32 = 720.0;
-const HEADER: f32 = 9.0 * GRID;
+const HEADER: f32 = 8.5 * GRID;
 /// Below the bang: the last trigger, in two lines.
 const LAST: f32 = 7.0 * GRID;
 /// Around the disc: its bezel, and room for the flash.
@@ -37,34 +40,40 @@ pub struct Layout {
     pub last: Rect,
     /// The sounds, below the bang; without a side, everything else too.
     pub below: Rect,
+    /// So many rows of pads are in sight there.
+    pub sound_rows: usize,
     /// Output and room, if there are two columns.
     pub side: Option<Rect>,
 }
 
 impl Layout {
-    /// The places in `window`, where the sounds would like `sounds` of height for a given width.
-    pub fn of(window: Rect, sounds: impl Fn(f32) -> f32) -> Self {
+    /// The places in `window`. They depend on nothing else: a button that moves when a bank
+    /// arrives or an error shows is one that is missed.
+    #[must_use]
+    pub fn of(window: Rect) -> Self {
         let header = Rect::from_min_size(window.min, Vec2::new(window.width(), HEADER));
         let body = Rect::from_min_max(pos2(window.left(), header.bottom()), window.max).shrink(PAD);
         let (column, side) = if window.width() >= TWO_COLUMNS {
-            let width = (window.width() * 0.36).clamp(264.0, 400.0).round();
+            let width = (window.width() * 0.38).clamp(272.0, 400.0).round();
             let split = body.right() - width;
             let side = Rect::from_min_max(pos2(split, body.top()), body.max);
             (Rect::from_min_max(body.min, pos2(split - PAD, body.bottom())), Some(side))
         } else {
             (body, None)
         };
+        // Two rows of pads, and more where the window is tall.
+        let sound_rows = ((column.height() * 0.25 / sounds::height(1)) as usize).max(2);
         let below = match side {
-            // The sounds take what they need, but leave the bang the larger part.
-            Some(_) => sounds(column.width()).min((column.height() * 0.42).round()),
-            None => (column.height() * 0.42).round(),
+            Some(_) => sounds::height(sound_rows),
+            // In one column the rest is scrolled to, and its top shows that it is there.
+            None => sounds::height(sound_rows) + 5.0 * GRID,
         };
         let below = Rect::from_min_max(pos2(column.left(), column.bottom() - below), column.max);
-        let stage = Rect::from_min_max(column.min, pos2(column.right(), below.top() - GRID));
+        let stage = Rect::from_min_max(column.min, pos2(column.right(), below.top() - PAD));
         let last = Rect::from_min_max(pos2(stage.left(), stage.bottom() - LAST), stage.max);
         let room = Rect::from_min_max(stage.min, last.right_top());
         let radius = (room.size().min_elem() / 2.0 - BEZEL).min(MOST_RADIUS).floor();
-        Self { header, stage, center: room.center().round(), radius, last, below, side }
+        Self { header, stage, center: room.center().round(), radius, last, below, sound_rows, side }
     }
 }
 
@@ -73,7 +82,7 @@ mod tests {
     use super::*;
 
     fn layout(width: f32, height: f32) -> Layout {
-        Layout::of(Rect::from_min_size(Pos2::ZERO, Vec2::new(width, height)), |_| 200.0)
+        Layout::of(Rect::from_min_size(Pos2::ZERO, Vec2::new(width, height)))
     }
 
     #[test]
@@ -102,7 +111,7 @@ mod tests {
     fn the_bang_is_large_even_in_the_smallest_window() {
         let places = layout(LEAST_SIZE.x, LEAST_SIZE.y);
         assert!(places.side.is_none());
-        assert!(places.radius >= 88.0, "{}", places.radius);
+        assert!(places.radius >= 100.0, "{}", places.radius);
         assert!(layout(FIRST_SIZE.x, FIRST_SIZE.y).radius >= 180.0);
     }
 }

@@ -122,8 +122,12 @@ pub fn show(ui: &mut Ui, needles: &Needles, problem: bool) {
         info
     });
     if problem {
+        let middle = Rect::from_center_size(
+            pos2(bars.center().x, bars.top() + ROW + 2.0),
+            vec2(12.0 * GRID, 2.0 * ROW + 4.0),
+        );
+        ui.painter().rect_filled(middle, 0.0, color::PANEL);
         let label = [("No output", theme::bold(size::BODY), color::BAD)];
-        let middle = Rect::from_min_size(bars.min, vec2(bars.width(), 2.0 * ROW + 4.0));
         parts::line(ui, middle, Align2::CENTER_CENTER, &label);
     }
 }

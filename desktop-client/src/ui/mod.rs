@@ -16,7 +16,7 @@ mod sounds;
 pub mod theme;
 mod words;
 
-use egui::{Id, Rect, ScrollArea, Ui, UiBuilder};
+use egui::{Id, Rect, ScrollArea, Ui, UiBuilder, vec2};
 
 pub use layout::{FIRST_SIZE, LEAST_SIZE, Layout};
 
@@ -37,17 +37,11 @@ impl Memory {
     }
 }
 
-/// Where things stand in this window.
-#[must_use]
-pub fn layout(window: Rect, state: &State) -> Layout {
-    Layout::of(window, |width| sounds::height(width, state))
-}
-
 /// Draws the window, and says what the person asked for.
 #[must_use]
 pub fn show(ui: &mut Ui, state: &State, now: LocalTime, memory: &mut Memory) -> Vec<Action> {
     let window = ui.ctx().content_rect();
-    let places = layout(window, state);
+    let places = Layout::of(window);
     // Space and Enter bang, unless the keyboard is somewhere else on purpose: in the address, or
     // on a control that was reached with Tab. Asked before anything is drawn, because Enter in the
     // address gives the keyboard back within this frame.
@@ -58,14 +52,16 @@ pub fn show(ui: &mut Ui, state: &State, now: LocalTime, memory: &mut Memory) -> 
     let mut actions = bang::show(ui, &places, state, now, keyboard, memory);
     actions.extend(header::show(ui, places.header, state, memory));
     if let Some(side) = places.side {
-        scrolling(ui, "sounds", places.below, |ui| actions.extend(sounds::show(ui, state)));
+        scrolling(ui, "sounds", places.below, |ui| {
+            actions.extend(sounds::show(ui, state, places.sound_rows));
+        });
         scrolling(ui, "side", side, |ui| {
             actions.extend(output::show(ui, state, now, &mut memory.needles));
             room::show(ui, state);
         });
     } else {
         scrolling(ui, "below", places.below, |ui| {
-            actions.extend(sounds::show(ui, state));
+            actions.extend(sounds::show(ui, state, places.sound_rows));
             actions.extend(output::show(ui, state, now, &mut memory.needles));
             room::show(ui, state);
         });
@@ -74,9 +70,12 @@ pub fn show(ui: &mut Ui, state: &State, now: LocalTime, memory: &mut Memory) -> 
 }
 
 fn scrolling(ui: &mut Ui, name: &str, rect: Rect, contents: impl FnOnce(&mut Ui)) {
-    let mut child = ui.new_child(UiBuilder::new().max_rect(rect).id_salt(name));
-    child.shrink_clip_rect(rect);
+    // The bar has the gap beside the column, so that nothing moves when it comes and goes.
+    let outer = Rect::from_min_max(rect.min, rect.max + vec2(theme::PAD - 4.0, 0.0));
+    let mut child = ui.new_child(UiBuilder::new().max_rect(outer).id_salt(name));
+    child.shrink_clip_rect(outer);
     ScrollArea::vertical().id_salt(name).auto_shrink(false).show(&mut child, |ui| {
+        ui.set_max_width(rect.width());
         ui.spacing_mut().item_spacing.y = theme::PAD;
         contents(ui);
     });

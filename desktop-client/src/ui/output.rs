@@ -21,7 +21,9 @@ pub fn show(ui: &mut Ui, state: &State, now: LocalTime, needles: &mut Needles) -
     let moving = needles.advance(&state.meter, now);
     meter::keep_moving(ui, moving);
     let latency = match &state.output {
-        OutputState::Open { latency_micros, .. } => words::micros(u64::from(*latency_micros)),
+        OutputState::Open { latency_micros, .. } => {
+            format!("{} latency", words::micros(u64::from(*latency_micros)))
+        }
         OutputState::Opening | OutputState::None { .. } => String::new(),
     };
     parts::panel(ui, "OUTPUT", &latency, |ui| {
@@ -68,24 +70,23 @@ fn choose(ui: &mut Ui, state: &State) -> Option<Action> {
 
     let text =
         Rect::from_min_max(place.min + vec2(1.5 * GRID, 0.0), place.max - vec2(4.0 * GRID, 0.0));
-    match (&state.output, &state.output_choice) {
-        // The system's choice is not told by its name alone.
-        (OutputState::Open { name, .. }, OutputChoice::SystemDefault) => {
-            let (top, bottom) = text.shrink2(vec2(0.0, 4.0)).split_top_bottom_at_fraction(0.54);
-            parts::line(
-                ui,
-                top,
-                Align2::LEFT_CENTER,
-                &[(name, theme::bold(size::BODY), color::TEXT)],
-            );
-            let note = [("system default", theme::regular(size::SMALL), color::MUTED)];
-            parts::line(ui, bottom, Align2::LEFT_CENTER, &note);
-        }
-        _ => {
-            let runs = [(chosen, theme::bold(size::BODY), color::TEXT)];
-            parts::line(ui, text, Align2::LEFT_CENTER, &runs);
-        }
+    if let (OutputState::Open { name, .. }, OutputChoice::SystemDefault) =
+        (&state.output, &state.output_choice)
+    {
+        // What the system chose is worth knowing, too.
+        let (top, bottom) = text.shrink2(vec2(0.0, 4.0)).split_top_bottom_at_fraction(0.54);
+        let runs = [(name.as_str(), theme::bold(size::BODY), color::TEXT)];
+        parts::ink(ui, top, Align2::LEFT_CENTER, &runs);
+        let note = [("system default", theme::regular(size::SMALL), color::MUTED)];
+        parts::ink(ui, bottom, Align2::LEFT_CENTER, &note);
+    } else {
+        let runs = [(chosen, theme::bold(size::BODY), color::TEXT)];
+        parts::ink(ui, text, Align2::LEFT_CENTER, &runs);
     }
+    let response = match &state.output {
+        OutputState::Open { name, .. } => response.on_hover_text(name),
+        OutputState::Opening | OutputState::None { .. } => response,
+    };
     chevron(ui, pos2(place.right() - 2.5 * GRID, place.center().y));
 
     let mut action = None;
@@ -121,7 +122,7 @@ fn option(ui: &mut Ui, name: &str, current: bool) -> bool {
     }
     let text = Rect::from_min_max(rect.min + vec2(3.0 * GRID, 0.0), rect.max - vec2(GRID, 0.0));
     let font = if current { theme::bold(size::BODY) } else { theme::regular(size::BODY) };
-    parts::line(ui, text, Align2::LEFT_CENTER, &[(name, font, color::TEXT)]);
+    parts::ink(ui, text, Align2::LEFT_CENTER, &[(name, font, color::TEXT)]);
     response.clicked()
 }
 
@@ -131,7 +132,8 @@ fn chevron(ui: &Ui, center: egui::Pos2) {
 }
 
 fn explain(ui: &mut Ui, reason: &str) {
-    let text = format!("No output: {reason}. Sound starts when one appears.");
+    let text =
+        format!("No output: {}. Sound starts when one appears.", reason.trim_end_matches('.'));
     let font = theme::regular(size::SMALL);
     let width = ui.available_width();
     let galley = ui.painter().layout(text.clone(), font, color::BAD, width);

@@ -17,22 +17,24 @@ pub type Run<'a> = (&'a str, FontId, Color32);
 
 /// Paints one line, cut with an ellipsis where it would leave `rect`. Returns where it stands.
 pub fn line(ui: &mut Ui, rect: Rect, align: Align2, runs: &[Run<'_>]) -> Response {
-    painted_line(ui, rect, align, runs, 0.0)
+    let place = ink(ui, rect, align, runs);
+    let words: String = runs.iter().map(|(text, ..)| *text).collect();
+    say(ui, place, &words)
+}
+
+/// Paints a line on something whose own name says it already.
+pub fn ink(ui: &Ui, rect: Rect, align: Align2, runs: &[Run<'_>]) -> Rect {
+    spaced_ink(ui, rect, align, runs, 0.0)
 }
 
 /// Paints a caption: small spaced capitals.
 pub fn caption(ui: &mut Ui, rect: Rect, align: Align2, text: &str) -> Response {
     let runs = [(text, theme::bold(size::CAPTION), color::MUTED)];
-    painted_line(ui, rect, align, &runs, theme::CAPTION_SPACING)
+    let place = spaced_ink(ui, rect, align, &runs, theme::CAPTION_SPACING);
+    say(ui, place, text)
 }
 
-fn painted_line(
-    ui: &mut Ui,
-    rect: Rect,
-    align: Align2,
-    runs: &[Run<'_>],
-    spacing: f32,
-) -> Response {
+fn spaced_ink(ui: &Ui, rect: Rect, align: Align2, runs: &[Run<'_>], spacing: f32) -> Rect {
     let mut job = LayoutJob::default();
     for (text, font, color) in runs {
         let format = TextFormat {
@@ -45,22 +47,20 @@ fn painted_line(
         job.append(text, 0.0, format);
     }
     job.wrap = TextWrapping::truncate_at_width(rect.width());
-    let words = job.text.clone();
     let galley = ui.painter().layout_job(job);
     let place = align.align_size_within_rect(galley.size(), rect);
     ui.painter().galley(place.min, galley, color::TEXT);
-    say(ui, place, &words)
+    place
 }
 
-/// Paints text in as many lines as it needs, from the top of `rect`. Returns its height.
-pub fn paragraph(ui: &mut Ui, rect: Rect, text: &str, font: FontId, color: Color32) -> f32 {
+/// Paints text in the middle of as many lines as it needs, from the top of `rect`; what does not
+/// fit is cut, and read by holding the pointer over it.
+pub fn paragraph(ui: &mut Ui, rect: Rect, text: &str, font: FontId, color: Color32) -> Response {
     let mut job = LayoutJob::simple(text.to_owned(), font, color, rect.width());
     job.halign = egui::Align::Center;
     let galley = ui.painter().layout_job(job);
-    let height = galley.size().y;
-    ui.painter().galley(rect.center_top(), galley, color);
-    say(ui, Rect::from_min_size(rect.min, Vec2::new(rect.width(), height)), text);
-    height
+    ui.painter_at(rect).galley(rect.center_top(), galley, color);
+    say(ui, rect, text).on_hover_text(text)
 }
 
 /// The height that [`paragraph`] would need.
@@ -80,6 +80,11 @@ pub fn say(ui: &mut Ui, rect: Rect, text: &str) -> Response {
 /// Has a label spoken whenever it changes, without being asked.
 pub fn announce(ui: &Ui, label: &Response) {
     ui.ctx().accesskit_node_builder(label.id, |node| node.set_live(Live::Polite));
+}
+
+/// Says more about a named thing than its name.
+pub fn describe(ui: &Ui, thing: &Response, words: &str) {
+    ui.ctx().accesskit_node_builder(thing.id, |node| node.set_description(words));
 }
 
 /// How a button looks.
@@ -194,8 +199,7 @@ pub fn lamp(painter: &Painter, center: Pos2, color: Color32) {
 /// A disc whose colour changes from its middle to its rim: `stops` are shares of the radius, from
 /// 0 on, with their colours. `light` moves the middle, as a lamp above moves the brightest spot.
 pub fn disc(painter: &Painter, center: Pos2, radius: f32, light: Vec2, stops: &[(f32, Color32)]) {
-    // A corner every three points cannot be seen.
-    let corners = ((radius * std::f32::consts::TAU / 3.0) as u32).clamp(24, 360);
+    let corners = corners(radius);
     let mut mesh = Mesh::default();
     for &(share, color) in stops {
         let middle = center + light * (1.0 - share);
@@ -213,4 +217,41 @@ pub fn disc(painter: &Painter, center: Pos2, radius: f32, light: Vec2, stops: &[
         }
     }
     painter.add(mesh);
+}
+
+/// The rounded edge of something round: a ring that is `upper` at its top and `lower` at its
+/// bottom, and goes over into what it encloses.
+pub fn bevel(
+    painter: &Painter,
+    center: Pos2,
+    inner: f32,
+    outer: f32,
+    upper: Color32,
+    lower: Color32,
+) {
+    let corners = corners(outer);
+    let pixel = 1.0 / painter.pixels_per_point();
+    let mut mesh = Mesh::default();
+    for corner in 0..corners {
+        let angle = corner as f32 / corners as f32 * std::f32::consts::TAU;
+        let way = Vec2::angled(angle);
+        // On the screen y grows downwards.
+        let color = theme::mix(upper, lower, f32::midpoint(way.y, 1.0));
+        mesh.colored_vertex(center + way * inner, color.gamma_multiply(0.0));
+        mesh.colored_vertex(center + way * (outer - pixel), color);
+        mesh.colored_vertex(center + way * outer, color.gamma_multiply(0.0));
+    }
+    for corner in 0..corners {
+        let (here, next) = (corner * 3, (corner + 1) % corners * 3);
+        for row in 0..2 {
+            mesh.add_triangle(here + row, here + row + 1, next + row + 1);
+            mesh.add_triangle(here + row, next + row + 1, next + row);
+        }
+    }
+    painter.add(mesh);
+}
+
+/// So many corners make a circle round: one every three points cannot be seen.
+fn corners(radius: f32) -> u32 {
+    ((radius * std::f32::consts::TAU / 3.0) as u32).clamp(24, 640)
 }

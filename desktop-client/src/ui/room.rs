@@ -1,7 +1,7 @@
 //! Who else is here, and how well each of them keeps time.
 
-use downbeat_protocol::{ClientId, ClientKind, RosterEntry};
-use egui::{Align2, Color32, Rect, Stroke, Ui, vec2};
+use downbeat_protocol::{ClientId, ClientKind, Report, RosterEntry};
+use egui::{Align2, Color32, Rect, Stroke, Ui, pos2, vec2};
 
 use super::{
     parts,
@@ -14,8 +14,9 @@ use crate::{
 };
 
 const ROW: f32 = 6.0 * GRID;
-/// Above this, two machines can be heard apart.
-const LOOSE_MICROS: u32 = 1000;
+/// A clock that may be off by more is worth a word: two clicks a few milliseconds apart are heard
+/// as two.
+pub const LOOSE_MICROS: u32 = 1000;
 
 /// Shows the room.
 pub fn show(ui: &mut Ui, state: &State) {
@@ -23,14 +24,11 @@ pub fn show(ui: &mut Ui, state: &State) {
         Connection::Connected(Wire::Downbeat { .. }) => {
             (format!("{} here", state.roster.total), "Waiting for the list")
         }
-        Connection::Connected(Wire::Plain) => {
-            (String::new(), "A plain relay does not say who is here")
-        }
-        _ => (String::new(), "Nobody: not connected"),
+        Connection::Connected(Wire::Plain) => (String::new(), "A plain relay keeps no list"),
+        _ => (String::new(), "Not connected"),
     };
     parts::panel(ui, "ROOM", &count, |ui| {
         ui.spacing_mut().item_spacing.y = 0.0;
-        ui.add_space(GRID);
         if state.roster.clients.is_empty() {
             let row = parts::strip(ui, 3.0 * GRID);
             let runs = [(empty, theme::regular(size::SMALL), color::MUTED)];
@@ -64,26 +62,42 @@ fn show_client(ui: &mut Ui, row: Rect, client: &RosterEntry, own: Option<ClientI
     ui.painter().circle_filled(row.left_center() + vec2(4.0, 0.0), 4.0, lamp);
     let text = Rect::from_min_max(row.min + vec2(2.0 * GRID, 5.0), row.max - vec2(0.0, 4.0));
     let (top, bottom) = text.split_top_bottom_at_fraction(0.54);
+    let small = theme::regular(size::SMALL);
 
-    let mut kind = words::kind(client.kind).to_owned();
+    let (latency, ink) = latency(client);
+    let beside = parts::line(ui, top, Align2::RIGHT_CENTER, &[(&latency, small.clone(), ink)]);
+    let name = Rect::from_min_max(top.min, pos2(beside.rect.left() - GRID, top.bottom()));
+    let mut runs = vec![(client.name.as_str(), theme::bold(size::BODY), color::TEXT)];
     if own == Some(client.id) {
-        kind.push_str(" · you");
+        runs.push(("  you", theme::bold(size::SMALL), color::ACCENT));
     }
-    let font = theme::regular(size::SMALL);
-    let beside = parts::line(ui, top, Align2::RIGHT_CENTER, &[(&kind, font.clone(), color::MUTED)]);
-    let name = Rect::from_min_max(top.min, egui::pos2(beside.rect.left() - GRID, top.bottom()));
-    parts::line(
-        ui,
-        name,
-        Align2::LEFT_CENTER,
-        &[(&client.name, theme::bold(size::BODY), color::TEXT)],
-    );
-    let runs: Vec<_> =
-        standing.iter().map(|(words, ink)| (words.as_str(), font.clone(), *ink)).collect();
-    parts::line(ui, bottom, Align2::LEFT_CENTER, &runs);
+    parts::line(ui, name, Align2::LEFT_CENTER, &runs);
+
+    let mut runs = vec![(words::kind(client.kind), small.clone(), color::MUTED)];
+    for (words, ink) in &standing {
+        runs.push((" · ", small.clone(), color::MUTED));
+        runs.push((words, small.clone(), *ink));
+    }
+    let line = parts::line(ui, bottom, Align2::LEFT_CENTER, &runs);
+    if client.straggler {
+        line.on_hover_text(
+            "It needs more lead than the room waits for: it joins each sound in the middle.",
+        );
+    }
 }
 
-/// How a client is doing: its lamp, and in words, the worst first.
+/// From the mix to the converter, in words.
+fn latency(client: &RosterEntry) -> (String, Color32) {
+    match &client.report {
+        Some(Report { latency_micros: Some(micros), .. }) => {
+            (words::micros(u64::from(*micros)), color::MUTED)
+        }
+        Some(_) if client.kind.is_player() => ("no output".to_owned(), color::WARN),
+        Some(_) | None => (String::new(), color::MUTED),
+    }
+}
+
+/// How a client keeps time: its lamp, and in words.
 fn standing(client: &RosterEntry) -> (Color32, Vec<(String, Color32)>) {
     let Some(report) = &client.report else {
         let words = match client.kind {
@@ -93,41 +107,24 @@ fn standing(client: &RosterEntry) -> (Color32, Vec<(String, Color32)>) {
         };
         return (color::MUTED, vec![(words.to_owned(), color::MUTED)]);
     };
-    let mut lamp = color::GOOD;
-    let mut parts: Vec<(String, Color32)> = Vec::new();
-    let mut warn = |parts: &mut Vec<(String, Color32)>, words: String| {
-        lamp = color::WARN;
-        parts.push((words, color::WARN));
-    };
+    let mut words = Vec::new();
     if client.straggler {
-        warn(&mut parts, "too slow: joins in the middle".to_owned());
+        words.push(("joins midway".to_owned(), color::WARN));
     }
     match report.clock_error_micros {
         Some(micros) if micros > LOOSE_MICROS => {
-            warn(&mut parts, format!("clock only ±{}", words::micros(micros.into())));
+            words.push((format!("only ±{}", words::micros(micros.into())), color::WARN));
         }
-        Some(micros) => {
-            parts.push((format!("within ±{}", words::micros(micros.into())), color::MUTED));
+        Some(micros) if !client.straggler => {
+            words.push((format!("within ±{}", words::micros(micros.into())), color::MUTED));
         }
-        None => parts.push(("finding the clock".to_owned(), color::MUTED)),
+        Some(_) => {}
+        None => words.push(("finding the clock".to_owned(), color::MUTED)),
     }
     if report.late > 0 {
-        warn(&mut parts, format!("{} late", report.late));
+        words.push((format!("{} late", report.late), color::WARN));
     }
-    match report.latency_micros {
-        Some(micros) => {
-            parts.push((format!("{} out", words::micros(micros.into())), color::MUTED));
-        }
-        None if client.kind.is_player() => warn(&mut parts, "no output".to_owned()),
-        None => {}
-    }
-    let between = (parts.len() > 1).then_some(()).is_some();
-    let mut spaced = Vec::new();
-    for (index, part) in parts.into_iter().enumerate() {
-        if between && index > 0 {
-            spaced.push((" · ".to_owned(), color::MUTED));
-        }
-        spaced.push(part);
-    }
-    (lamp, spaced)
+    let silent = report.latency_micros.is_none() && client.kind.is_player();
+    let warned = silent || words.iter().any(|(_, ink)| *ink == color::WARN);
+    (if warned { color::WARN } else { color::GOOD }, words)
 }

@@ -1,4 +1,4 @@
-//! The sounds, as pads: a press on one chooses what the bang plays. Under them, what cannot be
+//! The sounds, as pads: a press on one chooses what the bang plays. Above them, what cannot be
 //! heard on this machine, and why.
 
 use egui::{Align2, Rect, Ui, Vec2, pos2, vec2};
@@ -15,41 +15,33 @@ use crate::{
 
 const PAD_HEIGHT: f32 = 7.0 * GRID;
 const LEAST_PAD_WIDTH: f32 = 15.0 * GRID;
-const FAILURE_HEIGHT: f32 = 3.0 * GRID;
-/// More than this many failures are only counted.
-const FAILURES_SHOWN: usize = 3;
 const CAPTION_HEIGHT: f32 = 2.0 * GRID;
+/// A bank of few sounds gets no wider pads than this share of the row.
+const LEAST_COLUMNS: usize = 3;
 
-fn columns(width: f32, sounds: usize) -> usize {
+/// The height of so many rows of pads.
+pub fn height(rows: usize) -> f32 {
+    CAPTION_HEIGHT + rows as f32 * (GRID + PAD_HEIGHT)
+}
+
+/// So few columns that the sounds fit in `rows`, so that the pads are large; as many as fit across
+/// when they do not.
+fn columns(width: f32, sounds: usize, rows: usize) -> usize {
     let fitting = ((width + GRID) / (LEAST_PAD_WIDTH + GRID)).floor().max(1.0) as usize;
-    fitting.min(sounds.max(1)).min(6)
+    sounds.div_ceil(rows.max(1)).max(LEAST_COLUMNS).min(fitting)
 }
 
-fn failures(state: &State) -> impl Iterator<Item = (&str, &str)> {
-    state.bank.iter().filter_map(|sound| match &sound.readiness {
-        Readiness::Failed { reason } => Some((sound.info.name.as_str(), reason.as_str())),
-        Readiness::Loading | Readiness::Ready => None,
-    })
-}
-
-/// The height that all of it needs.
-pub fn height(width: f32, state: &State) -> f32 {
-    let rows = state.bank.len().div_ceil(columns(width, state.bank.len())).max(1);
-    let failed = failures(state).count().min(FAILURES_SHOWN + 1);
-    let mut height = CAPTION_HEIGHT + GRID + rows as f32 * (PAD_HEIGHT + GRID);
-    if failed > 0 {
-        height += failed as f32 * FAILURE_HEIGHT;
-    }
-    height
-}
-
-/// Shows the sounds.
-pub fn show(ui: &mut Ui, state: &State) -> Vec<Action> {
+/// Shows the sounds, in `rows` rows if they fit.
+pub fn show(ui: &mut Ui, state: &State, rows: usize) -> Vec<Action> {
     let mut actions = Vec::new();
     let width = ui.available_width();
-    let area = ui.allocate_space(vec2(width, height(width, state))).1;
+    let columns = columns(width, state.bank.len(), rows);
+    let needed = height(state.bank.len().div_ceil(columns).max(1));
+    let area = ui.allocate_space(vec2(width, needed)).1;
     let title = Rect::from_min_size(area.min, vec2(width, CAPTION_HEIGHT));
-    parts::caption(ui, title, Align2::LEFT_CENTER, "SOUND");
+    let caption = parts::caption(ui, title, Align2::LEFT_CENTER, "SOUND");
+    let rest = Rect::from_min_max(pos2(caption.rect.right() + PAD, title.top()), title.max);
+    show_failures(ui, rest, state);
     let top = title.bottom() + GRID;
 
     if state.bank.is_empty() {
@@ -65,7 +57,6 @@ pub fn show(ui: &mut Ui, state: &State) -> Vec<Action> {
         return actions;
     }
 
-    let columns = columns(width, state.bank.len());
     let each = vec2((width - GRID * (columns - 1) as f32) / columns as f32, PAD_HEIGHT);
     for (index, sound) in state.bank.iter().enumerate() {
         let place = vec2((index % columns) as f32, (index / columns) as f32);
@@ -75,12 +66,6 @@ pub fn show(ui: &mut Ui, state: &State) -> Vec<Action> {
             actions.push(Action::SelectSound(sound.info.name.clone()));
         }
     }
-    let rows = state.bank.len().div_ceil(columns);
-    show_failures(
-        ui,
-        Rect::from_min_max(pos2(area.left(), top + rows as f32 * (PAD_HEIGHT + GRID)), area.max),
-        state,
-    );
     actions
 }
 
@@ -104,25 +89,46 @@ fn show_pad(ui: &mut Ui, rect: Rect, sound: &BankSound, chosen: bool) -> bool {
     let ink = if sound.readiness == Readiness::Ready { color::TEXT } else { color::MUTED };
     let text = rect.shrink2(vec2(1.5 * GRID, GRID));
     let (top, bottom) = text.split_top_bottom_at_fraction(0.55);
-    parts::line(ui, top, Align2::LEFT_CENTER, &[(name, theme::bold(size::NAME), ink)]);
-    parts::line(ui, bottom, Align2::LEFT_CENTER, &[(&note, theme::regular(size::SMALL), note_ink)]);
-    response.clicked()
+    parts::ink(ui, top, Align2::LEFT_CENTER, &[(name, theme::bold(size::NAME), ink)]);
+    parts::ink(ui, bottom, Align2::LEFT_CENTER, &[(&note, theme::regular(size::SMALL), note_ink)]);
+    parts::describe(ui, &response, &note);
+    let clicked = response.clicked();
+    if let Readiness::Failed { reason } = &sound.readiness {
+        response.on_hover_text(format!("It cannot be heard on this machine: {reason}"));
+    }
+    clicked
 }
 
+/// What cannot be heard on this machine, beside the caption; the pads themselves say the rest.
 fn show_failures(ui: &mut Ui, rect: Rect, state: &State) {
-    let mut top = rect.top();
-    let mut row = |ui: &mut Ui, text: &str| {
-        let place = Rect::from_min_size(pos2(rect.left(), top), vec2(rect.width(), FAILURE_HEIGHT));
-        let runs = [(text, theme::regular(size::SMALL), color::BAD)];
-        // What does not fit the line is read by holding the pointer over it.
-        parts::line(ui, place, Align2::LEFT_CENTER, &runs).on_hover_text(text);
-        top += FAILURE_HEIGHT;
+    let failed: Vec<String> = state
+        .bank
+        .iter()
+        .filter_map(|sound| match &sound.readiness {
+            Readiness::Failed { reason } => Some(format!("{}: {reason}", sound.info.name)),
+            Readiness::Loading | Readiness::Ready => None,
+        })
+        .collect();
+    let text = match failed.as_slice() {
+        [] => return,
+        [only] => only.clone(),
+        several => format!("{} sounds cannot be heard here", several.len()),
     };
-    for (name, reason) in failures(state).take(FAILURES_SHOWN) {
-        row(ui, &format!("{name} cannot be heard here: {reason}"));
-    }
-    let hidden = failures(state).count().saturating_sub(FAILURES_SHOWN);
-    if hidden > 0 {
-        row(ui, &format!("and {hidden} more cannot be heard here"));
+    let runs = [(text.as_str(), theme::regular(size::SMALL), color::BAD)];
+    parts::line(ui, rect, Align2::RIGHT_CENTER, &runs).on_hover_text(failed.join("\n"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pads_are_as_large_as_the_bank_allows() {
+        assert_eq!(columns(420.0, 6, 2), 3);
+        assert_eq!(columns(1200.0, 6, 2), 3);
+        assert_eq!(columns(1200.0, 12, 2), 6);
+        assert_eq!(columns(1200.0, 1, 2), 3);
+        assert_eq!(columns(420.0, 40, 2), 3, "more than fit are scrolled to");
+        assert_eq!(columns(10.0, 1, 2), 1);
     }
 }

@@ -60,6 +60,8 @@ pub mod size {
     pub const BODY: f32 = 16.0;
     /// Names of things.
     pub const NAME: f32 = 18.0;
+    /// What was heard last.
+    pub const HEARD: f32 = 20.0;
     /// What must be read from across the room.
     pub const TITLE: f32 = 24.0;
 }
@@ -152,7 +154,8 @@ fn set_style(style: &mut Style) {
     spacing.button_padding = Vec2::new(PAD, GRID);
     spacing.interact_size.y = SMALL_CONTROL;
     spacing.menu_margin = Margin::same(GRID as i8);
-    spacing.scroll = ScrollStyle { bar_width: 6.0, ..ScrollStyle::thin() };
+    spacing.scroll =
+        ScrollStyle { bar_width: 6.0, floating_allocated_width: 0.0, ..ScrollStyle::thin() };
 
     let visuals = &mut style.visuals;
     *visuals = Visuals::dark();
@@ -165,7 +168,7 @@ fn set_style(style: &mut Style) {
         Shadow { offset: [0, 8], blur: 24, spread: 0, color: Color32::from_black_alpha(160) };
     visuals.extreme_bg_color = color::WELL;
     visuals.override_text_color = Some(color::TEXT);
-    visuals.selection.bg_fill = mix(color::BACKGROUND, color::ACCENT, 0.6);
+    visuals.selection.bg_fill = mix(color::BACKGROUND, color::ACCENT, 0.25);
     visuals.selection.stroke = Stroke::new(1.0, color::ACCENT);
     visuals.text_cursor.stroke = Stroke::new(2.0, color::ACCENT);
     for (widget, fill) in [

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 
 use egui::{
-    Color32, ImageData, Mesh, Pos2, Rect, TextureId, TexturesDelta, epaint::ImageDelta,
+    Color32, ImageData, Mesh, Pos2, Rect, TextureId, TexturesDelta, Vec2, epaint::ImageDelta,
     epaint::Primitive, epaint::Vertex,
 };
 use egui_kittest::TestRenderer;
@@ -83,16 +83,16 @@ impl Rasteriser {
 }
 
 impl Texture {
-    /// The colour at `u`, `v` (0 to 1), between the four nearest texels.
-    fn sample(&self, u: f32, v: f32) -> Color {
+    /// The colour at `at` (0 to 1 each way), between the four nearest texels.
+    fn sample(&self, at: Vec2) -> Color {
         let place = |share: f32, size: usize| {
             let at = share * size as f32 - 0.5;
             let low = at.floor();
             let clamp = |index: f32| (index.max(0.0) as usize).min(size - 1);
             (clamp(low), clamp(low + 1.0), at - low)
         };
-        let (left, right, across) = place(u, self.size[0]);
-        let (top, bottom, down) = place(v, self.size[1]);
+        let (left, right, across) = place(at.x, self.size[0]);
+        let (top, bottom, down) = place(at.y, self.size[1]);
         let texel =
             |x: usize, y: usize| self.pixels[y * self.size[0] + x].to_array().map(f32::from);
         let row = |y| mix(texel(left, y), texel(right, y), across);
@@ -160,9 +160,8 @@ fn draw_triangle(canvas: &mut RgbaImage, corners: [Vertex; 3], texture: &Texture
                 continue;
             }
             let [wa, wb, wc] = shares.map(|share| (share / whole) as f32);
-            let (u, v) =
-                (a.uv.x * wa + b.uv.x * wb + c.uv.x * wc, a.uv.y * wa + b.uv.y * wb + c.uv.y * wc);
-            let texel = texture.sample(u, v);
+            let place = a.uv.to_vec2() * wa + b.uv.to_vec2() * wb + c.uv.to_vec2() * wc;
+            let texel = texture.sample(place);
             let [ca, cb, cc] = [a, b, c].map(|corner| corner.color.to_array().map(f32::from));
             let source: Color = std::array::from_fn(|channel| {
                 (ca[channel] * wa + cb[channel] * wb + cc[channel] * wc) * texel[channel] / 255.0

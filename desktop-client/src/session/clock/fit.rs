@@ -73,6 +73,9 @@ const LEAST_SCALE: f64 = 5.0;
 /// How much less likely than the best a slope may be before it is left out, in nats.
 const DEPTH: f64 = 10.0;
 
+/// A loss of room below this, in microseconds, never counts: no ear hears it.
+const NOTABLE: f64 = 50.0;
+
 /// Slopes that are summed over.
 const SLOPES: i32 = 32;
 
@@ -133,9 +136,16 @@ impl Fit {
     /// Standard deviation of the offset at local time `at`, if both directions have the same least
     /// delay.
     pub fn spread(&self, at: f64) -> f64 {
-        (self.offset_variance + at * (2.0 * self.covariance + at * self.drift_variance))
-            .max(0.0)
-            .sqrt()
+        let variance =
+            self.offset_variance + at * (2.0 * self.covariance + at * self.drift_variance);
+        variance.max(0.0).sqrt()
+    }
+
+    /// How unlikely it is, in nats, that a window which had room for `slack`, at the given weight,
+    /// has come to have as little as this one; 0 if the difference is too small to matter.
+    pub fn odds_against(&self, slack: f64, weight: f64) -> f64 {
+        let loss = slack - self.slack;
+        if loss > NOTABLE { loss * weight } else { 0.0 }
     }
 }
 
@@ -181,7 +191,7 @@ fn peak(f: &impl Fn(f64) -> f64, mut from: f64, mut to: f64) -> f64 {
     const GOLDEN: f64 = 0.618_033_988_749_894_9;
     let (mut a, mut b) = (to - GOLDEN * (to - from), from + GOLDEN * (to - from));
     let (mut fa, mut fb) = (f(a), f(b));
-    for _ in 0..45 {
+    for _ in 0..36 {
         if fa < fb {
             from = a;
             (a, fa) = (b, fb);
@@ -200,7 +210,7 @@ fn peak(f: &impl Fn(f64) -> f64, mut from: f64, mut to: f64) -> f64 {
 /// Where, between `top` and `end`, a function that falls from `top` on passes `level`.
 fn descend(f: &impl Fn(f64) -> f64, top: f64, end: f64, level: f64) -> f64 {
     let (mut inside, mut outside) = (top, end);
-    for _ in 0..40 {
+    for _ in 0..24 {
         let middle = 0.5 * (inside + outside);
         if f(middle) > level { inside = middle } else { outside = middle }
     }

@@ -1,0 +1,212 @@
+// From what should sound to voices, with an audio output that only writes down what it is asked.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { Player } from '../player.js';
+import { Room } from '../room.js';
+
+const SOUND = { name: 'texture', hash: 'aa', bytes: 1, frames: 480_000, rate: 48_000, channels: 1 };
+const LATENCY = 0.03;
+
+/** Relay time is local time plus a second; context time is local time less two. */
+class World {
+  local = 10;
+  running = true;
+  known = true;
+  loaded = true;
+  started = [];
+  ended = [];
+  heard = [];
+  missed = [];
+
+  constructor() {
+    const world = this;
+    this.room = new Room('page-1');
+    this.welcome();
+    const audio = {
+      get running() {
+        return world.running;
+      },
+      get mixSeconds() {
+        return world.local - 2;
+      },
+      sampleRate: 48_000,
+      read: () => ({
+        nowMicros: world.local * 1e6,
+        mixSeconds: world.local - 2,
+        heardSeconds: world.local - 2 - LATENCY,
+        heardAtMicros: world.local * 1e6,
+        latencySeconds: LATENCY,
+      }),
+      start: (buffer, placement, how, ended) => {
+        const voice = { ...placement, gain: how.gain, ended };
+        world.started.push(voice);
+        return voice;
+      },
+      end: (voice, at) => world.ended.push({ voice, at }),
+    };
+    const clock = {
+      estimate: () =>
+        world.known
+          ? { relayAt: (micros) => micros + 1e6, localAt: (micros) => micros - 1e6 }
+          : null,
+    };
+    const bank = { buffer: () => (world.loaded ? { duration: 10 } : undefined) };
+    this.player = new Player(this.room, clock, bank, audio, {
+      started: ({ seq }, at) => world.heard.push([seq, at]),
+      missed: ({ seq }) => world.missed.push(seq),
+    });
+  }
+
+  welcome(changed = {}) {
+    return this.room.welcome({
+      id: 7,
+      epoch: '9f3a62c1d07be845',
+      sounds: [SOUND],
+      default_sound: 'texture',
+      sounding: [],
+      lead_micros: 1,
+      ...changed,
+    });
+  }
+
+  /** Reads the output for a while, as the page does. */
+  settle() {
+    for (let i = 0; i < 4; i += 1) {
+      this.local += 0.125;
+      if (this.player.readOutput()) this.player.refresh();
+    }
+  }
+
+  /** A trigger to be heard `seconds` from now. */
+  trigger(seq, seconds) {
+    this.room.trigger(trigger(seq, (this.local + seconds + 1) * 1e6));
+    this.player.refresh();
+  }
+}
+
+function trigger(seq, playAt) {
+  const by = { id: 2, name: 'stage' };
+  return { seq, play_at: Math.round(playAt), sound: 'texture', gain: 0.5, rate: 1, pan: 0, by };
+}
+
+const near = (actual, expected) =>
+  assert.ok(Math.abs(actual - expected) < 1e-5, `${actual} is not ${expected}`);
+
+test('a trigger sounds at its instant, through the output latency', () => {
+  const world = new World();
+  world.settle();
+  world.trigger(1, 0.2);
+  const [voice] = world.started;
+  near(voice.when, world.local + 0.2 - 2 - LATENCY);
+  assert.deepEqual([voice.offset, voice.gain], [0, 0.5]);
+  assert.deepEqual([world.player.triggers, world.player.late, world.player.latenessMicros], [1, 0, 0]);
+  near(world.heard[0][1] / 1e6, world.local + 0.2);
+});
+
+test('the trim starts it earlier by what the device is late', () => {
+  const world = new World();
+  world.player.trimMicros = 20_000;
+  world.settle();
+  world.trigger(1, 0.2);
+  near(world.started[0].when, world.local + 0.2 - 2 - LATENCY - 0.02);
+});
+
+test('one that comes too late is joined in the middle, and counted', () => {
+  const world = new World();
+  world.settle();
+  world.trigger(1, -1);
+  const [voice] = world.started;
+  const late = 1 + LATENCY + 128 / 48_000;
+  near(voice.offset, late);
+  near(voice.when, world.local - 2 + 128 / 48_000);
+  assert.equal(world.player.late, 1);
+  near(world.player.latenessMicros / 1e6, late);
+});
+
+for (const [what, lacks] of [
+  ['the clock is not known', 'known'],
+  ['the sound is not loaded', 'loaded'],
+  ['the audio does not run', 'running'],
+]) {
+  test(`while ${what} it waits, and is then joined`, () => {
+    const world = new World();
+    if (lacks !== 'running') world.settle();
+    world[lacks] = false;
+    world.trigger(1, 0.1);
+    assert.equal(world.started.length, 0);
+    world.local += 2;
+    world[lacks] = true;
+    if (lacks === 'running') world.settle();
+    world.player.refresh();
+    world.player.refresh();
+    assert.equal(world.started.length, 1);
+    assert.ok(world.started[0].offset > 1.5);
+  });
+}
+
+test('what is over by then is never begun, but counted as late', () => {
+  const world = new World();
+  world.settle();
+  world.trigger(1, -11);
+  world.player.refresh();
+  assert.equal(world.started.length, 0);
+  assert.deepEqual(world.missed, [1]);
+  assert.deepEqual([world.player.triggers, world.player.late], [1, 1]);
+});
+
+test('a stop ends it at its instant', () => {
+  const world = new World();
+  world.settle();
+  world.trigger(1, 0.2);
+  const stopAt = Math.round((world.local + 3 + 1) * 1e6);
+  const stop = { seq: 2, stop_at: stopAt, by: { id: 2, name: 'stage' } };
+  for (const wanted of world.room.stop(stop)) world.player.stop(wanted);
+  near(world.ended[0].at, world.local + 3 - 2 - LATENCY);
+});
+
+test('a stop that was said before the sound could begin still holds', () => {
+  const world = new World();
+  world.settle();
+  const playAt = (world.local + 1 - 2) * 1e6;
+  const stopAt = Math.round((world.local + 1 + 1) * 1e6);
+  world.welcome({ sounding: [{ trigger: trigger(1, playAt), stop_at: stopAt }] });
+  world.player.refresh();
+  assert.equal(world.started.length, 1);
+  near(world.ended[0].at, world.local + 1 - 2 - LATENCY);
+});
+
+test('after a reconnection it goes on sounding, unless it was stopped meanwhile', () => {
+  const world = new World();
+  world.settle();
+  world.trigger(1, 0.2);
+  world.trigger(2, 0.2);
+  const still = world.room.wanted.get(2).trigger;
+  assert.equal(world.welcome({ sounding: [{ trigger: still }] }), false);
+  world.player.refresh();
+  assert.equal(world.started.length, 2);
+  assert.deepEqual(world.ended, [{ voice: world.started[0], at: 0 }]);
+});
+
+test('another life of the relay silences the last one, and its numbers count again', () => {
+  const world = new World();
+  world.settle();
+  world.trigger(1, 0.2);
+  assert.equal(world.welcome({ epoch: '0000000000000001' }), true);
+  world.player.forget();
+  assert.equal(world.ended.length, 1);
+  world.trigger(1, 0.2);
+  assert.equal(world.started.length, 2);
+});
+
+test('a sound that ended by itself is not begun again', () => {
+  const world = new World();
+  world.settle();
+  world.trigger(1, 0.2);
+  world.started[0].ended();
+  world.player.refresh();
+  world.player.prune();
+  world.player.refresh();
+  assert.equal(world.started.length, 1);
+});

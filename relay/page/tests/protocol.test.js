@@ -1,0 +1,112 @@
+// The examples of docs/PROTOCOL.md, decoded and encoded again; and whatever else may come.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+
+import { cleanName, decodeFromClient, decodeFromRelay, encode } from '../protocol.js';
+
+const PROTOCOL = readFileSync(new URL('../../../docs/PROTOCOL.md', import.meta.url), 'utf8');
+
+/** The fenced JSON blocks of one direction. */
+function examples(direction) {
+  const fence = new RegExp('^```json ' + direction + '\\n(.*)\\n```$', 'gm');
+  return [...PROTOCOL.matchAll(fence)].map(([, example]) => example);
+}
+
+const DIRECTIONS = [
+  ['client-to-relay', decodeFromClient, ['hello', 'probe', 'trigger', 'stop', 'report']],
+  [
+    'relay-to-client',
+    decodeFromRelay,
+    ['welcome', 'probe_reply', 'trigger', 'stop', 'roster', 'error'],
+  ],
+];
+
+for (const [direction, decode, types] of DIRECTIONS) {
+  test(`examples ${direction} survive a round trip`, () => {
+    for (const example of examples(direction)) {
+      const { message, problem } = decode(example);
+      assert.equal(problem, null, example);
+      assert.deepEqual(JSON.parse(encode(message)), JSON.parse(example));
+    }
+  });
+
+  test(`every message ${direction} has an example`, () => {
+    const found = new Set(examples(direction).map((example) => JSON.parse(example).type));
+    assert.deepEqual([...found].sort(), [...types].sort());
+  });
+
+  test(`no damage to an example ${direction} throws`, () => {
+    // A small generator of its own, so that a failure can be repeated.
+    let state = 1;
+    const random = (below) => {
+      state = (state * 48271) % 2147483647;
+      return state % below;
+    };
+    const pieces = ['{', '}', '[', ']', '"', ',', 'null', '-1', '1e999', '\u0000', '\ud800', ':'];
+    for (const example of examples(direction)) {
+      for (let round = 0; round < 2000; round += 1) {
+        const at = random(example.length);
+        const damaged =
+          example.slice(0, at) + pieces[random(pieces.length)] + example.slice(at + random(4));
+        const { message, problem } = decode(damaged);
+        assert.ok(message === null || problem === null);
+      }
+    }
+  });
+}
+
+test('what is no message at all is a problem, not an exception', () => {
+  const deep = '['.repeat(200_000);
+  for (const garbage of ['', 'trigger-output', '[]', 'null', '7', '{}', '{"type":7}', deep]) {
+    const { message, problem } = decodeFromRelay(garbage);
+    assert.equal(message, null);
+    assert.ok(problem.length > 0);
+  }
+  for (const garbage of [undefined, null, new ArrayBuffer(4), {}]) {
+    assert.equal(decodeFromRelay(garbage).message, null);
+  }
+});
+
+test('an unknown type is ignored, and an unknown field left behind', () => {
+  assert.deepEqual(decodeFromRelay('{"type":"later","x":1}'), { message: null, problem: null });
+  for (const type of ['__proto__', 'constructor', 'toString']) {
+    assert.deepEqual(decodeFromRelay(`{"type":"${type}"}`), { message: null, problem: null });
+  }
+  const { message } = decodeFromRelay('{"type":"probe_reply","sent":1,"received":2,"replied":3,"x":4}');
+  assert.deepEqual(message, { type: 'probe_reply', sent: 1, received: 2, replied: 3 });
+});
+
+test('a value of the wrong kind or out of range is named', () => {
+  const trigger = {
+    type: 'trigger',
+    seq: 1,
+    play_at: 2,
+    sound: 'click',
+    gain: 1,
+    rate: 1,
+    pan: 0,
+    by: { id: 1, name: 'a' },
+  };
+  const problemWith = (changed) =>
+    decodeFromRelay(JSON.stringify({ ...trigger, ...changed })).problem;
+  assert.equal(problemWith({}), null);
+  assert.equal(problemWith({ rate: 0 }), 'trigger.rate is not a number from 0.25 to 4');
+  assert.equal(problemWith({ seq: 1.5 }), 'trigger.seq is not a whole number from 0');
+  assert.equal(problemWith({ by: { id: 1 } }), 'trigger.by.name is not a string');
+  assert.equal(problemWith({ target: ['a', 7] }), 'trigger.target[1] is not a string');
+  assert.equal(problemWith({ target: null }), null);
+});
+
+test("a client's trigger has the defaults of the table", () => {
+  const { message } = decodeFromClient('{"type":"trigger"}');
+  assert.deepEqual(message, { type: 'trigger', gain: 1, rate: 1, pan: 0 });
+});
+
+test('a name is cleaned as the relay cleans it', () => {
+  assert.equal(cleanName('  lab\u0007-3\n'), 'lab-3');
+  assert.equal(cleanName(' \t\n'), null);
+  assert.equal(cleanName('ä'.repeat(64)), 'ä'.repeat(64));
+  assert.equal(cleanName('😀'.repeat(65)), null);
+});

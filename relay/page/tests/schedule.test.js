@@ -1,0 +1,147 @@
+// When a context time is heard, and where a sound must be started: in virtual time.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { OutputClock, place } from '../schedule.js';
+
+const LATENCY = 0.035;
+
+/** A context that began at local second 10, `ppm` fast, with readings like those of a browser. */
+class Device {
+  constructor({ ppm = 0, jitter = 0, report = (pair) => pair } = {}) {
+    Object.assign(this, { rate: 1 + ppm * 1e-6, jitter, report, state: 7, shift: 0 });
+  }
+
+  random() {
+    this.state = (this.state * 48271) % 2147483647;
+    return this.state / 2147483647;
+  }
+
+  /** What is truly heard at local second `now`. */
+  heard(now) {
+    return (now - 10) * this.rate - LATENCY + this.shift;
+  }
+
+  read(now) {
+    const behind = this.random() * 0.01;
+    return this.report({
+      nowMicros: now * 1e6,
+      // The mix moves on in blocks of 10 ms.
+      mixSeconds: Math.ceil((this.heard(now) + LATENCY) * 100) / 100,
+      heardSeconds: this.heard(now - behind) + this.jitter * (this.random() - 0.5),
+      heardAtMicros: (now - behind) * 1e6,
+      latencySeconds: 0.032,
+    });
+  }
+}
+
+/** Reads `device` eight times a second; returns the worst error of the model from `since` on. */
+function worstError(device, clock, { from = 12, since, until, onReading = () => {} }) {
+  let worst = 0;
+  for (let now = from; now < until; now += 0.125) {
+    onReading(now);
+    if (clock.ready && now >= since) {
+      const soon = now + 0.05;
+      worst = Math.max(worst, Math.abs(clock.contextAt(soon * 1e6) - device.heard(soon)));
+    }
+    clock.observe(device.read(now));
+  }
+  return worst;
+}
+
+test('a quiet device is known within half a second, to a tenth of a millisecond', () => {
+  const device = new Device({ ppm: 50, jitter: 0.0002 });
+  assert.ok(worstError(device, new OutputClock(), { since: 12.5, until: 60 }) < 0.0001);
+});
+
+test('a device that drifts is followed', () => {
+  const device = new Device({ ppm: 200, jitter: 0.001 });
+  assert.ok(worstError(device, new OutputClock(), { since: 20, until: 120 }) < 0.0004);
+});
+
+test('single wild readings move nothing', () => {
+  const device = new Device({ jitter: 0.0002 });
+  let reading = 0;
+  device.report = (pair) => {
+    reading += 1;
+    return reading % 7 === 0 ? { ...pair, heardSeconds: pair.heardSeconds - 0.09 } : pair;
+  };
+  assert.ok(worstError(device, new OutputClock(), { since: 14, until: 60 }) < 0.0002);
+});
+
+test('after a buffer ran dry the model is right again within a second', () => {
+  const device = new Device({ jitter: 0.0004 });
+  const clock = new OutputClock();
+  assert.ok(worstError(device, clock, { since: 14, until: 30 }) < 0.0004);
+  device.shift = -0.0107;
+  const worst = worstError(device, clock, { from: 30, since: 31, until: 60 });
+  assert.ok(worst < 0.0005, String(worst));
+});
+
+test('a context that stands still while its device opens says nothing', () => {
+  const clock = new OutputClock();
+  for (let now = 0; now < 1.5; now += 0.125) {
+    clock.observe({ nowMicros: now * 1e6, mixSeconds: 0.0116, heardSeconds: 0.0004, heardAtMicros: 1 });
+  }
+  assert.equal(clock.ready, false);
+  assert.equal(clock.latencyMicros, null);
+});
+
+test('without pairs, or with nonsense for pairs, the output latency serves', () => {
+  for (const report of [
+    (pair) => ({ ...pair, heardSeconds: undefined, heardAtMicros: undefined }),
+    (pair) => ({ ...pair, heardSeconds: 0, heardAtMicros: 0 }),
+    (pair) => ({ ...pair, heardSeconds: 1e9 }),
+    (pair) => ({ ...pair, heardAtMicros: Number.NaN }),
+  ]) {
+    const device = new Device({ report });
+    // To a block of the device and the 3 ms that this one keeps to itself.
+    assert.ok(worstError(device, new OutputClock(), { since: 14, until: 30 }) < 0.0131);
+  }
+});
+
+test('a pair that leaves the latency out has it added', () => {
+  const report = (pair) => ({ ...pair, heardSeconds: pair.heardSeconds + LATENCY });
+  const device = new Device({ report });
+  assert.ok(worstError(device, new OutputClock(), { since: 14, until: 30 }) < 0.0035);
+});
+
+test('how far the mix runs ahead is known as a rule and at its worst', () => {
+  const device = new Device({ jitter: 0.0002 });
+  const clock = new OutputClock();
+  worstError(device, clock, { since: 12, until: 30 });
+  assert.ok(clock.latencyMicros >= 35_000 && clock.latencyMicros <= 45_000);
+  assert.ok(clock.worstAheadMicros >= clock.latencyMicros && clock.worstAheadMicros <= 46_000);
+});
+
+test('a device opened anew is learnt anew', () => {
+  const clock = new OutputClock();
+  worstError(new Device(), clock, { since: 12, until: 30 });
+  clock.reset();
+  assert.equal(clock.ready, false);
+});
+
+const SOUND = { startSeconds: 5, lengthSeconds: 2, rate: 1 };
+
+test('in time, a sound starts at its time from its beginning', () => {
+  assert.deepEqual(place(SOUND, 4.9, 48_000), { when: 5, offset: 0, lateSeconds: 0 });
+});
+
+test('too late, it starts as soon as it can, where it should be by then', () => {
+  const quantum = 128 / 48_000;
+  const { when, offset, lateSeconds } = place(SOUND, 5.5, 48_000);
+  assert.equal(when, 5.5 + quantum);
+  assert.ok(Math.abs(lateSeconds - (0.5 + quantum)) < 1e-12);
+  assert.ok(Math.abs(offset - lateSeconds) < 1e-12);
+});
+
+test('at another speed it is elsewhere by then', () => {
+  const { offset, lateSeconds } = place({ ...SOUND, rate: 2 }, 5.5, 48_000);
+  assert.ok(Math.abs(offset - 2 * lateSeconds) < 1e-12);
+});
+
+test('what is over is not begun', () => {
+  assert.equal(place(SOUND, 7, 48_000), null);
+  assert.equal(place({ ...SOUND, rate: 4 }, 5.5, 48_000), null);
+});

@@ -1,0 +1,50 @@
+// What the page remembers, and that it can live without.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { loadSettings, saveSettings } from '../settings.js';
+
+function storage(kept) {
+  return {
+    kept,
+    getItem: () => kept,
+    setItem(_, value) {
+      this.kept = value;
+    },
+  };
+}
+
+test('without storage there are defaults, and saving does nothing', () => {
+  const forbidden = {
+    getItem() {
+      throw new Error('SecurityError');
+    },
+    setItem() {
+      throw new Error('QuotaExceededError');
+    },
+  };
+  for (const none of [undefined, null, forbidden, storage(null)]) {
+    const settings = loadSettings(none, () => 0.292);
+    assert.deepEqual(settings, { name: 'page-4ac0', volume: 1, trimMillis: 0, sound: null });
+    saveSettings(none, settings);
+  }
+});
+
+test('what somebody else wrote is not believed', () => {
+  const wild = JSON.stringify({ name: '\n', volume: 7, trimMillis: 'x', sound: 3 });
+  for (const kept of [wild, '', '{', '7', '"x"', '[]', 'null']) {
+    const settings = loadSettings(storage(kept), () => 0);
+    assert.equal(settings.name, 'page-0000');
+    assert.equal(settings.volume, 1);
+    assert.equal(settings.trimMillis, 0);
+    assert.equal(settings.sound, null);
+  }
+});
+
+test('what was saved comes back', () => {
+  const disk = storage(null);
+  const settings = { name: 'balcony', volume: 0.5, trimMillis: -12, sound: 'bell' };
+  saveSettings(disk, settings);
+  assert.deepEqual(loadSettings(storage(disk.kept)), settings);
+});

@@ -1,0 +1,308 @@
+//! A relay in this process, and the clients that the suites put on it.
+#![allow(dead_code, reason = "each suite uses its own part of it")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what is unexpected fails the test")]
+
+use std::{future::Future, net::SocketAddr, time::Duration};
+
+use downbeat_protocol::{
+    ClientKind, ClientToRelay, Hello, Probe, RelayToClient, SUBPROTOCOL, Trigger, TriggerRequest,
+    Welcome, decode_from_relay, encode,
+};
+use downbeat_relay::{config::Config, server::Server};
+use futures_util::{SinkExt as _, StreamExt as _};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    sync::oneshot,
+    task::JoinHandle,
+    time::timeout,
+};
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, connect_async,
+    tungstenite::{Message, client::IntoClientRequest as _},
+};
+
+/// How long anything may take before a test fails: long, for a machine that is busy with others.
+pub const DEADLINE: Duration = Duration::from_secs(30);
+
+/// What `future` gives, within the deadline.
+pub async fn within<T>(future: impl Future<Output = T>) -> T {
+    timeout(DEADLINE, future).await.expect("it must not take this long")
+}
+
+/// A relay that serves on a port of its own until it is ended.
+pub struct Running {
+    pub address: SocketAddr,
+    end: oneshot::Sender<()>,
+    served: JoinHandle<()>,
+}
+
+impl Running {
+    pub async fn start() -> Self {
+        Self::with(Config::default()).await
+    }
+
+    pub async fn with(mut config: Config) -> Self {
+        config.listen = "127.0.0.1:0".parse().unwrap();
+        let relay = Server::bind(&config).await.unwrap();
+        let address = relay.address();
+        let (end, ended) = oneshot::channel();
+        let served = tokio::spawn(relay.run(async {
+            let _ = ended.await;
+        }));
+        Self { address, end, served }
+    }
+
+    /// Ends it and waits until it has.
+    pub async fn end(self) {
+        self.end.send(()).unwrap();
+        within(self.served).await.unwrap();
+    }
+
+    pub async fn get(&self, path: &str, headers: &str) -> Answer {
+        request(self.address, &format!("GET {path} HTTP/1.1\r\n{headers}")).await
+    }
+
+    pub async fn health(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.get("/healthz", "").await.body).unwrap()
+    }
+
+    /// Waits until `what` is true of the relay's health.
+    pub async fn until(&self, what: impl Fn(&serde_json::Value) -> bool) {
+        within(async {
+            while !what(&self.health().await) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await;
+    }
+
+    /// Waits until `count` clients are admitted.
+    pub async fn until_here(&self, count: usize) {
+        self.until(|health| health["total"] == count).await;
+    }
+
+    pub async fn plain(&self) -> Plain {
+        self.plain_at("/").await
+    }
+
+    pub async fn plain_at(&self, path: &str) -> Plain {
+        let url = format!("ws://{}{path}", self.address);
+        Plain(within(connect_async(url)).await.unwrap().0)
+    }
+
+    /// A client of `downbeat.v1` that has not said hello.
+    pub async fn stranger(&self) -> Player {
+        let mut request = format!("ws://{}/", self.address).into_client_request().unwrap();
+        let offer = SUBPROTOCOL.parse().unwrap();
+        request.headers_mut().insert("Sec-WebSocket-Protocol", offer);
+        let (socket, answer) = within(connect_async(request)).await.unwrap();
+        assert_eq!(answer.headers()["Sec-WebSocket-Protocol"], SUBPROTOCOL);
+        Player(socket)
+    }
+
+    pub async fn player(&self, name: &str) -> (Player, Welcome) {
+        let mut player = self.stranger().await;
+        player.say(hello(name)).await;
+        match player.hear().await {
+            RelayToClient::Welcome(welcome) => (player, welcome),
+            other => panic!("not a welcome: {other:?}"),
+        }
+    }
+}
+
+pub fn hello(name: &str) -> ClientToRelay {
+    let (kind, client) = (ClientKind::Headless, "test/1".into());
+    ClientToRelay::Hello(Hello { name: name.into(), kind, client })
+}
+
+pub fn bang(sound: &str) -> ClientToRelay {
+    let sound = Some(sound.to_owned());
+    ClientToRelay::Trigger(TriggerRequest { sound, ..TriggerRequest::default() })
+}
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// A client of the seed's wire.
+pub struct Plain(pub Socket);
+
+impl Plain {
+    pub async fn send(&mut self, message: Message) {
+        within(self.0.send(message)).await.unwrap();
+    }
+
+    pub async fn bang(&mut self) {
+        self.send(Message::text("trigger-input")).await;
+    }
+
+    /// The next message that is not a control frame.
+    pub async fn hear(&mut self) -> Option<Message> {
+        next(&mut self.0).await.0
+    }
+
+    /// Everything until the connection is closed, and the code that it is closed with.
+    pub async fn hear_all(mut self) -> (Vec<Message>, Option<u16>) {
+        let mut heard = Vec::new();
+        loop {
+            match next(&mut self.0).await {
+                (Some(message), _) => heard.push(message),
+                (None, code) => return (heard, code),
+            }
+        }
+    }
+}
+
+/// A client of `downbeat.v1`.
+pub struct Player(pub Socket);
+
+impl Player {
+    pub async fn say(&mut self, message: ClientToRelay) {
+        self.say_text(&encode(&message)).await;
+    }
+
+    pub async fn say_text(&mut self, text: &str) {
+        within(self.0.send(Message::text(text))).await.unwrap();
+    }
+
+    /// The next message, rosters left aside: they come when they come.
+    pub async fn hear(&mut self) -> RelayToClient {
+        loop {
+            match self.hear_any().await.expect("the connection ended") {
+                RelayToClient::Roster(_) => {}
+                message => return message,
+            }
+        }
+    }
+
+    pub async fn hear_any(&mut self) -> Option<RelayToClient> {
+        match next(&mut self.0).await.0? {
+            Message::Text(text) => Some(decode_from_relay(&text).unwrap()),
+            other => panic!("not a text frame: {other:?}"),
+        }
+    }
+
+    pub async fn hear_trigger(&mut self) -> Trigger {
+        match self.hear().await {
+            RelayToClient::Trigger(trigger) => trigger,
+            other => panic!("not a trigger: {other:?}"),
+        }
+    }
+
+    /// Returns when the relay has acted on everything that was said before.
+    pub async fn settle(&mut self) {
+        self.say(ClientToRelay::Probe(Probe { sent: -1 })).await;
+        match self.hear().await {
+            RelayToClient::ProbeReply(_) => {}
+            other => panic!("not a probe's reply: {other:?}"),
+        }
+    }
+}
+
+/// The next message, or none and the code of the close frame, if there was one.
+async fn next(socket: &mut Socket) -> (Option<Message>, Option<u16>) {
+    let mut code = None;
+    loop {
+        match within(socket.next()).await {
+            Some(Ok(Message::Close(close))) => code = close.map(|close| close.code.into()),
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+            Some(Ok(message)) => return (Some(message), None),
+            Some(Err(_)) | None => return (None, code),
+        }
+    }
+}
+
+/// An answer to an HTTP request.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    head: String,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| {
+            let (key, value) = line.split_once(": ")?;
+            key.eq_ignore_ascii_case(name).then_some(value)
+        })
+    }
+}
+
+/// Sends the start of a request's head, completes it, and reads the answer to its end.
+pub async fn request(address: SocketAddr, head: &str) -> Answer {
+    let mut socket = within(TcpStream::connect(address)).await.unwrap();
+    let head = format!("{head}Host: {address}\r\nConnection: close\r\n\r\n");
+    within(socket.write_all(head.as_bytes())).await.unwrap();
+    let mut bytes = Vec::new();
+    within(socket.read_to_end(&mut bytes)).await.unwrap();
+    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("a whole head");
+    let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    Answer { status, head, body: bytes[end + 4..].to_vec() }
+}
+
+/// A WebSocket of which every byte is the test's own.
+pub struct Raw(pub TcpStream);
+
+impl Raw {
+    /// Opens one; `early` goes out in the same breath as the handshake.
+    pub async fn open(address: SocketAddr, headers: &str, early: &[u8]) -> Self {
+        let mut socket = within(TcpStream::connect(address)).await.unwrap();
+        let mut bytes = format!(
+            "GET /any HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+             {headers}\r\n"
+        )
+        .into_bytes();
+        bytes.extend(early);
+        within(socket.write_all(&bytes)).await.unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(within(socket.read_u8()).await.unwrap());
+        }
+        assert!(head.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&head));
+        Self(socket)
+    }
+
+    pub async fn write(&mut self, bytes: &[u8]) {
+        within(self.0.write_all(bytes)).await.unwrap();
+    }
+
+    /// The next short frame: its first byte and its payload.
+    pub async fn frame(&mut self) -> (u8, Vec<u8>) {
+        let first = within(self.0.read_u8()).await.unwrap();
+        let length = within(self.0.read_u8()).await.unwrap();
+        let length = match length {
+            126 => usize::from(within(self.0.read_u16()).await.unwrap()),
+            short => usize::from(short),
+        };
+        let mut payload = vec![0; length];
+        within(self.0.read_exact(&mut payload)).await.unwrap();
+        (first, payload)
+    }
+
+    /// The code of the close frame that must come next, and the end of the socket after it.
+    pub async fn closed_with(mut self) -> u16 {
+        let (first, payload) = self.frame().await;
+        assert_eq!(first, 0x88, "not a close frame");
+        let mut rest = Vec::new();
+        within(self.0.read_to_end(&mut rest)).await.unwrap();
+        assert!(rest.is_empty(), "something follows the close frame");
+        u16::from_be_bytes([payload[0], payload[1]])
+    }
+}
+
+/// A frame as a client sends it, masked with zeros.
+pub fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = vec![first];
+    match payload.len() {
+        short @ 0..126 => frame.push(0x80 | short as u8),
+        length => {
+            frame.push(0xfe);
+            frame.extend((length as u16).to_be_bytes());
+        }
+    }
+    frame.extend([0; 4]);
+    frame.extend(payload);
+    frame
+}

@@ -1,0 +1,204 @@
+//! `downbeat.v1` over real sockets.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what is unexpected fails the test")]
+
+mod common;
+
+use common::{Running, bang, hello};
+use downbeat_protocol::{
+    ClientToRelay, ErrorCode, Probe, RelayToClient, Report, Roster, StopRequest, TriggerRequest,
+};
+use serde_json::json;
+use tokio_tungstenite::tungstenite::Message;
+
+fn refusal(message: RelayToClient) -> (ErrorCode, String) {
+    match message {
+        RelayToClient::Error(refusal) => (refusal.code, refusal.message),
+        other => panic!("not an error: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn hello_is_answered_by_everything_that_one_needs_to_know() {
+    let relay = Running::start().await;
+    let (_first, one) = relay.player("one").await;
+    let (_second, two) = relay.player("two").await;
+    assert_ne!(one.id, two.id);
+    assert_eq!(one.epoch, two.epoch);
+    assert_eq!(one.default_sound, "click");
+    assert!(one.sounds.iter().any(|sound| sound.name == "click" && sound.hash.len() == 64));
+    assert_eq!(one.limits.message_bytes, 16_384);
+    assert_eq!((one.limits.least_lead_micros, one.limits.most_lead_micros), (5_000, 500_000));
+    assert!(two.now >= one.now);
+    assert_eq!(one.sounding, []);
+    relay.end().await;
+}
+
+#[tokio::test]
+async fn two_relays_are_two_epochs() {
+    let (one, two) = (Running::start().await, Running::start().await);
+    assert_ne!(one.player("a").await.1.epoch, two.player("a").await.1.epoch);
+}
+
+#[tokio::test]
+async fn nothing_is_heard_or_done_before_hello() {
+    let relay = Running::start().await;
+    let mut stranger = relay.stranger().await;
+    let (mut player, _) = relay.player("known").await;
+    stranger.say(bang("click")).await;
+    assert_eq!(refusal(stranger.hear().await).0, ErrorCode::HelloFirst);
+    player.say(bang("bell")).await;
+    assert_eq!(player.hear_trigger().await.sound, "bell", "the first that anyone hears");
+    // The stranger is admitted after it, and hears only what comes then.
+    stranger.say(hello("late")).await;
+    let RelayToClient::Welcome(welcome) = stranger.hear().await else { panic!("not a welcome") };
+    assert_eq!(welcome.sounding.len(), 1);
+    player.say(bang("kick")).await;
+    assert_eq!(stranger.hear_trigger().await.sound, "kick");
+}
+
+#[tokio::test]
+async fn a_probe_is_answered_with_the_time_it_came_and_went() {
+    let relay = Running::start().await;
+    let (mut player, welcome) = relay.player("clock").await;
+    let mut last = welcome.now;
+    for sent in [i64::MIN, 0, 81_240_133] {
+        player.say(ClientToRelay::Probe(Probe { sent })).await;
+        let RelayToClient::ProbeReply(reply) = player.hear().await else { panic!("not a reply") };
+        assert_eq!(reply.sent, sent);
+        assert!(last <= reply.received && reply.received <= reply.replied);
+        last = reply.replied;
+    }
+}
+
+#[tokio::test]
+async fn a_bang_reaches_everyone_alike_numbered_and_stamped() {
+    let relay = Running::start().await;
+    let ((mut one, welcome), (mut two, _)) = (relay.player("one").await, relay.player("two").await);
+    let request = TriggerRequest {
+        sound: Some("bell".into()),
+        gain: 0.5,
+        rate: 2.0,
+        pan: -0.25,
+        target: Some(vec!["two".into(), "nobody".into()]),
+        data: Some(json!({"bar": 12})),
+    };
+    one.say(ClientToRelay::Trigger(request)).await;
+    let trigger = one.hear_trigger().await;
+    assert_eq!(two.hear_trigger().await, trigger);
+    assert_eq!(trigger.seq, 1);
+    assert!(trigger.play_at.micros_since(welcome.now) >= i64::from(welcome.lead_micros));
+    assert_eq!((trigger.gain, trigger.rate, trigger.pan), (0.5, 2.0, -0.25));
+    assert_eq!(trigger.data, Some(json!({"bar": 12})));
+    assert_eq!((trigger.by.id, trigger.by.name.as_str()), (welcome.id, "one"));
+    assert!(trigger.is_for("two") && !trigger.is_for("one"));
+
+    two.say(ClientToRelay::Trigger(TriggerRequest::default())).await;
+    let trigger = one.hear_trigger().await;
+    assert_eq!((trigger.seq, trigger.sound.as_str()), (2, "click"));
+}
+
+#[tokio::test]
+async fn one_who_comes_late_is_told_what_sounds_and_what_will_end() {
+    let relay = Running::start().await;
+    let (mut player, _) = relay.player("early").await;
+    player.say(bang("texture")).await;
+    let texture = player.hear_trigger().await;
+    player.say(bang("texture")).await;
+    let second = player.hear_trigger().await;
+
+    let (_, welcome) = relay.player("late").await;
+    let told: Vec<_> = welcome.sounding.iter().map(|sounding| &sounding.trigger).collect();
+    assert_eq!(told, [&texture, &second]);
+
+    player.say(ClientToRelay::Stop(StopRequest { trigger: Some(texture.seq), sound: None })).await;
+    let RelayToClient::Stop(stop) = player.hear().await else { panic!("not a stop") };
+    assert_eq!((stop.seq, stop.trigger, stop.sound), (3, Some(texture.seq), None));
+    let (_, welcome) = relay.player("later").await;
+    // The stop takes effect a lead after it was said, which may or may not have passed by now.
+    let left: Vec<_> = welcome.sounding.iter().filter(|s| s.stop_at.is_none()).collect();
+    assert_eq!(left.len(), 1);
+    assert_eq!(left[0].trigger, second);
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_answered_and_harms_nothing() {
+    let relay = Running::start().await;
+    let (mut player, _) = relay.player("clumsy").await;
+    for (text, code) in [
+        ("", ErrorCode::Malformed),
+        ("trigger-input", ErrorCode::Malformed),
+        (r#"{"type":"probe"}"#, ErrorCode::Malformed),
+        (r#"{"type":"dance"}"#, ErrorCode::UnknownType),
+        (r#"{"type":"trigger","gain":5}"#, ErrorCode::InvalidValue),
+        (r#"{"type":"trigger","target":[]}"#, ErrorCode::InvalidValue),
+        (r#"{"type":"trigger","sound":"bel"}"#, ErrorCode::UnknownSound),
+        (r#"{"type":"stop","sound":"bel"}"#, ErrorCode::UnknownSound),
+        (r#"{"type":"hello","name":"b","kind":"page","client":""}"#, ErrorCode::NotAllowed),
+    ] {
+        player.say_text(text).await;
+        assert_eq!(refusal(player.hear().await).0, code, "{text}");
+    }
+    futures_util::SinkExt::send(&mut player.0, Message::binary(&b"{}"[..])).await.unwrap();
+    assert_eq!(refusal(player.hear().await).0, ErrorCode::Malformed);
+    player.say(bang("click")).await;
+    assert_eq!(player.hear_trigger().await.seq, 1, "nothing of it was numbered");
+}
+
+#[tokio::test]
+async fn names_are_cleaned_and_an_empty_one_is_refused() {
+    let relay = Running::start().await;
+    let mut player = relay.stranger().await;
+    player.say(hello(" \u{1b} ")).await;
+    assert_eq!(refusal(player.hear().await).0, ErrorCode::InvalidValue);
+    player.say(hello(" lab\u{7}-3 \n")).await;
+    assert!(matches!(player.hear().await, RelayToClient::Welcome(_)));
+    assert_eq!(relay.health().await["clients"][0]["name"], "lab-3");
+}
+
+/// The next roster of which `what` is true.
+async fn roster_where(player: &mut common::Player, what: impl Fn(&Roster) -> bool) -> Roster {
+    loop {
+        match player.hear_any().await.unwrap() {
+            RelayToClient::Roster(roster) if what(&roster) => return roster,
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn everyone_is_told_who_is_here_and_how_they_are_doing() {
+    let relay = Running::start().await;
+    let (mut one, _) = relay.player("one").await;
+    roster_where(&mut one, |roster| roster.total == 1).await;
+    let (mut two, _) = relay.player("two").await;
+    let roster = roster_where(&mut one, |roster| roster.total == 2).await;
+    assert_eq!(roster.clients[1].name, "two");
+
+    let report = Report { lead_micros: Some(14_200), triggers: 3, ..Report::default() };
+    two.say(ClientToRelay::Report(report.clone())).await;
+    let roster = roster_where(&mut one, |roster| roster.clients[1].report.is_some()).await;
+    assert_eq!(roster.clients[1].report, Some(report.clone()));
+    assert_eq!(roster.lead_micros, 14_200);
+
+    let hopeless = Report { lead_micros: Some(900_000), ..report };
+    one.say(ClientToRelay::Report(hopeless)).await;
+    let roster = roster_where(&mut one, |roster| roster.clients[0].straggler).await;
+    assert_eq!(roster.lead_micros, 14_200, "the room does not wait for it");
+
+    drop(two);
+    roster_where(&mut one, |roster| roster.total == 1).await;
+}
+
+#[tokio::test]
+async fn a_report_changes_the_lead_of_the_next_bang() {
+    let relay = Running::start().await;
+    let (mut player, _) = relay.player("one").await;
+    player
+        .say(ClientToRelay::Report(Report { lead_micros: Some(200_000), ..Report::default() }))
+        .await;
+    player.say(ClientToRelay::Probe(Probe { sent: 0 })).await;
+    let RelayToClient::ProbeReply(before) = player.hear().await else { panic!("not a reply") };
+    player.say(bang("click")).await;
+    let lead = player.hear_trigger().await.play_at.micros_since(before.replied);
+    assert!(lead >= 190_000, "{lead} µs");
+}

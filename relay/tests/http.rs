@@ -1,0 +1,175 @@
+//! What the port answers to a browser: the page, the sounds, the relay's health.
+
+mod common;
+
+use common::{Running, request};
+use downbeat_relay::config::Config;
+
+#[tokio::test]
+async fn the_page_and_its_files_come_with_what_protects_them() {
+    let relay = Running::start().await;
+    for (path, content_type) in [
+        ("/", "text/html; charset=utf-8"),
+        ("/index.html", "text/html; charset=utf-8"),
+        ("/style.css", "text/css; charset=utf-8"),
+        ("/main.js?v=1", "text/javascript; charset=utf-8"),
+    ] {
+        let answer = relay.get(path, "").await;
+        assert_eq!(answer.status, 200, "{path}");
+        assert_eq!(answer.header("Content-Type"), Some(content_type));
+        assert_eq!(answer.header("X-Content-Type-Options"), Some("nosniff"));
+        assert_eq!(answer.header("Referrer-Policy"), Some("no-referrer"));
+        assert_eq!(answer.header("Cache-Control"), Some("no-cache"));
+        let policy = answer.header("Content-Security-Policy").unwrap();
+        assert!(policy.starts_with("default-src 'self';") && !policy.contains("unsafe"));
+        let etag = answer.header("ETag").unwrap();
+        let again = relay.get(path, &format!("If-None-Match: {etag}\r\n")).await;
+        assert_eq!((again.status, again.body.len()), (304, 0), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn every_file_of_the_page_is_served() {
+    let relay = Running::start().await;
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("page");
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        // What else lies there is for those who work on the page.
+        if [".html", ".css", ".js", ".svg"].iter().any(|ending| name.ends_with(ending)) {
+            let answer = relay.get(&format!("/{name}"), "").await;
+            assert_eq!(answer.status, 200, "{name} is not in the table of page.rs");
+            assert_eq!(answer.body, std::fs::read(entry.path()).unwrap(), "{name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_sound_is_served_whole_in_part_or_not_again() {
+    let relay = Running::start().await;
+    let (_, welcome) = relay.player("one").await;
+    let sound = welcome.sounds.iter().find(|sound| sound.name == "click").unwrap();
+    let path = format!("/sounds/{}", sound.hash);
+    let etag = format!("\"{}\"", sound.hash);
+
+    let whole = relay.get(&path, "").await;
+    assert_eq!((whole.status, whole.body.len() as u64), (200, sound.bytes));
+    assert_eq!(whole.header("Content-Type"), Some("audio/wav"));
+    assert_eq!(whole.header("ETag"), Some(etag.as_str()));
+    assert_eq!(whole.header("Accept-Ranges"), Some("bytes"));
+    assert_eq!(whole.header("Cache-Control"), Some("public, max-age=31536000, immutable"));
+    assert!(whole.body.starts_with(b"RIFF"));
+
+    let unchanged = relay.get(&path, &format!("If-None-Match: W/\"x\", {etag}\r\n")).await;
+    assert_eq!((unchanged.status, unchanged.body.len()), (304, 0));
+    assert_eq!(unchanged.header("ETag"), Some(etag.as_str()));
+    assert_eq!(relay.get(&path, "If-None-Match: \"other\"\r\n").await.status, 200);
+
+    let part = relay.get(&path, "Range: bytes=8-11\r\n").await;
+    assert_eq!((part.status, part.body.as_slice()), (206, &b"WAVE"[..]));
+    let said = format!("bytes 8-11/{}", sound.bytes);
+    assert_eq!(part.header("Content-Range"), Some(said.as_str()));
+    let beyond = relay.get(&path, &format!("Range: bytes={}-\r\n", sound.bytes)).await;
+    assert_eq!(beyond.status, 416);
+    let said = format!("bytes */{}", sound.bytes);
+    assert_eq!(beyond.header("Content-Range"), Some(said.as_str()));
+    let of_another = relay.get(&path, "Range: bytes=8-11\r\nIf-Range: \"other\"\r\n").await;
+    assert_eq!(of_another.status, 200);
+
+    let head = request(relay.address, &format!("HEAD {path} HTTP/1.1\r\n")).await;
+    assert_eq!((head.status, head.body.len()), (200, 0));
+    assert_eq!(head.header("Content-Length"), Some(sound.bytes.to_string().as_str()));
+}
+
+#[tokio::test]
+async fn nothing_leads_out_of_the_bank() {
+    let relay = Running::start().await;
+    for path in [
+        "/sounds/",
+        "/sounds/click",
+        "/sounds/click.wav",
+        "/sounds/../Cargo.toml",
+        "/sounds/..%2f..%2fetc%2fpasswd",
+        "/../../../../etc/passwd",
+        "/%2e%2e/%2e%2e/etc/passwd",
+        "//etc/passwd",
+        "/page/index.html",
+        "/nothing",
+    ] {
+        assert_eq!(relay.get(path, "").await.status, 404, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn only_reading_is_allowed() {
+    let relay = Running::start().await;
+    for method in ["POST", "PUT", "DELETE", "OPTIONS"] {
+        let answer = request(relay.address, &format!("{method} / HTTP/1.1\r\n")).await;
+        assert_eq!((answer.status, answer.header("Allow")), (405, Some("GET, HEAD")), "{method}");
+    }
+}
+
+#[tokio::test]
+async fn health_is_told_as_json() {
+    let relay = Running::start().await;
+    let (_player, welcome) = relay.player("one").await;
+    let health = relay.health().await;
+    assert_eq!(health["status"], "ok");
+    assert_eq!(health["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(health["epoch"], welcome.epoch.to_string());
+    assert!(health["uptime_micros"].as_u64().unwrap() >= welcome.now.as_micros());
+    assert_eq!(health["total"], 1);
+    assert_eq!(health["clients"][0]["name"], "one");
+    assert_eq!(health["lead_micros"], welcome.lead_micros);
+}
+
+#[tokio::test]
+async fn a_folder_of_sounds_is_served_and_what_is_broken_in_it_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let click = &downbeat_samples::EMBEDDED[0];
+    let write = |name: &str, content: &[u8]| {
+        std::fs::write(folder.path().join(name), content).unwrap();
+    };
+    write("b.wav", click.wav);
+    write("A loud one.WAV", click.wav);
+    write("truncated.wav", &click.wav[..20]);
+    write("empty.wav", b"");
+    write("notes.txt", b"not a sound");
+    std::fs::create_dir(folder.path().join("folder.wav")).unwrap();
+    #[cfg(unix)]
+    {
+        let outside = tempfile::tempdir().unwrap();
+        std::fs::write(outside.path().join("secret.wav"), click.wav).unwrap();
+        let link = folder.path().join("link.wav");
+        std::os::unix::fs::symlink(outside.path().join("secret.wav"), link).unwrap();
+        serve_and_check(folder.path()).await;
+    }
+    #[cfg(not(unix))]
+    serve_and_check(folder.path()).await;
+}
+
+async fn serve_and_check(folder: &std::path::Path) {
+    let samples = Some(folder.to_owned());
+    let relay = Running::with(Config { samples, ..Config::default() }).await;
+    let (_, welcome) = relay.player("one").await;
+    let names: Vec<_> = welcome.sounds.iter().map(|sound| sound.name.as_str()).collect();
+    assert_eq!(names, ["A loud one", "b"]);
+    assert_eq!(welcome.default_sound, "A loud one", "there is no click");
+    for sound in &welcome.sounds {
+        assert_eq!(relay.get(&format!("/sounds/{}", sound.hash), "").await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn an_empty_bank_still_serves_the_seeds_wire() {
+    let folder = tempfile::tempdir().unwrap();
+    let samples = Some(folder.path().to_owned());
+    let relay = Running::with(Config { samples, ..Config::default() }).await;
+    let mut plain = relay.plain().await;
+    let (mut player, welcome) = relay.player("one").await;
+    assert_eq!(welcome.sounds, []);
+    plain.bang().await;
+    assert!(plain.hear().await.is_some());
+    player.say(common::bang("click")).await;
+    assert!(matches!(player.hear().await, downbeat_protocol::RelayToClient::Error(_)));
+}

@@ -1,0 +1,225 @@
+//! The program: its first line, its end, and how it says no.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what is unexpected fails the test")]
+
+mod common;
+
+use std::{
+    io::{BufRead as _, BufReader, Read},
+    net::{SocketAddr, TcpListener},
+    process::{Child, Command, Stdio},
+};
+
+use common::{DEADLINE, request, within};
+
+fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_downbeat-relay"));
+    // What the one who runs the tests has set must not decide them.
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("DOWNBEAT_") {
+            command.env_remove(name);
+        }
+    }
+    command.env("XDG_CONFIG_HOME", env!("CARGO_TARGET_TMPDIR"));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// The program, ended when the test is.
+struct Relay(Child);
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Relay {
+    /// Starts it and reads its first line.
+    async fn start(mut command: Command) -> (Self, SocketAddr) {
+        let mut relay = Self(command.spawn().unwrap());
+        let stdout = relay.0.stdout.take().unwrap();
+        let line = line_where(stdout, |_| true).await;
+        let address = line.strip_prefix("Server started: http://").expect(&line);
+        (relay, address.parse().unwrap())
+    }
+
+    fn stderr(&mut self) -> String {
+        let mut text = String::new();
+        self.0.stderr.as_mut().unwrap().read_to_string(&mut text).unwrap();
+        text
+    }
+
+    /// How it ended, within the deadline.
+    async fn ended(&mut self) -> std::process::ExitStatus {
+        within(async {
+            loop {
+                if let Some(status) = self.0.try_wait().unwrap() {
+                    return status;
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+        })
+        .await
+    }
+}
+
+/// The first line of `output` of which `what` is true, within the deadline. If there is none, the
+/// program is ended with the test, and with it the thread that reads.
+async fn line_where(output: impl Read + Send + 'static, what: fn(&str) -> bool) -> String {
+    let found = tokio::task::spawn_blocking(move || {
+        BufReader::new(output).lines().map(Result::unwrap).find(|line| what(line))
+    });
+    within(found).await.unwrap().expect("it ended before it said so")
+}
+
+/// What it says on stderr when started like this, where it must refuse.
+fn refusal(arguments: &[&str]) -> String {
+    let output = program().args(arguments).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    let said: Vec<_> = stderr.lines().filter(|line| line.starts_with("downbeat-relay: ")).collect();
+    assert_eq!(said.len(), 1, "one line, please: {stderr}");
+    assert_eq!(output.stdout, b"");
+    said[0].to_owned()
+}
+
+#[test]
+fn what_it_cannot_do_is_said_in_one_line_that_names_it() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let said = refusal(&["--listen", &address]);
+    assert!(said.contains(&address) && said.contains("in use") && said.contains("--listen"));
+
+    let said = refusal(&["--listen", "nonsense"]);
+    assert!(said.contains("'nonsense'") && said.contains("ADDR:PORT"), "{said}");
+    let said = refusal(&["--listen", "192.0.2.77:0"]);
+    assert!(said.contains("192.0.2.77") && said.contains("no such address"), "{said}");
+    let said = refusal(&["--samples", "no/such/folder", "--listen", "127.0.0.1:0"]);
+    assert!(said.contains("no/such/folder"), "{said}");
+    let said = refusal(&["--samples", file!(), "--listen", "127.0.0.1:0"]);
+    assert!(said.contains(file!()), "{said}");
+    let said = refusal(&["--least-lead-ms", "9", "--most-lead-ms", "8"]);
+    assert!(said.contains("--least-lead-ms 9"), "{said}");
+    assert!(refusal(&["--most-lead-ms", "soon"]).contains("'soon'"));
+    assert!(refusal(&["--log", "loud"]).contains("'loud'"));
+    assert!(refusal(&["--louder"]).contains("--louder"));
+}
+
+#[tokio::test]
+async fn settings_come_from_the_environment_too() {
+    let mut command = program();
+    command.env("DOWNBEAT_LISTEN", "127.0.0.1:0");
+    let (_relay, address) = Relay::start(command).await;
+    assert!(address.ip().is_loopback() && address.port() != 0);
+
+    let mut command = program();
+    let output = command.env("DOWNBEAT_LISTEN", "here").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("'here'"));
+}
+
+#[tokio::test]
+async fn the_first_line_names_this_machine_when_it_listens_everywhere() {
+    let mut command = program();
+    command.args(["--listen", "0.0.0.0:0"]);
+    let (_relay, address) = Relay::start(command).await;
+    assert_eq!(address.ip().to_string(), "127.0.0.1");
+}
+
+#[tokio::test]
+async fn broken_files_are_named_and_the_rest_is_served() {
+    let folder = tempfile::tempdir().unwrap();
+    let click = downbeat_samples::EMBEDDED[0].wav;
+    std::fs::write(folder.path().join("good.wav"), click).unwrap();
+    std::fs::write(folder.path().join("bad.wav"), b"RIFF").unwrap();
+    let mut command = program();
+    command.args(["--listen", "127.0.0.1:0", "--samples"]).arg(folder.path());
+    let (mut relay, address) = Relay::start(command).await;
+    let health = request(address, "GET /healthz HTTP/1.1\r\n").await;
+    assert_eq!(serde_json::from_slice::<serde_json::Value>(&health.body).unwrap()["sounds"], 1);
+    relay.0.kill().unwrap();
+    let said = relay.stderr();
+    let line = said.lines().find(|line| line.contains("bad.wav")).expect(&said);
+    assert!(line.contains("cannot be played"), "{line}");
+    assert!(!said.contains("good.wav"));
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::time::Instant;
+
+    use futures_util::StreamExt as _;
+    use tokio::net::TcpStream;
+    use tokio_tungstenite::{connect_async, tungstenite::Message};
+
+    use super::*;
+
+    fn signal(relay: &Relay, name: &str) {
+        let pid = relay.0.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+    }
+
+    #[tokio::test]
+    async fn told_to_end_it_says_goodbye_to_everyone_and_exits_with_0() {
+        for name in ["TERM", "INT"] {
+            let mut command = program();
+            command.args(["--listen", "127.0.0.1:0"]);
+            let (mut relay, address) = Relay::start(command).await;
+            let url = format!("ws://{address}/");
+            let mut client = within(connect_async(&url)).await.unwrap().0;
+            // One that never reads and never answers must not keep it.
+            let _deaf = common::Raw::open(address, "", b"").await;
+            // Nor one that is in the middle of a request.
+            let _slow = TcpStream::connect(address).await.unwrap();
+
+            let started = Instant::now();
+            signal(&relay, name);
+            let Some(Ok(Message::Close(Some(close)))) = within(client.next()).await else {
+                panic!("not a goodbye");
+            };
+            assert_eq!(u16::from(close.code), 1001);
+            assert_eq!(relay.ended().await.code(), Some(0), "SIG{name}");
+            assert!(started.elapsed().as_secs() < 5 && started.elapsed() < DEADLINE);
+        }
+    }
+
+    #[tokio::test]
+    async fn it_survives_running_out_of_file_descriptors() {
+        let mut command = Command::new("sh");
+        let relay = env!("CARGO_BIN_EXE_downbeat-relay");
+        command.args(["-c", "ulimit -n 40 && exec \"$0\" --listen 127.0.0.1:0", relay]);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let (mut relay, address) = Relay::start(command).await;
+        let mut held = Vec::new();
+        for _ in 0..60 {
+            held.push(within(TcpStream::connect(address)).await.unwrap());
+        }
+        let stderr = relay.0.stderr.take().unwrap();
+        line_where(stderr, |line| line.contains("cannot accept a connection")).await;
+        drop(held);
+        let answer = request(address, "GET /healthz HTTP/1.1\r\n").await;
+        assert_eq!(answer.status, 200);
+        signal(&relay, "TERM");
+        assert_eq!(relay.ended().await.code(), Some(0));
+    }
+
+    #[tokio::test]
+    async fn what_clients_say_reaches_the_log_without_control_characters() {
+        let mut command = program();
+        command.args(["--listen", "127.0.0.1:0", "--log", "trace"]);
+        let (mut relay, address) = Relay::start(command).await;
+        let hello = br#"{"type":"hello","name":"a\u001b[2Jb","kind":"page","client":"x\u001b\ny"}"#;
+        let protocol = "Sec-WebSocket-Protocol: downbeat.v1\r\n";
+        let early = common::masked(0x81, hello);
+        let mut raw = common::Raw::open(address, protocol, &early).await;
+        raw.frame().await;
+        raw.write(&common::masked(0x81, br#"{"type":"\u001b]0;x"}"#)).await;
+        raw.frame().await;
+        signal(&relay, "TERM");
+        relay.ended().await;
+        let said = relay.stderr();
+        assert!(said.contains("name=a[2Jb"), "{said}");
+        assert!(said.chars().all(|c| c == '\n' || !c.is_control()), "{said:?}");
+    }
+}
