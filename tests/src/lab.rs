@@ -209,11 +209,11 @@ pub fn wait_until_ready(player: &Process) -> Result<()> {
                     line.from == From::Stdout && begins.iter().any(|b| line.text.starts_with(b))
                 })
             };
-            let greeted = last(&["Connected", "Talking to a plain relay"])?;
-            let output = last(&["Output: "])?;
-            let ready = Some(greeted) > last(&["Lost the relay"])
-                && Some(output) > last(&["No output"])
-                && last(&["Ready: "])? > greeted;
+            // Nothing comes before everything: a player that never lost its relay has not lost it.
+            let greeted = last(&["Connected", "Talking to a plain relay"]);
+            let ready = greeted > last(&["Lost the relay"])
+                && last(&["Output: "]) > last(&["No output"])
+                && last(&["Ready: "]) > greeted;
             ready.then_some(())
         })
         .context("waiting until a player is ready")

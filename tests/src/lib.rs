@@ -17,4 +17,5 @@ pub mod recorder;
 pub mod relay;
 pub mod seed;
 pub mod tools;
+pub mod wav;
 pub mod window;

@@ -101,6 +101,8 @@ impl Relay {
 pub fn relay_command() -> Result<Command> {
     let mut command = Command::new(binary("downbeat-relay")?);
     forget_settings(&mut command);
+    // Nor is the user's own settings file to be found.
+    command.env("XDG_CONFIG_HOME", "/nonexistent");
     Ok(command)
 }
 

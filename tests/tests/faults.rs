@@ -1,0 +1,145 @@
+//! What goes wrong in a room, and that it goes on.
+
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result};
+use downbeat_protocol::ClientKind;
+use downbeat_tests::{
+    client::Modern,
+    lab::{Lab, wait_until_ready},
+    process::From,
+    relay::Relay,
+    wav,
+};
+
+const GAP: Duration = Duration::from_millis(250);
+
+/// The longest that a player may wait before it tries again.
+const LONGEST_BACK_OFF: Duration = Duration::from_secs(5);
+
+#[test]
+fn a_relay_that_was_killed_comes_back_to_its_players() -> Result<()> {
+    let lab = Lab::open(3)?;
+    let mut relay = Relay::start()?;
+    let url = relay.ws_url();
+    let players = (0..3).map(|machine| lab.play(machine, &url)).collect::<Result<Vec<_>>>()?;
+    let take = lab.record();
+    lab.bang(&url, &["--count", "2", "--every", "300"])?;
+    take.wait_for_onsets(&[0, 1, 2], 2)?;
+    assert_eq!(take.stop()?.onset_counts(), [2, 2, 2]);
+
+    relay.kill()?;
+    for player in &players {
+        player.wait_for("Lost the relay")?;
+    }
+    let take = lab.record();
+    let back = Instant::now();
+    relay.restart()?;
+    for player in &players {
+        wait_until_ready(player)?;
+    }
+    let away = back.elapsed();
+    let most = LONGEST_BACK_OFF + Duration::from_secs(5);
+    assert!(away < most, "the players took {away:?} to come back");
+    // Nothing of before the crash is played again.
+    take.wait(Duration::from_millis(500))?;
+    assert_eq!(take.stop()?.onset_counts(), [0, 0, 0]);
+
+    let take = lab.record();
+    lab.bang(&url, &["--count", "2", "--every", "300"])?;
+    take.wait_for_onsets(&[0, 1, 2], 2)?;
+    assert_eq!(take.stop()?.onset_counts(), [2, 2, 2]);
+    Ok(())
+}
+
+#[test]
+fn a_card_that_is_pulled_out_and_plugged_in_sounds_again() -> Result<()> {
+    let mut lab = Lab::open(2)?;
+    let relay = Relay::start()?;
+    let url = relay.ws_url();
+    let players = (0..2).map(|machine| lab.play(machine, &url)).collect::<Result<Vec<_>>>()?;
+    let bang = |lab: &Lab, expected: [usize; 2]| -> Result<()> {
+        let take = lab.record();
+        lab.bang(&url, &[])?;
+        take.wait_for_onsets(&[0], expected[0])?;
+        take.wait_for_onsets(&[1], expected[1])?;
+        take.wait(GAP)?;
+        assert_eq!(take.stop()?.onset_counts(), expected);
+        Ok(())
+    };
+    bang(&lab, [1, 1])?;
+
+    let mark = players[0].mark();
+    lab.unplug(0)?;
+    // It notices, says so or takes another output, and the others play on.
+    players[0].wait_for_line(mark, Duration::from_secs(15), |from, line| {
+        from == From::Stdout && (line.starts_with("No output") || line.starts_with("Output: "))
+    })?;
+    bang(&lab, [0, 1])?;
+
+    let mark = players[0].mark();
+    lab.plug(0)?;
+    players[0].wait_for_after(mark, &format!("Output: {}", Lab::card_description(0)))?;
+    bang(&lab, [1, 1])
+}
+
+#[test]
+fn a_player_without_an_output_waits_for_one() -> Result<()> {
+    let mut lab = Lab::open(1)?;
+    let relay = Relay::start()?;
+    lab.unplug(0)?;
+    let player = lab.start_play(0, &relay.ws_url())?;
+    player.wait_for("Connected")?;
+    player.wait_for("No output")?;
+    let mark = player.mark();
+    lab.plug(0)?;
+    player.wait_for_after(mark, &format!("Output: {}", Lab::card_description(0)))?;
+    wait_until_ready(&player)?;
+    let take = lab.record();
+    lab.bang(&relay.ws_url(), &[])?;
+    take.wait_for_onsets(&[0], 1)?;
+    assert_eq!(take.stop()?.onset_counts(), [1]);
+    Ok(())
+}
+
+#[test]
+fn broken_files_are_named_and_the_rest_is_served() -> Result<()> {
+    let folder = tempfile::tempdir().context("making a folder of sounds")?;
+    let broken = wav::write_broken(folder.path())?;
+    wav::write_good(&folder.path().join("good.wav"))?;
+    std::fs::write(folder.path().join("notes.txt"), "not meant to be a sound")?;
+    let relay = Relay::start_with(&[Path::new("--samples"), folder.path()])?;
+    let client = Modern::connect(&relay.ws_url(), "remote", ClientKind::Remote)?;
+    let served: Vec<_> = client.welcome.sounds.iter().map(|sound| sound.name.as_str()).collect();
+    assert_eq!(served, ["good"]);
+    assert_eq!(client.welcome.default_sound, "good");
+    drop(client);
+
+    let mut relay = relay;
+    let said = relay.process().lines(From::Stderr);
+    for name in broken {
+        let about = said.iter().filter(|line| line.contains(name)).count();
+        assert_eq!(about, 1, "{name} is to be named once in {said:#?}");
+    }
+    assert!(!said.iter().any(|line| line.contains("notes.txt")), "{said:#?}");
+    Ok(())
+}
+
+#[test]
+fn players_sound_the_files_of_the_relays_own_folder() -> Result<()> {
+    let folder = tempfile::tempdir().context("making a folder of sounds")?;
+    wav::write_broken(folder.path())?;
+    wav::write_good(&folder.path().join("own.wav"))?;
+    let lab = Lab::open(1)?;
+    let relay = Relay::start_with(&[Path::new("--samples"), folder.path()])?;
+    let url = relay.ws_url();
+    let _player = lab.play(0, &url)?;
+    let take = lab.record();
+    lab.bang(&url, &["--sound", "own"])?;
+    take.wait_for_onsets(&[0], 1)?;
+    assert_eq!(take.stop()?.onset_counts(), [1]);
+    Ok(())
+}

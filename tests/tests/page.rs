@@ -1,0 +1,90 @@
+//! The page in a real browser: tapped, clicked and heard.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use downbeat_tests::{browser::Browser, lab::Lab, relay::Relay, tools::pictures_folder};
+
+/// The card that the browser plays through.
+const BROWSER: usize = 0;
+/// The card of the desktop player.
+const DESKTOP: usize = 1;
+
+const GAP: Duration = Duration::from_millis(250);
+
+/// Opens the page as a phone shows it, and taps it awake.
+fn join(lab: &Lab, relay: &Relay) -> Result<Browser> {
+    let browser = Browser::open(|program| lab.command_on(BROWSER, program), 390, 844)?;
+    browser.be_phone(390, 844)?;
+    browser.go(&relay.http_url())?;
+    browser.click("#start")?;
+    browser.wait_for("#state[data-state=connected]")?;
+    Ok(browser)
+}
+
+fn picture(browser: &Browser, name: &str) -> Result<()> {
+    pictures_folder()?.map_or(Ok(()), |folder| browser.picture(&folder.join(name)))
+}
+
+/// How many triggers the page says it has heard.
+fn heard(browser: &Browser) -> Result<u64> {
+    let value = browser.run("return document.querySelector('#bang').dataset.heard")?;
+    value.as_str().and_then(|n| n.parse().ok()).with_context(|| format!("data-heard is {value}"))
+}
+
+#[test]
+fn the_page_sounds_from_its_own_bang_by_click_and_by_key() -> Result<()> {
+    let lab = Lab::open(1)?;
+    let relay = Relay::start()?;
+    let browser = join(&lab, &relay)?;
+    let take = lab.record();
+    browser.click("#bang")?;
+    take.wait_for_onsets(&[BROWSER], 1)?;
+    picture(&browser, "page-phone.png")?;
+    take.wait(GAP)?;
+    browser.press(' ')?;
+    take.wait_for_onsets(&[BROWSER], 2)?;
+    take.wait(GAP)?;
+    browser.press('\u{e007}')?; // Enter
+    take.wait_for_onsets(&[BROWSER], 3)?;
+    take.wait(GAP)?;
+    assert_eq!(take.stop()?.onset_counts(), [3]);
+    assert_eq!(heard(&browser)?, 3);
+    Ok(())
+}
+
+#[test]
+fn the_page_and_a_desktop_player_sound_from_each_others_bangs() -> Result<()> {
+    let lab = Lab::open(2)?;
+    let relay = Relay::start()?;
+    let url = relay.ws_url();
+    let _player = lab.play(DESKTOP, &url)?;
+    let browser = join(&lab, &relay)?;
+    let take = lab.record();
+    browser.click("#bang")?;
+    take.wait_for_onsets(&[BROWSER, DESKTOP], 1)?;
+    take.wait(GAP)?;
+    lab.bang(&url, &[])?;
+    take.wait_for_onsets(&[BROWSER, DESKTOP], 2)?;
+    assert_eq!(take.stop()?.onset_counts(), [2, 2]);
+
+    // Each is told of the other by name.
+    let roster = browser.run("return document.querySelector('#roster').textContent")?;
+    let roster = roster.as_str().context("the roster is text")?;
+    assert!(roster.contains(&Lab::machine_name(DESKTOP)), "{roster:?}");
+    picture(&browser, "page-phone-room.png")?;
+    Ok(())
+}
+
+#[test]
+fn the_page_needs_nothing_from_elsewhere() -> Result<()> {
+    let lab = Lab::open(1)?;
+    let relay = Relay::start()?;
+    let browser = join(&lab, &relay)?;
+    let elsewhere = browser.run(
+        "return performance.getEntriesByType('resource').map(entry => entry.name)
+            .filter(name => !name.startsWith(location.origin))",
+    )?;
+    assert_eq!(elsewhere, serde_json::json!([]));
+    Ok(())
+}
