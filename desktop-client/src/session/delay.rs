@@ -25,7 +25,7 @@ const BINS: usize = 137;
 /// messages leave the two minutes that it looks back on. Memory is constant: a histogram a slot.
 #[derive(Clone, Debug)]
 pub struct DelayTail {
-    slots: [Slot; SLOTS],
+    slots: Vec<Slot>,
     /// Counts slots of local time since its origin; the newest is at this index modulo [`SLOTS`].
     newest: i64,
 }
@@ -50,7 +50,7 @@ impl DelayTail {
     /// Has seen nothing.
     #[must_use]
     pub fn new() -> Self {
-        Self { slots: [Slot::EMPTY; SLOTS], newest: i64::MIN }
+        Self { slots: vec![Slot::EMPTY; SLOTS], newest: i64::MIN }
     }
 
     /// Takes in a message that took `micros` from the relay to here, as the clock estimate has it.
