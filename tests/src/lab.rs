@@ -5,7 +5,11 @@
 //! all, and what differs between two channels is what differs between two players. One lab stands at
 //! a time on this machine, whichever process opened it: two would disturb each other's timing.
 
-use std::{fs::File, path::Path, process::Command};
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
@@ -124,6 +128,12 @@ impl Lab {
         set_environment(&mut command, self.folder.path());
         run(command.args(arguments))
             .with_context(|| format!("PulseAudio printed:\n{}", self.server.transcript()))
+    }
+
+    /// The file that PulseAudio listens at.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        socket(self.folder.path())
     }
 
     /// A command whose sound goes to the room, and whose home is the lab's: settings and caches of
@@ -248,13 +258,12 @@ fn start_server(folder: &Path, machines: usize) -> Result<Process> {
              channel_map={map} norewinds=1"
         ),
     );
-    let socket = folder.join("native");
     // Loaded last: who can connect finds everything else there.
     load(
         &mut command,
         &format!(
             "module-native-protocol-unix socket={} auth-anonymous=1 auth-cookie-enabled=0",
-            socket.display()
+            socket(folder).display()
         ),
     );
     let server = Process::spawn("pulseaudio", command)?;
@@ -281,11 +290,16 @@ fn wait_for_server(server: &Process, folder: &Path) -> Result<()> {
     }
 }
 
+fn socket(folder: &Path) -> PathBuf {
+    // Not "pulse": PulseAudio makes a folder of that name for itself.
+    folder.join("native")
+}
+
 fn set_environment(command: &mut Command, folder: &Path) {
     forget_settings(command);
     command.env("HOME", folder.join("home"));
     command.env("XDG_RUNTIME_DIR", folder);
-    command.env("PULSE_SERVER", format!("unix:{}", folder.join("native").display()));
+    command.env("PULSE_SERVER", format!("unix:{}", socket(folder).display()));
     for variable in [
         "DISPLAY",
         "WAYLAND_DISPLAY",

@@ -10,7 +10,7 @@ use downbeat_protocol::ClientKind;
 use downbeat_tests::{
     client::Modern,
     lab::{Lab, wait_until_ready},
-    process::From,
+    process::{From, Process},
     relay::Relay,
     wav,
 };
@@ -87,19 +87,22 @@ fn a_card_that_is_pulled_out_and_plugged_in_sounds_again() -> Result<()> {
 }
 
 #[test]
-fn a_player_without_an_output_waits_for_one() -> Result<()> {
-    let mut lab = Lab::open(1)?;
+fn a_player_without_a_sound_system_waits_for_one() -> Result<()> {
+    let lab = Lab::open(1)?;
     let relay = Relay::start()?;
-    lab.unplug(0)?;
-    let player = lab.start_play(0, &relay.ws_url())?;
+    let folder = tempfile::tempdir()?;
+    let later = folder.path().join("pulseaudio");
+    let mut command = lab.downbeat()?;
+    command.args(["play", &relay.ws_url(), "--device", &Lab::card_description(0)]);
+    command.env("PULSE_SERVER", format!("unix:{}", later.display()));
+    let player = Process::spawn("downbeat play without a sound system", command)?;
     player.wait_for("Connected")?;
     player.wait_for("No output")?;
-    let mark = player.mark();
-    lab.plug(0)?;
-    player.wait_for_after(mark, &format!("Output: {}", Lab::card_description(0)))?;
+    std::os::unix::fs::symlink(lab.socket(), &later)?;
+    player.wait_for(&format!("Output: {}", Lab::card_description(0)))?;
     wait_until_ready(&player)?;
     let take = lab.record();
-    lab.bang(&relay.ws_url(), &[])?;
+    lab.bang(&relay.ws_url(), &["--sound", "kick"])?;
     take.wait_for_onsets(&[0], 1)?;
     assert_eq!(take.stop()?.onset_counts(), [1]);
     Ok(())

@@ -12,7 +12,16 @@ const BROWSER: usize = 0;
 /// The card of the desktop player.
 const DESKTOP: usize = 1;
 
-const GAP: Duration = Duration::from_millis(250);
+/// The keys, as `WebDriver` encodes those that are no characters.
+const SPACE: char = '\u{e00d}';
+const ENTER: char = '\u{e007}';
+
+/// What is banged: half a second, so that a browser which is late by a few milliseconds, and joins
+/// the sound in the middle, is still heard.
+const SOUND: &str = "kick";
+
+/// Longer than that sound.
+const GAP: Duration = Duration::from_millis(800);
 
 /// Opens the page as a phone shows it, taps it awake, and waits until these channels sound.
 fn join(lab: &Lab, relay: &Relay, channels: &[usize]) -> Result<Browser> {
@@ -22,11 +31,18 @@ fn join(lab: &Lab, relay: &Relay, channels: &[usize]) -> Result<Browser> {
     browser.click("#start")?;
     browser.wait_for("#state[data-state=connected]")?;
     wait_until_ready(lab, relay, channels)?;
+    browser.click(&format!("#sound label[data-sound={SOUND}]:not(.missing)"))?;
     Ok(browser)
 }
 
 fn picture(browser: &Browser, name: &str) -> Result<()> {
     pictures_folder()?.map_or(Ok(()), |folder| browser.picture(&folder.join(name)))
+}
+
+/// All that the page shows, for errors.
+fn shown(browser: &Browser) -> String {
+    let text = browser.run("return document.querySelector('#page').innerText");
+    format!("the page shows {text:?}, and has heard {:?}", heard(browser))
 }
 
 /// How many triggers the page says it has heard.
@@ -43,14 +59,14 @@ fn the_page_sounds_from_its_own_bang_by_click_and_by_key() -> Result<()> {
     let before = heard(&browser)?;
     let take = lab.record();
     browser.click("#bang")?;
-    take.wait_for_onsets(&[BROWSER], 1)?;
+    take.wait_for_onsets(&[BROWSER], 1).with_context(|| shown(&browser))?;
     picture(&browser, "page-phone.png")?;
     take.wait(GAP)?;
-    browser.press(' ')?;
-    take.wait_for_onsets(&[BROWSER], 2)?;
+    browser.press(SPACE)?;
+    take.wait_for_onsets(&[BROWSER], 2).with_context(|| shown(&browser))?;
     take.wait(GAP)?;
-    browser.press('\u{e007}')?; // Enter
-    take.wait_for_onsets(&[BROWSER], 3)?;
+    browser.press(ENTER)?;
+    take.wait_for_onsets(&[BROWSER], 3).with_context(|| shown(&browser))?;
     take.wait(GAP)?;
     assert_eq!(take.stop()?.onset_counts(), [3]);
     assert_eq!(heard(&browser)? - before, 3);
@@ -66,10 +82,10 @@ fn the_page_and_a_desktop_player_sound_from_each_others_bangs() -> Result<()> {
     let browser = join(&lab, &relay, &[BROWSER, DESKTOP])?;
     let take = lab.record();
     browser.click("#bang")?;
-    take.wait_for_onsets(&[BROWSER, DESKTOP], 1)?;
+    take.wait_for_onsets(&[BROWSER, DESKTOP], 1).with_context(|| shown(&browser))?;
     take.wait(GAP)?;
-    lab.bang(&url, &[])?;
-    take.wait_for_onsets(&[BROWSER, DESKTOP], 2)?;
+    lab.bang(&url, &["--sound", SOUND])?;
+    take.wait_for_onsets(&[BROWSER, DESKTOP], 2).with_context(|| shown(&browser))?;
     assert_eq!(take.stop()?.onset_counts(), [2, 2]);
 
     // Each is told of the other by name.
