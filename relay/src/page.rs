@@ -38,6 +38,7 @@ const FILES: &[(&str, &str, &[u8])] = files! {
     "/main.js"       JS   "main.js"
     "/audio.js"      JS   "audio.js"
     "/bank.js"       JS   "bank.js"
+    "/clock.js"      JS   "clock.js"
     "/connection.js" JS   "connection.js"
     "/lead.js"       JS   "lead.js"
     "/player.js"     JS   "player.js"
