@@ -96,8 +96,8 @@ impl Rig {
     }
 
     fn sound(&mut self) -> SoundBuffer {
-        let channels = self.random.u16(1..=8);
-        let frames = self.random.usize(0..6_000);
+        let channels = [1, 1, 2, 8][self.random.usize(0..4)];
+        let frames = self.random.usize(0..20_000);
         SoundBuffer::new(vec![0.5; frames * usize::from(channels)], channels, 48_000)
     }
 }
