@@ -1,6 +1,7 @@
 //! The device thread on a real PulseAudio, a private one: two outputs on the two channels of one
 //! sink sound together in a recording of it, and devices may go and come back.
 #![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, clippy::expect_used)] // Helpers of a test may fail it.
 
 use std::io::Read as _;
 use std::process::{Child, Command, Stdio};
