@@ -75,6 +75,7 @@ impl Browser {
         let wanted = json!({
             "capabilities": { "alwaysMatch": {
                 "goog:chromeOptions": { "binary": tool("chromium")?, "args": flags },
+                "goog:loggingPrefs": { "browser": "ALL" },
             } }
         });
         let url = format!("http://127.0.0.1:{port}/session");
@@ -108,7 +109,7 @@ impl Browser {
     /// Waits for an element that `selector`, in CSS, finds; returns the name that `WebDriver` gives it.
     ///
     /// # Errors
-    /// If there is none in time; the error holds the page.
+    /// If there is none in time; the error holds the page and what it said on its console.
     pub fn wait_for(&self, selector: &str) -> Result<String> {
         let deadline = Instant::now() + PATIENCE;
         let query = json!({ "using": "css selector", "value": selector });
@@ -120,8 +121,10 @@ impl Browser {
             }
             if Instant::now() > deadline {
                 let page = self.run("return document.documentElement.outerHTML")?;
+                let page = page.as_str().unwrap_or("?");
+                let console = self.session.post("se/log", &json!({ "type": "browser" }))?;
                 return found.map(|_| String::new()).with_context(|| {
-                    format!("{selector} is not on the page:\n{}", page.as_str().unwrap_or("?"))
+                    format!("{selector} is not on the page:\n{page}\nits console:\n{console:#}")
                 });
             }
             std::thread::sleep(Duration::from_millis(50));

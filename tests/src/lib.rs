@@ -15,6 +15,7 @@ pub mod onsets;
 pub mod process;
 pub mod recorder;
 pub mod relay;
+pub mod room;
 pub mod seed;
 pub mod tools;
 pub mod wav;

@@ -81,6 +81,26 @@ impl Screen {
         }
     }
 
+    /// Waits until the screen is no longer of one colour: what is shown on it has drawn itself, and
+    /// can be aimed at.
+    ///
+    /// # Errors
+    /// If it stays blank.
+    pub fn wait_until_drawn(&self) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let mut command = Command::new(tool("import")?);
+            command.args(["-display", &self.display, "-window", "root", "-format", "%k", "info:"]);
+            // The number of its colours.
+            if run(&mut command)? != "1" {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                bail!("the screen stays blank; Xvfb printed:\n{}", self.server.transcript());
+            }
+        }
+    }
+
     /// Where a window is.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use downbeat_tests::{
     onsets::{lags, spread},
     recorder::{RATE, Recording},
     relay::Relay,
+    room::wait_until_ready,
 };
 
 /// How far apart one bang may sound on two machines, in microseconds. It is far more than what is
@@ -36,6 +37,7 @@ fn ten_bangs_sound_ten_times_on_three_machines_together() -> Result<()> {
     let relay = Relay::start()?;
     let url = relay.ws_url();
     let _players = (0..3).map(|machine| lab.play(machine, &url)).collect::<Result<Vec<_>>>()?;
+    wait_until_ready(&lab, &relay, &[0, 1, 2])?;
 
     let take = lab.record();
     lab.bang(&url, &["--count", "10", "--every", "300"])?;

@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
-use downbeat_protocol::{ClientKind, ClientToRelay, RelayToClient, StopRequest, TriggerRequest};
+use anyhow::{Context, Result};
 use downbeat_tests::{
-    client::{Modern, connect_seed},
+    client::{Socket, connect_seed},
     lab::Lab,
     process::{From, PATIENCE, Process},
     relay::Relay,
+    room::{wait_for_silence, wait_until_ready},
     seed::SeedServer,
     tools::pictures_folder,
     window::{Screen, Window},
@@ -19,9 +19,6 @@ const BANG: (f64, f64) = (0.32, 0.36);
 
 const GAP: Duration = Duration::from_millis(250);
 
-/// A sound long enough to be joined whenever the window is ready for it.
-const LONG_SOUND: &str = "texture";
-
 /// Opens the window on a screen, with its sound on card 0.
 fn open(lab: &Lab, screen: &Screen, relay: &str) -> Result<(Process, Window)> {
     let mut command = lab.downbeat()?;
@@ -31,39 +28,8 @@ fn open(lab: &Lab, screen: &Screen, relay: &str) -> Result<(Process, Window)> {
     let window = screen
         .window("Downbeat")
         .with_context(|| format!("the program printed:\n{}", process.transcript()))?;
+    screen.wait_until_drawn()?;
     Ok((process, window))
-}
-
-/// Waits until the window sounds: a long sound is started, which it joins when it can, and ended
-/// when it is heard. The window itself tells nothing but what it shows.
-fn wait_until_it_sounds(lab: &Lab, relay: &Relay) -> Result<()> {
-    let mut remote = Modern::connect(&relay.ws_url(), "remote", ClientKind::Remote)?;
-    remote.wait_for(|message| match message {
-        RelayToClient::Roster(roster) => {
-            roster.clients.iter().any(|client| client.kind == ClientKind::Window).then_some(())
-        }
-        _ => None,
-    })?;
-    let take = lab.record();
-    let sound = Some(LONG_SOUND.to_owned());
-    remote.send(&ClientToRelay::Trigger(TriggerRequest { sound, ..TriggerRequest::default() }))?;
-    take.wait_for_onsets(&[0], 1)?;
-    remote.send(&ClientToRelay::Stop(StopRequest::default()))?;
-    remote.wait_for(|message| matches!(message, RelayToClient::Stop(_)).then_some(()))?;
-    wait_for_silence(lab)
-}
-
-/// Waits until nothing sounds on card 0 for a while.
-fn wait_for_silence(lab: &Lab) -> Result<()> {
-    let deadline = Instant::now() + PATIENCE;
-    while Instant::now() < deadline {
-        let take = lab.record();
-        take.wait(GAP)?;
-        if take.stop()?.peak(0) < 1e-4 {
-            return Ok(());
-        }
-    }
-    bail!("it does not fall silent")
 }
 
 fn picture(screen: &Screen, name: &str) -> Result<()> {
@@ -76,7 +42,7 @@ fn pointer_space_and_enter_bang_and_the_window_sounds() -> Result<()> {
     let screen = Screen::open(1024, 900)?;
     let relay = Relay::start()?;
     let (_process, window) = open(&lab, &screen, &relay.ws_url())?;
-    wait_until_it_sounds(&lab, &relay)?;
+    wait_until_ready(&lab, &relay, &[0])?;
 
     let take = lab.record();
     screen.click(&window, BANG.0, BANG.1)?;
@@ -99,7 +65,7 @@ fn the_smallest_window_bangs_too() -> Result<()> {
     let screen = Screen::open(1024, 900)?;
     let relay = Relay::start()?;
     let (_process, window) = open(&lab, &screen, &relay.ws_url())?;
-    wait_until_it_sounds(&lab, &relay)?;
+    wait_until_ready(&lab, &relay, &[0])?;
     screen.resize(&window, 480, 600)?;
     let take = lab.record();
     // One column: the bang is in the middle, above the sounds.
@@ -117,20 +83,36 @@ fn a_window_on_a_plain_relay_bangs_and_sounds() -> Result<()> {
     let server = SeedServer::start()?;
     let mut page = connect_seed(&server.ws_url())?;
     let (_process, window) = open(&lab, &screen, &server.ws_url())?;
-    // What it bangs reaches the tutorial's clients; it says hello first, and falls back.
-    server.process().wait_for(r#"message received {"type":"hello""#)?;
-    screen.click(&window, BANG.0, BANG.1)?;
-    let message = page.expect()?;
-    assert_eq!(message, tungstenite::Message::text("trigger-output"));
-    wait_for_silence(&lab)?;
-    // By now its bank is there: it was embedded.
+    // Nothing else tells when it has found out what it talks to and is ready to sound.
+    let deadline = Instant::now() + PATIENCE;
+    while lab_is_silent_after(&lab, &mut page)? {
+        assert!(Instant::now() < deadline, "it does not sound");
+    }
+    wait_for_silence(&lab, &[0])?;
+    picture(&screen, "window-plain.png")?;
+    page.drain()?;
+
     let take = lab.record();
     page.send_text("trigger-input")?;
     take.wait_for_onsets(&[0], 1)?;
-    picture(&screen, "window-plain.png")?;
+    assert_eq!(page.expect()?, tungstenite::Message::text("trigger-output"));
     take.wait(GAP)?;
-    assert_eq!(take.stop()?.onset_counts(), [1]);
+    // What it bangs reaches the tutorial's clients, and comes back to itself.
+    screen.click(&window, BANG.0, BANG.1)?;
+    take.wait_for_onsets(&[0], 2)?;
+    assert_eq!(page.expect()?, tungstenite::Message::text("trigger-output"));
+    take.wait(GAP)?;
+    assert_eq!(take.stop()?.onset_counts(), [2]);
+    assert_eq!(page.drain()?, []);
     Ok(())
+}
+
+/// Bangs once from a client of the seed's wire, and says whether nothing was heard of it.
+fn lab_is_silent_after(lab: &Lab, page: &mut Socket) -> Result<bool> {
+    let take = lab.record();
+    page.send_text("trigger-input")?;
+    take.wait(GAP)?;
+    Ok(take.stop()?.onsets(0).is_empty())
 }
 
 #[test]
