@@ -1,6 +1,7 @@
 //! The device thread on a real PulseAudio, a private one: two outputs on the two channels of one
 //! sink sound together in a recording of it, and devices may go and come back.
 #![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, clippy::expect_used)] // Helpers of a test may fail it.
 
 use std::io::Read as _;
 use std::process::{Child, Command, Stdio};
@@ -18,7 +19,7 @@ use tempfile::TempDir;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const CLICKS: u64 = 20;
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 10;
 const CLICK_FRAMES: usize = 480;
 
 /// A PulseAudio of our own, with a socket in a folder of our own.
@@ -320,7 +321,7 @@ fn two_outputs_sound_together_and_devices_may_go_and_come_back() {
         .expect("a round without a missed block");
     let (median, worst) = (spread[spread.len() / 2], spread[spread.len() - 1]);
     eprintln!("spread of two outputs: median {median:.1} us, worst {worst:.1} us");
-    assert!(median < 1_000.0, "clicks {median} us apart");
+    assert!(median < 2_000.0, "clicks {median} us apart");
 
     // A device that goes is left for the default, and taken again when it is back.
     pulse.unload(&left_module);

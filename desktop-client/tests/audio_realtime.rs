@@ -51,7 +51,7 @@ static ALLOCATOR: Counting = Counting;
 fn counted(work: impl FnOnce()) -> u32 {
     COUNT.set(Some(0));
     work();
-    COUNT.take().unwrap()
+    COUNT.take().unwrap_or_default()
 }
 
 struct Rig {
@@ -96,7 +96,7 @@ impl Rig {
     }
 
     fn sound(&mut self) -> SoundBuffer {
-        let channels = self.random.u16(1..=8);
+        let channels = [1, 1, 2, 8][self.random.usize(0..4)];
         let frames = self.random.usize(0..20_000);
         SoundBuffer::new(vec![0.5; frames * usize::from(channels)], channels, 48_000)
     }

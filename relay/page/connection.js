@@ -190,6 +190,7 @@ export class Connection {
     // Read again, as close to the sending as can be.
     const sent = Math.round(this.#machine.nowMillis() * 1000);
     if (!this.send({ type: 'probe', sent })) return;
+    this.#clock.probeSent(sent);
     this.#lastProbe = nowMillis;
     this.#unanswered += 1;
     this.#unansweredSince ??= nowMillis;

@@ -5,7 +5,7 @@
 
 import { AudioOutput } from './audio.js';
 import { Bank } from './bank.js';
-import { ClockEstimator } from './clock.js';
+import { ClockEstimator, tickMicros } from './clock.js';
 import { Connection } from './connection.js';
 import { DelayTail, changedMuch, leadNeed } from './lead.js';
 import { Player } from './player.js';
@@ -36,7 +36,7 @@ const nowMicros = () => performance.now() * 1000;
 class Page {
   #settings = loadSettings(browserStorage());
   #room = new Room(this.#settings.name);
-  #clock = new ClockEstimator();
+  #clock = new ClockEstimator(tickMicros(nowMicros));
   #tail = new DelayTail();
   #ui;
   #audio;
@@ -201,6 +201,10 @@ class Page {
       this.#tail.reset();
       this.#hadEstimate = false;
       this.#player.forget();
+    } else {
+      // Another connection may take another way through the network.
+      this.#clock.burst();
+      this.#tail.reset();
     }
     this.#player.resetCounts();
     this.#reported = null;

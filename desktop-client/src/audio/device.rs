@@ -42,6 +42,9 @@ const SCRATCH_FRAMES: usize = 1024;
 /// ALSA opens every device to ask what it can do.
 const SLOW_TO_LIST: [&str; 1] = ["ALSA"];
 
+/// ALSA's device that throws everything away, as fast as it gets it.
+const NOWHERE: &str = "null";
+
 /// An output device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeviceInfo {
@@ -111,6 +114,13 @@ impl Host {
         if let Some(host) = preferred.and_then(|id| cpal::host_from_id(id).ok()) {
             return Ok(Self(host));
         }
+        if cfg!(target_os = "linux") && !has_sound_card() {
+            return Err(DeviceError(
+                "no output device was found: neither PulseAudio nor PipeWire is running, and this \
+                 machine has no sound card"
+                    .into(),
+            ));
+        }
         // cpal's default host panics rather than fail; every platform has one of its own.
         catch_unwind(cpal::default_host)
             .map(Self)
@@ -129,7 +139,7 @@ impl Host {
             .map_err(|error| DeviceError::new("the sound system does not answer", &error))?;
         let outputs = devices.filter_map(|device| {
             // A device that cannot say what it is cannot be played on either.
-            let id = device.id().ok()?;
+            let id = device.id().ok().filter(|id| id.id() != NOWHERE)?;
             let config = device.default_output_config().ok()?;
             let name = device.description().ok()?.name().to_owned();
             let info = DeviceInfo {
@@ -287,6 +297,13 @@ impl OpenOutput {
     pub(super) fn is_broken(&self) -> bool {
         self.broken.load(Relaxed)
     }
+}
+
+/// Whether the kernel of a Linux machine knows a sound card. Without one, ALSA only has pretended
+/// devices to offer, and complains on stderr while it looks for others.
+fn has_sound_card() -> bool {
+    // Each card begins with its number and its name in brackets.
+    std::fs::read_to_string("/proc/asound/cards").is_ok_and(|cards| cards.contains('['))
 }
 
 /// Nanoseconds from the callback until its first frame leaves the converter, as the host tells.

@@ -16,8 +16,8 @@ pub(super) const HALF: i64 = 8;
 const TAPS: usize = 2 * HALF as usize;
 const PHASES: usize = 512;
 
-/// Kaiser's parameter: about 80 dB of rejection.
-const BETA: f64 = 8.0;
+/// Kaiser's parameter: 90 dB of rejection, and flat up to a third of the rate.
+const BETA: f64 = 9.0;
 
 /// The weights of one position.
 pub(super) type Weights = [f32; TAPS];

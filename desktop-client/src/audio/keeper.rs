@@ -228,6 +228,7 @@ impl Keeping {
                 self.host = None;
                 self.next_look = now + LOOK_WHILE_LOST;
                 if self.open.is_none() {
+                    self.tell_devices(&[]);
                     self.lose(error);
                 }
                 return;

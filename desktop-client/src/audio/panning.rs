@@ -11,8 +11,6 @@
 ///   side as it is.
 /// - A sound of more channels than the output is folded: channel `c` goes to `c mod outputs`, and
 ///   all are divided by how many meet in one output, so that a fold never clips.
-///
-/// Frames are mixed by [`Panning::add`].
 #[derive(Clone, Copy, Debug)]
 pub struct Panning {
     left: f32,

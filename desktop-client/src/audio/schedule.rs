@@ -32,8 +32,9 @@ const MIN_SPACING_SECONDS: f64 = 0.005;
 /// microseconds.
 const LEAST_NOISE: f64 = 1_000.0;
 
-/// Most that is learnt from beliefs that are all over the place: else a nap of hours would be noise.
-const MOST_NOISE: f64 = 5_000_000.0;
+/// Most that it is credited with. It bounds what may pass for noise: were it to grow with every
+/// stall, a new latency of some milliseconds would be averaged in, for seconds, and not followed.
+const MOST_NOISE: f64 = 500_000.0;
 
 /// What it is credited with at first, before there are any to compare.
 const FIRST_NOISE: f64 = 50_000.0;
@@ -200,7 +201,7 @@ impl Schedule {
         self.frame = frame;
         self.offset = mode.centre;
         if self.window.is_full() {
-            self.noise = mode.width.max(FIRST_NOISE);
+            self.noise = mode.width.clamp(FIRST_NOISE, MOST_NOISE);
             self.p_offset = self.noise.powi(2);
             self.p_cross = 0.0;
             self.p_drift = (FIRST_DRIFT_PPM * 1e3).powi(2);
@@ -263,7 +264,7 @@ impl Schedule {
         let innovation = mode.centre.clamp(-most, most);
         // The mean of |x| is 0.798 standard deviations for Gaussian x.
         self.noise += (1.253 * innovation.abs() - self.noise) / NOISE_MEMORY;
-        self.noise = self.noise.max(LEAST_NOISE);
+        self.noise = self.noise.clamp(LEAST_NOISE, MOST_NOISE);
 
         let gain_offset = self.p_offset / variance;
         let gain_drift = self.p_cross / variance;

@@ -26,14 +26,16 @@ const WHOLE: f64 = 0.01;
 /// short sound is then a plain copy.
 const DEADBAND_SECONDS: f64 = 5e-6;
 
-/// The servo takes this long to close most of a small gap.
-const SERVO_SECONDS: f64 = 0.5;
+/// The servo's time constants: how long it takes to close most of a small gap, and to change the
+/// speed for it. Four to one is critical damping: the gap closes without overshoot.
+const SERVO_SECONDS: f64 = 1.0;
+const SERVO_SMOOTHING_SECONDS: f64 = 0.25;
 
-/// Most that the servo changes the speed: 500 ppm, less than a hundredth of a semitone.
+/// Most that the speed is changed: 500 ppm, less than a hundredth of a semitone.
 const SERVO_MOST: f64 = 500e-6;
 
-/// How fast the servo may change the speed, per second: all of it within a tenth.
-const SERVO_SLEW: f64 = 5_000e-6;
+/// What the servo may always change, however far off the device's clock is.
+const SERVO_LEAST: f64 = 100e-6;
 
 /// Off by more than this, gliding would take minutes: the voice jumps.
 const JUMP_SECONDS: f64 = 0.050;
@@ -75,8 +77,10 @@ pub(super) struct Voice {
     position: f64,
     /// Frames of the sound per output frame, if both clocks were true.
     speed: f64,
-    /// What the servo adds to the speed, as a part of it.
+    /// What is added to the speed to meet local time, as a part of it.
     correction: f64,
+    /// The part of the correction that closes the gap there is; the rest keeps it closed.
+    servo: f64,
     /// Whether the servo has taken over; it then stays.
     steered: bool,
     fade: f32,
@@ -120,6 +124,7 @@ impl Voice {
             position: behind * speed,
             speed,
             correction: 0.0,
+            servo: 0.0,
             steered: false,
             fade,
             fade_step,
@@ -189,11 +194,13 @@ impl Voice {
         }
         self.steered |= behind.abs() > DEADBAND_SECONDS;
         if self.steered {
-            // The drift of the device is known, and need not first become an error to be met.
-            let wanted = schedule.slope() - 1.0 + behind / SERVO_SECONDS;
-            let slew = SERVO_SLEW * seconds;
-            let change = wanted.clamp(-SERVO_MOST, SERVO_MOST) - self.correction;
-            self.correction += change.clamp(-slew, slew);
+            // The device's drift is known, and is met before it becomes a gap. What remains of the
+            // allowance closes the gap; a clock that is off by more than all of it is still met.
+            let drift = schedule.slope() - 1.0;
+            let most = (SERVO_MOST - drift.abs()).max(SERVO_LEAST);
+            let change = (behind / SERVO_SECONDS).clamp(-most, most) - self.servo;
+            self.servo += change * (seconds / SERVO_SMOOTHING_SECONDS).min(1.0);
+            self.correction = drift + self.servo;
         }
         false
     }

@@ -50,7 +50,7 @@ pub enum LinkError {
     /// The far end said goodbye.
     #[error("{}", goodbye(.0.as_ref()))]
     Closed(Option<CloseFrame>),
-    /// The far end broke the rules of WebSockets.
+    /// The far end broke the rules of the WebSocket protocol.
     #[error("the connection broke ({0})")]
     Broken(String),
 }
@@ -85,10 +85,9 @@ impl From<tungstenite::Error> for LinkError {
     fn from(error: tungstenite::Error) -> Self {
         match error {
             tungstenite::Error::Io(error) => Self::Io(error),
-            tungstenite::Error::ConnectionClosed | tungstenite::Error::AlreadyClosed => {
-                Self::Closed(None)
-            }
-            tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
+            tungstenite::Error::ConnectionClosed
+            | tungstenite::Error::AlreadyClosed
+            | tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
                 Self::Closed(None)
             }
             tungstenite::Error::Http(response) => {

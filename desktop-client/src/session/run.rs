@@ -470,7 +470,7 @@ impl Session {
         let peak = self.stage.take_peak();
         let voices = self.stage.stats().map_or(0, |stats| stats.voices);
         self.tell(SessionEvent::Meter { peak, voices });
-        let moves = self.stage.is_active() || peak != [0.0; 2];
+        let moves = self.stage.is_active() || peak.iter().any(|level| *level > 0.0);
         self.stage_due = moves.then(|| Instant::now() + STAGE_EVERY);
     }
 

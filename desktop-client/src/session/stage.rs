@@ -333,3 +333,6 @@ impl Stage {
         self.latency_nanos() + i64::from(stats.block_frames) * 1_000_000_000 / rate
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -56,8 +56,10 @@ class World {
     let lastProbe = -Infinity;
     const clock = {
       nextProbeAt: () => lastProbe + probeEvery * 1000,
+      probeSent: (sent) => {
+        lastProbe = sent;
+      },
       observe: (probe) => {
-        lastProbe = probe.sent;
         this.probes.push(probe);
       },
     };
