@@ -6,9 +6,10 @@
 //! a time on this machine, whichever process opened it: two would disturb each other's timing.
 
 use std::{
-    fs::File,
+    fs::{File, TryLockError},
     path::{Path, PathBuf},
     process::Command,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, ensure};
@@ -27,6 +28,12 @@ pub const MOST_MACHINES: usize = 32;
 /// The recorder's buffer. It is longer than a player's, so that the players decide how finely the
 /// room's card renders.
 const RECORDER_MILLIS: u32 = 20;
+
+/// How long one may wait for other labs to close: a whole suite's tests may be in the queue.
+const LONGEST_QUEUE: Duration = Duration::from_secs(600);
+
+/// How often something that tells nothing by itself is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// The room.
 // Fields are dropped in this order: first who listens, then the server, then its folder.
@@ -233,8 +240,20 @@ pub fn wait_until_ready(player: &Process) -> Result<()> {
 fn be_alone() -> Result<File> {
     let path = std::env::temp_dir().join("downbeat-lab.lock");
     let file = File::create(&path).with_context(|| format!("opening {}", path.display()))?;
-    file.lock().with_context(|| format!("locking {}", path.display()))?;
-    Ok(file)
+    let deadline = Instant::now() + LONGEST_QUEUE;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
+                std::thread::sleep(LOOK_EVERY);
+            }
+            Err(error) => {
+                return Err(error).with_context(|| {
+                    format!("another lab holds {}, and does not close", path.display())
+                });
+            }
+        }
+    }
 }
 
 fn start_server(folder: &Path, machines: usize) -> Result<Process> {
@@ -273,7 +292,7 @@ fn start_server(folder: &Path, machines: usize) -> Result<Process> {
 
 /// Waits until the server answers. Nothing tells when it does, so it is asked again and again.
 fn wait_for_server(server: &Process, folder: &Path) -> Result<()> {
-    let deadline = std::time::Instant::now() + PATIENCE;
+    let deadline = Instant::now() + PATIENCE;
     loop {
         let mut command = Command::new(tool("pactl")?);
         set_environment(&mut command, folder);
@@ -281,12 +300,12 @@ fn wait_for_server(server: &Process, folder: &Path) -> Result<()> {
         if answer.is_ok() {
             return Ok(());
         }
-        if server.has_ended() || std::time::Instant::now() > deadline {
+        if server.has_ended() || Instant::now() > deadline {
             return answer.map(drop).with_context(|| {
                 format!("PulseAudio does not answer; it printed:\n{}", server.transcript())
             });
         }
-        std::thread::sleep(std::time::Duration::from_millis(20));
+        std::thread::sleep(LOOK_EVERY);
     }
 }
 

@@ -15,7 +15,12 @@ use downbeat_tests::{
     wav,
 };
 
-const GAP: Duration = Duration::from_millis(250);
+/// What is banged: long enough to be heard also by a machine that was too busy to start it in time,
+/// and so joined it in the middle.
+const SOUND: &str = "clap";
+
+/// Longer than that sound.
+const GAP: Duration = Duration::from_millis(700);
 
 /// The longest that a player may wait before it tries again.
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(5);
@@ -27,7 +32,7 @@ fn a_relay_that_was_killed_comes_back_to_its_players() -> Result<()> {
     let url = relay.ws_url();
     let players = (0..3).map(|machine| lab.play(machine, &url)).collect::<Result<Vec<_>>>()?;
     let take = lab.record();
-    lab.bang(&url, &["--count", "2", "--every", "300"])?;
+    lab.bang(&url, &["--sound", SOUND, "--count", "2", "--every", "700"])?;
     take.wait_for_onsets(&[0, 1, 2], 2)?;
     assert_eq!(take.stop()?.onset_counts(), [2, 2, 2]);
 
@@ -49,7 +54,7 @@ fn a_relay_that_was_killed_comes_back_to_its_players() -> Result<()> {
     assert_eq!(take.stop()?.onset_counts(), [0, 0, 0]);
 
     let take = lab.record();
-    lab.bang(&url, &["--count", "2", "--every", "300"])?;
+    lab.bang(&url, &["--sound", SOUND, "--count", "2", "--every", "700"])?;
     take.wait_for_onsets(&[0, 1, 2], 2)?;
     assert_eq!(take.stop()?.onset_counts(), [2, 2, 2]);
     Ok(())
@@ -63,7 +68,7 @@ fn a_card_that_is_pulled_out_and_plugged_in_sounds_again() -> Result<()> {
     let players = (0..2).map(|machine| lab.play(machine, &url)).collect::<Result<Vec<_>>>()?;
     let bang = |lab: &Lab, expected: [usize; 2]| -> Result<()> {
         let take = lab.record();
-        lab.bang(&url, &[])?;
+        lab.bang(&url, &["--sound", SOUND])?;
         take.wait_for_onsets(&[0], expected[0])?;
         take.wait_for_onsets(&[1], expected[1])?;
         take.wait(GAP)?;
@@ -102,7 +107,7 @@ fn a_player_without_a_sound_system_waits_for_one() -> Result<()> {
     player.wait_for(&format!("Output: {}", Lab::card_description(0)))?;
     wait_until_ready(&player)?;
     let take = lab.record();
-    lab.bang(&relay.ws_url(), &["--sound", "kick"])?;
+    lab.bang(&relay.ws_url(), &["--sound", SOUND])?;
     take.wait_for_onsets(&[0], 1)?;
     assert_eq!(take.stop()?.onset_counts(), [1]);
     Ok(())

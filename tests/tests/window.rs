@@ -17,6 +17,10 @@ use downbeat_tests::{
 /// Where the bang is in a window of its first size: across and down, in parts of the whole.
 const BANG: (f64, f64) = (0.32, 0.36);
 
+/// A click that comes too late is over before it is heard. Whether the window is in time is not what
+/// is tried here, so it has time enough, also where drawing it takes all of the machine.
+const AMPLE_LEAD_MILLIS: &str = "100";
+
 const GAP: Duration = Duration::from_millis(250);
 
 /// Opens the window on a screen, with its sound on card 0.
@@ -40,7 +44,7 @@ fn picture(screen: &Screen, name: &str) -> Result<()> {
 fn pointer_space_and_enter_bang_and_the_window_sounds() -> Result<()> {
     let lab = Lab::open(1)?;
     let screen = Screen::open(1024, 900)?;
-    let relay = Relay::start()?;
+    let relay = Relay::start_with(&["--least-lead-ms", AMPLE_LEAD_MILLIS])?;
     let (_process, window) = open(&lab, &screen, &relay.ws_url())?;
     wait_until_ready(&lab, &relay, &[0])?;
 
@@ -63,7 +67,7 @@ fn pointer_space_and_enter_bang_and_the_window_sounds() -> Result<()> {
 fn the_smallest_window_bangs_too() -> Result<()> {
     let lab = Lab::open(1)?;
     let screen = Screen::open(1024, 900)?;
-    let relay = Relay::start()?;
+    let relay = Relay::start_with(&["--least-lead-ms", AMPLE_LEAD_MILLIS])?;
     let (_process, window) = open(&lab, &screen, &relay.ws_url())?;
     wait_until_ready(&lab, &relay, &[0])?;
     screen.resize(&window, 480, 600)?;
