@@ -30,7 +30,7 @@ pub const MOST_MACHINES: usize = 32;
 const RECORDER_MILLIS: u32 = 20;
 
 /// How long one may wait for other labs to close: a whole suite's tests may be in the queue.
-const LONGEST_QUEUE: Duration = Duration::from_secs(600);
+const LONGEST_QUEUE: Duration = Duration::from_mins(10);
 
 /// How often something that tells nothing by itself is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
