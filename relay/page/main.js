@@ -220,7 +220,7 @@ class Page {
   #probed({ replied }, arrivedMicros) {
     const estimate = this.#clock.estimate();
     if (!estimate) return;
-    this.#tail.observe(estimate.relayAt(arrivedMicros) - replied);
+    this.#tail.observe(estimate.relayAt(arrivedMicros) - replied, arrivedMicros);
     if (!this.#hadEstimate) {
       this.#hadEstimate = true;
       this.#player.refresh();

@@ -11,7 +11,7 @@ const MESSAGE_MILLIS = 6000;
 /** The meter's floor, in dB below full scale. */
 const METER_FLOOR_DB = -48;
 
-/** Ticks around the bang, as style.css draws them. */
+/** Ticks around the bang, as instrument.css draws them. */
 const METER_TICKS = 60;
 
 /** An uncertain clock is worth a warning from here on, in µs. */
