@@ -9,8 +9,8 @@ PORT ?= 3000
 
 # Debian and Ubuntu packages, by what needs them.
 BUILD_PACKAGES := build-essential pkg-config libasound2-dev
-WINDOW_PACKAGES := libgl1 libegl1 libxkbcommon-x11-0 libxcursor1 libxi6 libxrandr2
-LAB_PACKAGES := pulseaudio pulseaudio-utils chromium chromium-driver xvfb xauth xdotool x11-apps \
+WINDOW_PACKAGES := libgl1 libegl1 libx11-xcb1 libxkbcommon-x11-0 libxcursor1 libxi6 libxrandr2
+LAB_PACKAGES := pulseaudio pulseaudio-utils chromium chromium-driver xvfb xdotool imagemagick \
 	libgl1-mesa-dri nodejs npm
 
 .PHONY: help
