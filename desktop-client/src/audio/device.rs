@@ -127,6 +127,11 @@ impl Host {
             .map_err(|_| DeviceError("there is no sound system on this machine".into()))
     }
 
+    /// Whether no other host would be chosen if it were asked for anew.
+    pub(super) fn is_preferred(&self) -> bool {
+        self.0.id().name() == PREFERRED
+    }
+
     pub(super) fn is_slow_to_list(&self) -> bool {
         SLOW_TO_LIST.contains(&self.0.id().name())
     }

@@ -271,9 +271,10 @@ impl Keeping {
     }
 
     fn lose_all(&mut self, outputs: &[Output]) {
-        // The next look may find that a sound server has come up instead.
+        // The next look may find that a sound server has come up instead. One that is there is kept:
+        // its client library leaves a thread behind with every connection that is dropped.
         if outputs.is_empty() {
-            self.host = None;
+            self.host.take_if(|host| !host.is_preferred());
         }
         self.lose("no output device was found; it will be used as soon as there is one".into());
     }
