@@ -145,6 +145,13 @@ pub const FAN_OUT_QUEUE: usize = 1024;
 /// that come first.
 pub const FAN_OUT_BATCH: usize = 64;
 
+/// A thread is worth its start, some 30 microseconds, when it takes over the writes of this many
+/// clients, about a millisecond.
+pub const CLIENTS_PER_WRITER: usize = 400;
+
+/// Most threads that write at once: beyond them the kernel's own locks are what they wait for.
+pub const MOST_WRITERS: usize = 4;
+
 /// How often the room is looked after: the roster, the fall of the lead, what has ended. It is
 /// also the shortest time between two rosters, which `docs/PROTOCOL.md` promises.
 pub const TICK: Duration = Duration::from_millis(250);

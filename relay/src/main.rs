@@ -24,7 +24,9 @@ fn main() -> anyhow::Result<ExitCode> {
         .with_target(false)
         .with_env_filter(EnvFilter::new(format!("off,downbeat_relay={}", config.log)))
         .init();
-    tokio::runtime::Builder::new_multi_thread()
+    // One thread for all that comes in: it is little, and to wake a second for half of it costs
+    // more than the half. What goes out has threads of its own.
+    tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start the runtime")?
