@@ -34,6 +34,22 @@ pub struct Config {
     #[arg(long, env = "DOWNBEAT_MOST_LEAD_MS", value_name = "MS", default_value_t = DEFAULT_MOST_LEAD_MS, value_parser = clap::value_parser!(u32).range(0..=GREATEST_LEAD_MS))]
     pub most_lead_ms: u32,
 
+    /// Most connections in all
+    #[arg(long, env = "DOWNBEAT_CONNECTIONS", value_name = "N", default_value_t = DEFAULT_CONNECTIONS, value_parser = clap::value_parser!(u32).range(1..))]
+    pub connections: u32,
+
+    /// Most connections from one address; this machine's own are not counted
+    #[arg(long, env = "DOWNBEAT_CONNECTIONS_PER_ADDRESS", value_name = "N", default_value_t = DEFAULT_CONNECTIONS_PER_ADDRESS, value_parser = clap::value_parser!(u32).range(1..))]
+    pub connections_per_address: u32,
+
+    /// Most messages a second from one connection; four times as many pass at once
+    #[arg(long, env = "DOWNBEAT_MESSAGES", value_name = "N", default_value_t = DEFAULT_MESSAGES, value_parser = clap::value_parser!(u32).range(1..))]
+    pub messages: u32,
+
+    /// Most messages a second from one address; this machine's own are not counted
+    #[arg(long, env = "DOWNBEAT_MESSAGES_PER_ADDRESS", value_name = "N", default_value_t = DEFAULT_MESSAGES_PER_ADDRESS, value_parser = clap::value_parser!(u32).range(1..))]
+    pub messages_per_address: u32,
+
     /// How much to log on stderr
     #[arg(long, env = "DOWNBEAT_LOG", value_name = "LEVEL", default_value_t = LogLevel::Info, value_enum)]
     pub log: LogLevel,
@@ -46,6 +62,10 @@ impl Default for Config {
             samples: None,
             least_lead_ms: DEFAULT_LEAST_LEAD_MS,
             most_lead_ms: DEFAULT_MOST_LEAD_MS,
+            connections: DEFAULT_CONNECTIONS,
+            connections_per_address: DEFAULT_CONNECTIONS_PER_ADDRESS,
+            messages: DEFAULT_MESSAGES,
+            messages_per_address: DEFAULT_MESSAGES_PER_ADDRESS,
             log: LogLevel::Info,
         }
     }
@@ -96,6 +116,26 @@ const DEFAULT_MOST_LEAD_MS: u32 = 500;
 
 /// Longest lead that can be configured: beyond it a value is a slip of the finger.
 const GREATEST_LEAD_MS: i64 = 10_000;
+
+/// A large school; and some 100 MB, should all of them be idle.
+const DEFAULT_CONNECTIONS: u32 = 16_384;
+
+/// A building behind one router; strangers who fill an address leave most of the house free.
+const DEFAULT_CONNECTIONS_PER_ADDRESS: u32 = 2048;
+
+/// 500 bangs a second and a burst of 2000 pass, beside what a client says of itself and its clock.
+const DEFAULT_MESSAGES: u32 = 600;
+
+/// Twenty connections at their most: a router's classroom in a frenzy.
+const DEFAULT_MESSAGES_PER_ADDRESS: u32 = 12_000;
+
+/// Most bytes that a client may send without completing a message. The largest message in
+/// fragments of eight bytes fits; fragments of nothing, without end, do not.
+pub const UNFINISHED_BYTES: usize = 2 * MESSAGE_BYTES;
+
+/// How long a connection may speak HTTP. A sound of 96 MB at 160 KB a second fits; a browser that
+/// wants more connects again, and one that takes nothing does not stay.
+pub const HTTP_LIFETIME: Duration = Duration::from_mins(10);
 
 /// Largest message that is read, in bytes. The largest valid one is a trigger with 4096 bytes of
 /// data and 256 targets of usual length; this is twice that.

@@ -91,6 +91,19 @@ impl Conversation {
     }
 }
 
+/// Tells a client that what it just said was not heard.
+pub fn refuse_too_many(relay: &Relay, client: &Client) {
+    relay.counts.refused.add();
+    tracing::debug!(client = client.id.0, "says too much");
+    say(
+        client,
+        &RelayToClient::Error(Refusal {
+            code: ErrorCode::TooMany,
+            message: format!("at most {} messages a second, please", relay.messages),
+        }),
+    );
+}
+
 fn say(client: &Client, message: &RelayToClient) {
     client.outbox.send(&frame::text(&encode(message)));
 }

@@ -188,7 +188,7 @@ impl Everyone {
         let instant = Instant::now();
         for client in self.new.values() {
             if now.micros_since(client.since) > HELLO_TIMEOUT.as_micros() as i64 {
-                client.outbox.close(CloseCode::NoHello, "no hello");
+                client.outbox.close(CloseCode::Policy, "no hello");
             }
         }
         for client in self.all() {
@@ -313,7 +313,7 @@ mod tests {
         sweep(&mut everyone, 10, 11);
         assert_eq!(client.outbox.phase(), Phase::Closing);
         drop((everyone, client));
-        assert_eq!(rest(there).await, frame::close(CloseCode::NoHello, "no hello"));
+        assert_eq!(rest(there).await, frame::close(CloseCode::Policy, "no hello"));
     }
 
     #[tokio::test]

@@ -20,7 +20,9 @@ use tokio::{net::TcpStream, sync::watch};
 
 use crate::{
     clients::{Client, Wire},
-    connection, health,
+    connection,
+    doors::Visit,
+    health,
     page::{self, PageFile},
     ranges::{self, Wanted},
     relay::Relay,
@@ -37,18 +39,20 @@ const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; img-src '
                       object-src 'none'; base-uri 'none'; form-action 'none'; \
                       frame-ancestors 'none'";
 
-/// Answers a request. `presence` is handed on to the connection that an upgrade begins.
+/// Answers a request. `presence` and `visit` are handed on to the connection that an upgrade
+/// begins.
 pub fn answer(
     relay: &Arc<Relay>,
     presence: &watch::Receiver<bool>,
+    visit: &Arc<Visit>,
     mut request: Request<Incoming>,
 ) -> Answer {
     if upgrade::is_asked_for(request.headers()) {
         return match upgrade::judge(request.method(), request.headers()) {
             Ok(granted) => {
                 let upgrade = hyper::upgrade::on(&mut request);
-                let presence = presence.clone();
-                tokio::spawn(begin(relay.clone(), presence, upgrade, granted.wire));
+                let stay = (presence.clone(), visit.clone());
+                tokio::spawn(begin(relay.clone(), stay, upgrade, granted.wire));
                 switch(&granted)
             }
             Err(refused) => {
@@ -82,7 +86,12 @@ pub fn answer(
 
 /// Turns what was an HTTP connection into a client, in a task of its own: the one that spoke HTTP
 /// is done, and its buffers are freed.
-async fn begin(relay: Arc<Relay>, presence: watch::Receiver<bool>, upgrade: OnUpgrade, wire: Wire) {
+async fn begin(
+    relay: Arc<Relay>,
+    (presence, visit): (watch::Receiver<bool>, Arc<Visit>),
+    upgrade: OnUpgrade,
+    wire: Wire,
+) {
     // Either failure means that the socket went away during the handshake.
     let Ok(upgraded) = upgrade.await else { return };
     let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else { return };
@@ -92,7 +101,7 @@ async fn begin(relay: Arc<Relay>, presence: watch::Receiver<bool>, upgrade: OnUp
     drop(parts.read_buf);
     let (id, now) = (relay.next_id(), relay.clock.now());
     let client = Arc::new(Client::new(id, wire, parts.io.into_inner(), now));
-    connection::serve(relay, client, early).await;
+    connection::serve(relay, client, visit, early).await;
     drop(presence);
 }
 

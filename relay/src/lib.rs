@@ -6,6 +6,7 @@
 //! - [`server`] accepts and ends; [`http`] answers requests and hands each WebSocket ([`upgrade`]) to
 //!   [`connection`], which reads one client; [`conversation`] and [`seed`] are what the two wires
 //!   mean by what they say.
+//! - [`doors`] bounds how many are inside, [`rate`] how much one says.
 //! - [`relay`] is what all connections share; [`room`] (numbers, what is sounding, who is here) and
 //!   [`lead`] are its pure core, told what time it is.
 //! - [`fan_out`] is the one thread that says things to everybody, each through its [`outbox`].
@@ -16,6 +17,7 @@ pub mod clock;
 pub mod config;
 pub mod connection;
 pub mod conversation;
+pub mod doors;
 pub mod fan_out;
 pub mod frame;
 pub mod health;
@@ -24,6 +26,7 @@ pub mod lead;
 pub mod outbox;
 pub mod page;
 pub mod ranges;
+pub mod rate;
 pub mod relay;
 pub mod room;
 pub mod seed;

@@ -16,6 +16,8 @@ fn main() -> anyhow::Result<ExitCode> {
         Ok(config) => config,
         Err(code) => return Ok(code),
     };
+    #[cfg(unix)]
+    allow_open_files();
     tracing_subscriber::fmt()
         .with_writer(io::stderr)
         // Where would it say that it cannot write? A closed stderr must not end the relay.
@@ -31,6 +33,16 @@ fn main() -> anyhow::Result<ExitCode> {
         .build()
         .context("cannot start the runtime")?
         .block_on(run(&config))
+}
+
+/// Takes as many file descriptors as the system gives: the usual first limit of 1024 is for
+/// programs that use `select`, and each client takes one.
+#[cfg(unix)]
+fn allow_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    // Where it is refused, the relay serves as many as it may, and says so when it may no more.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
 async fn run(config: &Config) -> anyhow::Result<ExitCode> {

@@ -7,7 +7,7 @@
 use std::{
     io,
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
 };
@@ -23,6 +23,7 @@ use crate::{
     clients::Client,
     clock::RelayClock,
     config::{Config, MESSAGE_BYTES},
+    doors::{Bounds, Doors},
     fan_out::{self, Command, Said},
     frame,
     health::Counts,
@@ -41,6 +42,10 @@ pub struct Relay {
     pub epoch: Epoch,
     /// The sounds.
     pub bank: Bank,
+    /// Who may be inside.
+    pub doors: Arc<Doors>,
+    /// Messages that one connection may send a second.
+    pub messages: u32,
     /// What is counted.
     pub counts: Counts,
     limits: Limits,
@@ -61,7 +66,14 @@ impl Relay {
             least_lead_micros: lead.least(),
             most_lead_micros: lead.most(),
         };
+        let bounds = Bounds {
+            connections: config.connections,
+            connections_per_address: config.connections_per_address,
+            messages_per_address: config.messages_per_address,
+        };
         Ok(Self {
+            doors: Doors::new(bounds),
+            messages: config.messages,
             clock: RelayClock::start(),
             epoch: Epoch(fastrand::u64(..)),
             bank,
