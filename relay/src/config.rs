@@ -9,6 +9,8 @@ use std::{
 use clap::{Parser, ValueEnum};
 use downbeat_protocol::DEFAULT_PORT;
 
+use crate::access::Secret;
+
 /// What the person who starts the relay can choose.
 #[derive(Clone, Debug, Parser)]
 #[command(
@@ -33,6 +35,19 @@ pub struct Config {
     /// each sound in the middle
     #[arg(long, env = "DOWNBEAT_MOST_LEAD_MS", value_name = "MS", default_value_t = DEFAULT_MOST_LEAD_MS, value_parser = clap::value_parser!(u32).range(0..=GREATEST_LEAD_MS))]
     pub most_lead_ms: u32,
+
+    /// Token that is needed to come in; better set by `DOWNBEAT_TOKEN` or the settings file, where
+    /// other users of this machine do not see it
+    #[arg(long, env = "DOWNBEAT_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    pub token: Option<Secret>,
+
+    /// A second token, for those who may only listen
+    #[arg(long, env = "DOWNBEAT_LISTEN_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    pub listen_token: Option<Secret>,
+
+    /// Origin of another page that may connect, and a name under which the relay may be asked
+    #[arg(long, env = "DOWNBEAT_ALLOW_ORIGIN", value_name = "URL", value_delimiter = ',')]
+    pub allow_origin: Vec<String>,
 
     /// Most connections in all
     #[arg(long, env = "DOWNBEAT_CONNECTIONS", value_name = "N", default_value_t = DEFAULT_CONNECTIONS, value_parser = clap::value_parser!(u32).range(1..))]
@@ -62,6 +77,9 @@ impl Default for Config {
             samples: None,
             least_lead_ms: DEFAULT_LEAST_LEAD_MS,
             most_lead_ms: DEFAULT_MOST_LEAD_MS,
+            token: None,
+            listen_token: None,
+            allow_origin: Vec::new(),
             connections: DEFAULT_CONNECTIONS,
             connections_per_address: DEFAULT_CONNECTIONS_PER_ADDRESS,
             messages: DEFAULT_MESSAGES,

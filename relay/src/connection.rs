@@ -22,6 +22,7 @@ use tokio_tungstenite::tungstenite::{
 };
 
 use crate::{
+    access,
     clients::{Client, Wire},
     clock::RelayClock,
     config::{CLOSE_TIMEOUT, MESSAGE_BYTES, READ_BUFFER_BYTES, UNFINISHED_BYTES},
@@ -98,6 +99,11 @@ async fn converse(
                     Err(end) => break end,
                 };
                 match judge(&message, at) {
+                    Verdict::Pass
+                        if seed::is_bang(&message) && client.role == access::Role::Listen =>
+                    {
+                        relay.counts.refused.add();
+                    }
                     Verdict::Pass if seed::is_bang(&message) => {
                         relay.bang_plain(by.clone()).await;
                     }

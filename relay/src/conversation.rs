@@ -8,7 +8,7 @@ use downbeat_protocol::{
 };
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::{clients::Client, frame, health::Printable, relay::Relay};
+use crate::{access::Role, clients::Client, frame, health::Printable, relay::Relay};
 
 /// One client's side of the conversation: nobody yet, or someone with a name.
 #[derive(Debug, Default)]
@@ -80,6 +80,12 @@ impl Conversation {
                 let reply = ProbeReply { sent: probe.sent, received, replied };
                 say(client, &RelayToClient::ProbeReply(reply));
                 Ok(())
+            }
+            ClientToRelay::Trigger(_) | ClientToRelay::Stop(_) if client.role == Role::Listen => {
+                Err(Refusal {
+                    code: ErrorCode::NotAllowed,
+                    message: "your token lets you listen, not bang".to_owned(),
+                })
             }
             ClientToRelay::Trigger(request) => relay.bang(by.clone(), request).await,
             ClientToRelay::Stop(request) => relay.stop(by.clone(), request).await,

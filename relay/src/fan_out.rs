@@ -251,7 +251,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::{config::SWEEP, outbox::Phase};
+    use crate::{access::Role, config::SWEEP, outbox::Phase};
 
     /// A client that connected at the epoch, and its other end.
     async fn connect(wire: Wire) -> (Arc<Client>, TcpStream) {
@@ -263,7 +263,7 @@ mod tests {
         let there = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (here, _) = listener.accept().await.unwrap();
         here.writable().await.unwrap();
-        (Arc::new(Client::new(ClientId(id), wire, here, at(0))), there)
+        (Arc::new(Client::new(ClientId(id), wire, Role::Bang, here, at(0))), there)
     }
 
     fn at(seconds: u64) -> RelayTime {

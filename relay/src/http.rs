@@ -19,6 +19,7 @@ use hyper_util::rt::TokioIo;
 use tokio::{net::TcpStream, sync::watch};
 
 use crate::{
+    access::Role,
     clients::{Client, Wire},
     connection,
     doors::Visit,
@@ -47,12 +48,18 @@ pub fn answer(
     visit: &Arc<Visit>,
     mut request: Request<Incoming>,
 ) -> Answer {
+    if !relay.access.is_own_host(request.headers()) {
+        return text(
+            StatusCode::MISDIRECTED_REQUEST,
+            "the relay is not known under this name: use its address, or allow it by --allow-origin\n",
+        );
+    }
     if upgrade::is_asked_for(request.headers()) {
-        return match upgrade::judge(request.method(), request.headers()) {
+        return match upgrade::judge(&relay.access, request.method(), request.headers()) {
             Ok(granted) => {
                 let upgrade = hyper::upgrade::on(&mut request);
                 let stay = (presence.clone(), visit.clone());
-                tokio::spawn(begin(relay.clone(), stay, upgrade, granted.wire));
+                tokio::spawn(begin(relay.clone(), stay, upgrade, granted.wire, granted.role));
                 switch(&granted)
             }
             Err(refused) => {
@@ -75,7 +82,12 @@ pub fn answer(
     } else if let Some(file) = page::file(path) {
         page_file(file, request.headers())
     } else if path == "/healthz" {
-        let mut answer = body(health::as_json(relay), "application/json");
+        let json = match relay.access.role(request.headers()) {
+            Some(_) => health::as_json(relay),
+            // That it runs is no secret.
+            None => "{\"status\":\"ok\"}".to_owned(),
+        };
+        let mut answer = body(json, "application/json");
         put(&mut answer, CACHE_CONTROL, "no-store");
         answer
     } else {
@@ -91,6 +103,7 @@ async fn begin(
     (presence, visit): (watch::Receiver<bool>, Arc<Visit>),
     upgrade: OnUpgrade,
     wire: Wire,
+    role: Role,
 ) {
     // Either failure means that the socket went away during the handshake.
     let Ok(upgraded) = upgrade.await else { return };
@@ -100,7 +113,7 @@ async fn begin(
     let early = parts.read_buf.to_vec();
     drop(parts.read_buf);
     let (id, now) = (relay.next_id(), relay.clock.now());
-    let client = Arc::new(Client::new(id, wire, parts.io.into_inner(), now));
+    let client = Arc::new(Client::new(id, wire, role, parts.io.into_inner(), now));
     connection::serve(relay, client, visit, early).await;
     drop(presence);
 }

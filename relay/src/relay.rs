@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     VERSION,
+    access::Access,
     clients::Client,
     clock::RelayClock,
     config::{Config, MESSAGE_BYTES},
@@ -42,6 +43,8 @@ pub struct Relay {
     pub epoch: Epoch,
     /// The sounds.
     pub bank: Bank,
+    /// Who may do what.
+    pub access: Access,
     /// Who may be inside.
     pub doors: Arc<Doors>,
     /// Messages that one connection may send a second.
@@ -59,7 +62,7 @@ impl Relay {
     ///
     /// # Errors
     /// If the thread of the fan-out cannot be started.
-    pub fn new(config: &Config, bank: Bank) -> io::Result<Self> {
+    pub fn new(config: &Config, access: Access, bank: Bank) -> io::Result<Self> {
         let lead = Lead::new(config.least_lead_ms * 1000, config.most_lead_ms * 1000);
         let limits = Limits {
             message_bytes: MESSAGE_BYTES as u32,
@@ -72,6 +75,7 @@ impl Relay {
             messages_per_address: config.messages_per_address,
         };
         Ok(Self {
+            access,
             doors: Doors::new(bounds),
             messages: config.messages,
             clock: RelayClock::start(),

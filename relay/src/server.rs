@@ -19,6 +19,7 @@ use tokio::{
 };
 
 use crate::{
+    access::{Access, AccessError},
     config::{
         ACCEPT_PAUSE, Config, DRAIN, HEADER_BYTES, HEADER_TIMEOUT, HTTP_LIFETIME, SWEEP, TICK,
     },
@@ -51,6 +52,9 @@ pub enum StartError {
         /// The most, in milliseconds.
         most: u32,
     },
+    /// The tokens or origins cannot be used.
+    #[error(transparent)]
+    Access(#[from] AccessError),
     /// The system gives it no thread.
     #[error("cannot start a thread: {0}")]
     Thread(io::Error),
@@ -89,11 +93,16 @@ impl Server {
         if least > most {
             return Err(StartError::Lead { least, most });
         }
+        let own_name = gethostname::gethostname();
+        let access = Access::new(config, &own_name.to_string_lossy())?;
         let bank = load_bank(config)?;
         let listen = |source| StartError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        let relay = Relay::new(config, bank).map_err(StartError::Thread)?;
+        let relay = Relay::new(config, access, bank).map_err(StartError::Thread)?;
+        if relay.access.is_open() && !address.ip().is_loopback() {
+            tracing::warn!("whoever reaches this machine may listen and bang: there is no --token");
+        }
         Ok(Self { listener, address, relay: Arc::new(relay) })
     }
 

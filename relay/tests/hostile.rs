@@ -126,7 +126,7 @@ async fn one_that_says_too_much_is_told_and_then_expelled() {
             Some(Ok(Message::Close(close))) => break close.map(|close| u16::from(close.code)),
             Some(Ok(Message::Text(text))) if text.contains("\"too_many\"") => told += 1,
             Some(Ok(Message::Text(text))) if text.starts_with("{\"type\":\"trigger\"") => {
-                heard += 1
+                heard += 1;
             }
             Some(Ok(_)) => {}
             other => panic!("it was not told why: {other:?}"),
