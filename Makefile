@@ -57,6 +57,13 @@ fuzz: ## Throw random bytes at the decoders for a minute each (needs cargo-fuzz)
 		RUSTC_BOOTSTRAP=1 cargo fuzz run $$target -- -max_total_time=60
 	done
 
+.PHONY: bench-relay
+bench-relay: ## Measure the relay beside the machine's floor and Node's ws (BENCH="--clients 1000")
+	cargo build --release --locked --package downbeat-relay --package downbeat-tests --bins
+	npm ci --silent --no-audit --no-fund --prefix tests/seed-server || echo "Without Node's ws."
+	ulimit -n "$$(ulimit -Hn)"
+	target/release/bench-relay $(BENCH)
+
 .PHONY: check-dependencies
 check-dependencies: ## Check licences, sources and doubles of all dependencies (needs cargo-deny)
 	cargo deny --locked check bans licenses sources

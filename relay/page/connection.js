@@ -56,9 +56,18 @@ export class BackOff {
  * @property {() => number} random
  */
 
+/**
+ * What to offer in the handshake: the protocol, and the token if the page's address has one. It
+ * stands in the fragment (`#token=...`), which a browser sends to nobody.
+ */
+export function offers(protocol, fragment) {
+  const token = new URLSearchParams(fragment.replace(/^#/, '')).get('token');
+  return /^[\w.~-]{1,128}$/.test(token ?? '') ? [protocol, `downbeat.token.${token}`] : [protocol];
+}
+
 /** @type {Machine} */
 export const browserMachine = {
-  open: (url, protocol) => new WebSocket(url, protocol),
+  open: (url, protocol) => new WebSocket(url, offers(protocol, location.hash)),
   nowMillis: () => performance.now(),
   setTimer: (run, millis) => setTimeout(run, millis),
   clearTimer: (timer) => clearTimeout(timer),

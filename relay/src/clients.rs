@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use downbeat_protocol::{ClientId, RelayTime};
 use tokio::net::TcpStream;
 
-use crate::outbox::Outbox;
+use crate::{access::Role, outbox::Outbox};
 
 /// The two wires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub struct Client {
     pub id: ClientId,
     /// What it speaks.
     pub wire: Wire,
+    /// What it may do.
+    pub role: Role,
     /// The way to it.
     pub outbox: Outbox,
     /// When it connected.
@@ -38,9 +40,9 @@ pub struct Client {
 impl Client {
     /// A client that connected at `now`.
     #[must_use]
-    pub fn new(id: ClientId, wire: Wire, socket: TcpStream, now: RelayTime) -> Self {
+    pub fn new(id: ClientId, wire: Wire, role: Role, socket: TcpStream, now: RelayTime) -> Self {
         let heard = AtomicU64::new(now.as_micros());
-        Self { id, wire, outbox: Outbox::new(socket), since: now, heard }
+        Self { id, wire, role, outbox: Outbox::new(socket), since: now, heard }
     }
 
     /// Notes that something arrived from it.

@@ -9,6 +9,8 @@ use std::{
 use clap::{Parser, ValueEnum};
 use downbeat_protocol::DEFAULT_PORT;
 
+use crate::access::Secret;
+
 /// What the person who starts the relay can choose.
 #[derive(Clone, Debug, Parser)]
 #[command(
@@ -34,6 +36,35 @@ pub struct Config {
     #[arg(long, env = "DOWNBEAT_MOST_LEAD_MS", value_name = "MS", default_value_t = DEFAULT_MOST_LEAD_MS, value_parser = clap::value_parser!(u32).range(0..=GREATEST_LEAD_MS))]
     pub most_lead_ms: u32,
 
+    /// Token that is needed to come in; better set by `DOWNBEAT_TOKEN` or the settings file, where
+    /// other users of this machine do not see it
+    #[arg(long, env = "DOWNBEAT_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    pub token: Option<Secret>,
+
+    /// A second token, for those who may only listen
+    #[arg(long, env = "DOWNBEAT_LISTEN_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    pub listen_token: Option<Secret>,
+
+    /// Origin of another page that may connect, and a name under which the relay may be asked
+    #[arg(long, env = "DOWNBEAT_ALLOW_ORIGIN", value_name = "URL", value_delimiter = ',')]
+    pub allow_origin: Vec<String>,
+
+    /// Most connections in all
+    #[arg(long, env = "DOWNBEAT_CONNECTIONS", value_name = "N", default_value_t = DEFAULT_CONNECTIONS, value_parser = clap::value_parser!(u32).range(1..))]
+    pub connections: u32,
+
+    /// Most connections from one address; this machine's own are not counted
+    #[arg(long, env = "DOWNBEAT_CONNECTIONS_PER_ADDRESS", value_name = "N", default_value_t = DEFAULT_CONNECTIONS_PER_ADDRESS, value_parser = clap::value_parser!(u32).range(1..))]
+    pub connections_per_address: u32,
+
+    /// Most messages a second from one connection; four times as many pass at once
+    #[arg(long, env = "DOWNBEAT_MESSAGES", value_name = "N", default_value_t = DEFAULT_MESSAGES, value_parser = clap::value_parser!(u32).range(1..))]
+    pub messages: u32,
+
+    /// Most messages a second from one address; this machine's own are not counted
+    #[arg(long, env = "DOWNBEAT_MESSAGES_PER_ADDRESS", value_name = "N", default_value_t = DEFAULT_MESSAGES_PER_ADDRESS, value_parser = clap::value_parser!(u32).range(1..))]
+    pub messages_per_address: u32,
+
     /// How much to log on stderr
     #[arg(long, env = "DOWNBEAT_LOG", value_name = "LEVEL", default_value_t = LogLevel::Info, value_enum)]
     pub log: LogLevel,
@@ -46,6 +77,13 @@ impl Default for Config {
             samples: None,
             least_lead_ms: DEFAULT_LEAST_LEAD_MS,
             most_lead_ms: DEFAULT_MOST_LEAD_MS,
+            token: None,
+            listen_token: None,
+            allow_origin: Vec::new(),
+            connections: DEFAULT_CONNECTIONS,
+            connections_per_address: DEFAULT_CONNECTIONS_PER_ADDRESS,
+            messages: DEFAULT_MESSAGES,
+            messages_per_address: DEFAULT_MESSAGES_PER_ADDRESS,
             log: LogLevel::Info,
         }
     }
@@ -97,6 +135,26 @@ const DEFAULT_MOST_LEAD_MS: u32 = 500;
 /// Longest lead that can be configured: beyond it a value is a slip of the finger.
 const GREATEST_LEAD_MS: i64 = 10_000;
 
+/// A large school; and some 100 MB, should all of them be idle.
+const DEFAULT_CONNECTIONS: u32 = 16_384;
+
+/// A building behind one router; strangers who fill an address leave most of the house free.
+const DEFAULT_CONNECTIONS_PER_ADDRESS: u32 = 2048;
+
+/// 500 bangs a second and a burst of 2000 pass, beside what a client says of itself and its clock.
+const DEFAULT_MESSAGES: u32 = 600;
+
+/// Twenty connections at their most: a router's classroom in a frenzy.
+const DEFAULT_MESSAGES_PER_ADDRESS: u32 = 12_000;
+
+/// Most bytes that a client may send without completing a message. The largest message in
+/// fragments of eight bytes fits; fragments of nothing, without end, do not.
+pub const UNFINISHED_BYTES: usize = 2 * MESSAGE_BYTES;
+
+/// How long a connection may speak HTTP. A sound of 96 MB at 160 KB a second fits; a browser that
+/// wants more connects again, and one that takes nothing does not stay.
+pub const HTTP_LIFETIME: Duration = Duration::from_mins(10);
+
 /// Largest message that is read, in bytes. The largest valid one is a trigger with 4096 bytes of
 /// data and 256 targets of usual length; this is twice that.
 pub const MESSAGE_BYTES: usize = 16 * 1024;
@@ -144,6 +202,13 @@ pub const FAN_OUT_QUEUE: usize = 1024;
 /// Most messages that the fan-out joins into one write a client. More would only make those wait
 /// that come first.
 pub const FAN_OUT_BATCH: usize = 64;
+
+/// A thread is worth its start, some 30 microseconds, when it takes over the writes of this many
+/// clients, about a millisecond.
+pub const CLIENTS_PER_WRITER: usize = 400;
+
+/// Most threads that write at once: beyond them the kernel's own locks are what they wait for.
+pub const MOST_WRITERS: usize = 4;
 
 /// How often the room is looked after: the roster, the fall of the lead, what has ended. It is
 /// also the shortest time between two rosters, which `docs/PROTOCOL.md` promises.

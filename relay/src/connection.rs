@@ -22,24 +22,27 @@ use tokio_tungstenite::tungstenite::{
 };
 
 use crate::{
+    access,
     clients::{Client, Wire},
     clock::RelayClock,
-    config::{CLOSE_TIMEOUT, MESSAGE_BYTES, READ_BUFFER_BYTES},
-    conversation::Conversation,
+    config::{CLOSE_TIMEOUT, MESSAGE_BYTES, READ_BUFFER_BYTES, UNFINISHED_BYTES},
+    conversation::{self, Conversation},
+    doors::Visit,
     fan_out::Command,
     frame::CloseCode,
     outbox::Phase,
+    rate::{Meter, Verdict},
     relay::Relay,
     seed,
 };
 
 /// Serves a client until it is gone. `early` is what was read past its handshake.
-pub async fn serve(relay: Arc<Relay>, client: Arc<Client>, early: Vec<u8>) {
+pub async fn serve(relay: Arc<Relay>, client: Arc<Client>, visit: Arc<Visit>, early: Vec<u8>) {
     relay.counts.connections.add();
     tracing::info!(client = client.id.0, wire = ?client.wire, "connected");
     relay.command(Command::Connected(client.clone())).await;
 
-    let (end, mut socket) = converse(&relay, &client, early).await;
+    let (end, mut socket) = converse(&relay, &client, &visit, early).await;
     let member = relay.leave(client.id).await;
     relay.counts.ended(client.outbox.phase());
     if matches!(end, End::Broken(..)) {
@@ -66,30 +69,62 @@ enum End {
     Broken(CloseCode, &'static str),
 }
 
-async fn converse(relay: &Relay, client: &Arc<Client>, early: Vec<u8>) -> (End, Reader) {
+const EXPELLED: End = End::Broken(CloseCode::Policy, "too many messages");
+
+async fn converse(
+    relay: &Relay,
+    client: &Arc<Client>,
+    visit: &Visit,
+    early: Vec<u8>,
+) -> (End, Reader) {
     let mut reader = Reader::new(client.clone(), relay.clock, early);
+    let mut meter = Meter::new(relay.messages, client.since);
+    let mut judge = |message: &Message, at| {
+        if message.is_close() {
+            return Verdict::Pass;
+        }
+        let verdict = meter.judge(at, visit.may_speak(at));
+        if verdict != Verdict::Pass {
+            relay.counts.unheard.add();
+        }
+        verdict
+    };
     let end = match client.wire {
         Wire::Seed => {
             let by = By { id: client.id, name: seed::name(client.id) };
             relay.admit_plain(client.id).await;
             loop {
-                match reader.next().await {
-                    Ok((message, _)) if seed::is_bang(&message) => {
+                let (message, at) = match reader.next().await {
+                    Ok(heard) => heard,
+                    Err(end) => break end,
+                };
+                match judge(&message, at) {
+                    Verdict::Pass
+                        if seed::is_bang(&message) && client.role == access::Role::Listen =>
+                    {
+                        relay.counts.refused.add();
+                    }
+                    Verdict::Pass if seed::is_bang(&message) => {
                         relay.bang_plain(by.clone()).await;
                     }
-                    Ok(_) => {}
-                    Err(end) => break end,
+                    // Nothing can be said to it but goodbye.
+                    Verdict::Pass | Verdict::Refuse | Verdict::Ignore => {}
+                    Verdict::Expel => break EXPELLED,
                 }
             }
         }
         Wire::Modern => {
             let mut conversation = Conversation::default();
             loop {
-                match reader.next().await {
-                    Ok((message, received)) => {
-                        conversation.hear(relay, client, message, received).await;
-                    }
+                let (message, at) = match reader.next().await {
+                    Ok(heard) => heard,
                     Err(end) => break end,
+                };
+                match judge(&message, at) {
+                    Verdict::Pass => conversation.hear(relay, client, message, at).await,
+                    Verdict::Refuse => conversation::refuse_too_many(relay, client),
+                    Verdict::Ignore => {}
+                    Verdict::Expel => break EXPELLED,
                 }
             }
         }
@@ -132,7 +167,8 @@ impl Reader {
             .max_write_buffer_size(1024)
             .max_message_size(Some(MESSAGE_BYTES))
             .max_frame_size(Some(MESSAGE_BYTES));
-        let socket = Socket { client: client.clone(), clock, read_at: clock.now() };
+        let (read_at, unfinished) = (clock.now(), early.len());
+        let socket = Socket { client: client.clone(), clock, read_at, unfinished };
         let websocket = WebSocket::from_partially_read(socket, early, Role::Server, Some(config));
         Self { client, websocket }
     }
@@ -149,7 +185,12 @@ impl Reader {
             consume_budget().await;
             match self.websocket.read() {
                 Ok(message) => {
-                    return Ok((message, self.websocket.get_ref().read_at));
+                    let socket = self.websocket.get_mut();
+                    socket.unfinished = 0;
+                    return Ok((message, socket.read_at));
+                }
+                Err(Error::Io(_)) if self.websocket.get_ref().is_endless() => {
+                    return Err(End::Broken(CloseCode::TooLarge, "a message without end"));
                 }
                 Err(Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => {
                     self.wait().await.map_err(|_| End::Gone)?;
@@ -235,13 +276,27 @@ struct Socket {
     clock: RelayClock,
     /// When something was last read. Taken before the read: what it yields was there by then.
     read_at: RelayTime,
+    /// Bytes read since the last whole message.
+    unfinished: usize,
+}
+
+impl Socket {
+    /// Whether fragments come and come: the library would read them for ever, as long as they add
+    /// nothing to the message.
+    fn is_endless(&self) -> bool {
+        self.unfinished > UNFINISHED_BYTES
+    }
 }
 
 impl Read for Socket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.is_endless() {
+            return Err(ErrorKind::InvalidData.into());
+        }
         let now = self.clock.now();
         let count = self.client.outbox.socket().try_read(buffer)?;
         self.read_at = now;
+        self.unfinished += count;
         self.client.was_heard(now);
         Ok(count)
     }

@@ -8,7 +8,7 @@ use downbeat_protocol::{
 };
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::{clients::Client, frame, health::Printable, relay::Relay};
+use crate::{access::Role, clients::Client, frame, health::Printable, relay::Relay};
 
 /// One client's side of the conversation: nobody yet, or someone with a name.
 #[derive(Debug, Default)]
@@ -81,6 +81,12 @@ impl Conversation {
                 say(client, &RelayToClient::ProbeReply(reply));
                 Ok(())
             }
+            ClientToRelay::Trigger(_) | ClientToRelay::Stop(_) if client.role == Role::Listen => {
+                Err(Refusal {
+                    code: ErrorCode::NotAllowed,
+                    message: "your token lets you listen, not bang".to_owned(),
+                })
+            }
             ClientToRelay::Trigger(request) => relay.bang(by.clone(), request).await,
             ClientToRelay::Stop(request) => relay.stop(by.clone(), request).await,
             ClientToRelay::Report(report) => {
@@ -89,6 +95,19 @@ impl Conversation {
             }
         }
     }
+}
+
+/// Tells a client that what it just said was not heard.
+pub fn refuse_too_many(relay: &Relay, client: &Client) {
+    relay.counts.refused.add();
+    tracing::debug!(client = client.id.0, "says too much");
+    say(
+        client,
+        &RelayToClient::Error(Refusal {
+            code: ErrorCode::TooMany,
+            message: format!("at most {} messages a second, please", relay.messages),
+        }),
+    );
 }
 
 fn say(client: &Client, message: &RelayToClient) {

@@ -7,9 +7,10 @@
 //! while writing.
 //!
 //! Whatever piles up in the channel while it writes is joined: frames that are said one after the
-//! other become one write a client, so that a burst costs little more than one trigger.
+//! other become one write a client, so that a burst costs little more than one trigger. A large
+//! room is shared out to helpers, who write at once and are gone before the next thing is said.
 
-use std::{collections::BTreeMap, io, sync::Arc, thread, time::Instant};
+use std::{collections::BTreeMap, io, num::NonZero, sync::Arc, thread, time::Instant};
 
 use bytes::{Bytes, BytesMut};
 use downbeat_protocol::{ClientId, RelayTime};
@@ -18,7 +19,8 @@ use tokio::sync::mpsc;
 use crate::{
     clients::{Client, Wire},
     config::{
-        FAN_OUT_BATCH, FAN_OUT_QUEUE, HELLO_TIMEOUT, PING_AFTER, SILENT_AFTER, STALLED_AFTER,
+        CLIENTS_PER_WRITER, FAN_OUT_BATCH, FAN_OUT_QUEUE, HELLO_TIMEOUT, MOST_WRITERS, PING_AFTER,
+        SILENT_AFTER, STALLED_AFTER,
     },
     frame::{self, CloseCode},
     outbox::CutOff,
@@ -70,7 +72,8 @@ pub fn start() -> io::Result<mpsc::Sender<Command>> {
 }
 
 fn run(mut commands: mpsc::Receiver<Command>) {
-    let mut everyone = Everyone::default();
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let mut everyone = Everyone { writers: cores.min(MOST_WRITERS), ..Everyone::default() };
     let mut batch = Vec::with_capacity(FAN_OUT_BATCH);
     let mut seed = Joined::default();
     let mut modern = Joined::default();
@@ -91,14 +94,54 @@ fn run(mut commands: mpsc::Receiver<Command>) {
     }
 }
 
-/// Who is connected. Three maps, so that telling one wire touches nobody else; ordered by number,
-/// so that everyone is told in the order in which they came.
+/// Who is connected: those who hear nothing yet, and those who hear each wire.
 #[derive(Default)]
 struct Everyone {
     new: BTreeMap<ClientId, Arc<Client>>,
-    seed: BTreeMap<ClientId, Arc<Client>>,
-    modern: BTreeMap<ClientId, Arc<Client>>,
+    seed: Listeners,
+    modern: Listeners,
+    /// Threads that may write at once, this one included.
+    writers: usize,
     ending: bool,
+}
+
+/// Those who hear a wire, in the order of their numbers, which is that in which they came.
+#[derive(Default)]
+struct Listeners(Vec<Arc<Client>>);
+
+impl Listeners {
+    fn insert(&mut self, client: Arc<Client>) {
+        // Mostly at the end.
+        let Err(place) = self.0.binary_search_by_key(&client.id, |other| other.id) else { return };
+        self.0.insert(place, client);
+    }
+
+    fn remove(&mut self, id: ClientId) {
+        if let Ok(place) = self.0.binary_search_by_key(&id, |client| client.id) {
+            self.0.remove(place);
+        }
+    }
+
+    /// Writes `frames` to each, by `writers` threads, at least this one.
+    fn tell(&self, frames: &Bytes, writers: usize) {
+        let tell = |clients: &[Arc<Client>]| {
+            for client in clients {
+                client.outbox.send(frames);
+            }
+        };
+        let mut shares = self.0.chunks(self.0.len().div_ceil(writers.max(1)).max(1));
+        let own = shares.next().unwrap_or_default();
+        thread::scope(|scope| {
+            for share in shares {
+                let helper = thread::Builder::new().name("fan-out helper".into());
+                if helper.spawn_scoped(scope, || tell(share)).is_err() {
+                    // A system that gives no thread still lets this one write.
+                    tell(share);
+                }
+            }
+            tell(own);
+        });
+    }
 }
 
 impl Everyone {
@@ -108,9 +151,7 @@ impl Everyone {
             Wire::Seed => &self.seed,
             Wire::Modern => &self.modern,
         };
-        for client in listeners.values() {
-            client.outbox.send(&frames);
-        }
+        listeners.tell(&frames, self.writers.min(listeners.0.len() / CLIENTS_PER_WRITER));
     }
 
     fn apply(&mut self, command: Command) {
@@ -124,15 +165,15 @@ impl Everyone {
             Command::Admitted(id) => {
                 if let Some(client) = self.new.remove(&id) {
                     match client.wire {
-                        Wire::Seed => self.seed.insert(id, client),
-                        Wire::Modern => self.modern.insert(id, client),
-                    };
+                        Wire::Seed => self.seed.insert(client),
+                        Wire::Modern => self.modern.insert(client),
+                    }
                 }
             }
             Command::Left(id) => {
                 self.new.remove(&id);
-                self.seed.remove(&id);
-                self.modern.remove(&id);
+                self.seed.remove(id);
+                self.modern.remove(id);
             }
             Command::Sweep { now, last } => self.sweep(now, last),
             Command::End => {
@@ -147,7 +188,7 @@ impl Everyone {
         let instant = Instant::now();
         for client in self.new.values() {
             if now.micros_since(client.since) > HELLO_TIMEOUT.as_micros() as i64 {
-                client.outbox.close(CloseCode::NoHello, "no hello");
+                client.outbox.close(CloseCode::Policy, "no hello");
             }
         }
         for client in self.all() {
@@ -164,7 +205,7 @@ impl Everyone {
     }
 
     fn all(&self) -> impl Iterator<Item = &Arc<Client>> {
-        self.new.values().chain(self.seed.values()).chain(self.modern.values())
+        self.new.values().chain(&self.seed.0).chain(&self.modern.0)
     }
 }
 
@@ -210,15 +251,19 @@ mod tests {
     };
 
     use super::*;
-    use crate::{config::SWEEP, outbox::Phase};
+    use crate::{access::Role, config::SWEEP, outbox::Phase};
 
     /// A client that connected at the epoch, and its other end.
     async fn connect(wire: Wire) -> (Arc<Client>, TcpStream) {
+        connect_as(1, wire).await
+    }
+
+    async fn connect_as(id: u32, wire: Wire) -> (Arc<Client>, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let there = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (here, _) = listener.accept().await.unwrap();
         here.writable().await.unwrap();
-        (Arc::new(Client::new(ClientId(1), wire, here, at(0))), there)
+        (Arc::new(Client::new(ClientId(id), wire, Role::Bang, here, at(0))), there)
     }
 
     fn at(seconds: u64) -> RelayTime {
@@ -268,7 +313,7 @@ mod tests {
         sweep(&mut everyone, 10, 11);
         assert_eq!(client.outbox.phase(), Phase::Closing);
         drop((everyone, client));
-        assert_eq!(rest(there).await, frame::close(CloseCode::NoHello, "no hello"));
+        assert_eq!(rest(there).await, frame::close(CloseCode::Policy, "no hello"));
     }
 
     #[tokio::test]
@@ -280,6 +325,28 @@ mod tests {
         drop((everyone, client));
         let goodbye = frame::close(CloseCode::GoingAway, "the relay is ending");
         assert_eq!(rest(there).await, goodbye);
+    }
+
+    #[tokio::test]
+    async fn everyone_is_told_once_whoever_writes() {
+        let (mut listeners, mut theirs) = (Listeners::default(), Vec::new());
+        for id in [3, 1, 2, 5, 4] {
+            let (client, there) = connect_as(id, Wire::Seed).await;
+            listeners.insert(client);
+            theirs.push(there);
+        }
+        assert_eq!(
+            listeners.0.iter().map(|client| client.id.0).collect::<Vec<_>>(),
+            [1, 2, 3, 4, 5]
+        );
+        for writers in 0..8 {
+            listeners.tell(&Bytes::from(vec![b'0' + writers as u8]), writers);
+        }
+        listeners.remove(ClientId(9));
+        drop(listeners);
+        for there in theirs {
+            assert_eq!(rest(there).await, b"01234567");
+        }
     }
 
     #[test]

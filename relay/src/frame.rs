@@ -42,8 +42,8 @@ pub enum CloseCode {
     Protocol = 1002,
     /// A text that is not UTF-8.
     NotUtf8 = 1007,
-    /// It offered `downbeat.v1` and then did not say hello.
-    NoHello = 1008,
+    /// It offered `downbeat.v1` and then did not say hello, or says more than anyone may.
+    Policy = 1008,
     /// A message over the limit.
     TooLarge = 1009,
 }

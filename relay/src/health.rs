@@ -38,6 +38,10 @@ pub struct Counts {
     pub refused: Count,
     /// Clients that were closed because they broke the WebSocket's rules or its limits.
     pub broken: Count,
+    /// Connections that found the house full, or their address's share of it.
+    pub turned_away: Count,
+    /// Messages that were left unheard, because there were too many of them.
+    pub unheard: Count,
     overflowed: Count,
     stalled: Count,
     silent: Count,
@@ -66,6 +70,8 @@ struct Health {
     triggers: u64,
     refused: u64,
     broken: u64,
+    turned_away: u64,
+    unheard: u64,
     cut_off: CutOffs,
     #[serde(flatten)]
     roster: downbeat_protocol::Roster,
@@ -92,6 +98,8 @@ pub fn as_json(relay: &Relay) -> String {
         triggers: counts.triggers.get(),
         refused: counts.refused.get(),
         broken: counts.broken.get(),
+        turned_away: counts.turned_away.get(),
+        unheard: counts.unheard.get(),
         cut_off: CutOffs {
             overflow: counts.overflowed.get(),
             stalled: counts.stalled.get(),

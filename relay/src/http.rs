@@ -19,8 +19,11 @@ use hyper_util::rt::TokioIo;
 use tokio::{net::TcpStream, sync::watch};
 
 use crate::{
+    access::Role,
     clients::{Client, Wire},
-    connection, health,
+    connection,
+    doors::Visit,
+    health,
     page::{self, PageFile},
     ranges::{self, Wanted},
     relay::Relay,
@@ -37,18 +40,26 @@ const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; img-src '
                       object-src 'none'; base-uri 'none'; form-action 'none'; \
                       frame-ancestors 'none'";
 
-/// Answers a request. `presence` is handed on to the connection that an upgrade begins.
+/// Answers a request. `presence` and `visit` are handed on to the connection that an upgrade
+/// begins.
 pub fn answer(
     relay: &Arc<Relay>,
     presence: &watch::Receiver<bool>,
+    visit: &Arc<Visit>,
     mut request: Request<Incoming>,
 ) -> Answer {
+    if !relay.access.is_own_host(request.headers()) {
+        return text(
+            StatusCode::MISDIRECTED_REQUEST,
+            "the relay is not known under this name: use its address, or allow it by --allow-origin\n",
+        );
+    }
     if upgrade::is_asked_for(request.headers()) {
-        return match upgrade::judge(request.method(), request.headers()) {
+        return match upgrade::judge(&relay.access, request.method(), request.headers()) {
             Ok(granted) => {
                 let upgrade = hyper::upgrade::on(&mut request);
-                let presence = presence.clone();
-                tokio::spawn(begin(relay.clone(), presence, upgrade, granted.wire));
+                let stay = (presence.clone(), visit.clone());
+                tokio::spawn(begin(relay.clone(), stay, upgrade, granted.wire, granted.role));
                 switch(&granted)
             }
             Err(refused) => {
@@ -71,7 +82,12 @@ pub fn answer(
     } else if let Some(file) = page::file(path) {
         page_file(file, request.headers())
     } else if path == "/healthz" {
-        let mut answer = body(health::as_json(relay), "application/json");
+        let json = match relay.access.role(request.headers()) {
+            Some(_) => health::as_json(relay),
+            // That it runs is no secret.
+            None => "{\"status\":\"ok\"}".to_owned(),
+        };
+        let mut answer = body(json, "application/json");
         put(&mut answer, CACHE_CONTROL, "no-store");
         answer
     } else {
@@ -82,7 +98,13 @@ pub fn answer(
 
 /// Turns what was an HTTP connection into a client, in a task of its own: the one that spoke HTTP
 /// is done, and its buffers are freed.
-async fn begin(relay: Arc<Relay>, presence: watch::Receiver<bool>, upgrade: OnUpgrade, wire: Wire) {
+async fn begin(
+    relay: Arc<Relay>,
+    (presence, visit): (watch::Receiver<bool>, Arc<Visit>),
+    upgrade: OnUpgrade,
+    wire: Wire,
+    role: Role,
+) {
     // Either failure means that the socket went away during the handshake.
     let Ok(upgraded) = upgrade.await else { return };
     let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else { return };
@@ -91,8 +113,8 @@ async fn begin(relay: Arc<Relay>, presence: watch::Receiver<bool>, upgrade: OnUp
     let early = parts.read_buf.to_vec();
     drop(parts.read_buf);
     let (id, now) = (relay.next_id(), relay.clock.now());
-    let client = Arc::new(Client::new(id, wire, parts.io.into_inner(), now));
-    connection::serve(relay, client, early).await;
+    let client = Arc::new(Client::new(id, wire, role, parts.io.into_inner(), now));
+    connection::serve(relay, client, visit, early).await;
     drop(presence);
 }
 

@@ -6,16 +6,19 @@
 //! - [`server`] accepts and ends; [`http`] answers requests and hands each WebSocket ([`upgrade`]) to
 //!   [`connection`], which reads one client; [`conversation`] and [`seed`] are what the two wires
 //!   mean by what they say.
+//! - [`access`] says who may; [`doors`] bounds how many are inside, [`rate`] how much one says.
 //! - [`relay`] is what all connections share; [`room`] (numbers, what is sounding, who is here) and
 //!   [`lead`] are its pure core, told what time it is.
 //! - [`fan_out`] is the one thread that says things to everybody, each through its [`outbox`].
 //! - [`sounds`] is the bank, [`page`] the page, [`config`] every default with its unit and reason.
 
+pub mod access;
 pub mod clients;
 pub mod clock;
 pub mod config;
 pub mod connection;
 pub mod conversation;
+pub mod doors;
 pub mod fan_out;
 pub mod frame;
 pub mod health;
@@ -24,6 +27,7 @@ pub mod lead;
 pub mod outbox;
 pub mod page;
 pub mod ranges;
+pub mod rate;
 pub mod relay;
 pub mod room;
 pub mod seed;

@@ -16,6 +16,8 @@ fn main() -> anyhow::Result<ExitCode> {
         Ok(config) => config,
         Err(code) => return Ok(code),
     };
+    #[cfg(unix)]
+    allow_open_files();
     tracing_subscriber::fmt()
         .with_writer(io::stderr)
         // Where would it say that it cannot write? A closed stderr must not end the relay.
@@ -24,11 +26,23 @@ fn main() -> anyhow::Result<ExitCode> {
         .with_target(false)
         .with_env_filter(EnvFilter::new(format!("off,downbeat_relay={}", config.log)))
         .init();
-    tokio::runtime::Builder::new_multi_thread()
+    // One thread for all that comes in: it is little, and to wake a second for half of it costs
+    // more than the half. What goes out has threads of its own.
+    tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start the runtime")?
         .block_on(run(&config))
+}
+
+/// Takes as many file descriptors as the system gives: the usual first limit of 1024 is for
+/// programs that use `select`, and each client takes one.
+#[cfg(unix)]
+fn allow_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    // Where it is refused, the relay serves as many as it may, and says so when it may no more.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
 async fn run(config: &Config) -> anyhow::Result<ExitCode> {

@@ -7,7 +7,7 @@
 use std::{
     io,
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
 };
@@ -20,9 +20,11 @@ use tokio::sync::mpsc;
 
 use crate::{
     VERSION,
+    access::Access,
     clients::Client,
     clock::RelayClock,
     config::{Config, MESSAGE_BYTES},
+    doors::{Bounds, Doors},
     fan_out::{self, Command, Said},
     frame,
     health::Counts,
@@ -41,6 +43,12 @@ pub struct Relay {
     pub epoch: Epoch,
     /// The sounds.
     pub bank: Bank,
+    /// Who may do what.
+    pub access: Access,
+    /// Who may be inside.
+    pub doors: Arc<Doors>,
+    /// Messages that one connection may send a second.
+    pub messages: u32,
     /// What is counted.
     pub counts: Counts,
     limits: Limits,
@@ -54,14 +62,22 @@ impl Relay {
     ///
     /// # Errors
     /// If the thread of the fan-out cannot be started.
-    pub fn new(config: &Config, bank: Bank) -> io::Result<Self> {
+    pub fn new(config: &Config, access: Access, bank: Bank) -> io::Result<Self> {
         let lead = Lead::new(config.least_lead_ms * 1000, config.most_lead_ms * 1000);
         let limits = Limits {
             message_bytes: MESSAGE_BYTES as u32,
             least_lead_micros: lead.least(),
             most_lead_micros: lead.most(),
         };
+        let bounds = Bounds {
+            connections: config.connections,
+            connections_per_address: config.connections_per_address,
+            messages_per_address: config.messages_per_address,
+        };
         Ok(Self {
+            access,
+            doors: Doors::new(bounds),
+            messages: config.messages,
             clock: RelayClock::start(),
             epoch: Epoch(fastrand::u64(..)),
             bank,

@@ -19,7 +19,11 @@ use tokio::{
 };
 
 use crate::{
-    config::{ACCEPT_PAUSE, Config, DRAIN, HEADER_BYTES, HEADER_TIMEOUT, SWEEP, TICK},
+    access::{Access, AccessError},
+    config::{
+        ACCEPT_PAUSE, Config, DRAIN, HEADER_BYTES, HEADER_TIMEOUT, HTTP_LIFETIME, SWEEP, TICK,
+    },
+    doors::{Full, Visit},
     fan_out::Command,
     http,
     relay::Relay,
@@ -48,6 +52,9 @@ pub enum StartError {
         /// The most, in milliseconds.
         most: u32,
     },
+    /// The tokens or origins cannot be used.
+    #[error(transparent)]
+    Access(#[from] AccessError),
     /// The system gives it no thread.
     #[error("cannot start a thread: {0}")]
     Thread(io::Error),
@@ -86,11 +93,16 @@ impl Server {
         if least > most {
             return Err(StartError::Lead { least, most });
         }
+        let own_name = gethostname::gethostname();
+        let access = Access::new(config, &own_name.to_string_lossy())?;
         let bank = load_bank(config)?;
         let listen = |source| StartError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        let relay = Relay::new(config, bank).map_err(StartError::Thread)?;
+        let relay = Relay::new(config, access, bank).map_err(StartError::Thread)?;
+        if relay.access.is_open() && !address.ip().is_loopback() {
+            tracing::warn!("whoever reaches this machine may listen and bang: there is no --token");
+        }
         Ok(Self { listener, address, relay: Arc::new(relay) })
     }
 
@@ -145,7 +157,15 @@ impl Server {
             tokio::select! {
                 accepted = listener.accept() => match accepted {
                     Ok((stream, peer)) => {
-                        tokio::spawn(serve(relay.clone(), presence.clone(), stream, peer));
+                        let now = relay.clock.now();
+                        match relay.doors.enter(peer.ip(), now) {
+                            Ok(visit) => {
+                                let visit = Arc::new(visit);
+                                let presence = presence.clone();
+                                tokio::spawn(serve(relay.clone(), presence, visit, stream, peer));
+                            }
+                            Err(full) => turn_away(&relay, full, &stream, peer),
+                        }
                     }
                     Err(error) => after_failed_accept(&error).await,
                 },
@@ -213,10 +233,28 @@ async fn after_failed_accept(error: &io::Error) {
     }
 }
 
+/// Tells one that there is no place for it, as far as its socket takes that at once.
+fn turn_away(relay: &Relay, full: Full, stream: &TcpStream, peer: SocketAddr) {
+    relay.counts.turned_away.add();
+    let (status, said) = match full {
+        Full::House => ("503 Service Unavailable", "the relay is full\n"),
+        Full::Address => ("429 Too Many Requests", "too many connections from your address\n"),
+    };
+    tracing::debug!(%peer, "turned away: {}", said.trim_end());
+    let answer = format!(
+        "HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\
+         Connection: close\r\n\r\n{said}",
+        said.len()
+    );
+    // A fresh socket has room for it; should it not, the end of the socket says the same.
+    let _ = socket2::SockRef::from(stream).send(answer.as_bytes());
+}
+
 /// Serves one TCP connection as long as it speaks HTTP.
 async fn serve(
     relay: Arc<Relay>,
     presence: watch::Receiver<bool>,
+    visit: Arc<Visit>,
     stream: TcpStream,
     peer: SocketAddr,
 ) {
@@ -226,7 +264,7 @@ async fn serve(
     }
     let mut ending = presence.clone();
     let service = service_fn(move |request| {
-        let answer = http::answer(&relay, &presence, request);
+        let answer = http::answer(&relay, &presence, &visit, request);
         async move { Ok::<_, Infallible>(answer) }
     });
     let connection = http1::Builder::new()
@@ -237,7 +275,10 @@ async fn serve(
         .with_upgrades();
     let mut connection = pin!(connection);
     let served = tokio::select! {
-        served = connection.as_mut() => served,
+        served = timeout(HTTP_LIFETIME, connection.as_mut()) => match served {
+            Ok(served) => served,
+            Err(_) => return tracing::debug!(%peer, "took too long over HTTP"),
+        },
         () = told_of_the_end(&mut ending) => {
             connection.as_mut().graceful_shutdown();
             // Long enough for an answer under way; a connection that is idle ends at once.

@@ -5,19 +5,23 @@ use downbeat_protocol::SUBPROTOCOL;
 use hyper::{
     HeaderMap, Method, StatusCode,
     header::{
-        CONNECTION, HOST, ORIGIN, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
-        UPGRADE,
+        CONNECTION, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
     },
 };
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use crate::clients::Wire;
+use crate::{
+    access::{Access, Role},
+    clients::Wire,
+};
 
 /// An upgrade that may go on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Granted {
     /// What the connection will speak.
     pub wire: Wire,
+    /// What the one who asked may do.
+    pub role: Role,
     /// The value of `Sec-WebSocket-Accept`.
     pub accept: String,
 }
@@ -27,6 +31,8 @@ pub struct Granted {
 pub enum Refused {
     /// A page of another origin asks: what the user sees there must not bang here.
     ForeignOrigin,
+    /// The relay has a token, and this is not it.
+    NoToken,
     /// Another version of the protocol than 13.
     Version,
     /// Not a complete handshake.
@@ -39,6 +45,7 @@ impl Refused {
     pub fn status(self) -> StatusCode {
         match self {
             Self::ForeignOrigin => StatusCode::FORBIDDEN,
+            Self::NoToken => StatusCode::UNAUTHORIZED,
             Self::Version => StatusCode::UPGRADE_REQUIRED,
             Self::Incomplete => StatusCode::BAD_REQUEST,
         }
@@ -49,6 +56,7 @@ impl Refused {
     pub fn reason(self) -> &'static str {
         match self {
             Self::ForeignOrigin => "a page of another origin may not connect\n",
+            Self::NoToken => "this relay needs its token\n",
             Self::Version => "WebSocket version 13, please\n",
             Self::Incomplete => "not a complete WebSocket handshake\n",
         }
@@ -65,15 +73,12 @@ pub fn is_asked_for(headers: &HeaderMap) -> bool {
 ///
 /// # Errors
 /// If it may not have one.
-pub fn judge(method: &Method, headers: &HeaderMap) -> Result<Granted, Refused> {
+pub fn judge(access: &Access, method: &Method, headers: &HeaderMap) -> Result<Granted, Refused> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    if let Some(origin) = headers.get(ORIGIN) {
-        let host = text(HOST).ok_or(Refused::ForeignOrigin)?;
-        let origin = origin.to_str().map_err(|_| Refused::ForeignOrigin)?;
-        if !is_same_origin(origin, host) {
-            return Err(Refused::ForeignOrigin);
-        }
+    if !access.is_own_origin(headers) {
+        return Err(Refused::ForeignOrigin);
     }
+    let role = access.role(headers).ok_or(Refused::NoToken)?;
     if method != Method::GET || !has_token(headers, CONNECTION, "upgrade") {
         return Err(Refused::Incomplete);
     }
@@ -89,7 +94,7 @@ pub fn judge(method: &Method, headers: &HeaderMap) -> Result<Granted, Refused> {
     // it would else play at messages it cannot read; others can do with the seed's wire.
     let modern = has_token(headers, SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL);
     let wire = if modern { Wire::Modern } else { Wire::Seed };
-    Ok(Granted { wire, accept: derive_accept_key(key.as_bytes()) })
+    Ok(Granted { wire, role, accept: derive_accept_key(key.as_bytes()) })
 }
 
 /// Whether a comma-separated header holds `token`, whatever its case.
@@ -98,26 +103,12 @@ fn has_token(headers: &HeaderMap, name: hyper::header::HeaderName, token: &str) 
     values.flat_map(|value| value.split(',')).any(|one| one.trim().eq_ignore_ascii_case(token))
 }
 
-/// Whether `origin` is where `host` was asked: the same name and port.
-fn is_same_origin(origin: &str, host: &str) -> bool {
-    let Some((scheme, authority)) = origin.split_once("://") else { return false };
-    let default_port = match scheme.to_ascii_lowercase().as_str() {
-        "http" => ":80",
-        "https" => ":443",
-        _ => return false,
-    };
-    let bare = |authority: &str| {
-        let authority = authority.to_ascii_lowercase();
-        authority.strip_suffix(default_port).map(str::to_owned).unwrap_or(authority)
-    };
-    !authority.is_empty() && bare(authority) == bare(host)
-}
-
 #[cfg(test)]
 mod tests {
-    use hyper::header::{HeaderName, HeaderValue};
+    use hyper::header::{HOST, HeaderName, HeaderValue, ORIGIN};
 
     use super::*;
+    use crate::config::Config;
 
     fn headers(extra: &[(HeaderName, &'static str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -136,9 +127,13 @@ mod tests {
         headers
     }
 
+    fn judged(method: &Method, headers: &HeaderMap) -> Result<Granted, Refused> {
+        judge(&Access::new(&Config::default(), "x").unwrap(), method, headers)
+    }
+
     #[test]
     fn the_standards_own_example_is_accepted() {
-        let granted = judge(&Method::GET, &headers(&[])).unwrap();
+        let granted = judged(&Method::GET, &headers(&[])).unwrap();
         assert_eq!(granted.accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
         assert_eq!(granted.wire, Wire::Seed);
     }
@@ -152,38 +147,32 @@ mod tests {
             ("downbeat.v10", Wire::Seed),
         ] {
             let headers = headers(&[(SEC_WEBSOCKET_PROTOCOL, offer)]);
-            assert_eq!(judge(&Method::GET, &headers).unwrap().wire, wire, "{offer}");
+            assert_eq!(judged(&Method::GET, &headers).unwrap().wire, wire, "{offer}");
         }
     }
 
     #[test]
-    fn only_pages_of_this_origin_may_connect() {
-        for (origin, host, same) in [
-            ("http://relay.local:3000", "relay.local:3000", true),
-            ("HTTP://Relay.local:3000", "relay.local:3000", true),
-            ("http://relay.local", "relay.local:80", true),
-            ("https://relay.local", "relay.local", true),
-            ("http://[::1]:3000", "[::1]:3000", true),
-            ("http://relay.local:3001", "relay.local:3000", false),
-            ("http://relay.local", "relay.local:3000", false),
-            ("http://evil.example", "relay.local:3000", false),
-            ("http://evil.example/relay.local:3000", "relay.local:3000", false),
-            ("null", "relay.local:3000", false),
-            ("file://", "relay.local:3000", false),
-            ("http://", "", false),
-        ] {
-            assert_eq!(is_same_origin(origin, host), same, "{origin} at {host}");
-        }
+    fn a_foreign_page_and_a_wrong_token_are_refused() {
         let foreign = headers(&[(ORIGIN, "http://evil.example")]);
-        assert_eq!(judge(&Method::GET, &foreign), Err(Refused::ForeignOrigin));
+        assert_eq!(judged(&Method::GET, &foreign), Err(Refused::ForeignOrigin));
+        let token = "right".parse().ok();
+        let access = Access::new(&Config { token, ..Config::default() }, "x").unwrap();
+        let judged = |offer| {
+            let headers = headers(&[(SEC_WEBSOCKET_PROTOCOL, offer)]);
+            judge(&access, &Method::GET, &headers).map(|granted| granted.wire)
+        };
+        assert_eq!(judged("downbeat.v1, downbeat.token.right"), Ok(Wire::Modern));
+        assert_eq!(judged("downbeat.token.right"), Ok(Wire::Seed));
+        assert_eq!(judged("downbeat.v1, downbeat.token.wrong"), Err(Refused::NoToken));
+        assert_eq!(judged("downbeat.v1"), Err(Refused::NoToken));
     }
 
     #[test]
     fn an_incomplete_handshake_is_refused() {
-        let judged = |extra: &[_]| judge(&Method::GET, &headers(extra));
-        assert_eq!(judged(&[(SEC_WEBSOCKET_VERSION, "8")]), Err(Refused::Version));
-        assert_eq!(judged(&[(SEC_WEBSOCKET_KEY, "short")]), Err(Refused::Incomplete));
-        assert_eq!(judged(&[(CONNECTION, "close")]), Err(Refused::Incomplete));
-        assert_eq!(judge(&Method::POST, &headers(&[])), Err(Refused::Incomplete));
+        let refused = |extra: &[_]| judged(&Method::GET, &headers(extra));
+        assert_eq!(refused(&[(SEC_WEBSOCKET_VERSION, "8")]), Err(Refused::Version));
+        assert_eq!(refused(&[(SEC_WEBSOCKET_KEY, "short")]), Err(Refused::Incomplete));
+        assert_eq!(refused(&[(CONNECTION, "close")]), Err(Refused::Incomplete));
+        assert_eq!(judged(&Method::POST, &headers(&[])), Err(Refused::Incomplete));
     }
 }

@@ -3,8 +3,16 @@
 mod common;
 
 use common::{Running, bang, masked, request, within};
+use std::time::Duration;
+
 use downbeat_protocol::{ClientToRelay, Probe, RelayToClient, TriggerRequest};
+use downbeat_relay::config::Config;
 use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+use tokio_tungstenite::tungstenite::Message;
 
 #[tokio::test]
 async fn a_page_of_another_origin_is_refused_before_the_upgrade() {
@@ -50,6 +58,12 @@ async fn what_breaks_the_rules_is_told_so_by_its_code() {
         ("too large a frame", masked(0x81, &vec![b'x'; 16_385]), 1009),
         ("a frame that says it is huge", [&[0x81, 0xff, 0, 0, 0, 1][..], &[0; 8]].concat(), 1009),
         ("fragments without end", [fragment, more].concat(), 1009),
+        (
+            "fragments of one byte without end",
+            [masked(0x01, b"x"), masked(0x00, b"x").repeat(5000)].concat(),
+            1009,
+        ),
+        ("empty fragments without end", endless(), 1009),
         ("not UTF-8", masked(0x81, b"\xc3\x28"), 1007),
         ("not UTF-8 in a close frame", masked(0x88, b"\x03\xe8\xff"), 1007),
         ("unmasked", unmasked, 1002),
@@ -62,11 +76,114 @@ async fn what_breaks_the_rules_is_told_so_by_its_code() {
         raw.write(&bytes).await;
         assert_eq!(raw.closed_with().await, code, "{what}");
     }
-    assert_eq!(relay.health().await["broken"], 10);
+    assert_eq!(relay.health().await["broken"], 12);
     // And all of it harmed no one.
     let mut plain = relay.plain().await;
     plain.bang().await;
     assert!(plain.hear().await.is_some());
+}
+
+/// The start of a message, and then nothing more of it, again and again.
+fn endless() -> Vec<u8> {
+    [masked(0x01, b"x"), masked(0x00, b"").repeat(100_000)].concat()
+}
+
+#[tokio::test]
+async fn a_head_that_never_ends_is_given_up() {
+    let relay = Running::start().await;
+    let slow = TcpStream::connect(relay.address).await.unwrap();
+    let (mut hears, mut says) = slow.into_split();
+    let dripping = tokio::spawn(async move {
+        says.write_all(b"GET / HTTP/1.1\r\nX: ").await.unwrap();
+        while says.write_all(b"y").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    });
+    let mut rest = Vec::new();
+    // However it ends (an answer, or none), it ends.
+    let _ = within(hears.read_to_end(&mut rest)).await;
+    within(dripping).await.unwrap();
+
+    let head = format!("GET / HTTP/1.1\r\nX: {}\r\n", "y".repeat(20_000));
+    assert_eq!(request(relay.address, &head).await.status, 431);
+    relay.until(|health| health["connections"] == 0).await;
+}
+
+#[tokio::test]
+async fn one_that_says_too_much_is_told_and_then_expelled() {
+    let relay = Running::with(Config { messages: 100, ..Config::default() }).await;
+    let (mut listener, _) = relay.player("listener").await;
+    let (mut talker, _) = relay.player("talker").await;
+    let talking = async {
+        for _ in 0..1000 {
+            talker.say(bang("click")).await;
+        }
+    };
+    within(talking).await;
+    let (mut heard, mut told) = (0, 0);
+    let code = loop {
+        match within(futures_util::StreamExt::next(&mut talker.0)).await {
+            Some(Ok(Message::Close(close))) => break close.map(|close| u16::from(close.code)),
+            Some(Ok(Message::Text(text))) if text.contains("\"too_many\"") => told += 1,
+            Some(Ok(Message::Text(text))) if text.starts_with("{\"type\":\"trigger\"") => {
+                heard += 1;
+            }
+            Some(Ok(_)) => {}
+            other => panic!("it was not told why: {other:?}"),
+        }
+    };
+    assert_eq!(code, Some(1008));
+    assert!(told >= 1, "it was not told");
+    assert!((400..600).contains(&heard), "{heard} passed");
+    // Every bang that passed reached the others, and they are served on.
+    for seq in 1..=heard {
+        assert_eq!(listener.hear_trigger().await.seq, seq);
+    }
+    let health = relay.health().await;
+    assert!(health["unheard"].as_u64().unwrap() >= 400 && health["broken"] == 1, "{health}");
+    listener.settle().await;
+}
+
+#[tokio::test]
+async fn pings_and_the_seeds_wire_are_held_to_the_same_rate() {
+    let relay = Running::with(Config { messages: 10, ..Config::default() }).await;
+    for flood in [masked(0x89, b"?"), masked(0x81, b"trigger-input"), masked(0x82, b"")] {
+        let mut raw = common::Raw::open(relay.address, "", b"").await;
+        raw.write(&flood.repeat(100)).await;
+        let mut heard = 0;
+        let code = loop {
+            match raw.frame().await {
+                (0x88, payload) => break u16::from_be_bytes([payload[0], payload[1]]),
+                _ => heard += 1,
+            }
+        };
+        assert_eq!(code, 1008);
+        assert!(heard <= 90, "{heard}");
+    }
+}
+
+#[tokio::test]
+async fn a_full_house_says_so_and_has_room_again_when_someone_leaves() {
+    let relay = Running::with(Config { connections: 2, ..Config::default() }).await;
+    let first = relay.plain().await;
+    let _second = relay.plain().await;
+    let mut turned_away = Vec::new();
+    let mut third = TcpStream::connect(relay.address).await.unwrap();
+    within(third.read_to_end(&mut turned_away)).await.unwrap();
+    let said = String::from_utf8(turned_away).unwrap();
+    assert!(said.starts_with("HTTP/1.1 503 ") && said.contains("full"), "{said}");
+    drop(first);
+    let deadline = tokio::time::Instant::now() + common::DEADLINE;
+    loop {
+        let mut again = TcpStream::connect(relay.address).await.unwrap();
+        again.write_all(b"GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n").await.unwrap();
+        let mut answer = Vec::new();
+        let _ = within(again.read_to_end(&mut answer)).await;
+        if answer.starts_with(b"HTTP/1.1 200 ") {
+            break;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "no room");
+    }
 }
 
 #[tokio::test]

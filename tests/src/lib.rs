@@ -11,6 +11,7 @@
 pub mod browser;
 pub mod client;
 pub mod lab;
+pub mod load;
 pub mod onsets;
 pub mod process;
 pub mod recorder;

@@ -22,15 +22,7 @@ impl SeedServer {
     /// # Errors
     /// If Node or its packages are missing, or it does not start.
     pub fn start() -> Result<Self> {
-        let folder = package_folder().join("seed-server");
-        ensure!(
-            folder.join("node_modules/ws").is_dir(),
-            "the package ws is not installed: run `npm ci --prefix tests/seed-server` first, as \
-             `make test` does"
-        );
-        let mut command = Command::new(tool("node")?);
-        command.arg(folder.join("server.js")).arg("0");
-        let process = Process::spawn("the seed's server", command)?;
+        let process = Process::spawn("the seed's server", seed_command()?)?;
         let line = process.wait_for("Server started: ")?;
         let port = line.rsplit(':').next().and_then(|port| port.parse().ok());
         let port = port.with_context(|| format!("no port in {line:?}"))?;
@@ -48,4 +40,20 @@ impl SeedServer {
     pub fn process(&self) -> &Process {
         &self.process
     }
+}
+
+/// The command that runs one on a free port.
+///
+/// # Errors
+/// If Node or its packages are missing.
+pub fn seed_command() -> Result<Command> {
+    let folder = package_folder().join("seed-server");
+    ensure!(
+        folder.join("node_modules/ws").is_dir(),
+        "the package ws is not installed: run `npm ci --prefix tests/seed-server` first, as \
+         `make test` does"
+    );
+    let mut command = Command::new(tool("node")?);
+    command.arg(folder.join("server.js")).arg("0");
+    Ok(command)
 }

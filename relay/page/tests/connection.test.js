@@ -3,7 +3,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { BackOff, Connection } from '../connection.js';
+import { BackOff, Connection, offers } from '../connection.js';
+
+test('a token of the fragment is offered beside the protocol, and nothing else of it', () => {
+  assert.deepEqual(offers('p', ''), ['p']);
+  assert.deepEqual(offers('p', '#token=let-me_in'), ['p', 'downbeat.token.let-me_in']);
+  assert.deepEqual(offers('p', '#x=1&token=a.b~c'), ['p', 'downbeat.token.a.b~c']);
+  for (const fragment of ['#token=', '#token=a%20b', '#token=a,b', '#tokens=a']) {
+    assert.deepEqual(offers('p', fragment), ['p'], fragment);
+  }
+});
 
 const WELCOME = JSON.stringify({
   type: 'welcome',

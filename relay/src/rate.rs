@@ -1,0 +1,135 @@
+//! How much one may say: a bucket that fills at a steady rate and is drunk from message by message.
+//!
+//! Pure: told what time it is.
+
+use downbeat_protocol::RelayTime;
+
+/// How many seconds' worth one may say at once after a silence.
+const BURST_SECONDS: u32 = 4;
+
+/// The token bucket of one connection, or of all that come from one address.
+#[derive(Debug)]
+pub struct Bucket {
+    per_second: f64,
+    most: f64,
+    level: f64,
+    at: RelayTime,
+}
+
+impl Bucket {
+    /// A full one that lets `per_second` messages a second through, and four times as many at once.
+    #[must_use]
+    pub fn new(per_second: u32, now: RelayTime) -> Self {
+        let most = f64::from(per_second) * f64::from(BURST_SECONDS);
+        Self { per_second: f64::from(per_second), most, level: most, at: now }
+    }
+
+    /// Takes one message out, if there is one in it.
+    pub fn take(&mut self, now: RelayTime) -> bool {
+        let seconds = now.micros_since(self.at).max(0) as f64 / 1e6;
+        self.at = self.at.max(now);
+        self.level = (self.level + seconds * self.per_second).min(self.most);
+        let passes = self.level >= 1.0;
+        if passes {
+            self.level -= 1.0;
+        }
+        passes
+    }
+
+    /// How many pass at once after a silence.
+    #[must_use]
+    pub fn burst(&self) -> u32 {
+        self.most as u32
+    }
+}
+
+/// What becomes of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is heard.
+    Pass,
+    /// It is left unheard; the one who sent it is to be told.
+    Refuse,
+    /// It is left unheard; it was told so within the last second.
+    Ignore,
+    /// It was told, and goes on as if it had not been: it has to go.
+    Expel,
+}
+
+/// What one connection says beyond its rate, and what it is told of it.
+#[derive(Debug)]
+pub struct Meter {
+    bucket: Bucket,
+    /// Messages left unheard since the last one that was heard.
+    unheard: u32,
+    told: Option<RelayTime>,
+}
+
+impl Meter {
+    /// For a connection that begins at `now`.
+    #[must_use]
+    pub fn new(per_second: u32, now: RelayTime) -> Self {
+        Self { bucket: Bucket::new(per_second, now), unheard: 0, told: None }
+    }
+
+    /// Judges one message at `now`; `address_passes` is what its address's own bucket says.
+    pub fn judge(&mut self, now: RelayTime, address_passes: bool) -> Verdict {
+        if self.bucket.take(now) && address_passes {
+            self.unheard = 0;
+            return Verdict::Pass;
+        }
+        self.unheard += 1;
+        if self.unheard > self.bucket.burst() {
+            return Verdict::Expel;
+        }
+        if self.told.is_some_and(|told| now.micros_since(told) < 1_000_000) {
+            return Verdict::Ignore;
+        }
+        self.told = Some(now);
+        Verdict::Refuse
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> RelayTime {
+        RelayTime::from_micros(millis * 1000)
+    }
+
+    #[test]
+    fn the_rate_passes_for_ever_and_a_burst_once() {
+        let mut bucket = Bucket::new(500, at(0));
+        assert_eq!((0..3000).filter(|_| bucket.take(at(0))).count(), 2000);
+        for millis in 1..10_000 {
+            let passed = (0..2).filter(|_| bucket.take(at(millis))).count();
+            assert!(passed <= 1, "at {millis} ms");
+        }
+        let refused = (0..10_000).filter(|n| !bucket.take(at(20_000 + 2 * n))).count();
+        assert_eq!(refused, 0);
+    }
+
+    #[test]
+    fn a_clock_that_stands_or_runs_backwards_gives_nothing_away() {
+        let mut bucket = Bucket::new(1, at(5000));
+        assert_eq!((0..9).filter(|_| bucket.take(at(1000))).count(), 4);
+        assert!(!bucket.take(at(5000)));
+    }
+
+    #[test]
+    fn one_that_says_too_much_is_told_once_a_second_and_expelled_if_it_goes_on() {
+        let mut meter = Meter::new(10, at(0));
+        for _ in 0..40 {
+            assert_eq!(meter.judge(at(0), true), Verdict::Pass);
+        }
+        assert_eq!(meter.judge(at(0), true), Verdict::Refuse);
+        assert_eq!(meter.judge(at(50), true), Verdict::Ignore);
+        assert_eq!(meter.judge(at(1000), true), Verdict::Pass);
+        assert_eq!(meter.judge(at(1000), false), Verdict::Refuse);
+        for _ in 1..40 {
+            assert_eq!(meter.judge(at(1001), false), Verdict::Ignore);
+        }
+        assert_eq!(meter.judge(at(1001), false), Verdict::Expel);
+    }
+}

@@ -1,0 +1,96 @@
+//! Who may: tokens, names and origins, over the real socket.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what is unexpected fails the test")]
+
+mod common;
+
+use common::{Player, Raw, Running, bang, hello, masked, request, within};
+use downbeat_protocol::{ClientToRelay, ErrorCode, RelayToClient, StopRequest};
+use downbeat_relay::config::Config;
+use tokio_tungstenite::{connect_async, tungstenite::client::IntoClientRequest as _};
+
+const UPGRADE: &str = "GET / HTTP/1.1\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                       Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+
+async fn guarded() -> Running {
+    let (token, listen_token) = ("bang-it".parse().ok(), "hear-it".parse().ok());
+    Running::with(Config { token, listen_token, ..Config::default() }).await
+}
+
+/// As a browser asks: with the token among the subprotocols.
+async fn player(relay: &Running, token: &str) -> Player {
+    let mut request = format!("ws://{}/", relay.address).into_client_request().unwrap();
+    let offer = format!("downbeat.v1, downbeat.token.{token}").parse().unwrap();
+    request.headers_mut().insert("Sec-WebSocket-Protocol", offer);
+    let (socket, answer) = within(connect_async(request)).await.unwrap();
+    assert_eq!(answer.headers()["Sec-WebSocket-Protocol"], "downbeat.v1");
+    let mut player = Player(socket);
+    player.say(hello(token)).await;
+    assert!(matches!(player.hear().await, RelayToClient::Welcome(_)));
+    player
+}
+
+#[tokio::test]
+async fn without_the_token_there_is_no_upgrade_on_either_wire() {
+    let relay = guarded().await;
+    for headers in [
+        "",
+        "Sec-WebSocket-Protocol: downbeat.v1\r\n",
+        "Sec-WebSocket-Protocol: downbeat.v1, downbeat.token.wrong\r\n",
+        "Authorization: Bearer wrong\r\n",
+    ] {
+        let answer = request(relay.address, &format!("{UPGRADE}{headers}")).await;
+        assert_eq!(answer.status, 401, "{headers}");
+    }
+    assert_eq!(relay.get("/", "").await.status, 200, "the page itself is no secret");
+    assert_eq!(relay.get("/healthz", "").await.body, br#"{"status":"ok"}"#);
+    let health = relay.get("/healthz", "Authorization: Bearer hear-it\r\n").await;
+    assert!(String::from_utf8(health.body).unwrap().contains("\"epoch\""));
+}
+
+#[tokio::test]
+async fn one_token_bangs_and_the_other_only_listens() {
+    let relay = guarded().await;
+    let mut stage = player(&relay, "bang-it").await;
+    let mut hall = player(&relay, "hear-it").await;
+    let stop = ClientToRelay::Stop(StopRequest { trigger: None, sound: None });
+    for wish in [bang("click"), stop] {
+        hall.say(wish).await;
+        match hall.hear().await {
+            RelayToClient::Error(refusal) => assert_eq!(refusal.code, ErrorCode::NotAllowed),
+            other => panic!("not refused: {other:?}"),
+        }
+    }
+    stage.say(bang("click")).await;
+    assert_eq!(stage.hear_trigger().await.seq, 1);
+    assert_eq!(hall.hear_trigger().await.seq, 1);
+
+    // The same on the seed's wire, where nothing can be said about it.
+    let listen = "Authorization: Bearer hear-it\r\n";
+    let mut hall = Raw::open(relay.address, listen, &masked(0x81, b"trigger-input")).await;
+    let play = "Authorization: Bearer bang-it\r\n";
+    let mut stage_too = Raw::open(relay.address, play, b"").await;
+    hall.write(&masked(0x89, b"fence")).await;
+    assert_eq!(hall.frame().await, (0x8a, b"fence".to_vec()), "its bang came back");
+    stage_too.write(&masked(0x81, b"trigger-input")).await;
+    assert_eq!(stage.hear_trigger().await.seq, 2);
+    assert_eq!(hall.frame().await, (0x81, b"trigger-output".to_vec()));
+}
+
+#[tokio::test]
+async fn a_stranger_s_name_for_the_relay_is_not_answered() {
+    let allow_origin = vec!["https://bang.example.org".to_owned()];
+    let relay = Running::with(Config { allow_origin, ..Config::default() }).await;
+    let asked_as = async |host: &str| {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let mut socket = tokio::net::TcpStream::connect(relay.address).await.unwrap();
+        let head = format!("GET /healthz HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        socket.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        within(socket.read_to_string(&mut answer)).await.unwrap();
+        answer.split(' ').nth(1).unwrap().parse::<u16>().unwrap()
+    };
+    assert_eq!(asked_as("evil.example:3000").await, 421);
+    assert_eq!(asked_as("bang.example.org").await, 200);
+    assert_eq!(asked_as("localhost:3000").await, 200);
+    Raw::open(relay.address, "Origin: https://bang.example.org\r\n", b"").await;
+}

@@ -1,0 +1,332 @@
+//! What the relay costs, beside the floor of the machine and the tutorial's server.
+//!
+//! ```text
+//! bench-relay [--clients 100,1000,5000] [--rounds 3] [--deliveries 200000]
+//! ```
+//!
+//! Each server gets a process of its own, one after the other, several times over; the figures are
+//! the medians of the rounds, and a ratio compares what was measured in the same round, because a
+//! machine is not equally fast all the time. For `downbeat.v1` the floor is still the seed's frame
+//! of 16 bytes, though its own are some hundred longer.
+
+use std::{
+    net::SocketAddr,
+    ops::ControlFlow,
+    process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use downbeat_protocol::{ClientKind, ClientToRelay, Probe, RelayToClient};
+use downbeat_tests::{
+    client::Modern,
+    load::{
+        cost::{allow_open_files, memory_bytes, processor_nanos},
+        crowd::{Crowd, Heard, Wire},
+        figures::{median, quantile},
+        server::Server,
+    },
+    process::PATIENCE,
+    relay::relay_command,
+    seed::seed_command,
+    tools::binary,
+};
+
+/// Bangs that are sent in one write in the second part.
+const BURST: usize = 20;
+
+/// Between two bangs, so that each meets a server and a crowd at rest.
+const REST: Duration = Duration::from_millis(2);
+
+/// How long a crowd must hear nothing to count as settled.
+const QUIET: Duration = Duration::from_secs(1);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Floor,
+    Relay(Wire),
+    Ws,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Floor => "floor",
+            Self::Relay(Wire::Seed) => "relay, seed's wire",
+            Self::Relay(Wire::Modern) => "relay, downbeat.v1",
+            Self::Ws => "Node ws",
+        }
+    }
+
+    fn wire(self) -> Wire {
+        if let Self::Relay(wire) = self { wire } else { Wire::Seed }
+    }
+}
+
+/// What was measured of one server in one round. Times in microseconds.
+#[derive(Clone, Debug, Default)]
+struct Measured {
+    per_delivery: f64,
+    per_delivery_in_bursts: f64,
+    deliveries_a_second: f64,
+    first: Vec<f64>,
+    median: Vec<f64>,
+    last: Vec<f64>,
+    kib_a_connection: f64,
+    /// Round trips of probes while the server fanned out, and the relay's own part of them.
+    probe_round_trips: Vec<f64>,
+    probe_turnarounds: Vec<f64>,
+}
+
+struct Options {
+    clients: Vec<usize>,
+    rounds: usize,
+    deliveries: usize,
+}
+
+fn main() -> Result<()> {
+    let options = options()?;
+    let most = options.clients.iter().max().copied().unwrap_or_default();
+    allow_open_files(most as u64 + 100)?;
+    let mut kinds = vec![Kind::Floor, Kind::Relay(Wire::Seed), Kind::Relay(Wire::Modern)];
+    match seed_command() {
+        Ok(_) => kinds.push(Kind::Ws),
+        Err(error) => println!("Without the tutorial's server: {error}"),
+    }
+    for &count in &options.clients {
+        let mut rounds = Vec::new();
+        for _ in 0..options.rounds {
+            let measure = |&kind: &Kind| {
+                measure(kind, count, options.deliveries).with_context(|| kind.name())
+            };
+            rounds.push(kinds.iter().map(measure).collect::<Result<Vec<_>>>()?);
+        }
+        report(count, &kinds, &rounds);
+    }
+    Ok(())
+}
+
+fn options() -> Result<Options> {
+    let mut options = Options { clients: vec![100, 1000, 5000], rounds: 3, deliveries: 200_000 };
+    let mut arguments = std::env::args().skip(1);
+    while let Some(name) = arguments.next() {
+        let value = arguments.next().with_context(|| format!("{name} needs a value"))?;
+        match name.as_str() {
+            "--clients" => {
+                let counts = value.split(',').map(str::parse).collect::<Result<_, _>>();
+                options.clients = counts.with_context(|| format!("--clients {value}"))?;
+            }
+            "--rounds" => options.rounds = value.parse().context("--rounds")?,
+            "--deliveries" => options.deliveries = value.parse().context("--deliveries")?,
+            _ => bail!("there is no {name}; there are --clients, --rounds and --deliveries"),
+        }
+    }
+    ensure!(options.rounds > 0 && options.clients.iter().all(|&count| count > 0), "none is 0");
+    Ok(options)
+}
+
+fn measure(kind: Kind, count: usize, deliveries: usize) -> Result<Measured> {
+    let server = start(kind, count)?;
+    let (pid, address) = (server.id(), server.address());
+    // What the first few clients cost once (threads, pages of code) is not each client's.
+    let mut first_of_all = match kind {
+        Kind::Floor => None,
+        _ => Some(Crowd::join(address, kind.wire(), 10)?),
+    };
+    if let Some(crowd) = &mut first_of_all {
+        settle(crowd, QUIET)?;
+    }
+    let before = memory_bytes(pid)?;
+    let mut crowd = Crowd::join(address, kind.wire(), count)?;
+    // A roster follows the last arrival after a millisecond a client.
+    let quiet =
+        QUIET + Duration::from_millis(if kind.wire() == Wire::Modern { count } else { 0 } as u64);
+    settle(&mut crowd, quiet)?;
+    let held = memory_bytes(pid)?.saturating_sub(before);
+    drop(first_of_all);
+    let mut measured =
+        Measured { kib_a_connection: held as f64 / 1024.0 / count as f64, ..Measured::default() };
+    settle(&mut crowd, quiet)?;
+    fan_out(&mut crowd, 1)?;
+
+    let bangs = (deliveries / count).clamp(10, 500);
+    let used = processor_nanos(pid)?;
+    for _ in 0..bangs {
+        let times = fan_out(&mut crowd, 1)?;
+        measured.first.push(times[0]);
+        measured.median.push(median(&times));
+        measured.last.push(times[count - 1]);
+        thread::sleep(REST);
+    }
+    let used = processor_nanos(pid)? - used;
+    measured.per_delivery = used as f64 / 1e3 / (bangs * count) as f64;
+
+    let bursts = (deliveries / count / BURST).clamp(5, 100) * 2;
+    let used = processor_nanos(pid)?;
+    let mut busy = 0.0;
+    for _ in 0..bursts {
+        busy += fan_out(&mut crowd, BURST)?[count * BURST - 1] / 1e6;
+        thread::sleep(REST);
+    }
+    let used = processor_nanos(pid)? - used;
+    let deliveries = (bursts * BURST * count) as f64;
+    measured.per_delivery_in_bursts = used as f64 / 1e3 / deliveries;
+    measured.deliveries_a_second = deliveries / busy;
+
+    if matches!(kind, Kind::Relay(_)) {
+        probe_while_fanning_out(address, &mut crowd, bangs, &mut measured)?;
+    }
+    Ok(measured)
+}
+
+fn start(kind: Kind, count: usize) -> Result<Server> {
+    Server::start(match kind {
+        Kind::Floor => {
+            let mut command = Command::new(binary("floor")?);
+            command.arg(count.to_string());
+            command
+        }
+        Kind::Relay(_) => {
+            let mut command = relay_command()?;
+            command.args(["--listen", "127.0.0.1:0", "--log", "error"]);
+            command
+        }
+        Kind::Ws => seed_command()?,
+    })
+}
+
+/// Hears the crowd out, until it has heard nothing for a while.
+fn settle(crowd: &mut Crowd, quiet: Duration) -> Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    while crowd.hear(quiet, |_, _, _| ControlFlow::Break(()))? {
+        ensure!(Instant::now() < deadline, "the server does not fall silent");
+    }
+    Ok(())
+}
+
+/// The last client bangs `times` at once. Returns when each of the deliveries was read, in
+/// microseconds from the bang, in order.
+fn fan_out(crowd: &mut Crowd, times: usize) -> Result<Vec<f64>> {
+    let wanted = crowd.len() * times;
+    let mut heard = Vec::with_capacity(wanted);
+    let mut lost = None;
+    let start = Instant::now();
+    crowd.bang(crowd.len() - 1, times)?;
+    let all = crowd.hear(PATIENCE, |client, what, at| {
+        match what {
+            Heard::Trigger => heard.push((at - start).as_nanos() as f64 / 1e3),
+            Heard::Other => {}
+            Heard::Close(_) | Heard::End => lost = Some(client),
+        }
+        if heard.len() >= wanted || lost.is_some() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    })?;
+    if let Some(client) = lost {
+        bail!("client {client} was dropped");
+    }
+    ensure!(all && heard.len() == wanted, "{} of {wanted} deliveries came", heard.len());
+    Ok(heard)
+}
+
+/// Probes as fast as they are answered, from a thread of its own, while the crowd is banged at.
+fn probe_while_fanning_out(
+    address: SocketAddr,
+    crowd: &mut Crowd,
+    bangs: usize,
+    measured: &mut Measured,
+) -> Result<()> {
+    let mut prober = Modern::connect(&format!("ws://{address}/"), "prober", ClientKind::Remote)?;
+    settle(crowd, QUIET)?;
+    let end = Arc::new(AtomicBool::new(false));
+    let ended = end.clone();
+    let probing = thread::spawn(move || -> Result<Vec<(f64, f64)>> {
+        let mut times = Vec::new();
+        while !ended.load(Ordering::Relaxed) {
+            let sent = Instant::now();
+            prober.send(&ClientToRelay::Probe(Probe { sent: 0 }))?;
+            let reply = prober.wait_for(|message| match message {
+                RelayToClient::ProbeReply(reply) => Some(reply),
+                _ => None,
+            })?;
+            let round_trip = sent.elapsed().as_nanos() as f64 / 1e3;
+            times.push((round_trip, reply.replied.micros_since(reply.received) as f64));
+            thread::sleep(Duration::from_micros(500));
+        }
+        Ok(times)
+    });
+    // One after the other without rest: the relay is fanning out nearly all the time.
+    let fanned_out = (0..bangs).try_for_each(|_| fan_out(crowd, 1).map(drop));
+    end.store(true, Ordering::Relaxed);
+    let times = match probing.join() {
+        Ok(times) => times?,
+        Err(panic) => std::panic::resume_unwind(panic),
+    };
+    (measured.probe_round_trips, measured.probe_turnarounds) = times.into_iter().unzip();
+    fanned_out
+}
+
+fn report(count: usize, kinds: &[Kind], rounds: &[Vec<Measured>]) {
+    println!("\n{count} clients, medians of {} rounds (/f: ratio to the floor's)", rounds.len());
+    println!(
+        "{:20} {:>8} {:>5} {:>8} {:>5} {:>9} {:>9} {:>9} {:>5} {:>9} {:>8} {:>7}",
+        "",
+        "us each",
+        "/f",
+        "in 20s",
+        "/f",
+        "first p50",
+        "med p50",
+        "last p50",
+        "/f",
+        "last p99",
+        "k each/s",
+        "KiB"
+    );
+    for (index, kind) in kinds.iter().enumerate() {
+        let of = |figure: &dyn Fn(&Measured) -> f64| {
+            let values: Vec<f64> = rounds.iter().map(|round| figure(&round[index])).collect();
+            let ratio = |round: &Vec<Measured>| figure(&round[index]) / figure(&round[0]);
+            let ratios: Vec<f64> = rounds.iter().map(ratio).collect();
+            (median(&values), median(&ratios))
+        };
+        let (each, each_ratio) = of(&|m| m.per_delivery);
+        let (burst, burst_ratio) = of(&|m| m.per_delivery_in_bursts);
+        let (last, last_ratio) = of(&|m| median(&m.last));
+        println!(
+            "{:20} {each:8.2} {each_ratio:5.2} {burst:8.2} {burst_ratio:5.2} {:9.0} {:9.0} \
+             {last:9.0} {last_ratio:5.2} {:9.0} {:8.0} {:7.2}",
+            kind.name(),
+            of(&|m| median(&m.first)).0,
+            of(&|m| median(&m.median)).0,
+            of(&|m| quantile(&m.last, 0.99)).0,
+            of(&|m| m.deliveries_a_second / 1e3).0,
+            of(&|m| m.kib_a_connection).0,
+        );
+    }
+    for (index, kind) in kinds.iter().enumerate() {
+        let all = |which: &dyn Fn(&Measured) -> Vec<f64>| -> Vec<f64> {
+            rounds.iter().flat_map(|round| which(&round[index])).collect()
+        };
+        let trips = all(&|m| m.probe_round_trips.clone());
+        let turns = all(&|m| m.probe_turnarounds.clone());
+        if !trips.is_empty() {
+            println!(
+                "{}: {} probes during fan-outs: round trip p50 {:.0} us, p99 {:.0} us; read to \
+                 reply p99 {:.0} us",
+                kind.name(),
+                trips.len(),
+                median(&trips),
+                quantile(&trips, 0.99),
+                quantile(&turns, 0.99)
+            );
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! What a process costs, as the kernel accounts for it. Linux only: it reads `/proc`.
+
+use std::fs;
+
+use anyhow::{Context, Result};
+
+/// Processor time of all threads of a process since they began, in nanoseconds.
+///
+/// It is the scheduler's own count: `/proc/PID/stat` counts in ticks of 10 ms.
+///
+/// # Errors
+/// If there is no such process, or the kernel does not count.
+pub fn processor_nanos(pid: u32) -> Result<u64> {
+    let folder = format!("/proc/{pid}/task");
+    let mut total = 0;
+    for thread in fs::read_dir(&folder).with_context(|| folder.clone())? {
+        let path = thread?.path().join("schedstat");
+        // A thread may end between being listed and being read.
+        let Ok(text) = fs::read_to_string(&path) else { continue };
+        let nanos = text.split(' ').next().and_then(|field| field.parse::<u64>().ok());
+        total += nanos.with_context(|| format!("{} says {text:?}", path.display()))?;
+    }
+    Ok(total)
+}
+
+/// Memory that a process holds, shared pages by their share, in bytes.
+///
+/// # Errors
+/// If there is no such process.
+pub fn memory_bytes(pid: u32) -> Result<u64> {
+    let path = format!("/proc/{pid}/smaps_rollup");
+    let text = fs::read_to_string(&path).with_context(|| path.clone())?;
+    let line = text.lines().find_map(|line| line.strip_prefix("Pss:"));
+    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
+    Ok(kib.with_context(|| format!("{path} has no Pss"))? * 1024)
+}
+
+/// File descriptors that a process has open.
+///
+/// # Errors
+/// If there is no such process.
+pub fn open_files(pid: u32) -> Result<usize> {
+    let path = format!("/proc/{pid}/fd");
+    Ok(fs::read_dir(&path).with_context(|| path.clone())?.count())
+}
+
+/// Lets this process, and those it starts, open as many files as the system allows it.
+///
+/// # Errors
+/// If that is less than `needed`.
+pub fn allow_open_files(needed: u64) -> Result<()> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })?;
+    let enough = limit.maximum.is_none_or(|maximum| maximum >= needed);
+    anyhow::ensure!(
+        enough,
+        "this needs {needed} open files, and the system allows {:?}: raise it with `ulimit -Hn`, \
+         or measure fewer clients",
+        limit.maximum
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    #[test]
+    fn work_and_memory_are_counted() {
+        let pid = std::process::id();
+        let before = processor_nanos(pid).unwrap();
+        let end = Instant::now() + Duration::from_millis(50);
+        while Instant::now() < end {
+            std::hint::black_box(end);
+        }
+        assert!(processor_nanos(pid).unwrap() > before);
+        let before = memory_bytes(pid).unwrap();
+        let held = std::hint::black_box(vec![1_u8; 64 << 20]);
+        assert!(memory_bytes(pid).unwrap() > before + (32 << 20));
+        drop(held);
+        assert!(open_files(pid).unwrap() >= 3);
+    }
+}
