@@ -10,7 +10,9 @@
 
 pub mod browser;
 pub mod client;
+pub mod figures;
 pub mod lab;
+pub mod network;
 pub mod onsets;
 pub mod process;
 pub mod recorder;
