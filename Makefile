@@ -6,12 +6,18 @@ SHELL := bash
 .DEFAULT_GOAL := help
 
 PORT ?= 3000
+PLAYERS ?= 8
+BANGS ?= 60
+NETWORK ?= loopback wifi
+PEERS ?= page snapcast
 
 # Debian and Ubuntu packages, by what needs them.
 BUILD_PACKAGES := build-essential pkg-config libasound2-dev
 WINDOW_PACKAGES := libgl1 libegl1 libx11-xcb1 libxkbcommon-x11-0 libxcursor1 libxi6 libxrandr2
 LAB_PACKAGES := pulseaudio pulseaudio-utils chromium chromium-driver xvfb xdotool imagemagick \
 	libgl1-mesa-dri nodejs npm
+# Other systems, to be measured beside this one.
+PEER_PACKAGES := snapserver snapclient
 
 .PHONY: help
 help: ## Say what there is
@@ -49,6 +55,11 @@ test: .system-test ## Run every test there is
 	node --test relay/page/tests/
 	cargo test --workspace --locked
 
+.PHONY: bench-sync
+bench-sync: .system-bench ## Measure how far apart machines sound (PLAYERS=8 BANGS=60 NETWORK="loopback wifi")
+	cargo build --release --locked --package downbeat-relay --package downbeat --package downbeat-tests --bins
+	PLAYERS="$(PLAYERS)" BANGS="$(BANGS)" NETWORK="$(NETWORK)" PEERS="$(PEERS)" target/release/bench-sync
+
 .PHONY: fuzz
 fuzz: ## Throw random bytes at the decoders for a minute each (needs cargo-fuzz)
 	cd relay/protocol/fuzz
@@ -68,10 +79,11 @@ bench-relay: ## Measure the relay beside the machine's floor and Node's ws (BENC
 check-dependencies: ## Check licences, sources and doubles of all dependencies (needs cargo-deny)
 	cargo deny --locked check bans licenses sources
 
-.PHONY: .system-run .system-test
+.PHONY: .system-run .system-test .system-bench
 .system-run: PACKAGES := $(BUILD_PACKAGES) $(WINDOW_PACKAGES)
 .system-test: PACKAGES := $(BUILD_PACKAGES) $(WINDOW_PACKAGES) $(LAB_PACKAGES)
-.system-run .system-test:
+.system-bench: PACKAGES := $(BUILD_PACKAGES) $(LAB_PACKAGES) $(PEER_PACKAGES)
+.system-run .system-test .system-bench:
 	@if command -v dpkg-query >/dev/null; then
 		missing=
 		for package in $(PACKAGES); do

@@ -10,8 +10,10 @@
 
 pub mod browser;
 pub mod client;
+pub mod figures;
 pub mod lab;
 pub mod load;
+pub mod network;
 pub mod onsets;
 pub mod process;
 pub mod recorder;

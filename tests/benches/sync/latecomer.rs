@@ -1,0 +1,113 @@
+//! A machine that comes while a long sound is sounding: how soon, and how exactly, it is where the
+//! others are.
+
+use std::{thread::sleep, time::Duration};
+
+use anyhow::{Context, Result};
+use downbeat_protocol::{ClientKind, ClientToRelay, StopRequest, TriggerRequest};
+use downbeat_tests::{
+    client::Modern,
+    onsets,
+    recorder::{RATE, Recording},
+};
+
+use crate::{
+    room::{Bang, Joined, Room},
+    shared_micros,
+};
+
+/// A long sound of the embedded bank, of which any 50 ms tell which they are.
+const LONG_SOUND: &str = "texture";
+
+/// How long the others have been sounding when it comes, and how long it is listened to.
+const BEFORE: Duration = Duration::from_millis(1500);
+const LISTENED: Duration = Duration::from_secs(8);
+
+/// Frames compared at a time, every how many, and how far off it is sought.
+const WINDOW: usize = RATE / 20;
+const EVERY: usize = RATE / 50;
+const REACH: usize = RATE / 100;
+
+/// What happened, in microseconds of [`shared_micros`].
+pub struct Joining {
+    machine: usize,
+    joined: Joined,
+    from: u64,
+    to: u64,
+}
+
+/// Takes the last machine out of the room, and lets it come back while the long sound sounds.
+pub fn join(room: &mut Room, machine: usize) -> Result<Joining> {
+    let mut player = room.players.pop().context("the room is empty")?;
+    player.terminate()?;
+    player.expect_exit(0)?;
+    let known = room.joined.get(&machine).copied();
+    let mut remote = Modern::connect(&room.url, "composer", ClientKind::Remote)?;
+    let sound = Some(LONG_SOUND.to_owned());
+    remote.send(&ClientToRelay::Trigger(TriggerRequest { sound, ..TriggerRequest::default() }))?;
+    sleep(BEFORE);
+    let from = shared_micros();
+    room.start(machine..machine + 1)?;
+    sleep(LISTENED);
+    let to = shared_micros();
+    remote.send(&ClientToRelay::Stop(StopRequest::default()))?;
+    remote.wait_for(|m| matches!(m, downbeat_protocol::RelayToClient::Stop(_)).then_some(()))?;
+    let joined = room.joined[&machine];
+    // The figures of the bangs are of its first life.
+    room.joined.extend(known.map(|known| (machine, known)));
+    Ok(Joining { machine, joined, from, to })
+}
+
+/// How it joined, as a line.
+pub fn note(recording: &Recording, bangs: &[Bang], joining: &Joining) -> Result<String> {
+    let last = bangs.last().context("there were no bangs")?;
+    let frame = |micros: u64| {
+        let after = micros as f64 - last.pressed_micros as f64;
+        (last.pressed + after * RATE as f64 / 1e6) as usize
+    };
+    let (from, to) = (frame(joining.from), frame(joining.to));
+    let came = frame(joining.joined.at_micros);
+    let values = &recording.channels[joining.machine];
+    let reference = &recording.channels[0];
+    let loud = |value: &f32| value.abs() > onsets::THRESHOLD;
+    let first = values.get(from..to).and_then(|values| values.iter().position(loud));
+    let Some(first) = first.map(|frame| frame + from) else {
+        return Ok("the latecomer was not heard".to_owned());
+    };
+    let millis = |frames: f64| frames * 1e3 / RATE as f64;
+    // Its fade-in is over, and the window full of it.
+    let begin = first + RATE / 200;
+    let errors: Vec<(f64, f64)> = (begin..to.saturating_sub(WINDOW + REACH))
+        .step_by(EVERY)
+        .filter_map(|at| {
+            let window = values.get(at..at + WINDOW)?;
+            let around = reference.get(at - REACH..at + WINDOW + REACH)?;
+            // Sought the other way round, so that the whole window always has a counterpart.
+            let lag = onsets::lag(around, window, 2 * REACH);
+            let off = lag.map_or(f64::INFINITY, |lag| lag - REACH as f64);
+            Some((millis((at + WINDOW) as f64 - came as f64), off * 1e6 / RATE as f64))
+        })
+        .collect();
+    if std::env::var_os("LAGS").is_some() {
+        for at in [begin, begin + RATE, begin + 3 * RATE] {
+            let wide = RATE;
+            let around = &reference[at - wide..at + wide + WINDOW * 4];
+            let window = &values[at..at + WINDOW * 4];
+            eprintln!("wide {:?}", onsets::lag(around, window, 2 * wide).map(|l| l - wide as f64));
+        }
+        eprintln!("latecomer (ms after coming, us): {errors:.0?}");
+    }
+    let worst = |errors: &mut dyn Iterator<Item = f64>| {
+        errors.map(f64::abs).max_by(f64::total_cmp).map_or("-".into(), |most| format!("{most:.0}"))
+    };
+    let after_second = worst(&mut errors.iter().filter(|e| e.0 >= 1e3).map(|e| e.1));
+    let within_second = worst(&mut errors.iter().filter(|e| e.0 < 1e3).map(|e| e.1));
+    let at_second = worst(&mut errors.iter().find(|e| e.0 >= 1e3).map(|e| e.1).into_iter());
+    let later = worst(&mut errors.iter().filter(|e| e.0 >= 2e3).map(|e| e.1));
+    Ok(format!(
+        "a latecomer in {LONG_SOUND} is heard {:.0} ms after connecting; off by at most \
+         {within_second} us in the first second, {at_second} us at its end, {after_second} us from \
+         then on, {later} us from 2 s on",
+        millis(first as f64 - came as f64)
+    ))
+}

@@ -1,0 +1,95 @@
+//! How far apart machines sound, and how soon after the press: Downbeat's own players on several
+//! networks, and what else there is, all in one lab.
+//!
+//! Settings are variables of the environment, as `make bench-sync` passes them on:
+//!
+//! - `PLAYERS`: how many machines (8);
+//! - `BANGS`: how many bangs each room hears (60);
+//! - `NETWORK`: one or more of `loopback`, `lan`, `wifi`, `busy`, the last three also with `-up` or
+//!   `-down` for one way only (`loopback wifi`);
+//! - `PEERS`: which other systems to measure beside them: `page`, `snapcast`, `soundworks`, or none.
+//!
+//! It prints one table on stdout, and what it is doing on stderr.
+
+mod latecomer;
+mod press;
+mod room;
+mod snapcast;
+mod table;
+mod unscheduled;
+
+use std::{str::FromStr, time::Duration};
+
+use anyhow::{Context, Result, bail};
+use downbeat_tests::{network::Network, tools::run};
+
+use crate::table::Row;
+
+/// What is to be measured.
+#[derive(Debug)]
+struct Settings {
+    players: usize,
+    bangs: usize,
+    networks: Vec<Network>,
+    peers: Vec<String>,
+}
+
+impl Settings {
+    fn from_environment() -> Result<Self> {
+        let words = |name, default: &str| -> Vec<String> {
+            let text = std::env::var(name).unwrap_or_else(|_| default.to_owned());
+            text.split([' ', ',']).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+        };
+        let networks = words("NETWORK", "loopback wifi");
+        Ok(Self {
+            players: number("PLAYERS", 8, 2)?,
+            bangs: number("BANGS", 60, 1)?,
+            networks: networks.iter().map(|word| word.parse()).collect::<Result<_>>()?,
+            peers: words("PEERS", "page snapcast soundworks"),
+        })
+    }
+}
+
+fn number(name: &str, default: usize, least: usize) -> Result<usize> {
+    let Ok(text) = std::env::var(name) else { return Ok(default) };
+    match usize::from_str(&text) {
+        Ok(number) if number >= least => Ok(number),
+        _ => bail!("{name}={text:?} must be a number from {least} on"),
+    }
+}
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.first().is_some_and(|word| word == press::COMMAND) {
+        return press::main(&arguments[1..]);
+    }
+    let settings = Settings::from_environment()?;
+    println!("{} players, {} bangs; load before: {}", settings.players, settings.bangs, load()?);
+    let mut rows = Vec::new();
+    for network in &settings.networks {
+        rows.push(room::measure(&settings, *network).with_context(|| network.to_string())?);
+    }
+    for peer in &settings.peers {
+        eprintln!("-- {peer}");
+        let measured = match peer.as_str() {
+            "snapcast" => snapcast::measure(&settings),
+            other => bail!("PEERS={other:?}: there are page and snapcast"),
+        };
+        // What cannot be installed here is no failure of what can.
+        rows.push(measured.unwrap_or_else(|error| Row::missing(peer, &error)));
+    }
+    print!("{}", table::print(&rows));
+    println!("load after: {}", load()?);
+    Ok(())
+}
+
+/// How busy the machine is with other things than this.
+fn load() -> Result<String> {
+    run(&mut std::process::Command::new("uptime"))
+}
+
+/// Time as all processes of this machine see it, in microseconds.
+fn shared_micros() -> u64 {
+    let since = std::time::SystemTime::UNIX_EPOCH.elapsed();
+    since.unwrap_or(Duration::ZERO).as_micros() as u64
+}

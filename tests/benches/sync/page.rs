@@ -1,0 +1,1 @@
+//! The browser's page among desktop players: how far off it is.

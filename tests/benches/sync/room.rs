@@ -1,0 +1,248 @@
+//! A room of Downbeat's own players: some there from the beginning, some starting while the others
+//! play, all of them on one network.
+
+use std::{
+    collections::HashMap,
+    fmt::Write as _,
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use downbeat_tests::{
+    figures::{later, quantile, spread, within},
+    lab::{Lab, wait_until_ready},
+    network::Network,
+    onsets,
+    process::{PATIENCE, Process},
+    recorder::{RATE, Recording},
+    relay::Relay,
+};
+use serde_json::Value;
+
+use crate::{Settings, latecomer, press, table::Row};
+
+/// One in so many players starts while the others play.
+const LATE_ONE_IN: usize = 4;
+
+/// From here on, since it connected, a player counts as settled.
+const SETTLED: Duration = Duration::from_secs(5);
+
+/// Frames compared from an onset on: the whole default sound, and room around it.
+const WINDOW: usize = RATE / 40;
+
+/// How often the relay is asked who has come.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// Measures a room of players on `network`.
+pub fn measure(settings: &Settings, network: Network) -> Result<Row> {
+    let Settings { players: count, bangs, .. } = *settings;
+    eprintln!("-- downbeat, {network}: {count} players");
+    let lab = Lab::open(count + 1)?;
+    let relay = Relay::start()?;
+    let url = format!("ws://{}/", network.before(relay.address())?);
+    let mut room = Room { lab, relay, url, players: Vec::new(), joined: HashMap::new() };
+
+    let late = count / LATE_ONE_IN;
+    room.start(0..count - late)?;
+    sleep(SETTLED);
+
+    let take = room.lab.record();
+    let presser = press::start(&room.lab, count, &room.url, bangs)?;
+    for machine in count - late..count {
+        let share = (machine + late + 1 - count) as f64 / (late + 1) as f64;
+        let from = (share * bangs as f64 / 2.0) as usize;
+        wait_for_presses(&presser, from)?;
+        room.start(machine..machine + 1)?;
+    }
+    wait_for_presses(&presser, bangs)?;
+    sleep(Duration::from_secs(1));
+    let reports = room.reports()?;
+    let health = room.relay.health()?;
+    let joined = latecomer::join(&mut room, count - 1)?;
+    let recording = take.stop()?;
+
+    let bangs = Bang::all(&recording, &press::presses(&presser), count)?;
+    let mut row = row(&format!("downbeat, {network}"), &bangs, &room.joined);
+    row.notes.push(latecomer::note(&recording, &bangs, &joined)?);
+    row.notes.push(format!("lead at the end {:.1} ms; {reports}", millis(&health["lead_micros"])));
+    Ok(row)
+}
+
+/// The room.
+pub struct Room {
+    pub lab: Lab,
+    pub relay: Relay,
+    /// Where players connect.
+    pub url: String,
+    /// By machine.
+    pub players: Vec<Process>,
+    /// By machine.
+    pub joined: HashMap<usize, Joined>,
+}
+
+/// When a player came.
+#[derive(Clone, Copy, Debug)]
+pub struct Joined {
+    /// It was one of the room, in microseconds of [`crate::shared_micros`].
+    pub at_micros: u64,
+    /// How much later it knew relay time and reported it.
+    pub synced_after: Duration,
+}
+
+impl Room {
+    /// Starts players on `machines`, and waits until each would sound on time.
+    pub fn start(&mut self, machines: std::ops::Range<usize>) -> Result<()> {
+        for machine in machines.clone() {
+            self.players.push(self.lab.start_play(machine, &self.url)?);
+        }
+        self.watch(machines.clone())?;
+        machines.into_iter().try_for_each(|machine| wait_until_ready(&self.players[machine]))
+    }
+
+    /// Watches players come and learn the relay's time.
+    fn watch(&mut self, machines: std::ops::Range<usize>) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut came: HashMap<usize, (u64, Instant)> = HashMap::new();
+        let mut missing: Vec<usize> = machines.collect();
+        while !missing.is_empty() {
+            ensure!(Instant::now() < deadline, "machines {missing:?} do not learn the time");
+            let health = self.relay.health()?;
+            let (now, now_micros) = (Instant::now(), crate::shared_micros());
+            missing.retain(|machine| {
+                let Some(client) = client(&health, &Lab::machine_name(*machine)) else {
+                    return true;
+                };
+                let (at_micros, at) = *came.entry(*machine).or_insert((now_micros, now));
+                let synced = client["report"]["clock_error_micros"].is_u64();
+                if synced {
+                    let joined = Joined { at_micros, synced_after: now - at };
+                    self.joined.insert(*machine, joined);
+                }
+                !synced
+            });
+            sleep(LOOK_EVERY);
+        }
+        Ok(())
+    }
+
+    /// What the players say of themselves, as a line.
+    fn reports(&self) -> Result<String> {
+        let health = self.relay.health()?;
+        let clients = health["clients"].as_array().context("/healthz lists the clients")?;
+        let reports: Vec<&Value> = clients.iter().map(|client| &client["report"]).collect();
+        let mut line = String::from("as players report:");
+        for (what, field) in [
+            ("need", "lead_micros"),
+            ("latency", "latency_micros"),
+            ("clock within", "clock_error_micros"),
+        ] {
+            let values: Vec<f64> =
+                reports.iter().filter_map(|r| r[field].as_f64()).map(|v| v / 1e3).collect();
+            let (least, most) = (quantile(&values, 0.0), quantile(&values, 1.0));
+            write!(line, " {what} {:.2}-{:.2} ms,", least.unwrap_or(0.0), most.unwrap_or(0.0))?;
+        }
+        let sum = |field| reports.iter().filter_map(|r| r[field].as_u64()).sum::<u64>();
+        write!(line, " {} late of {}, {} xruns", sum("late"), sum("triggers"), sum("xruns"))?;
+        Ok(line)
+    }
+}
+
+fn client<'a>(health: &'a Value, name: &str) -> Option<&'a Value> {
+    health["clients"].as_array()?.iter().find(|client| client["name"] == name)
+}
+
+fn millis(micros: &Value) -> f64 {
+    micros.as_f64().unwrap_or(f64::NAN) / 1e3
+}
+
+fn wait_for_presses(presser: &Process, count: usize) -> Result<()> {
+    let deadline = Instant::now() + PATIENCE + Duration::from_secs(count as u64);
+    while press::presses(presser).len() < count {
+        if presser.has_ended() || Instant::now() > deadline {
+            bail!("the presser stopped:\n{}", presser.transcript());
+        }
+        sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
+
+/// One bang, as it was pressed and heard.
+pub struct Bang {
+    /// In microseconds of [`crate::shared_micros`].
+    pub pressed_micros: u64,
+    /// The same in frames of the recording.
+    pub pressed: f64,
+    /// When it sounded on each machine, in frames of the recording; none where it did not.
+    pub sounded: Vec<Option<f64>>,
+}
+
+impl Bang {
+    /// All that were marked on the last channel of `recording`.
+    pub fn all(recording: &Recording, presses: &[u64], players: usize) -> Result<Vec<Self>> {
+        let onsets: Vec<_> = (0..=players).map(|channel| recording.onsets(channel)).collect();
+        let marks = &onsets[players];
+        ensure!(
+            marks.len() == presses.len(),
+            "{} presses left {} marks",
+            presses.len(),
+            marks.len()
+        );
+        let bang = |(pressed_micros, mark): (&u64, &usize)| {
+            let pressed = *mark as f64 - press::MARK_SECONDS * RATE as f64;
+            let over = pressed + press::LEAST_GAP_SECONDS * RATE as f64;
+            let reference = (recording.channels[players].as_slice(), *mark);
+            let sounded = (0..players).map(|channel| {
+                let begun = within(&onsets[channel], pressed, over)?;
+                let values = (recording.channels[channel].as_slice(), begun);
+                Some(*mark as f64 + later(values, reference, WINDOW)?)
+            });
+            Self { pressed_micros: *pressed_micros, pressed, sounded: sounded.collect() }
+        };
+        Ok(presses.iter().zip(marks).map(bang).collect())
+    }
+}
+
+/// The figures of `bangs`, counting of each player what it did from when it was settled.
+pub fn row(system: &str, bangs: &[Bang], joined: &HashMap<usize, Joined>) -> Row {
+    let mut row = Row { system: system.to_owned(), ..Row::default() };
+    let mut missed = 0;
+    let mut lags: Vec<Vec<f64>> = Vec::new();
+    for bang in bangs {
+        let settled: Vec<_> = (0..bang.sounded.len())
+            .filter(|machine| {
+                joined.get(machine).is_none_or(|joined| {
+                    bang.pressed_micros >= joined.at_micros + SETTLED.as_micros() as u64
+                })
+            })
+            .collect();
+        let sounded: Vec<f64> = settled.iter().filter_map(|m| bang.sounded[*m]).collect();
+        missed += settled.len() - sounded.len();
+        row.presses.extend(sounded.iter().map(|at| (at - bang.pressed) * 1e3 / RATE as f64));
+        row.spreads.extend(spread(&sounded).map(|frames| frames * 1e6 / RATE as f64));
+        let middle = quantile(&sounded, 0.5).unwrap_or(f64::NAN);
+        let lag = |at: Option<f64>| at.map_or(f64::NAN, |at| (at - middle) * 1e6 / RATE as f64);
+        lags.push(bang.sounded.iter().copied().map(lag).collect());
+    }
+    row.syncs = joined.values().map(|joined| joined.synced_after.as_secs_f64() * 1e3).collect();
+    row.notes.push(format!("{missed} sounds missed by settled machines"));
+    row.notes.push(by_machine(&lags));
+    if std::env::var_os("LAGS").is_some() {
+        for lags in &lags {
+            eprintln!("{lags:7.0?}");
+        }
+    }
+    row
+}
+
+/// How each machine lies to the middle one of the room: its own mean, and how it scatters.
+fn by_machine(lags: &[Vec<f64>]) -> String {
+    let machines = lags.first().map_or(0, Vec::len);
+    let each = (0..machines).map(|machine| {
+        let own: Vec<f64> = lags.iter().map(|l| l[machine]).filter(|l| !l.is_nan()).collect();
+        let middle = quantile(&own, 0.5).unwrap_or(f64::NAN);
+        let off = onsets::spread(&own);
+        format!("{middle:.0} ({off:.0})")
+    });
+    format!("each machine against the middle, median (range) us: {}", each.collect::<Vec<_>>().join(", "))
+}
