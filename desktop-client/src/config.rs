@@ -6,7 +6,10 @@
 use clap::{Args, Parser, Subcommand};
 use downbeat_protocol::{MAX_NAME_CHARS, TriggerRequest, clean_name};
 
-use crate::{action::OutputChoice, address::RelayAddress};
+use crate::{
+    action::{OutputChoice, Trim},
+    address::RelayAddress,
+};
 
 /// Press once, and every machine in the room sounds at the same instant.
 #[derive(Clone, Debug, Parser)]
@@ -37,20 +40,28 @@ pub struct PlayerConfig {
     /// Which relay, and under which name.
     #[command(flatten)]
     pub relay: RelayConfig,
-    /// Output to play through: a name or an id of `downbeat devices`. The system's default if absent.
+    /// Output to play through: a name or an id of `downbeat devices`. If absent, what was chosen
+    /// last in the window, or the system's default.
     #[arg(long, value_name = "NAME", env = "DOWNBEAT_DEVICE")]
     pub device: Option<String>,
-    /// This machine's volume, 0 to 1.
-    // Full, because level is set where the loudspeaker is; the bank leaves room for overlaps.
-    #[arg(long, value_name = "V", env = "DOWNBEAT_VOLUME", default_value_t = 1.0, value_parser = volume)]
-    pub volume: f32,
+    /// This machine's volume, 0 to 1. If absent, what was chosen last in the window, or 1.
+    #[arg(long, value_name = "V", env = "DOWNBEAT_VOLUME", value_parser = volume)]
+    pub volume: Option<f32>,
+    /// Milliseconds by which this output sounds earlier, -500 to 500, for a delay that it does not
+    /// report. If absent, what was set for it in the window.
+    #[arg(long, value_name = "MS", env = "DOWNBEAT_TRIM", value_parser = trim,
+          allow_negative_numbers = true)]
+    pub trim: Option<Trim>,
 }
 
+/// Full, because level is set where the loudspeaker is; the bank leaves room for overlaps.
+pub const FIRST_VOLUME: f32 = 1.0;
+
 impl PlayerConfig {
-    /// The output that was asked for.
+    /// The output that was asked for, if any was.
     #[must_use]
-    pub fn output(&self) -> OutputChoice {
-        self.device.clone().map_or(OutputChoice::SystemDefault, OutputChoice::Device)
+    pub fn output(&self) -> Option<OutputChoice> {
+        self.device.clone().map(OutputChoice::Device)
     }
 }
 
@@ -124,6 +135,36 @@ fn volume(text: &str) -> Result<f32, String> {
     }
 }
 
+fn trim(text: &str) -> Result<Trim, String> {
+    let most = Trim::MOST_MILLIS;
+    match text.parse::<f64>() {
+        Ok(millis) if (-most..=most).contains(&millis) => Ok(Trim::from_millis(millis)),
+        _ => Err(format!("it must be a number of milliseconds from -{most} to {most}")),
+    }
+}
+
 fn name(text: &str) -> Result<String, String> {
     clean_name(text).ok_or_else(|| format!("a name has 1 to {MAX_NAME_CHARS} characters"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn window(arguments: &[&str]) -> Result<PlayerConfig, String> {
+        let parsed = Config::try_parse_from(["downbeat"].iter().chain(arguments));
+        parsed.map(|config| config.window).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_trim_is_milliseconds_either_way() {
+        let trim = |text| window(&["--trim", text]).map(|config| config.trim);
+        assert_eq!(trim("12.5"), Ok(Some(Trim::from_millis(12.5))));
+        assert_eq!(trim("-3"), Ok(Some(Trim::from_millis(-3.0))));
+        assert_eq!(window(&[]).unwrap().trim, None);
+        for wrong in ["501", "-500.1", "nan", "much"] {
+            let error = trim(wrong).unwrap_err();
+            assert!(error.contains("--trim") && error.contains("-500 to 500"), "{error}");
+        }
+    }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use downbeat_protocol::{ClientId, Roster, SoundInfo};
 
-use crate::time::LocalTime;
+use crate::{action::Trim, time::LocalTime};
 
 /// From the session to whoever shows it.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,6 +61,8 @@ pub enum SessionEvent {
         id: String,
         /// Its name.
         name: String,
+        /// How what it sounds is shifted.
+        trim: Trim,
     },
     /// How far ahead of the ear the open output is fed; said when it is known, and when it moves.
     OutputLatency {
@@ -104,6 +106,8 @@ pub enum Wire {
     Downbeat {
         /// This player's number.
         id: ClientId,
+        /// The longest lead that the relay gives.
+        most_lead_micros: u32,
     },
     /// The seed's wire: one sound, no schedule.
     Plain,

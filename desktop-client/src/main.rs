@@ -7,8 +7,9 @@ use downbeat::{
     action::Action,
     app,
     audio::device,
-    config::{BangConfig, Command, Config, PlayerConfig},
-    headless,
+    config::{BangConfig, Command, Config, FIRST_VOLUME, PlayerConfig},
+    headless::Teller,
+    remembered::{Remembered, RememberedFile},
     remote::{self, Bangs},
     session::{self, SessionOptions},
     sounds::Cache,
@@ -54,13 +55,22 @@ fn log_to_stderr() {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }
 
-fn session_options(config: &PlayerConfig, kind: ClientKind, clock: LocalClock) -> SessionOptions {
+/// What was given on the command line, and where nothing was, what is remembered.
+fn session_options(
+    config: &PlayerConfig,
+    remembered: Remembered,
+    kind: ClientKind,
+    clock: LocalClock,
+) -> SessionOptions {
     SessionOptions {
         relay: config.relay.relay.to_string(),
         name: config.relay.name(),
         kind,
-        output: config.output(),
-        volume: config.volume,
+        output: config.output().or(remembered.output).unwrap_or_default(),
+        volume: config.volume.or(remembered.volume).unwrap_or(FIRST_VOLUME),
+        trim: config.trim,
+        trims: remembered.trims,
+        remembered: RememberedFile::of_user(),
         clock,
         cache: Cache::of_user(),
     }
@@ -68,9 +78,12 @@ fn session_options(config: &PlayerConfig, kind: ClientKind, clock: LocalClock) -
 
 fn open_window(config: &PlayerConfig) -> anyhow::Result<()> {
     let clock = LocalClock::start();
-    let options = session_options(config, ClientKind::Window, clock);
-    let state =
-        State::new(options.relay.clone(), options.name.clone(), options.volume, config.output());
+    let remembered = RememberedFile::of_user().read();
+    let sound = remembered.sound.clone();
+    let options = session_options(config, remembered, ClientKind::Window, clock);
+    let SessionOptions { relay, name, output, volume, .. } = &options;
+    let mut state = State::new(relay.clone(), name.clone(), *volume, output.clone());
+    state.selected = sound;
     let mut started = Ok(());
     app::run(state, clock, |wake| {
         let (tell, events) = std::sync::mpsc::channel();
@@ -92,9 +105,14 @@ fn open_window(config: &PlayerConfig) -> anyhow::Result<()> {
 }
 
 fn play(config: &PlayerConfig) -> anyhow::Result<()> {
-    let options = session_options(config, ClientKind::Headless, LocalClock::start());
+    // How late an output is, is the machine's; how loud it is and which, the command's to say: a
+    // player that nobody sees must not play elsewhere because of what was once tried in a window.
+    let trims = RememberedFile::of_user().read().trims;
+    let remembered = Remembered { trims, ..Remembered::default() };
+    let options = session_options(config, remembered, ClientKind::Headless, LocalClock::start());
+    let mut teller = Teller::default();
     let session =
-        session::start(options, |event| headless::say(&event)).context("cannot start to play")?;
+        session::start(options, move |event| teller.say(&event)).context("cannot start to play")?;
     event_loop()?.block_on(asked_to_end())?;
     drop(session);
     Ok(())

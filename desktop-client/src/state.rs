@@ -8,8 +8,9 @@ use std::{collections::VecDeque, time::Duration};
 use downbeat_protocol::{Roster, SoundInfo};
 
 use crate::{
-    action::{Action, OutputChoice},
+    action::{Action, OutputChoice, Trim},
     event::{Heard, Output, SessionEvent, Wire},
+    standing::Standing,
 };
 
 /// Triggers that are remembered: as many as can be on their way to their instant, or still fading
@@ -43,8 +44,8 @@ pub struct State {
     pub recent: VecDeque<Heard>,
     /// How many have since the window opened.
     pub heard: u64,
-    /// How far this machine's idea of relay time can be off.
-    pub clock_error_micros: Option<u32>,
+    /// How this machine's own part in the room stands.
+    pub standing: Standing,
     /// What the meter shows.
     pub meter: Meter,
     /// What the relay refused last; cleared by the next trigger heard.
@@ -85,6 +86,8 @@ pub enum OutputState {
         name: String,
         /// From the mix to the converter, once it is known.
         latency_micros: Option<u32>,
+        /// How what it sounds is shifted.
+        trim: Trim,
     },
     /// There is none; it is looked for.
     None {
@@ -142,7 +145,7 @@ impl State {
             roster: Roster { total: 0, clients: Vec::new(), lead_micros: 0 },
             recent: VecDeque::with_capacity(RECENT),
             heard: 0,
-            clock_error_micros: None,
+            standing: Standing::default(),
             meter: Meter::default(),
             refusal: None,
         }
@@ -178,6 +181,11 @@ impl State {
                 self.output_choice = choice.clone();
                 self.output = OutputState::Opening;
             }
+            Action::SetTrim(picked) => {
+                if let OutputState::Open { trim, .. } = &mut self.output {
+                    *trim = *picked;
+                }
+            }
             Action::SetRelay(relay) => {
                 self.relay.clone_from(relay);
                 self.connection = Connection::Connecting;
@@ -190,6 +198,7 @@ impl State {
 
     /// Takes in what the session said.
     pub fn apply(&mut self, event: SessionEvent) {
+        self.standing.apply(&event);
         match event {
             SessionEvent::Connecting { relay } => {
                 if self.relay != relay {
@@ -215,9 +224,8 @@ impl State {
             SessionEvent::SoundFailed { name, reason } => {
                 self.set_readiness(&name, Readiness::Failed { reason });
             }
-            SessionEvent::BankReady { .. } => {}
-            SessionEvent::OutputOpened { id, name } => {
-                self.output = OutputState::Open { id, name, latency_micros: None };
+            SessionEvent::OutputOpened { id, name, trim } => {
+                self.output = OutputState::Open { id, name, latency_micros: None, trim };
             }
             SessionEvent::OutputLatency { micros } => {
                 if let OutputState::Open { latency_micros, .. } = &mut self.output {
@@ -239,8 +247,8 @@ impl State {
                 self.refusal = None;
             }
             SessionEvent::Refused { reason } => self.refusal = Some(reason),
-            SessionEvent::Clock { error_micros } => self.clock_error_micros = error_micros,
             SessionEvent::Meter { peak, voices } => self.meter = Meter { peak, voices },
+            SessionEvent::BankReady { .. } | SessionEvent::Clock { .. } => {}
         }
     }
 
@@ -271,7 +279,7 @@ impl State {
     fn leave_room(&mut self) {
         self.roster.clients.clear();
         self.roster.total = 0;
-        self.clock_error_micros = None;
+        self.standing = Standing::default();
     }
 }
 
@@ -347,7 +355,7 @@ mod tests {
         state.pick(&Action::SetRelay("stage".to_owned()));
         assert_eq!(state.connection, Connection::Connecting);
         assert_eq!(state.relay, "stage");
-        assert_eq!(state.clock_error_micros, None);
+        assert_eq!(state.standing.clock_error_micros(), None);
     }
 
     #[test]

@@ -67,3 +67,39 @@ impl LocalClock {
         self.origin + Duration::from_nanos(time.0.max(0).cast_unsigned())
     }
 }
+
+/// A length of time as people read it, with no more digits than can matter: `35 µs`, `2.4 ms`,
+/// `14 ms`, `1.2 s`.
+#[must_use]
+pub fn in_words(micros: u64) -> String {
+    match micros {
+        0..1_000 => format!("{micros} µs"),
+        1_000..10_000 => format!("{:.1} ms", micros as f64 / 1e3),
+        10_000..999_500 => format!("{:.0} ms", micros as f64 / 1e3),
+        999_500..9_950_000 => format!("{:.1} s", micros as f64 / 1e6),
+        _ => format!("{:.0} s", micros as f64 / 1e6),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_carry_the_digits_that_matter() {
+        let cases = [
+            (0, "0 µs"),
+            (35, "35 µs"),
+            (999, "999 µs"),
+            (2_400, "2.4 ms"),
+            (14_200, "14 ms"),
+            (999_400, "999 ms"),
+            (999_600, "1.0 s"),
+            (1_234_000, "1.2 s"),
+            (30_000_000, "30 s"),
+        ];
+        for (value, text) in cases {
+            assert_eq!(in_words(value), text);
+        }
+    }
+}

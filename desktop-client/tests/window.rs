@@ -8,7 +8,7 @@ mod support;
 use std::time::Duration;
 
 use downbeat::{
-    action::{Action, OutputChoice},
+    action::{Action, OutputChoice, Trim},
     event::{Output, SessionEvent},
     state::{Connection, OutputState},
     ui::{FIRST_SIZE, LEAST_SIZE, Layout},
@@ -141,6 +141,99 @@ fn the_volume_follows_pointer_keys_and_assistive_technology() {
     let half = volume(&asked(&mut window));
     assert!((half - 0.125).abs() < 1e-4, "{half}");
     assert_eq!(asked(&mut window), [], "what is not moved is not sent");
+}
+
+#[test]
+fn the_trim_is_typed_stepped_dragged_and_reset() {
+    let set = |millis| Action::SetTrim(Trim::from_millis(millis));
+    let mut window = open(rooms::playing());
+    assert!(window.query_by_label("Reset trim").is_none(), "there is nothing to reset");
+
+    // A press opens it for typing, with all of it selected; neither digits nor Enter bang.
+    window.get_by_label("Trim").click();
+    assert_eq!(asked(&mut window), []);
+    window.get_by_label("Trim").type_text("12,5");
+    assert_eq!(asked(&mut window), [], "what is half typed is not meant");
+    window.key_press(Key::Enter);
+    assert_eq!(asked(&mut window), [set(12.5)]);
+    window.get_by_label("earlier");
+
+    window.get_by_label("Trim more").click();
+    assert_eq!(asked(&mut window), [set(13.5)]);
+    window.get_by_label("Trim less").click();
+    assert_eq!(asked(&mut window), [set(12.5)]);
+    window.get_by_label("Reset trim").click();
+    assert_eq!(asked(&mut window), [set(0.0)]);
+    window.get_by_label("Trim less").click();
+    assert_eq!(asked(&mut window), [set(-1.0)]);
+    window.get_by_label("later");
+
+    let number = window.get_by_label("Trim").rect();
+    press(&window, number.center(), true);
+    window.run();
+    for step in 1..=20_u8 {
+        window.hover_at(number.center() + egui::vec2(f32::from(step), 0.0));
+        window.step();
+    }
+    press(&window, number.center() + egui::vec2(20.0, 0.0), false);
+    let dragged = asked(&mut window);
+    let Some(Action::SetTrim(trim)) = dragged.last() else { panic!("{dragged:?}") };
+    assert!((0.5..=1.5).contains(&trim.millis()), "{trim}");
+
+    window.get_by_label("Trim").set_value_accesskit(900.0);
+    assert_eq!(asked(&mut window), [set(500.0)]);
+    assert_eq!(asked(&mut window), [], "what is not changed is not sent");
+    window.key_press(Key::Space);
+    assert_eq!(asked(&mut window), [bang("click")], "the keyboard is the bang's again");
+}
+
+#[test]
+fn each_output_shows_its_own_trim_and_without_one_there_is_none_to_set() {
+    let mut window = open(rooms::playing());
+    let opened = |trim| SessionEvent::OutputOpened {
+        id: "bluez_output.ue".to_owned(),
+        name: "UE BOOM 2".to_owned(),
+        trim: Trim::from_millis(trim),
+    };
+    window.state_mut().state.apply(opened(180.0));
+    window.run();
+    assert_eq!(window.get_by_label("Trim").value().as_deref(), Some("+180.0 ms"));
+    let lost = SessionEvent::OutputLost { reason: "it is gone".to_owned() };
+    window.state_mut().state.apply(lost);
+    window.run();
+    assert!(window.query_by_label("Trim").is_none());
+    assert_eq!(asked(&mut window), []);
+}
+
+#[test]
+fn a_machine_that_may_be_heard_apart_says_so_and_why() {
+    let mut state = rooms::playing();
+    state.apply(SessionEvent::Clock { error_micros: Some(2_400) });
+    let mut window = open(state);
+    window.get_by_label("±2.4 ms");
+    let uneven = "The network is too uneven to know the relay's time better than ±2.4 ms";
+    window.get_by_label(uneven);
+    rooms::straggle(&mut window.state_mut().state);
+    window.run();
+    window.get_by_label_contains("This machine needs 620 ms, more than the room waits for");
+    window.state_mut().state.apply(SessionEvent::Roster(rooms::roster()));
+    window.state_mut().state.apply(SessionEvent::Clock { error_micros: Some(300) });
+    window.run();
+    assert!(window.query_by_label(uneven).is_none());
+    window.get_by_label("last heard");
+}
+
+#[test]
+fn in_the_smallest_window_the_number_that_is_amiss_is_the_one_shown() {
+    let mut state = rooms::playing();
+    let shown = |state: &downbeat::state::State| {
+        let window = open_sized(state.clone(), LEAST_SIZE, 1.0);
+        let seen = |title| window.query_by_label(title).is_some();
+        (seen("LEAD"), seen("CLOCK"))
+    };
+    assert_eq!(shown(&state), (true, false));
+    state.apply(SessionEvent::Clock { error_micros: Some(2_400) });
+    assert_eq!(shown(&state), (false, true));
 }
 
 #[test]

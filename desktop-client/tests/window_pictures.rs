@@ -4,6 +4,7 @@
 
 mod support;
 
+use downbeat::action::{Action, Trim};
 use downbeat::event::SessionEvent;
 use downbeat::state::State;
 use downbeat::ui::{FIRST_SIZE, LEAST_SIZE};
@@ -86,6 +87,46 @@ fn trouble() {
     });
     state.apply(SessionEvent::Clock { error_micros: Some(2_400) });
     picture("trouble", state);
+}
+
+#[test]
+fn loose_clock() {
+    let mut state = rooms::playing();
+    state.apply(SessionEvent::Clock { error_micros: Some(2_400) });
+    picture("loose_clock", state);
+}
+
+#[test]
+fn narrow_loose_clock() {
+    let mut state = rooms::playing();
+    state.apply(SessionEvent::Clock { error_micros: Some(2_400) });
+    picture_sized("narrow_loose_clock", state, LEAST_SIZE, 1.0);
+}
+
+#[test]
+fn straggler() {
+    let mut state = rooms::playing();
+    rooms::straggle(&mut state);
+    picture("straggler", state);
+}
+
+#[test]
+fn trimmed() {
+    let mut state = rooms::playing();
+    state.pick(&Action::SetTrim(Trim::from_millis(182.5)));
+    picture("trimmed", state);
+}
+
+#[test]
+fn trimming() {
+    let mut state = rooms::playing();
+    state.pick(&Action::SetTrim(Trim::from_millis(-500.0)));
+    let mut window = open(state);
+    window.get_by_label("Trim").click();
+    window.run();
+    window.hover_at(egui::Pos2::ZERO);
+    window.run();
+    check(&mut window, "trimming");
 }
 
 #[test]

@@ -226,13 +226,18 @@ fn one_file_names_cpal_and_one_room_fetches() -> Result<()> {
 fn the_players_rooms_name_whom_they_may() -> Result<()> {
     expect_only("audio", &["time"])?;
     expect_only("sounds", &["audio"])?;
-    expect_only("session", &["action", "address", "audio", "event", "sounds", "time"])?;
-    expect_only("ui", &["action", "address", "event", "state", "time"])?;
-    expect_only("state", &["action", "event", "time"])?;
+    expect_only(
+        "session",
+        &["action", "address", "audio", "event", "remembered", "sounds", "time"],
+    )?;
+    expect_only("ui", &["action", "address", "event", "standing", "state", "time"])?;
+    expect_only("state", &["action", "event", "standing", "time"])?;
+    expect_only("standing", &["event", "time"])?;
+    expect_only("remembered", &["action"])?;
     expect_only("action", &[])?;
     expect_only("event", &["action", "time"])?;
     expect_only("app", &["action", "event", "state", "time", "ui"])?;
-    expect_only("headless", &["event"])?;
+    expect_only("headless", &["action", "event", "standing", "time"])?;
     expect_only("remote", &["address", "session", "time"])
 }
 

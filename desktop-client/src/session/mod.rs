@@ -7,6 +7,7 @@
 
 mod backoff;
 mod bank;
+mod choices;
 pub mod clock;
 mod conversation;
 pub mod delay;
@@ -16,15 +17,16 @@ mod run;
 mod stage;
 mod timekeeper;
 
-use std::{io, thread};
+use std::{collections::BTreeMap, io, thread};
 
 use downbeat_protocol::ClientKind;
 use run::Session;
 use tokio::sync::mpsc;
 
 use crate::{
-    action::{Action, OutputChoice},
+    action::{Action, OutputChoice, Trim},
     event::SessionEvent,
+    remembered::RememberedFile,
     sounds::Cache,
     time::LocalClock,
 };
@@ -46,6 +48,12 @@ pub struct SessionOptions {
     pub output: OutputChoice,
     /// This machine's volume, 0 to 1.
     pub volume: f32,
+    /// The trim of that output for this run, whatever is remembered.
+    pub trim: Option<Trim>,
+    /// The trims that are remembered, by the outputs' ids.
+    pub trims: BTreeMap<String, Trim>,
+    /// Where what is picked is kept.
+    pub remembered: RememberedFile,
     /// The process's clock.
     pub clock: LocalClock,
     /// Where fetched sounds are kept.

@@ -18,13 +18,14 @@ use tokio::{
 use super::{
     SessionOptions,
     bank::Bank,
+    choices::Choices,
     conversation::{Conversation, Meaning, Wire},
     line::{Line, LineNews},
     stage::{PutOn, Stage},
     timekeeper::Timekeeper,
 };
 use crate::{
-    action::{Action, OutputChoice},
+    action::{Action, OutputChoice, Trim},
     address::RelayAddress,
     audio::{DeviceChoice, DeviceInfo, DeviceKeeper, DeviceToSession},
     event::{self, Heard, Output, SessionEvent},
@@ -77,6 +78,7 @@ pub(super) async fn run(mut session: Session, mut actions: mpsc::Receiver<Action
     // Helpers that wait for room in the queue must see its end, or they would not see theirs.
     session.helped.close();
     session.line.close().await;
+    session.choices.close().await;
 }
 
 pub(super) struct Session {
@@ -89,6 +91,7 @@ pub(super) struct Session {
     timekeeper: Timekeeper,
     stage: Stage,
     bank: Bank,
+    choices: Choices,
     devices: DeviceKeeper,
     /// The open output, or why there is none.
     output: Result<DeviceInfo, String>,
@@ -111,7 +114,8 @@ impl Session {
         tell: Box<dyn FnMut(SessionEvent) + Send>,
     ) -> io::Result<Self> {
         let (helpers, helped) = mpsc::channel(HELPER_QUEUE);
-        let SessionOptions { relay, name, kind, output, volume, clock, cache } = options;
+        let SessionOptions { relay, name, kind, output, volume, clock, cache, .. } = options;
+        let choices = Choices::new(options.remembered, options.trims, options.trim, output.clone());
         let to_session = helpers.clone();
         let loader = Loader::start(cache, move |news| {
             // A session that is gone needs no sounds.
@@ -134,6 +138,7 @@ impl Session {
             timekeeper: Timekeeper::new(),
             stage,
             bank,
+            choices,
             devices,
             output: Err("no output has been opened yet".to_owned()),
             shown_latency_micros: 0,
@@ -154,6 +159,8 @@ impl Session {
     // What the person wants.
 
     async fn act(&mut self, action: Action) {
+        let output_id = self.output.as_ref().ok().map(|device| device.id.as_str());
+        self.choices.pick(&action, output_id, Instant::now());
         match action {
             Action::Bang { sound } => self.bang(sound).await,
             Action::StopAll => self.say(&ClientToRelay::Stop(StopRequest::default())).await,
@@ -163,11 +170,17 @@ impl Session {
                 // The choice may change nothing, and is answered all the same.
                 self.show_output();
             }
+            Action::SetTrim(_) => self.stage.set_trim(self.trim(), self.clock.now()),
             Action::SetRelay(relay) => self.set_relay(&relay),
             Action::RetryNow => self.line.retry_now(),
             // Which sound is chosen is the window's own business: a bang names it.
             Action::SelectSound(_) => {}
         }
+    }
+
+    /// The trim of the open output.
+    fn trim(&self) -> Trim {
+        self.output.as_ref().map_or(Trim::NONE, |device| self.choices.trim(&device.id))
     }
 
     fn set_relay(&mut self, relay: &str) {
@@ -298,7 +311,8 @@ impl Session {
             let source = Source::Relay { base: address.http().clone() };
             self.bank.serve(source, welcome.sounds, welcome.default_sound);
         }
-        self.connected(event::Wire::Downbeat { id: welcome.id });
+        let most_lead_micros = welcome.limits.most_lead_micros;
+        self.connected(event::Wire::Downbeat { id: welcome.id, most_lead_micros });
     }
 
     async fn is_plain(&mut self) {
@@ -383,6 +397,7 @@ impl Session {
             }
             Helped::Device(DeviceToSession::Opened { player, device }) => {
                 self.bank.set_rate(player.format().rate);
+                self.stage.set_trim(self.choices.opened(&device), now);
                 self.stage.set_output(Some(player), now);
                 self.output = Ok(device);
                 self.show_output();
@@ -405,7 +420,7 @@ impl Session {
         let event = match &self.output {
             Ok(device) => {
                 let (id, name) = (device.id.clone(), device.name.clone());
-                SessionEvent::OutputOpened { id, name }
+                SessionEvent::OutputOpened { id, name, trim: self.trim() }
             }
             Err(reason) => SessionEvent::OutputLost { reason: reason.clone() },
         };
@@ -436,7 +451,8 @@ impl Session {
             let probe_due = self.timekeeper.probe_due(self.clock.now());
             due = due.min(self.clock.instant(probe_due).into());
         }
-        [self.welcome_due, self.stage_due].into_iter().flatten().fold(due, Instant::min)
+        let others = [self.welcome_due, self.stage_due, self.choices.due()];
+        others.into_iter().flatten().fold(due, Instant::min)
     }
 
     async fn wake(&mut self) {
@@ -455,6 +471,7 @@ impl Session {
         if self.stage_due.is_some_and(|due| due <= now) {
             self.tend_stage();
         }
+        self.choices.write(now);
         if self.report_due <= now || self.lead_has_grown() {
             self.report_due = now + REPORT_EVERY;
             let checked = self.line.check().await;

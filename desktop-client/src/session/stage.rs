@@ -11,6 +11,7 @@ use downbeat_protocol::{RelayTime, SoundInfo, Stop, Trigger};
 
 use super::clock::ClockEstimate;
 use crate::{
+    action::Trim,
     audio::{OutputFormat, OutputStats, Player, PlayerEvent, SoundBuffer, VoiceId, VoiceStart},
     time::LocalTime,
 };
@@ -79,6 +80,7 @@ pub struct Stage {
     cues: Vec<Cue>,
     voices_named: u64,
     volume: f32,
+    trim: Trim,
     tally: Tally,
 }
 
@@ -158,6 +160,17 @@ impl Stage {
         }
     }
 
+    /// Every start and stop is handed to the output so much earlier than its instant. What sounds
+    /// moves over smoothly.
+    pub fn set_trim(&mut self, trim: Trim, now: LocalTime) {
+        self.trim = trim;
+        for cue in &mut self.cues {
+            // The output takes the earliest stop it is told of.
+            cue.told_stop = false;
+        }
+        self.catch_up(now);
+    }
+
     /// A new idea of relay time.
     pub fn set_clock(&mut self, clock: Option<ClockEstimate>, now: LocalTime) {
         self.clock = clock;
@@ -224,7 +237,8 @@ impl Stage {
         });
         self.catch_up(now);
         let at = self.local(start).unwrap_or(now);
-        Some(PutOn { at, late: at.nanos_since(now) < self.latency_nanos() })
+        let handed = at.plus_nanos(-self.trim.nanos());
+        Some(PutOn { at, late: handed.nanos_since(now) < self.latency_nanos() })
     }
 
     /// Silences what `stop` says.
@@ -270,10 +284,14 @@ impl Stage {
 
     /// Brings the player up to what is known: starts, better starts, stops.
     fn catch_up(&mut self, now: LocalTime) {
-        let clock = self.clock;
-        let local = |start| match start {
-            Start::Local(at) => Some(at),
-            Start::Relay(at) => clock.map(|clock| clock.local_at(at)),
+        let (clock, trim_nanos) = (self.clock, self.trim.nanos());
+        // The instant that the output is told. What it adds after that brings the sound to its own.
+        let local = |start| {
+            let at = match start {
+                Start::Local(at) => at,
+                Start::Relay(at) => clock?.local_at(at),
+            };
+            Some(at.plus_nanos(-trim_nanos))
         };
         self.cues.retain(|cue| {
             // Without a clock nothing is known to be over; the bound on cues holds.
@@ -325,12 +343,13 @@ impl Stage {
         }
     }
 
-    /// How far ahead a start must lie for the output to make it.
+    /// How far ahead a start must lie for the output to make it, trimmed as it is.
     #[must_use]
     pub fn reach_nanos(&self) -> i64 {
         let (Some(format), Some(stats)) = (self.format(), self.stats()) else { return 0 };
         let rate = i64::from(format.rate.max(1));
-        self.latency_nanos() + i64::from(stats.block_frames) * 1_000_000_000 / rate
+        let block_nanos = i64::from(stats.block_frames) * 1_000_000_000 / rate;
+        self.latency_nanos() + block_nanos + self.trim.nanos().max(0)
     }
 }
 

@@ -30,6 +30,11 @@ const HEAT_SECONDS: f32 = 0.22;
 const RING_SECONDS: f32 = 0.36;
 /// How far the ring travels, as a share of the disc's radius.
 const RING_REACH: f32 = 0.14;
+/// What was heard last stands in a row of this height, a little apart from the disc.
+const HEARD_HEIGHT: f32 = 3.25 * GRID;
+const HEARD_GAP: f32 = 4.0;
+/// A note below it.
+const NOTE_HEIGHT: f32 = 3.0 * GRID;
 /// Between two pictures of a flash.
 const FRAME: Duration = Duration::from_millis(16);
 
@@ -233,12 +238,14 @@ fn write_on_disc(ui: &Ui, places: &Layout, state: &State, flash: &Flash, pressed
     parts::ink(ui, across(0.32, 0.3, 1.4), Align2::CENTER_CENTER, &[(below, font, ink)]);
 }
 
-/// What was heard last; while the relay refuses something, why.
+/// What was heard last, and whether anything is amiss with what this machine sounds; while the
+/// relay refuses something, why.
 fn show_last(ui: &mut Ui, rect: Rect, state: &State) {
     if let Some(reason) = &state.refusal {
         return show_refusal(ui, rect, reason);
     }
-    let (first, second) = rect.split_top_bottom_at_fraction(0.56);
+    let rows = Rect::from_min_max(rect.min + vec2(0.0, HEARD_GAP), rect.max);
+    let (first, second) = rows.split_top_bottom_at_y(rows.top() + HEARD_HEIGHT);
     let mut runs = Vec::new();
     match state.last() {
         None if !state.can_bang() => {}
@@ -258,19 +265,27 @@ fn show_last(ui: &mut Ui, rect: Rect, state: &State) {
         let label = parts::line(ui, first, Align2::CENTER_CENTER, &runs);
         parts::announce(ui, &label);
     }
-    let (note, ink) = if state.output_problem().is_some() {
-        ("This machine is silent: it has no output", color::BAD)
-    } else {
-        match state.last() {
-            Some(heard) if heard.late => ("came late, joined in the middle", color::WARN),
-            Some(_) => ("last heard", color::MUTED),
-            None => ("", color::MUTED),
-        }
-    };
-    if note.is_empty() {
-        return;
+    if let Some((problem, ink)) = problem(state) {
+        let second = second.shrink2(vec2(PAD, 0.0));
+        let label = parts::paragraph(ui, second, &problem, theme::regular(size::SMALL), ink);
+        return parts::announce(ui, &label);
     }
+    let (note, ink) = match state.last() {
+        Some(heard) if heard.late => ("came late, joined in the middle", color::WARN),
+        Some(_) => ("last heard", color::MUTED),
+        None => return,
+    };
+    let second = Rect::from_min_size(second.min, vec2(second.width(), NOTE_HEIGHT));
     parts::line(ui, second, Align2::CENTER_CENTER, &[(note, theme::regular(size::SMALL), ink)]);
+}
+
+/// What is amiss with what this machine sounds, the worst first.
+fn problem(state: &State) -> Option<(String, egui::Color32)> {
+    if state.output_problem().is_some() {
+        return Some(("This machine is silent: it has no output".to_owned(), color::BAD));
+    }
+    let words = state.standing.lead_problem().or_else(|| state.standing.clock_problem())?;
+    Some((words, color::WARN))
 }
 
 fn show_refusal(ui: &mut Ui, rect: Rect, reason: &str) {

@@ -11,7 +11,6 @@ use egui::{
 use super::{
     Memory,
     parts::{self, Look},
-    room::LOOSE_MICROS,
     theme::{self, GRID, PAD, color, size},
     words,
 };
@@ -66,10 +65,13 @@ fn show_line(ui: &mut Ui, inside: Rect, state: &State, memory: &mut Memory) -> V
     }
     let mut right = stop.left() - PAD;
     if let Connection::Connected(Wire::Downbeat { .. }) = state.connection {
-        for (title, value, ink) in stats(state) {
-            if right - STAT_WIDTH - inside.left() < LEAST_NAME_WIDTH {
-                break;
-            }
+        let room = ((right - inside.left() - LEAST_NAME_WIDTH) / STAT_WIDTH).max(0.0) as usize;
+        let mut numbers = stats(state);
+        if room == 1 && state.standing.is_loose() {
+            // Where there is room for one, it is the one that is amiss.
+            numbers.reverse();
+        }
+        for (title, value, ink) in numbers.into_iter().take(room) {
             let place = Rect::from_min_max(
                 pos2(right - STAT_WIDTH, inside.top()),
                 pos2(right, inside.bottom()),
@@ -118,9 +120,9 @@ fn standing(state: &State) -> (Color32, String) {
 
 /// What is said in numbers, from right to left.
 fn stats(state: &State) -> [(&'static str, String, Color32); 2] {
-    let clock = match state.clock_error_micros {
+    let clock = match state.standing.clock_error_micros() {
         Some(micros) => {
-            let ink = if micros > LOOSE_MICROS { color::WARN } else { color::TEXT };
+            let ink = if state.standing.is_loose() { color::WARN } else { color::TEXT };
             (format!("±{}", words::micros(micros.into())), ink)
         }
         None => ("–".to_owned(), color::MUTED),

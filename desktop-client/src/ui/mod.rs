@@ -14,6 +14,7 @@ mod parts;
 mod room;
 mod sounds;
 pub mod theme;
+mod trim;
 mod words;
 
 use egui::{Id, Rect, ScrollArea, Ui, UiBuilder, vec2};

@@ -1,4 +1,5 @@
-//! Where this machine's sound goes: which device, how loud, and what comes out.
+//! Where this machine's sound goes: which device, shifted by how much, how loud, and what comes
+//! out.
 
 use egui::{Align2, Id, Popup, Rect, Stroke, Ui, Vec2, accesskit::Role, pos2, vec2};
 
@@ -7,7 +8,7 @@ use super::{
     meter::{self, Needles},
     parts,
     theme::{self, GRID, color, size},
-    words,
+    trim, words,
 };
 use crate::{
     action::{Action, OutputChoice},
@@ -15,7 +16,7 @@ use crate::{
     time::LocalTime,
 };
 
-/// Shows device, meter and fader.
+/// Shows device, trim, meter and fader.
 pub fn show(ui: &mut Ui, state: &State, now: LocalTime, needles: &mut Needles) -> Vec<Action> {
     let mut actions = Vec::new();
     let moving = needles.advance(&state.meter, now);
@@ -31,6 +32,8 @@ pub fn show(ui: &mut Ui, state: &State, now: LocalTime, needles: &mut Needles) -
         actions.extend(choose(ui, state));
         if let Some(reason) = state.output_problem() {
             explain(ui, reason);
+        } else {
+            actions.extend(trim::show(ui, &state.output).map(Action::SetTrim));
         }
         ui.add_space(GRID);
         let peak = needles.held().map_or_else(String::new, |level| {

@@ -53,10 +53,11 @@ fn spaced_ink(ui: &Ui, rect: Rect, align: Align2, runs: &[Run<'_>], spacing: f32
     place
 }
 
-/// Paints text in the middle of as many lines as it needs, from the top of `rect`; what does not
-/// fit is cut, and read by holding the pointer over it.
+/// Paints text in the middle of as many lines as it needs, about equally long, from the top of
+/// `rect`; what does not fit is cut, and read by holding the pointer over it.
 pub fn paragraph(ui: &mut Ui, rect: Rect, text: &str, font: FontId, color: Color32) -> Response {
-    let mut job = LayoutJob::simple(text.to_owned(), font, color, rect.width());
+    let width = balanced_width(ui, rect.width(), text, &font);
+    let mut job = LayoutJob::simple(text.to_owned(), font, color, width);
     job.halign = egui::Align::Center;
     let galley = ui.painter().layout_job(job);
     ui.painter_at(rect).galley(rect.center_top(), galley, color);
@@ -66,6 +67,20 @@ pub fn paragraph(ui: &mut Ui, rect: Rect, text: &str, font: FontId, color: Color
 /// The height that [`paragraph`] would need.
 pub fn paragraph_height(ui: &Ui, width: f32, text: &str, font: FontId) -> f32 {
     ui.painter().layout(text.to_owned(), font, color::TEXT, width).size().y
+}
+
+/// The least width, up to `most`, in which the text takes no more lines than in `most`: a last
+/// word that stands alone is read as an afterthought.
+fn balanced_width(ui: &Ui, most: f32, text: &str, font: &FontId) -> f32 {
+    let rows =
+        |width| ui.painter().layout(text.to_owned(), font.clone(), color::TEXT, width).rows.len();
+    let needed = rows(most);
+    let (mut too_narrow, mut enough) = (0.0, most);
+    while needed > 1 && enough - too_narrow > GRID {
+        let middle = f32::midpoint(too_narrow, enough);
+        if rows(middle) > needed { too_narrow = middle } else { enough = middle }
+    }
+    enough
 }
 
 /// Says to assistive technology what stands at `rect`.

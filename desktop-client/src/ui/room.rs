@@ -10,13 +10,11 @@ use super::{
 };
 use crate::{
     event::Wire,
+    standing::LOOSE_MICROS,
     state::{Connection, State},
 };
 
 const ROW: f32 = 6.0 * GRID;
-/// A clock that may be off by more is worth a word: two clicks a few milliseconds apart are heard
-/// as two.
-pub const LOOSE_MICROS: u32 = 1000;
 
 /// Shows the room.
 pub fn show(ui: &mut Ui, state: &State) {
@@ -36,7 +34,7 @@ pub fn show(ui: &mut Ui, state: &State) {
             return;
         }
         let own = match state.connection {
-            Connection::Connected(Wire::Downbeat { id }) => Some(id),
+            Connection::Connected(Wire::Downbeat { id, .. }) => Some(id),
             _ => None,
         };
         for (index, client) in state.roster.clients.iter().enumerate() {

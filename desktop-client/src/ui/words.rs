@@ -4,17 +4,7 @@ use std::time::Duration;
 
 use downbeat_protocol::ClientKind;
 
-/// A length of time, with no more digits than can matter: `35 µs`, `2.4 ms`, `14 ms`, `1.2 s`.
-#[must_use]
-pub fn micros(micros: u64) -> String {
-    match micros {
-        0..1_000 => format!("{micros} µs"),
-        1_000..10_000 => format!("{:.1} ms", micros as f64 / 1e3),
-        10_000..999_500 => format!("{:.0} ms", micros as f64 / 1e3),
-        999_500..9_950_000 => format!("{:.1} s", micros as f64 / 1e6),
-        _ => format!("{:.0} s", micros as f64 / 1e6),
-    }
-}
+pub use crate::time::in_words as micros;
 
 /// A level, as a fader or a meter says it: `-6.0 dB`, or `silent`.
 #[must_use]
@@ -52,24 +42,6 @@ pub fn kind(kind: ClientKind) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_carry_the_digits_that_matter() {
-        let cases = [
-            (0, "0 µs"),
-            (35, "35 µs"),
-            (999, "999 µs"),
-            (2_400, "2.4 ms"),
-            (14_200, "14 ms"),
-            (999_400, "999 ms"),
-            (999_600, "1.0 s"),
-            (1_234_000, "1.2 s"),
-            (30_000_000, "30 s"),
-        ];
-        for (value, text) in cases {
-            assert_eq!(micros(value), text);
-        }
-    }
 
     #[test]
     fn levels_are_in_decibels() {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use downbeat::{
-    action::OutputChoice,
+    action::{OutputChoice, Trim},
     event::{Heard, Output, SessionEvent, Wire},
     state::State,
     time::LocalTime,
@@ -35,6 +35,7 @@ pub fn with_output() -> State {
     state.apply(SessionEvent::OutputOpened {
         id: "alsa_output.pci".to_owned(),
         name: "Built-in Audio Analog Stereo".to_owned(),
+        trim: Trim::NONE,
     });
     state.apply(SessionEvent::OutputLatency { micros: 10_400 });
     state
@@ -43,7 +44,7 @@ pub fn with_output() -> State {
 /// Connects to a relay with a bank of six, all of them decoded.
 pub fn connect(state: &mut State) {
     state.apply(SessionEvent::Connected {
-        wire: Wire::Downbeat { id: ClientId(7) },
+        wire: Wire::Downbeat { id: ClientId(7), most_lead_micros: 500_000 },
         bank: bank(),
         default_sound: "click".to_owned(),
     });
@@ -68,6 +69,18 @@ pub fn lose(state: &mut State) {
         reason: "studio-pc:3000 refused the connection".to_owned(),
         retry_in: Duration::from_millis(1800),
     });
+}
+
+/// This machine needs more lead than the room waits for.
+pub fn straggle(state: &mut State) {
+    let mut roster = roster();
+    for client in roster.clients.iter_mut().filter(|client| client.id == ClientId(7)) {
+        client.straggler = true;
+        if let Some(report) = &mut client.report {
+            report.lead_micros = Some(620_000);
+        }
+    }
+    state.apply(SessionEvent::Roster(roster));
 }
 
 /// A bang by someone else.

@@ -264,3 +264,49 @@ fn a_bank_that_changed_a_file_forgets_the_old_sound() {
     hall.put_on(1, hall.now());
     assert!(hall.run(4800).iter().all(|level| *level == 0.0));
 }
+
+#[test]
+fn a_trim_hands_starts_and_stops_to_the_output_earlier() {
+    let mut hall = Hall::ready();
+    hall.stage.set_trim(Trim::from_millis(10.0), hall.now());
+    let at = hall.in_millis(60);
+    let put_on = hall.put_on(1, at);
+    assert_eq!((put_on.at.nanos_since(at).abs() < 2_000, put_on.late), (true, false));
+    hall.stage.stop(&stop(2, hall.in_millis(110)), hall.now());
+    let heard = hall.run(9600);
+    assert!(heard[..2380].iter().all(|level| *level == 0.0));
+    assert_at(position(&heard, 2880), 481.0);
+    assert_at(position(&heard, 4700), 2301.0);
+    assert!(heard[5100..].iter().all(|level| *level == 0.0), "the stop is as much earlier");
+}
+
+#[test]
+fn another_trim_moves_what_waits_and_what_sounds() {
+    let mut hall = Hall::ready();
+    hall.put_on(1, hall.in_millis(40));
+    hall.stage.set_trim(Trim::from_millis(-10.0), hall.now());
+    assert_at(position(&hall.run(4800), 2880), 481.0);
+    // Too far to glide: it jumps, with a crossfade.
+    hall.stage.set_trim(Trim::from_millis(90.0), hall.now());
+    hall.run(4800);
+    assert_at(position(&hall.run(4800), 0), 9600.0 - 1920.0 + 4320.0 + 1.0);
+}
+
+#[test]
+fn only_a_trim_to_earlier_needs_more_lead() {
+    let mut hall = Hall::ready();
+    let untrimmed = hall.stage.reach_nanos();
+    hall.stage.set_trim(Trim::from_millis(20.0), hall.now());
+    assert_eq!(hall.stage.reach_nanos(), untrimmed + 20 * MILLI);
+    hall.stage.set_trim(Trim::from_millis(-20.0), hall.now());
+    assert_eq!(hall.stage.reach_nanos(), untrimmed);
+}
+
+#[test]
+fn a_trigger_that_the_trim_leaves_no_time_for_is_late() {
+    let mut hall = Hall::ready();
+    hall.stage.set_trim(Trim::from_millis(60.0), hall.now());
+    assert!(hall.put_on(1, hall.in_millis(40)).late);
+    hall.run(4800);
+    assert_eq!(hall.stage.tally().late, 1);
+}
