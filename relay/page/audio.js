@@ -38,8 +38,7 @@ function ceilingCurve() {
 
 /**
  * @typedef {object} Voice A sounding instance.
- * @property {AudioBufferSourceNode} source its `playbackRate` is free to be nudged, to hold a long
- *   sound to relay time
+ * @property {AudioBufferSourceNode} source
  * @property {GainNode} envelope
  * @property {number} level what the envelope stands at between its fades
  * @property {number} from context time at which it begins
@@ -174,6 +173,13 @@ export class AudioOutput {
     };
     source.start(when, offset);
     return voice;
+  }
+
+  /** Gives `voice` another speed from context time `at` on, which is the start of a quantum. */
+  setSpeed(voice, speed, at) {
+    // Half a frame early, so that no rounding makes it wait for the next quantum.
+    const early = at - 0.5 / this.#context.sampleRate;
+    voice.source.playbackRate.setValueAtTime(speed, early);
   }
 
   /** Ends `voice` at context time `at`, or now if that is past. One that has ended stays ended. */

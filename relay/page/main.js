@@ -252,9 +252,11 @@ class Page {
   }
 
   #readOutput() {
-    if (!this.#player.readOutput()) return;
-    this.#player.refresh();
-    this.#report();
+    if (this.#player.readOutput()) {
+      this.#player.refresh();
+      this.#report();
+    }
+    this.#player.hold();
   }
 
   #loaded() {

@@ -5,7 +5,8 @@
 // is called whenever one of these comes true, and what is still to be heard is then joined in the
 // middle. Draws nothing and speaks to no socket.
 
-import { OutputClock, place } from './schedule.js';
+import { OutputClock, QUANTUM_FRAMES, place } from './schedule.js';
+import { Servo, changeTime } from './servo.js';
 
 /** A sound that begins so little after its time was still on time: the grain of the clocks. */
 const ON_TIME_MICROS = 500;
@@ -17,7 +18,8 @@ export class Player {
   #audio;
   #on;
   #outputClock = new OutputClock();
-  /** What sounds, or is scheduled to, by `seq`. @type {Map<number, import('./audio.js').Voice>} */
+  /** What sounds, or is scheduled to, by `seq`.
+   * @type {Map<number, {voice: import('./audio.js').Voice, servo: Servo}>} */
   #voices = new Map();
   /** What was started and so must not be started again, although it may have ended. */
   #started = new Set();
@@ -50,7 +52,7 @@ export class Player {
 
   /** A new life of the relay: what it numbered and timed is void, and falls silent. */
   forget() {
-    for (const voice of this.#voices.values()) this.#audio.end(voice, 0);
+    for (const { voice } of this.#voices.values()) this.#audio.end(voice, 0);
     this.#voices.clear();
     this.#started.clear();
   }
@@ -86,7 +88,7 @@ export class Player {
 
   /** Starts what should sound and does not, and ends what sounds and should not. */
   refresh() {
-    for (const [seq, voice] of this.#voices) {
+    for (const [seq, { voice }] of this.#voices) {
       if (!this.#room.wanted.has(seq)) {
         this.#audio.end(voice, 0);
         this.#voices.delete(seq);
@@ -99,9 +101,42 @@ export class Player {
 
   /** Ends `wanted` at its `stopAt`. */
   stop({ trigger, stopAt }) {
-    const voice = this.#voices.get(trigger.seq);
+    const sounding = this.#voices.get(trigger.seq);
     const estimate = this.#clock.estimate();
-    if (voice && estimate) this.#audio.end(voice, this.#contextAt(stopAt, estimate));
+    if (sounding && estimate) this.#audio.end(sounding.voice, this.#contextAt(stopAt, estimate));
+  }
+
+  /** Holds what sounds to relay time; to be called after every reading of the output. */
+  hold() {
+    const estimate = this.#clock.estimate();
+    if (!estimate || !this.#audio.running || !this.#outputClock.settled) return;
+    const at = changeTime(this.#audio.mixSeconds, this.#audio.sampleRate);
+    const relayMicros = this.#relayAt(at, estimate);
+    const drift = (this.#relayAt(at + 1, estimate) - relayMicros) / 1e6 - 1;
+    for (const [seq, { voice, servo }] of this.#voices) {
+      const wanted = this.#room.wanted.get(seq);
+      if (!wanted || relayMicros >= (wanted.stopAt ?? Infinity)) continue;
+      const elapsedSeconds = (relayMicros - wanted.trigger.play_at) / 1e6;
+      const { jump, speed } = servo.steer(at, elapsedSeconds * wanted.trigger.rate, drift);
+      if (jump) this.#jump(wanted, voice, at, elapsedSeconds);
+      else if (speed !== null) this.#audio.setSpeed(voice, speed, at);
+    }
+  }
+
+  /** Takes up `wanted` anew where it is due at context time `at`, while its voice fades. */
+  #jump({ trigger, stopAt }, voice, at, elapsedSeconds) {
+    const buffer = this.#bank.buffer(trigger.sound);
+    const { sampleRate } = this.#audio;
+    this.#audio.end(voice, at);
+    this.#voices.delete(trigger.seq);
+    const placement = buffer && place(
+      { startSeconds: at - elapsedSeconds, lengthSeconds: buffer.duration, rate: trigger.rate },
+      at - QUANTUM_FRAMES / sampleRate,
+      sampleRate,
+    );
+    if (!placement) return;
+    this.#voice(trigger, buffer, placement);
+    if (stopAt !== undefined) this.stop({ trigger, stopAt });
   }
 
   #start({ trigger, stopAt }, estimate) {
@@ -121,11 +156,20 @@ export class Player {
       this.#on.missed(trigger);
       return;
     }
-    const voice = this.#audio.start(buffer, placement, trigger, () => this.#voices.delete(seq));
-    this.#voices.set(seq, voice);
+    const voice = this.#voice(trigger, buffer, placement);
     if (stopSeconds < Infinity) this.#audio.end(voice, stopSeconds);
     this.#count(placement.lateSeconds);
     this.#on.started(trigger, estimate.localAt(trigger.play_at) + this.latenessMicros);
+  }
+
+  #voice(trigger, buffer, placement) {
+    const { seq } = trigger;
+    const voice = this.#audio.start(buffer, placement, trigger, () => {
+      // After a jump another one sounds in its place.
+      if (this.#voices.get(seq)?.voice === voice) this.#voices.delete(seq);
+    });
+    this.#voices.set(seq, { voice, servo: new Servo(placement, trigger.rate) });
+    return voice;
   }
 
   #count(lateSeconds) {
@@ -137,6 +181,11 @@ export class Player {
   /** The context time that is heard, on this device, at a relay time. */
   #contextAt(relayMicros, estimate) {
     return this.#outputClock.contextAt(estimate.localAt(relayMicros) - this.trimMicros);
+  }
+
+  /** The relay time that is heard, on this device, at a context time: the inverse. */
+  #relayAt(contextSeconds, estimate) {
+    return estimate.relayAt(this.#outputClock.localAt(contextSeconds) + this.trimMicros);
   }
 
   /** Forgets the numbers of what can no longer be wanted. */

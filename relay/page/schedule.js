@@ -4,17 +4,24 @@
 // Pure: readings of the context go in. No AudioContext, no clock. Local time is performance.now()
 // in microseconds; context time is in seconds, as Web Audio counts it.
 
-/** Readings kept: eight seconds of them at the pace of `READING_MILLIS`. */
-const READINGS = 64;
-
 /** How often the context should be read. */
 export const READING_MILLIS = 125;
 
-/** Readings needed before the model is trusted with a slope: four seconds of them. */
-const READINGS_FOR_SLOPE = 32;
+/** Readings kept: five seconds of them. What a sound server says of its latency bends within
+ * seconds, as it learns the speed of its card; older readings would only drag the line behind. */
+const READINGS = 40;
 
-/** No crystal is further off; what looks steeper is a device that settles. */
-const MOST_SLOPE = 500e-6;
+/** Readings needed before the model is trusted with a slope: one second of them. */
+const READINGS_FOR_SLOPE = 9;
+
+/** A reading further off the others' line than this many of their standard deviations, and more
+ * than the grain of a clock, is wild. */
+const WILD = 4;
+const GRAIN_SECONDS = 100e-6;
+
+/** No clock is further off: half a percent. Crystals are hundreds of times better, but the virtual
+ * sinks of sound servers, which count in whole microseconds, are not. */
+const MOST_SLOPE = 5000e-6;
 
 /** As many readings in a row, so far from the model but together, say that the output has stepped:
  * a buffer ran dry, or a driver settled on another idea of its latency. Settled ones stay within
@@ -28,6 +35,9 @@ const LEAST_AHEAD_SECONDS = -0.003;
 
 /** Frames that Web Audio renders at once. */
 export const QUANTUM_FRAMES = 128;
+
+const sum = (values) => values.reduce((total, value) => total + value, 0);
+const mean = (values) => sum(values) / values.length;
 
 function median(values) {
   const sorted = [...values].sort((a, b) => a - b);
@@ -66,8 +76,8 @@ function heardPair({ nowMicros, mixSeconds, heardSeconds, heardAtMicros, latency
 }
 
 /**
- * Which context time is heard when: a straight line through the last seconds of readings, by
- * medians, so that a few wild readings move it not at all (Tukey's resistant line).
+ * Which context time is heard when: a straight line through the last seconds of readings, of which
+ * a few wild ones move it not at all.
  */
 export class OutputClock {
   /** Readings as the instant and the offset of context time from local time, both in seconds. */
@@ -105,7 +115,7 @@ export class OutputClock {
     }
     this.#readings.push({ at, offset });
     if (this.#readings.length > READINGS) this.#readings.shift();
-    this.#line = this.#fit();
+    this.#line = fitLine(this.#readings);
     this.#ahead.push(reading.mixSeconds - this.contextAt(reading.nowMicros));
     if (this.#ahead.length > READINGS) this.#ahead.shift();
   }
@@ -115,10 +125,26 @@ export class OutputClock {
     return this.#line !== null;
   }
 
+  /** Whether the model rests on enough readings to hold a sounding voice by it. */
+  get settled() {
+    return this.#line !== null && this.#readings.length >= READINGS_FOR_SLOPE;
+  }
+
+  /** Seconds of context time per second of local time. Only once `ready`. */
+  get speed() {
+    return 1 + this.#line.slope;
+  }
+
   /** The context time that is heard at `localMicros`. Only once `ready`. */
   contextAt(localMicros) {
     const at = localMicros / 1e6;
     return at + this.#offsetAt(at);
+  }
+
+  /** When a context time is heard, in µs of local time: the inverse. Only once `ready`. */
+  localAt(contextSeconds) {
+    const { at, offset, slope } = this.#line;
+    return (at + (contextSeconds - offset - at) / (1 + slope)) * 1e6;
   }
 
   /** How far the mix runs ahead of the ear: usually, in µs; null until `ready`. */
@@ -141,21 +167,43 @@ export class OutputClock {
     return this.#line.offset + this.#line.slope * (at - this.#line.at);
   }
 
-  #fit() {
-    const readings = this.#readings;
-    const third = Math.floor(readings.length / 3);
-    let slope = 0;
-    if (readings.length >= READINGS_FOR_SLOPE) {
-      const [old, recent] = [readings.slice(0, third), readings.slice(-third)];
-      const rise = median(recent.map((r) => r.offset)) - median(old.map((r) => r.offset));
-      const run = median(recent.map((r) => r.at)) - median(old.map((r) => r.at));
-      slope = Math.min(MOST_SLOPE, Math.max(-MOST_SLOPE, rise / run));
-    }
-    // Without a slope, old readings only drag the line behind a device that settles.
-    const used = slope === 0 ? readings.slice(-READINGS_FOR_SLOPE / 2) : readings;
-    const at = used[used.length - 1].at;
-    return { at, slope, offset: median(used.map((r) => r.offset + slope * (at - r.at))) };
-  }
+}
+
+/**
+ * The line through readings: Tukey's resistant line tells which of them are wild, least squares
+ * draw it through the others. Its slope is taken as far as it is more than their noise: clocks run
+ * true unless there is reason to believe otherwise.
+ */
+function fitLine(readings) {
+  const at = readings[readings.length - 1].at;
+  const sloped = readings.length >= READINGS_FOR_SLOPE;
+  const guess = sloped ? resistantSlope(readings) : 0;
+  const residuals = readings.map((r) => r.offset - guess * r.at);
+  const middle = median(residuals);
+  const off = residuals.map((residual) => Math.abs(residual - middle));
+  // 1.48 times the median deviation is the standard deviation of normal noise.
+  const most = Math.max(WILD * 1.48 * median(off), GRAIN_SECONDS);
+  const tame = readings.filter((_, index) => off[index] <= most);
+
+  const meanAt = mean(tame.map((r) => r.at));
+  const meanOffset = mean(tame.map((r) => r.offset));
+  const spread = sum(tame.map((r) => (r.at - meanAt) ** 2));
+  if (!sloped) return { at, slope: 0, offset: meanOffset };
+  const steep = sum(tame.map((r) => (r.at - meanAt) * (r.offset - meanOffset))) / spread;
+  const noise = mean(tame.map((r) => (r.offset - meanOffset - steep * (r.at - meanAt)) ** 2));
+  // Twice the standard error of the slope, squared.
+  const doubt = (4 * noise) / spread;
+  const sure = steep === 0 ? 0 : steep ** 2 / (steep ** 2 + doubt);
+  const slope = sure * Math.min(MOST_SLOPE, Math.max(-MOST_SLOPE, steep));
+  return { at, slope, offset: meanOffset + slope * (at - meanAt) };
+}
+
+/** Through the medians of the first and the last third. */
+function resistantSlope(readings) {
+  const third = Math.floor(readings.length / 3);
+  const [old, recent] = [readings.slice(0, third), readings.slice(-third)];
+  const rise = median(recent.map((r) => r.offset)) - median(old.map((r) => r.offset));
+  return rise / (median(recent.map((r) => r.at)) - median(old.map((r) => r.at)));
 }
 
 /**

@@ -310,7 +310,8 @@ export class Ui {
     const trim = element('trim');
     const set = (millis) => {
       const most = Number(trim.max);
-      const bounded = Math.min(most, Math.max(-most, Math.round(millis) || 0));
+      // Tenths are heard where two machines stand side by side, and can be measured.
+      const bounded = Math.min(most, Math.max(-most, Math.round(millis * 10) / 10 || 0));
       this.showTrim(bounded);
       this.#on.trim(bounded);
     };

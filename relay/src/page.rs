@@ -48,6 +48,7 @@ const FILES: &[(&str, &str, &[u8])] = files! {
     "/protocol.js"    JS   "protocol.js"
     "/room.js"        JS   "room.js"
     "/schedule.js"    JS   "schedule.js"
+    "/servo.js"       JS   "servo.js"
     "/settings.js"    JS   "settings.js"
     "/ui.js"          JS   "ui.js"
 };

@@ -15,8 +15,11 @@ class World {
   running = true;
   known = true;
   loaded = true;
+  /** By how much relay time has stepped, in µs. */
+  step = 0;
   started = [];
   ended = [];
+  speeds = [];
   heard = [];
   missed = [];
 
@@ -45,11 +48,15 @@ class World {
         return voice;
       },
       end: (voice, at) => world.ended.push({ voice, at }),
+      setSpeed: (voice, speed, at) => world.speeds.push({ voice, speed, at }),
     };
     const clock = {
       estimate: () =>
         world.known
-          ? { relayAt: (micros) => micros + 1e6, localAt: (micros) => micros - 1e6 }
+          ? {
+              relayAt: (micros) => micros + 1e6 + world.step,
+              localAt: (micros) => micros - 1e6 - world.step,
+            }
           : null,
     };
     const bank = { buffer: () => (world.loaded ? { duration: 10 } : undefined) };
@@ -73,9 +80,15 @@ class World {
 
   /** Reads the output for a while, as the page does. */
   settle() {
-    for (let i = 0; i < 4; i += 1) {
+    this.run(1.5);
+  }
+
+  /** Lets `seconds` go by. */
+  run(seconds) {
+    for (let gone = 0; gone < seconds; gone += 0.125) {
       this.local += 0.125;
       if (this.player.readOutput()) this.player.refresh();
+      this.player.hold();
     }
   }
 
@@ -209,4 +222,52 @@ test('a sound that ended by itself is not begun again', () => {
   world.player.prune();
   world.player.refresh();
   assert.equal(world.started.length, 1);
+});
+
+test('a sound that is where it is due is let be', () => {
+  const world = new World();
+  world.settle();
+  world.trigger(1, 0.2);
+  world.run(8);
+  assert.deepEqual([world.speeds, world.started.length], [[], 1]);
+});
+
+test('one that is off glides to where it is due', () => {
+  const world = new World();
+  world.settle();
+  world.trigger(1, 0.2);
+  world.step = 1000;
+  world.run(9);
+  assert.equal(world.started.length, 1);
+  assert.ok(world.speeds.length > 8);
+  assert.ok(world.speeds.every(({ speed }) => speed > 0.999999 && speed < 1.000501));
+  // What it has gained by the end of that is what it was behind.
+  const gained = world.speeds
+    .slice(1)
+    .map(({ at }, before) => (at - world.speeds[before].at) * (world.speeds[before].speed - 1));
+  near(gained.reduce((sum, gain) => sum + gain, 0) / 10, 0.0001);
+});
+
+test('one that is far off jumps once, and still ends when it is stopped', () => {
+  const world = new World();
+  world.settle();
+  world.trigger(1, 0.2);
+  world.run(1);
+  const stopAt = Math.round((world.local + 1 + 2) * 1e6);
+  world.room.stop({ seq: 2, stop_at: stopAt, by: { id: 2, name: 'stage' } });
+  world.step = 300_000;
+  world.run(1);
+  assert.equal(world.started.length, 2);
+  const [former, latter] = world.started;
+  assert.equal(world.ended[0].voice, former);
+  near(latter.when, world.ended[0].at);
+  near(latter.offset, latter.when - former.when + 0.3);
+  assert.equal(world.ended[1].voice, latter);
+  near(world.ended[1].at, stopAt / 1e6 - 1 - 0.3 - 2 - LATENCY);
+  // The end of the one that made room is not the end of the sound.
+  former.ended();
+  world.room.wanted.clear();
+  world.player.refresh();
+  assert.equal(world.ended.at(-1).voice, latter);
+  assert.equal(world.player.triggers, 1);
 });

@@ -60,6 +60,25 @@ test('a device that drifts is followed', () => {
   assert.ok(worstError(device, new OutputClock(), { since: 20, until: 120 }) < 0.0004);
 });
 
+test('a virtual device that counts badly is followed after three seconds', () => {
+  for (const ppm of [1763, -1763]) {
+    const device = new Device({ ppm, jitter: 0.0002 });
+    const worst = worstError(device, new OutputClock(), { since: 15, until: 120 });
+    assert.ok(worst < 0.0001, String(worst));
+  }
+});
+
+test('what is heard when can be asked both ways', () => {
+  const clock = new OutputClock();
+  assert.equal(clock.settled, false);
+  worstError(new Device({ ppm: 200 }), clock, { since: 12, until: 30 });
+  assert.equal(clock.settled, true);
+  assert.ok(Math.abs(clock.speed - 1.0002) < 5e-6);
+  for (const local of [20e6, 30e6, 31e6]) {
+    assert.ok(Math.abs(clock.localAt(clock.contextAt(local)) - local) < 0.01);
+  }
+});
+
 test('single wild readings move nothing', () => {
   const device = new Device({ jitter: 0.0002 });
   let reading = 0;

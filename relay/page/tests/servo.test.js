@@ -1,0 +1,90 @@
+// A long sound held to relay time, in virtual time.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { Servo, changeTime } from '../servo.js';
+
+/**
+ * Plays for `until` seconds of context time, steered eight times a second, on a device that relay
+ * time passes by `ppm` faster, and whose readings are off by up to `noise` seconds.
+ *
+ * @returns {{gaps: number[], speeds: number[], jumps: number}} how far behind the voice truly was
+ */
+function play({ ppm = 0, ahead = 0, rate = 1, noise = 0, until = 60 }) {
+  const servo = new Servo({ when: 0, offset: ahead * rate }, rate);
+  const drift = ppm * 1e-6;
+  const [gaps, speeds] = [[], []];
+  let jumps = 0;
+  let state = 7;
+  for (let at = 0.125; at < until; at += 0.125) {
+    state = (state * 48271) % 2147483647;
+    const error = noise * (2 * (state / 2147483647) - 1);
+    const due = at * (1 + drift) * rate;
+    const { jump, speed } = servo.steer(at, due + error * rate, drift);
+    if (jump) jumps += 1;
+    if (speed !== null) speeds.push(speed / rate);
+    gaps.push((due - servo.positionAt(at)) / rate);
+  }
+  return { gaps, speeds, jumps };
+}
+
+const worst = (values) => values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+
+test('a voice on time keeps its exact speed', () => {
+  const { speeds, jumps } = play({ noise: 0.0002 });
+  assert.deepEqual([speeds, jumps], [[], 0]);
+});
+
+test('a gap is closed within seconds, without overshoot, and by no more than 500 ppm', () => {
+  for (const ahead of [0.001, -0.001]) {
+    const { gaps, speeds, jumps } = play({ ahead });
+    assert.ok(worst(gaps.slice(8 * 10)) < 50e-6);
+    assert.ok(worst(speeds.map((speed) => speed - 1)) < 500.1e-6);
+    assert.ok(gaps.every((gap) => gap * -ahead > -20e-6 * Math.abs(ahead)));
+    assert.equal(jumps, 0);
+  }
+});
+
+for (const rate of [0.25, 1, 4]) {
+  test(`ten minutes on a device 160 ppm off stay together, at rate ${rate}`, () => {
+    const { gaps, jumps } = play({ ppm: -160, rate, until: 600 });
+    assert.ok(worst(gaps) < 0.00035);
+    assert.ok(worst(gaps.slice(8 * 30)) < 100e-6);
+    assert.equal(jumps, 0);
+  });
+}
+
+test('a sound server that counts badly is followed too', () => {
+  const { gaps, speeds } = play({ ppm: -1763, until: 120 });
+  assert.ok(worst(gaps.slice(8 * 30)) < 100e-6);
+  assert.ok(worst(speeds.map((speed) => speed - 1)) < 1870e-6);
+});
+
+test('noise in the readings is not heard', () => {
+  const { gaps, speeds } = play({ ppm: 50, noise: 0.001, until: 300 });
+  const late = speeds.slice(8 * 30);
+  assert.ok(worst(gaps.slice(8 * 30)) < 0.0004);
+  assert.ok(worst(late.slice(1).map((speed, at) => speed - late[at])) < 300e-6);
+});
+
+test('only what is more than 50 ms off jumps', () => {
+  const servo = () => new Servo({ when: 0, offset: 0 }, 2);
+  assert.equal(servo().steer(1, 2 * 1.049, 0).jump, false);
+  assert.equal(servo().steer(1, 2 * 1.051, 0).jump, true);
+  assert.equal(servo().steer(1, 2 * 0.949, 0).jump, true);
+});
+
+test('what has not begun is let be', () => {
+  const servo = new Servo({ when: 5, offset: 0 }, 1);
+  assert.deepEqual(servo.steer(4, -1, 0), { jump: false, speed: null });
+});
+
+test('a change holds from the start of a quantum, soon but not at once', () => {
+  for (const mix of [0, 0.001, 3.7, 1000.123]) {
+    const at = changeTime(mix, 44_100);
+    const quanta = (at * 44_100) / 128;
+    assert.ok(Math.abs(quanta - Math.round(quanta)) < 1e-6);
+    assert.ok(at >= mix + 0.03 && at < mix + 0.033);
+  }
+});
