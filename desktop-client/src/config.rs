@@ -40,11 +40,11 @@ pub struct PlayerConfig {
     /// Which relay, and under which name.
     #[command(flatten)]
     pub relay: RelayConfig,
-    /// Output to play through: a name or an id of `downbeat devices`. If absent, what was chosen
-    /// last in the window, or the system's default.
+    /// Output to play through: a name or an id of `downbeat devices`. If absent, the system's
+    /// default; in the window, what was chosen there last.
     #[arg(long, value_name = "NAME", env = "DOWNBEAT_DEVICE")]
     pub device: Option<String>,
-    /// This machine's volume, 0 to 1. If absent, what was chosen last in the window, or 1.
+    /// This machine's volume, 0 to 1. If absent, 1; in the window, what was chosen there last.
     #[arg(long, value_name = "V", env = "DOWNBEAT_VOLUME", value_parser = volume)]
     pub volume: Option<f32>,
     /// Milliseconds by which this output sounds earlier, -500 to 500, for a delay that it does not

@@ -82,6 +82,7 @@ fn number(ui: &mut Ui, rect: Rect, millis: &mut f64) {
     let style = child.style_mut();
     style.drag_value_text_style = TextStyle::Body;
     style.spacing.button_padding = vec2(2.0, 0.0);
+    style.spacing.interact_size = place.size();
     for widget in [
         &mut style.visuals.widgets.inactive,
         &mut style.visuals.widgets.hovered,
