@@ -15,11 +15,10 @@ const DEADBAND_SECONDS = 0.0003;
 const SERVO_SECONDS = 2;
 const SMOOTHING_SECONDS = 0.5;
 
-/** Most that the speed is changed: 500 ppm, less than a hundredth of a semitone. */
+/** Most that the speed is changed to close a gap: 500 ppm, less than a hundredth of a semitone. What
+ * makes up for the drift of the device is not counted: it only brings the pitch to what it should
+ * be, and the virtual card of a sound server may need more than that. */
 const SERVO_MOST = 500e-6;
-
-/** What the servo may always change, however far off the device's clock is. */
-const SERVO_LEAST = 100e-6;
 
 /** Off by more than this, gliding would take minutes: the voice jumps. */
 const JUMP_SECONDS = 0.05;
@@ -79,10 +78,8 @@ export class Servo {
     if (Math.abs(behind) > JUMP_SECONDS) return { jump: true, speed: null };
     this.#steered ||= Math.abs(behind) > DEADBAND_SECONDS;
     if (!this.#steered) return { jump: false, speed: null };
-    // The device's drift is known, and is met before it becomes a gap. What remains of the allowance
-    // closes the gap; a clock that is off by more than all of it is still met.
-    const most = Math.max(SERVO_LEAST, SERVO_MOST - Math.abs(drift));
-    const wanted = Math.min(most, Math.max(-most, behind / SERVO_SECONDS));
+    // The device's drift is known, and is met before it becomes a gap.
+    const wanted = Math.min(SERVO_MOST, Math.max(-SERVO_MOST, behind / SERVO_SECONDS));
     this.#closing += (wanted - this.#closing) * Math.min(1, seconds / SMOOTHING_SECONDS);
     // The speed is a float of 32 bits in Web Audio: to be counted as what it is there.
     const speed = Math.fround(this.#rate * (1 + drift + this.#closing));
