@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use downbeat_tests::{
     figures::{later, quantile, spread, within},
     lab::{Lab, wait_until_ready},
@@ -52,10 +52,10 @@ pub fn measure(settings: &Settings, network: Network) -> Result<Row> {
     for machine in count - late..count {
         let share = (machine + late + 1 - count) as f64 / (late + 1) as f64;
         let from = (share * bangs as f64 / 2.0) as usize;
-        wait_for_presses(&presser, from)?;
+        press::wait_for(&presser, from)?;
         room.start(machine..machine + 1)?;
     }
-    wait_for_presses(&presser, bangs)?;
+    press::wait_for(&presser, bangs)?;
     sleep(Duration::from_secs(1));
     let reports = room.reports()?;
     let health = room.relay.health()?;
@@ -156,17 +156,6 @@ fn millis(micros: &Value) -> f64 {
     micros.as_f64().unwrap_or(f64::NAN) / 1e3
 }
 
-fn wait_for_presses(presser: &Process, count: usize) -> Result<()> {
-    let deadline = Instant::now() + PATIENCE + Duration::from_secs(count as u64);
-    while press::presses(presser).len() < count {
-        if presser.has_ended() || Instant::now() > deadline {
-            bail!("the presser stopped:\n{}", presser.transcript());
-        }
-        sleep(Duration::from_millis(20));
-    }
-    Ok(())
-}
-
 /// One bang, as it was pressed and heard.
 pub struct Bang {
     /// In microseconds of [`crate::shared_micros`].
@@ -244,5 +233,8 @@ fn by_machine(lags: &[Vec<f64>]) -> String {
         let off = onsets::spread(&own);
         format!("{middle:.0} ({off:.0})")
     });
-    format!("each machine against the middle, median (range) us: {}", each.collect::<Vec<_>>().join(", "))
+    format!(
+        "each machine against the middle, median (range) us: {}",
+        each.collect::<Vec<_>>().join(", ")
+    )
 }
