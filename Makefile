@@ -75,6 +75,12 @@ bench-relay: ## Measure the relay beside the machine's floor and Node's ws (BENC
 	ulimit -n "$$(ulimit -Hn)"
 	target/release/bench-relay $(BENCH)
 
+.PHONY: soak
+soak: ## Put the relay through a long day: 10 minutes, or SOAK_SECONDS
+	cargo build --release --locked --package downbeat-relay --package downbeat-tests --bins
+	ulimit -n "$$(ulimit -Hn)"
+	target/release/soak
+
 .PHONY: check-dependencies
 check-dependencies: ## Check licences, sources and doubles of all dependencies (needs cargo-deny)
 	cargo deny --locked check bans licenses sources

@@ -77,6 +77,7 @@ impl Conversation {
             }),
             ClientToRelay::Probe(probe) => {
                 let replied = relay.clock.now();
+                relay.measured.probe.observe(replied.micros_since(received) as f64 / 1e6);
                 let reply = ProbeReply { sent: probe.sent, received, replied };
                 say(client, &RelayToClient::ProbeReply(reply));
                 Ok(())

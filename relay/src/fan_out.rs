@@ -10,7 +10,14 @@
 //! other become one write a client, so that a burst costs little more than one trigger. A large
 //! room is shared out to helpers, who write at once and are gone before the next thing is said.
 
-use std::{collections::BTreeMap, io, num::NonZero, sync::Arc, thread, time::Instant};
+use std::{
+    collections::BTreeMap,
+    io,
+    num::NonZero,
+    sync::{Arc, atomic::Ordering},
+    thread,
+    time::Instant,
+};
 
 use bytes::{Bytes, BytesMut};
 use downbeat_protocol::{ClientId, RelayTime};
@@ -23,6 +30,7 @@ use crate::{
         SILENT_AFTER, STALLED_AFTER,
     },
     frame::{self, CloseCode},
+    metrics::Measured,
     outbox::CutOff,
 };
 
@@ -65,15 +73,16 @@ pub struct Said {
 ///
 /// # Errors
 /// If the system starts no thread.
-pub fn start() -> io::Result<mpsc::Sender<Command>> {
+pub fn start(measured: Arc<Measured>) -> io::Result<mpsc::Sender<Command>> {
     let (sender, receiver) = mpsc::channel(FAN_OUT_QUEUE);
-    thread::Builder::new().name("fan-out".into()).spawn(move || run(receiver))?;
+    thread::Builder::new().name("fan-out".into()).spawn(move || run(receiver, measured))?;
     Ok(sender)
 }
 
-fn run(mut commands: mpsc::Receiver<Command>) {
+fn run(mut commands: mpsc::Receiver<Command>, measured: Arc<Measured>) {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
-    let mut everyone = Everyone { writers: cores.min(MOST_WRITERS), ..Everyone::default() };
+    let mut everyone =
+        Everyone { writers: cores.min(MOST_WRITERS), measured, ..Everyone::default() };
     let mut batch = Vec::with_capacity(FAN_OUT_BATCH);
     let mut seed = Joined::default();
     let mut modern = Joined::default();
@@ -102,6 +111,7 @@ struct Everyone {
     modern: Listeners,
     /// Threads that may write at once, this one included.
     writers: usize,
+    measured: Arc<Measured>,
     ending: bool,
 }
 
@@ -151,7 +161,13 @@ impl Everyone {
             Wire::Seed => &self.seed,
             Wire::Modern => &self.modern,
         };
+        if listeners.0.is_empty() {
+            return;
+        }
+        let begun = Instant::now();
         listeners.tell(&frames, self.writers.min(listeners.0.len() / CLIENTS_PER_WRITER));
+        self.measured.fan_out.observe(begun.elapsed().as_secs_f64());
+        self.measured.deliveries.add_many(listeners.0.len() as u64);
     }
 
     fn apply(&mut self, command: Command) {
@@ -201,6 +217,8 @@ impl Everyone {
                 client.outbox.send(&frame::PING);
             }
             client.outbox.cut_off_if_stalled(instant, STALLED_AFTER);
+            let peak = client.outbox.peak() as u64;
+            self.measured.outbox_peak.fetch_max(peak, Ordering::Relaxed);
         }
     }
 

@@ -19,10 +19,17 @@ pub struct Count(AtomicU64);
 impl Count {
     /// One more.
     pub fn add(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.add_many(1);
     }
 
-    fn get(&self) -> u64 {
+    /// That many more.
+    pub fn add_many(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// The number.
+    #[must_use]
+    pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
@@ -48,6 +55,17 @@ pub struct Counts {
 }
 
 impl Counts {
+    /// Those that the relay let go, by reason.
+    #[must_use]
+    pub fn drops(&self) -> [(&'static str, &Count); 4] {
+        [
+            ("overflow", &self.overflowed),
+            ("stalled", &self.stalled),
+            ("silent", &self.silent),
+            ("broken", &self.broken),
+        ]
+    }
+
     /// Notes how a connection's outgoing half was when it ended.
     pub fn ended(&self, phase: Phase) {
         match phase {

@@ -23,7 +23,7 @@ use crate::{
     clients::{Client, Wire},
     connection,
     doors::Visit,
-    health,
+    health, metrics,
     page::{self, PageFile},
     ranges::{self, Wanted},
     relay::Relay,
@@ -90,6 +90,8 @@ pub fn answer(
         let mut answer = body(json, "application/json");
         put(&mut answer, CACHE_CONTROL, "no-store");
         answer
+    } else if path == "/metrics" {
+        metrics(relay, request.headers())
     } else {
         text(StatusCode::NOT_FOUND, "there is nothing here\n")
     };
@@ -127,6 +129,16 @@ fn switch(granted: &Granted) -> Answer {
     if granted.wire == Wire::Modern {
         put(&mut answer, SEC_WEBSOCKET_PROTOCOL, downbeat_protocol::SUBPROTOCOL);
     }
+    answer
+}
+
+fn metrics(relay: &Relay, headers: &HeaderMap) -> Answer {
+    if relay.access.role(headers).is_none() {
+        return text(StatusCode::UNAUTHORIZED, "this relay needs its token\n");
+    }
+    let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    let mut answer = body(metrics::as_text(relay), content_type);
+    put(&mut answer, CACHE_CONTROL, "no-store");
     answer
 }
 

@@ -10,6 +10,7 @@
 //! - [`relay`] is what all connections share; [`room`] (numbers, what is sounding, who is here) and
 //!   [`lead`] are its pure core, told what time it is.
 //! - [`fan_out`] is the one thread that says things to everybody, each through its [`outbox`].
+//! - [`health`] and [`metrics`] say how it does, to people and to monitors.
 //! - [`sounds`] is the bank, [`page`] the page, [`config`] every default with its unit and reason.
 
 pub mod access;
@@ -24,6 +25,7 @@ pub mod frame;
 pub mod health;
 pub mod http;
 pub mod lead;
+pub mod metrics;
 pub mod outbox;
 pub mod page;
 pub mod ranges;

@@ -60,6 +60,8 @@ pub struct Outbox {
 struct Queue {
     waiting: VecDeque<Bytes>,
     bytes: usize,
+    /// The most that `bytes` ever was.
+    peak: usize,
     /// When something last began to wait or the socket last took something.
     progress: Instant,
     phase: Phase,
@@ -72,6 +74,7 @@ impl Outbox {
         let queue = Queue {
             waiting: VecDeque::new(),
             bytes: 0,
+            peak: 0,
             progress: Instant::now(),
             phase: Phase::Open,
         };
@@ -113,6 +116,12 @@ impl Outbox {
         if !queue.waiting.is_empty() && now.saturating_duration_since(queue.progress) > patience {
             self.cut(&mut queue, CutOff::Stalled);
         }
+    }
+
+    /// The most bytes that ever waited.
+    #[must_use]
+    pub fn peak(&self) -> usize {
+        self.queue().peak
     }
 
     /// Writes what waits, as far as the socket takes it. Never waits itself.
@@ -166,6 +175,7 @@ impl Outbox {
             return self.cut(queue, CutOff::Overflow);
         }
         queue.bytes += frame.len() - written;
+        queue.peak = queue.peak.max(queue.bytes);
         queue.waiting.push_back(frame.slice(written..));
     }
 

@@ -29,6 +29,7 @@ use crate::{
     frame,
     health::Counts,
     lead::Lead,
+    metrics::Measured,
     room::{Member, Room},
     seed,
     sounds::Bank,
@@ -49,6 +50,8 @@ pub struct Relay {
     pub doors: Arc<Doors>,
     /// Messages that one connection may send a second.
     pub messages: u32,
+    /// What is measured.
+    pub measured: Arc<Measured>,
     /// What is counted.
     pub counts: Counts,
     limits: Limits,
@@ -74,6 +77,7 @@ impl Relay {
             connections_per_address: config.connections_per_address,
             messages_per_address: config.messages_per_address,
         };
+        let measured = Arc::new(Measured::default());
         Ok(Self {
             access,
             doors: Doors::new(bounds),
@@ -84,7 +88,8 @@ impl Relay {
             counts: Counts::default(),
             limits,
             room: Mutex::new(Room::new(lead)),
-            everyone: fan_out::start()?,
+            everyone: fan_out::start(measured.clone())?,
+            measured,
             last_id: AtomicU32::new(0),
         })
     }

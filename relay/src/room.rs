@@ -99,6 +99,15 @@ impl Room {
         &self.members
     }
 
+    /// How many there are on the seed's wire, and on `downbeat.v1`.
+    #[must_use]
+    pub fn count_by_wire(&self) -> (u32, u32) {
+        let all = self.members.len() as u32;
+        let plain = self.members.values().filter(|member| member.kind == ClientKind::Plain);
+        let plain = plain.count() as u32;
+        (plain, all - plain)
+    }
+
     /// Admits a client.
     pub fn enter(&mut self, id: ClientId, member: Member) {
         self.members.insert(id, member);

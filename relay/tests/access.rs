@@ -43,6 +43,7 @@ async fn without_the_token_there_is_no_upgrade_on_either_wire() {
     }
     assert_eq!(relay.get("/", "").await.status, 200, "the page itself is no secret");
     assert_eq!(relay.get("/healthz", "").await.body, br#"{"status":"ok"}"#);
+    assert_eq!(relay.get("/metrics", "").await.status, 401);
     let health = relay.get("/healthz", "Authorization: Bearer hear-it\r\n").await;
     assert!(String::from_utf8(health.body).unwrap().contains("\"epoch\""));
 }

@@ -134,13 +134,15 @@ async fn one_that_says_too_much_is_told_and_then_expelled() {
     };
     assert_eq!(code, Some(1008));
     assert!(told >= 1, "it was not told");
-    assert!((400..600).contains(&heard), "{heard} passed");
-    // Every bang that passed reached the others, and they are served on.
-    for seq in 1..=heard {
+    // Every bang that passed reached the others, who are served on. It may itself have been shown
+    // out before the last of them was said.
+    let health = relay.health().await;
+    let passed = health["triggers"].as_u64().unwrap();
+    assert!((390..800).contains(&passed) && heard <= passed, "{health}");
+    assert!(health["unheard"].as_u64().unwrap() >= 200 && health["broken"] == 1, "{health}");
+    for seq in 1..=passed {
         assert_eq!(listener.hear_trigger().await.seq, seq);
     }
-    let health = relay.health().await;
-    assert!(health["unheard"].as_u64().unwrap() >= 400 && health["broken"] == 1, "{health}");
     listener.settle().await;
 }
 

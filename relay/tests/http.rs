@@ -110,6 +110,33 @@ async fn only_reading_is_allowed() {
 }
 
 #[tokio::test]
+async fn metrics_count_what_happened() {
+    let relay = Running::start().await;
+    let (mut player, _) = relay.player("one").await;
+    let mut plain = relay.plain().await;
+    relay.until_here(2).await;
+    plain.bang().await;
+    player.hear_trigger().await;
+    plain.hear().await;
+    player.settle().await;
+    let answer = relay.get("/metrics", "").await;
+    assert!(answer.header("content-type").unwrap().starts_with("application/openmetrics-text"));
+    let text = String::from_utf8(answer.body).unwrap();
+    for line in [
+        "downbeat_websockets_total 2",
+        "downbeat_triggers_total 1",
+        "downbeat_clients{wire=\"seed\"} 1",
+        "downbeat_clients{wire=\"downbeat.v1\"} 1",
+        "downbeat_drops_total{reason=\"overflow\"} 0",
+        "downbeat_outbox_peak_bytes 0",
+        "downbeat_probe_turnaround_seconds_count 1",
+        "# EOF",
+    ] {
+        assert!(text.lines().any(|said| said == line), "{line} is not in:\n{text}");
+    }
+}
+
+#[tokio::test]
 async fn health_is_told_as_json() {
     let relay = Running::start().await;
     let (_player, welcome) = relay.player("one").await;

@@ -93,7 +93,7 @@ impl Crowd {
             let hello = format!(
                 r#"{{"type":"hello","name":"crowd {number}","kind":"headless","client":"load"}}"#
             );
-            self.say(number, TEXT, hello.as_bytes())?;
+            self.say(number, hello.as_bytes())?;
         }
         Ok(number)
     }
@@ -121,6 +121,14 @@ impl Crowd {
         };
         let frames = masked(TEXT, text).repeat(times);
         self.write(client, &frames)
+    }
+
+    /// A client says a text of its own.
+    ///
+    /// # Errors
+    /// If it cannot.
+    pub fn say(&mut self, client: usize, text: &[u8]) -> Result<()> {
+        self.write(client, &masked(TEXT, text))
     }
 
     /// A client leaves without a word.
@@ -222,13 +230,9 @@ impl Crowd {
             }
         }
         for payload in pongs {
-            self.say(number, PONG, &payload)?;
+            self.write(number, &masked(PONG, &payload))?;
         }
         Ok(flow)
-    }
-
-    fn say(&mut self, client: usize, first: u8, payload: &[u8]) -> Result<()> {
-        self.write(client, &masked(first, payload))
     }
 
     fn write(&mut self, client: usize, mut bytes: &[u8]) -> Result<()> {
@@ -250,7 +254,10 @@ impl Crowd {
 }
 
 /// Opens a WebSocket. What the server says beyond the handshake is left unread.
-fn shake_hands(address: SocketAddr, wire: Wire) -> Result<TcpStream> {
+///
+/// # Errors
+/// If the server does not answer as one of `WebSockets`.
+pub fn shake_hands(address: SocketAddr, wire: Wire) -> Result<TcpStream> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(PATIENCE))?;
@@ -312,7 +319,8 @@ fn split_frame(bytes: &[u8]) -> Result<Option<Frame<'_>>> {
 }
 
 /// A frame of a client: masked, with a mask of zeros.
-fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
+#[must_use]
+pub fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![first];
     if payload.len() < 126 {
         frame.push(0x80 | payload.len() as u8);

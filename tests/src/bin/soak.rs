@@ -1,0 +1,311 @@
+//! A long day in a short time: clients come and go, some never read, some are hostile, the relay is
+//! killed and comes back; and no client that behaves may miss a bang.
+//!
+//! ```text
+//! SOAK_SECONDS=600 SOAK_CLIENTS=1000 SOAK_EVERY_MS=50 soak
+//! ```
+//!
+//! Ends with counts, and with code 1 if a bang was lost. Each bang waits for the one before it to
+//! have reached everyone, so that a loss has a name.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
+    ops::ControlFlow,
+    process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result};
+use downbeat_tests::{
+    load::{
+        cost::{allow_open_files, memory_bytes, open_files},
+        crowd::{Crowd, Heard, Wire, masked, shake_hands},
+        figures::quantile,
+        server::Server,
+    },
+    relay::relay_command,
+};
+
+/// How long a bang may take to everyone before those who have not heard it count as losses.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Clients that never read at any time.
+const DEAF: usize = 20;
+
+/// Free data of the loud bangs: what a deaf one does not read must fill the kernel's buffers in
+/// minutes.
+const LOUD_BYTES: usize = 4000;
+
+fn main() -> Result<ExitCode> {
+    let seconds = setting("SOAK_SECONDS", 600)?;
+    let clients = setting("SOAK_CLIENTS", 1000)? as usize;
+    let every = Duration::from_millis(setting("SOAK_EVERY_MS", 50)?);
+    allow_open_files(clients as u64 + 500)?;
+    let end = Instant::now() + Duration::from_secs(seconds);
+    let mut tally = Tally::default();
+
+    // The first life is short, and ends as a power cut would end it.
+    let address = {
+        let relay = start("127.0.0.1:0")?;
+        let life = Duration::from_secs(seconds / 10);
+        live(&relay, clients, every, Instant::now() + life, &mut tally)?;
+        relay.address()
+    };
+    let relay = start(&address.to_string())?;
+    let memory = live(&relay, clients, every, end, &mut tally)?;
+
+    println!("bangs sent           {}", tally.bangs);
+    println!("deliveries           {}", tally.delivered);
+    println!("lost                 {}", tally.lost);
+    println!("dropped, behaving    {}", tally.dropped);
+    println!("came and went        {}", tally.strangers);
+    println!("hostile inputs       {}", tally.hostile);
+    println!("deaf, cut off        {}", tally.deaf_cut_off);
+    let last = |share| quantile(&tally.last_millis, share);
+    println!(
+        "last client          p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms",
+        last(0.5),
+        last(0.99),
+        last(1.0)
+    );
+    let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+    let Memory { settled, ended, files_settled, files_ended } = memory;
+    println!("memory of the relay  {:.1} MiB settled, {:.1} at the end", mib(settled), mib(ended));
+    println!("its open files       {files_settled} settled, {files_ended} at the end");
+    let held = tally.lost == 0 && tally.dropped == 0;
+    println!("{}", if held { "It held." } else { "It did not hold." });
+    Ok(if held { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn setting(name: &str, default: u64) -> Result<u64> {
+    let Some(value) = std::env::var_os(name) else { return Ok(default) };
+    value.to_string_lossy().parse().with_context(|| format!("{name}={}", value.display()))
+}
+
+fn start(listen: &str) -> Result<Server> {
+    let mut command = relay_command()?;
+    command.args(["--listen", listen, "--log", "error"]);
+    Server::start(command)
+}
+
+#[derive(Debug, Default)]
+struct Tally {
+    bangs: u64,
+    delivered: u64,
+    lost: u64,
+    dropped: u64,
+    strangers: u64,
+    hostile: u64,
+    deaf_cut_off: u64,
+    last_millis: Vec<f64>,
+}
+
+struct Memory {
+    settled: u64,
+    ended: u64,
+    files_settled: usize,
+    files_ended: usize,
+}
+
+/// One life of the relay, until `end`.
+fn live(
+    relay: &Server,
+    clients: usize,
+    every: Duration,
+    end: Instant,
+    tally: &mut Tally,
+) -> Result<Memory> {
+    let address = relay.address();
+    let mut plain = Crowd::join(address, Wire::Seed, clients / 2)?;
+    let mut modern = Crowd::join(address, Wire::Modern, clients - clients / 2)?;
+    // Nobody else bangs: a stranger's would be one too many for the count.
+    let trouble = Trouble::begin(address);
+    admitted(&mut plain)?;
+    admitted(&mut modern)?;
+    let loud = format!(r#"{{"type":"trigger","data":"{}"}}"#, "x".repeat(LOUD_BYTES));
+    // It has settled after a tenth of its time.
+    let begun = Instant::now();
+    let settled_at = begun + (end - begun) / 10;
+    let mut settled = None;
+    let mut next = begun;
+    while Instant::now() < end {
+        if settled.is_none() && Instant::now() >= settled_at {
+            settled = Some((memory_bytes(relay.id())?, open_files(relay.id())?));
+        }
+        let sent = Instant::now();
+        if tally.bangs.is_multiple_of(2) {
+            plain.bang(tally.bangs as usize % plain.len(), 1)?;
+        } else {
+            modern.say(tally.bangs as usize % modern.len(), loud.as_bytes())?;
+        }
+        tally.bangs += 1;
+        for crowd in [&mut plain, &mut modern] {
+            tally.hear(crowd, sent)?;
+        }
+        // What could not be done in time is not made up for.
+        next = (next + every).max(Instant::now());
+        thread::sleep(next.saturating_duration_since(Instant::now()));
+    }
+    let (strangers, hostile, deaf) = trouble.end();
+    tally.strangers += strangers;
+    tally.hostile += hostile;
+    tally.deaf_cut_off += deaf;
+    let (ended, files_ended) = (memory_bytes(relay.id())?, open_files(relay.id())?);
+    let (settled, files_settled) = settled.unwrap_or((ended, files_ended));
+    Ok(Memory { settled, ended, files_settled, files_ended })
+}
+
+/// Waits until a crowd has been quiet for a moment: then each of it is one of the room.
+fn admitted(crowd: &mut Crowd) -> Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    while Instant::now() < deadline
+        && crowd.hear(Duration::from_millis(500), |_, _, _| ControlFlow::Break(()))?
+    {}
+    Ok(())
+}
+
+impl Tally {
+    /// Everyone of the crowd is to hear one bang.
+    fn hear(&mut self, crowd: &mut Crowd, sent: Instant) -> Result<()> {
+        let mut missing = crowd.len() as u64;
+        let mut last = sent;
+        let (mut delivered, mut dropped) = (0, 0);
+        crowd.hear(PATIENCE, |_, heard, at| {
+            match heard {
+                Heard::Trigger => {
+                    delivered += 1;
+                    missing = missing.saturating_sub(1);
+                    last = at;
+                }
+                // A close is followed by the end.
+                Heard::Other | Heard::Close(_) => {}
+                Heard::End => dropped += 1,
+            }
+            if missing == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        self.delivered += delivered;
+        self.lost += missing;
+        self.dropped += dropped;
+        self.last_millis.push((last - sent).as_secs_f64() * 1e3);
+        Ok(())
+    }
+}
+
+/// Those who come and go, those who never read, and those who mean harm.
+struct Trouble {
+    ended: Arc<AtomicBool>,
+    strangers: Arc<AtomicU64>,
+    hostile: Arc<AtomicU64>,
+    deaf: Arc<AtomicU64>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Trouble {
+    fn begin(address: SocketAddr) -> Self {
+        let mut trouble = Self {
+            ended: Arc::default(),
+            strangers: Arc::default(),
+            hostile: Arc::default(),
+            deaf: Arc::default(),
+            threads: Vec::new(),
+        };
+        let mut held = Vec::new();
+        trouble.repeat(Duration::from_millis(20), &trouble.strangers.clone(), move |round| {
+            let wire = if round % 2 == 0 { Wire::Seed } else { Wire::Modern };
+            held.extend(shake_hands(address, wire));
+            // Some leave at once, some stay a while; none of them says goodbye.
+            if held.len() > 1 + (round % 40) as usize {
+                held.clear();
+            }
+            true
+        });
+        let inputs = hostile_inputs();
+        trouble.repeat(Duration::from_millis(50), &trouble.hostile.clone(), move |round| {
+            let input = &inputs[round as usize % inputs.len()];
+            let Ok(mut stream) = shake_hands(address, Wire::Seed) else { return false };
+            // It may be thrown out before it has said everything.
+            let _ = stream.write_all(input);
+            true
+        });
+        let mut deaf: Vec<TcpStream> = Vec::new();
+        trouble.repeat(Duration::from_millis(100), &trouble.deaf.clone(), move |_| {
+            if deaf.len() < DEAF {
+                deaf.extend(deaf_client(address));
+                return false;
+            }
+            let before = deaf.len();
+            deaf.retain(|stream| !was_cut_off(stream));
+            deaf.len() < before
+        });
+        trouble
+    }
+
+    /// Does something again and again on a thread, and counts how often it was true.
+    fn repeat(
+        &mut self,
+        every: Duration,
+        count: &Arc<AtomicU64>,
+        mut what: impl FnMut(u64) -> bool + Send + 'static,
+    ) {
+        let (ended, count) = (self.ended.clone(), count.clone());
+        self.threads.push(thread::spawn(move || {
+            for round in 0.. {
+                if ended.load(Ordering::Relaxed) {
+                    return;
+                }
+                if what(round) {
+                    count.fetch_add(1, Ordering::Relaxed);
+                }
+                thread::sleep(every);
+            }
+        }));
+    }
+
+    /// Ends it; how many came and went, were hostile, were deaf and cut off.
+    fn end(self) -> (u64, u64, u64) {
+        self.ended.store(true, Ordering::Relaxed);
+        for thread in self.threads {
+            let _ = thread.join();
+        }
+        let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        (count(&self.strangers), count(&self.hostile), count(&self.deaf))
+    }
+}
+
+fn deaf_client(address: SocketAddr) -> Option<TcpStream> {
+    let mut stream = shake_hands(address, Wire::Modern).ok()?;
+    let hello = br#"{"type":"hello","name":"deaf","kind":"headless","client":"soak"}"#;
+    stream.write_all(&masked(0x81, hello)).ok()?;
+    stream.set_nonblocking(true).ok()?;
+    Some(stream)
+}
+
+/// Whether the relay has ended the connection. Asking does not read what it sent.
+fn was_cut_off(mut stream: &TcpStream) -> bool {
+    // An unsolicited pong keeps it from being silent, and fails once the other end is gone.
+    stream.write_all(&masked(0x8a, b"")).is_err()
+}
+
+fn hostile_inputs() -> Vec<Vec<u8>> {
+    let mut noise = vec![0; 4096];
+    // Where there is no randomness, zeros will have to do.
+    let _ = std::fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut noise));
+    vec![
+        b"\x81\x0dtrigger-input".to_vec(),
+        masked(0x81, &vec![b'x'; 20_000]),
+        [masked(0x01, b"x"), masked(0x00, b"").repeat(50_000)].concat(),
+        masked(0x81, b"\xc3\x28"),
+        masked(0x83, b"x"),
+        masked(0x09, b"x"),
+        [&[0x81, 0xff, 0, 0, 0, 1][..], &[0; 8]].concat(),
+        masked(0x89, b"?").repeat(20_000),
+        masked(0x88, b"\x03"),
+        noise,
+    ]
+}
