@@ -5,6 +5,7 @@
 
 use clap::{Args, Parser, Subcommand};
 use downbeat_protocol::{MAX_NAME_CHARS, TriggerRequest, clean_name};
+use tracing::level_filters::LevelFilter;
 
 use crate::{
     action::{OutputChoice, Trim},
@@ -18,6 +19,11 @@ pub struct Config {
     /// What to do; without a command, open the window.
     #[command(subcommand)]
     pub command: Option<Command>,
+    /// How much is logged on stderr: error, warn, info, debug or trace.
+    // Warnings, because what a player does is said on stdout or shown in the window.
+    #[arg(long, value_name = "LEVEL", env = "DOWNBEAT_LOG", global = true,
+          default_value_t = LevelFilter::WARN)]
+    pub log: LevelFilter,
     /// The settings of the window.
     #[command(flatten)]
     pub window: PlayerConfig,

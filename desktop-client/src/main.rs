@@ -18,6 +18,7 @@ use downbeat::{
 };
 use downbeat_command_line::{parse, refuse};
 use downbeat_protocol::{ClientKind, TriggerRequest};
+use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 
 const PROGRAM: &str = "downbeat";
@@ -27,7 +28,7 @@ fn main() -> ExitCode {
         Ok(config) => config,
         Err(code) => return code,
     };
-    log_to_stderr();
+    log_to_stderr(config.log);
     let outcome = match config.command {
         None => open_window(&config.window),
         Some(Command::Play(player)) => play(&player),
@@ -46,12 +47,9 @@ fn main() -> ExitCode {
     }
 }
 
-/// Warnings, and whatever else `DOWNBEAT_LOG` asks for.
-fn log_to_stderr() {
-    let filter = EnvFilter::builder()
-        .with_env_var("DOWNBEAT_LOG")
-        .with_default_directive(tracing::level_filters::LevelFilter::WARN.into())
-        .from_env_lossy();
+/// What this program has to say; the libraries below it would print icons as numbers.
+fn log_to_stderr(level: LevelFilter) {
+    let filter = EnvFilter::new(format!("off,downbeat={level}"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }
 

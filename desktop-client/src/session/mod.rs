@@ -13,6 +13,7 @@ mod conversation;
 pub mod delay;
 mod line;
 pub mod link;
+mod notable;
 mod run;
 mod stage;
 mod timekeeper;

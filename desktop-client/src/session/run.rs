@@ -21,6 +21,7 @@ use super::{
     choices::Choices,
     conversation::{Conversation, Meaning, Wire},
     line::{Line, LineNews},
+    notable::Shown,
     stage::{PutOn, Stage},
     timekeeper::Timekeeper,
 };
@@ -96,6 +97,7 @@ pub(super) struct Session {
     /// The open output, or why there is none.
     output: Result<DeviceInfo, String>,
     shown_latency_micros: u32,
+    shown: Shown,
     /// Bangs that wait for the far end to show what it speaks.
     held: Vec<Option<String>>,
     welcome_due: Option<Instant>,
@@ -142,6 +144,7 @@ impl Session {
             devices,
             output: Err("no output has been opened yet".to_owned()),
             shown_latency_micros: 0,
+            shown: Shown::default(),
             held: Vec::new(),
             welcome_due: None,
             report_due: Instant::now() + REPORT_EVERY,
@@ -153,7 +156,9 @@ impl Session {
     }
 
     fn tell(&mut self, event: SessionEvent) {
-        (self.tell)(event);
+        if self.shown.is_news(&event) {
+            (self.tell)(event);
+        }
     }
 
     // What the person wants.
