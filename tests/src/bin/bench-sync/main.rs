@@ -12,6 +12,7 @@
 //! It prints one table on stdout, and what it is doing on stderr.
 
 mod latecomer;
+mod page;
 mod press;
 mod room;
 mod snapcast;
@@ -72,6 +73,7 @@ fn main() -> Result<()> {
     for peer in &settings.peers {
         eprintln!("-- {peer}");
         let measured = match peer.as_str() {
+            "page" => page::measure(&settings),
             "snapcast" => snapcast::measure(&settings),
             other => bail!("PEERS={other:?}: there are page and snapcast"),
         };

@@ -9,6 +9,7 @@ use std::{
     io::Write as _,
     process::Command,
     sync::{Arc, mpsc::channel},
+    thread::sleep,
     time::{Duration, Instant},
 };
 
@@ -58,6 +59,18 @@ pub fn presses(presser: &Process) -> Vec<u64> {
     lines.iter().filter_map(|line| line.strip_prefix("pressed ")?.parse().ok()).collect()
 }
 
+/// Waits until there have been `count` presses.
+pub fn wait_for(presser: &Process, count: usize) -> Result<()> {
+    let deadline = Instant::now() + PATIENCE + Duration::from_secs(count as u64);
+    while presses(presser).len() < count {
+        if presser.has_ended() || Instant::now() > deadline {
+            bail!("the presser stopped:\n{}", presser.transcript());
+        }
+        sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
+
 /// Presses, as another process.
 pub fn main(arguments: &[String]) -> Result<()> {
     let [relay, card, bangs] = arguments else { bail!("press RELAY CARD BANGS") };
@@ -92,7 +105,14 @@ pub fn main(arguments: &[String]) -> Result<()> {
         remote.send(&ClientToRelay::Trigger(TriggerRequest::default()))?;
         let at = pressed.plus_nanos((MARK_SECONDS * 1e9) as i64);
         let sound = Arc::clone(&sound);
-        player.start(VoiceStart { id: VoiceId(bang), sound, at, gain: 1.0, rate: 1.0, pan: 0.0 })?;
+        player.start(VoiceStart {
+            id: VoiceId(bang),
+            sound,
+            at,
+            gain: 1.0,
+            rate: 1.0,
+            pan: 0.0,
+        })?;
         writeln!(std::io::stdout(), "pressed {pressed_micros}")?;
         free(&mut player);
     }

@@ -1,1 +1,0 @@
-//! The browser's page among desktop players: how far off it is.
