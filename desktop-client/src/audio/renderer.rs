@@ -111,10 +111,10 @@ impl Renderer {
         if frames == 0 {
             return;
         }
-        self.observe(dac, frames);
+        let moved = self.observe(dac, frames);
         self.repeat_unsaid();
         self.receive();
-        self.steer(frames);
+        self.steer(frames, moved);
 
         // The block is cut where something begins or stops.
         let mut done = 0;
@@ -146,7 +146,8 @@ impl Renderer {
         self.stats.note_latency(self.latency_nanos as i64);
     }
 
-    fn observe(&mut self, dac: LocalTime, frames: usize) {
+    /// Takes in what the device believes. Returns true if the schedule was not merely refined.
+    fn observe(&mut self, dac: LocalTime, frames: usize) -> bool {
         let was_settled = self.schedule.is_settled();
         let moved = self.schedule.observe(self.frame, dac);
         // Frames that leave a block later than promised were overtaken by a gap. While the stream
@@ -156,6 +157,7 @@ impl Renderer {
             self.stats.note_xrun();
         }
         self.stats.note_clock(self.schedule.noise_nanos(), (1.0 - self.schedule.slope()) * 1e6);
+        moved.is_some() || was_settled != self.schedule.is_settled()
     }
 
     /// Takes in all messages, as long as each could be answered.
@@ -205,11 +207,11 @@ impl Renderer {
         }
     }
 
-    fn steer(&mut self, frames: usize) {
+    fn steer(&mut self, frames: usize, moved: bool) {
         let seconds = frames as f64 / f64::from(self.format.rate);
         for slot in &mut self.voices {
             let Slot::Sounding(voice) = slot else { continue };
-            if voice.steer(&self.schedule, self.frame, seconds)
+            if voice.steer(&self.schedule, self.frame, seconds, moved)
                 && let Some(tail) = free_tail(&mut self.tails, &mut self.to_player)
             {
                 *tail = Slot::Sounding(voice.jump(&self.schedule, &self.fades, self.frame));

@@ -40,6 +40,11 @@ const SERVO_LEAST: f64 = 100e-6;
 /// Off by more than this, gliding would take minutes: the voice jumps.
 const JUMP_SECONDS: f64 = 0.050;
 
+/// The same when the schedule has just been moved at once. Then the device has stalled and its sound
+/// is broken anyway, or the stream has just begun and its first frames were placed by a guess: to
+/// be together again now is worth more than to glide there for seconds.
+const MOVED_JUMP_SECONDS: f64 = 100e-6;
+
 /// The shortest and the most usual fades, in frames of one output.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fades {
@@ -181,15 +186,22 @@ impl Voice {
     }
 
     /// Corrects the speed for a block of `seconds` that begins with `frame`. Returns true if the
-    /// voice is too far off for that, and must jump.
-    pub(super) fn steer(&mut self, schedule: &Schedule, frame: u64, seconds: f64) -> bool {
+    /// voice is too far off for that, and must jump. `moved` says that the schedule has not come
+    /// here smoothly.
+    pub(super) fn steer(
+        &mut self,
+        schedule: &Schedule,
+        frame: u64,
+        seconds: f64,
+        moved: bool,
+    ) -> bool {
         self.level *= 0.5;
         if !schedule.is_settled() || self.fade_step < 0.0 {
             return false;
         }
         let per_second = self.speed * schedule.rate();
         let behind = (self.due_position(schedule, frame) - self.position) / per_second;
-        if behind.abs() > JUMP_SECONDS {
+        if behind.abs() > if moved { MOVED_JUMP_SECONDS } else { JUMP_SECONDS } {
             return true;
         }
         self.steered |= behind.abs() > DEADBAND_SECONDS;
