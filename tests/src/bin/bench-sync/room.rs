@@ -171,9 +171,9 @@ pub struct Bang {
 
 impl Bang {
     /// All that were marked on the last channel of `recording`.
-    pub fn all(recording: &Recording, presses: &[u64], players: usize) -> Result<Vec<Self>> {
+    pub fn all(recording: &Recording, marked: &[u64], players: usize) -> Result<Vec<Self>> {
         let onsets: Vec<_> = (0..=players).map(|channel| recording.onsets(channel)).collect();
-        let marks = pair(presses, &onsets[players])?;
+        let marks = pair(marked, &onsets[players])?;
         let bang = |(pressed_micros, mark): &(u64, usize)| {
             let pressed = *mark as f64 - press::MARK_SECONDS * RATE as f64;
             let over = pressed + press::LEAST_GAP_SECONDS * RATE as f64;
@@ -193,12 +193,15 @@ impl Bang {
 /// and with it a mark: such a press is left out.
 fn pair(presses: &[u64], marks: &[usize]) -> Result<Vec<(u64, usize)>> {
     let frames = |micros: u64| (micros - presses[0]) as f64 * RATE as f64 / 1e6;
-    let pairs = |shift: f64| -> Vec<(u64, usize)> {
-        let mark = |press: &u64| {
+    // The card's clock may run off this machine's a little: each mark says where the next is sought.
+    let pairs = |mut shift: f64| -> Vec<(u64, usize)> {
+        let found = presses.iter().filter_map(|press| {
             let at = frames(*press) + shift;
-            Some((*press, within(marks, at - MARK_REACH, at + MARK_REACH)?))
-        };
-        presses.iter().filter_map(mark).collect()
+            let mark = within(marks, at - MARK_REACH, at + MARK_REACH)?;
+            shift = mark as f64 - frames(*press);
+            Some((*press, mark))
+        });
+        found.collect()
     };
     // The gaps are random, so one shift alone brings most presses to their marks.
     let shifts = presses
