@@ -284,6 +284,33 @@ fn a_voice_that_is_far_off_jumps_without_a_click_to_where_it_should_be() {
     assert_eq!(Arc::strong_count(&sound), 1);
 }
 
+/// Lets a device put off all that it has yet to play, while a voice sounds on it.
+fn expect_back_in_place((mut player, mut device): (Player, OfflineDevice)) {
+    device.render(1_024);
+    let sound = ramp(96_000);
+    let frame = device.frame();
+    assert!(player.start(start(1, &sound, device.time_of(frame))).is_ok());
+    device.render(512);
+    // 9 ms: less than what a voice jumps for by itself, and 18 seconds to glide.
+    device.stall(9_000_000);
+    device.render(14_400);
+    let due = (device.frame() - frame) as usize + 432;
+    let out = device.render(512);
+    // A tenth of a millisecond, on a ramp that grows by this much a frame.
+    let most = 4.8 / (4.0 * 96_000.0);
+    assert!((out[0] - sound.samples()[due]).abs() < most, "{} at {due}", out[0]);
+}
+
+#[test]
+fn a_voice_is_back_in_its_place_soon_after_a_stall() {
+    expect_back_in_place(running(MONO));
+}
+
+#[test]
+fn a_voice_is_in_its_place_soon_after_a_stream_has_begun_with_nonsense() {
+    expect_back_in_place(OfflineDevice::open(MONO));
+}
+
 #[test]
 fn the_meter_holds_the_peak_until_it_is_read() {
     let (mut player, mut device) = running(STEREO);

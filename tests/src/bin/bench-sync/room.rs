@@ -31,8 +31,9 @@ const SETTLED: Duration = Duration::from_secs(5);
 /// Frames compared from an onset on: the whole default sound, and room around it.
 const WINDOW: usize = RATE / 40;
 
-/// How far a mark may be off the one place that all others agree on, in frames: by a missed block.
-const MARK_REACH: f64 = RATE as f64 / 50.0;
+/// How far a mark may be off where the last one was, in frames: by missed blocks, and at first by
+/// what is on its way when a recording begins. Less than half of what is between two.
+const MARK_REACH: f64 = RATE as f64 / 4.0;
 
 /// How often the relay is asked who has come.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
@@ -50,7 +51,7 @@ pub fn measure(settings: &Settings, network: Network) -> Result<Row> {
     room.start(0..count - late)?;
     sleep(SETTLED);
 
-    let take = room.lab.record();
+    let (began, take) = (crate::shared_micros(), room.lab.record());
     let presser = press::start(&room.lab, count, &room.url, bangs)?;
     for machine in count - late..count {
         let share = (machine + late + 1 - count) as f64 / (late + 1) as f64;
@@ -65,7 +66,7 @@ pub fn measure(settings: &Settings, network: Network) -> Result<Row> {
     let joined = latecomer::join(&mut room, count - 1)?;
     let recording = take.stop()?;
 
-    let bangs = Bang::all(&recording, &press::presses(&presser), count)?;
+    let bangs = Bang::all(&recording, &press::presses(&presser), began, count)?;
     let mut row = row(&format!("downbeat, {network}"), &bangs, &room.joined);
     row.notes.push(latecomer::note(&recording, &bangs, &joined)?);
     row.notes.push(format!("lead at the end {:.1} ms; {reports}", millis(&health["lead_micros"])));
@@ -171,9 +172,14 @@ pub struct Bang {
 
 impl Bang {
     /// All that were marked on the last channel of `recording`.
-    pub fn all(recording: &Recording, presses: &[u64], players: usize) -> Result<Vec<Self>> {
+    pub fn all(
+        recording: &Recording,
+        marked: &[u64],
+        began: u64,
+        players: usize,
+    ) -> Result<Vec<Self>> {
         let onsets: Vec<_> = (0..=players).map(|channel| recording.onsets(channel)).collect();
-        let marks = pair(presses, &onsets[players])?;
+        let marks = pair(marked, &onsets[players], began)?;
         let bang = |(pressed_micros, mark): &(u64, usize)| {
             let pressed = *mark as f64 - press::MARK_SECONDS * RATE as f64;
             let over = pressed + press::LEAST_GAP_SECONDS * RATE as f64;
@@ -189,29 +195,21 @@ impl Bang {
     }
 }
 
-/// Finds the mark of each press. On a machine that is busy with other things a card may miss a block,
-/// and with it a mark: such a press is left out.
-fn pair(presses: &[u64], marks: &[usize]) -> Result<Vec<(u64, usize)>> {
-    let frames = |micros: u64| (micros - presses[0]) as f64 * RATE as f64 / 1e6;
-    let pairs = |shift: f64| -> Vec<(u64, usize)> {
-        let mark = |press: &u64| {
-            let at = frames(*press) + shift;
-            Some((*press, within(marks, at - MARK_REACH, at + MARK_REACH)?))
-        };
-        presses.iter().filter_map(mark).collect()
-    };
-    // The gaps are random, so one shift alone brings most presses to their marks.
-    let shifts = presses
-        .iter()
-        .take(4)
-        .flat_map(|press| marks.iter().take(8).map(move |mark| *mark as f64 - frames(*press)));
-    let found = shifts.map(pairs).max_by_key(Vec::len).unwrap_or_default();
-    ensure!(
-        found.len() * 10 >= presses.len() * 8,
-        "of {} presses only {} left a mark",
-        presses.len(),
-        found.len()
-    );
+/// Finds the mark of each press in a recording that began about at `began`. On a machine that is busy
+/// with other things a card may miss a block, and with it a mark: such a press is left out.
+fn pair(presses: &[u64], marks: &[usize], began: u64) -> Result<Vec<(u64, usize)>> {
+    // The card's clock may run off this machine's: each mark says where the next is sought.
+    let mut shift = press::MARK_SECONDS * RATE as f64;
+    let found = presses.iter().filter_map(|press| {
+        let frames = press.saturating_sub(began) as f64 * RATE as f64 / 1e6;
+        let at = frames + shift;
+        let mark = within(marks, at - MARK_REACH, at + MARK_REACH)?;
+        shift = mark as f64 - frames;
+        Some((*press, mark))
+    });
+    let found: Vec<_> = found.collect();
+    let (found_count, count) = (found.len(), presses.len());
+    ensure!(found_count * 2 >= count, "of {count} presses only {found_count} left a mark");
     Ok(found)
 }
 

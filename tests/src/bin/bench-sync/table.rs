@@ -1,5 +1,7 @@
 //! The table that the benchmark ends with.
 
+use std::fmt::Write as _;
+
 use downbeat_tests::figures::quantile;
 
 /// What was measured of one system.
@@ -27,34 +29,41 @@ impl Row {
 
 /// The rows as text for people.
 pub fn print(rows: &[Row]) -> String {
-    let mut text = format!(
-        "\n{:<26}{:>6}{:>9}{:>9}{:>9}{:>9}   {:>8}{:>8}   {:>8}{:>8}\n",
-        "", "bangs", "spread", "", "", "", "press to", "sound", "first", "sync"
-    );
-    text += &format!(
-        "{:<26}{:>6}{:>9}{:>9}{:>9}{:>9}   {:>8}{:>8}   {:>8}{:>8}\n",
-        "system", "", "median", "p95", "p99", "max us", "median", "p95 ms", "median", "max ms"
-    );
+    let mut text = String::from("\n");
+    let heads = ["bangs", "spread", "", "", "", "press to", "sound", "first", "sync"];
+    let units = ["", "median", "p95", "p99", "max us", "median", "p95 ms", "median", "max ms"];
+    line(&mut text, "", &heads.map(str::to_owned));
+    line(&mut text, "system", &units.map(str::to_owned));
     for row in rows {
         let show = |values: &[f64], share: f64, decimals: usize| {
             quantile(values, share).map_or("-".to_owned(), |value| format!("{value:.decimals$}"))
         };
-        text += &format!(
-            "{:<26}{:>6}{:>9}{:>9}{:>9}{:>9}   {:>8}{:>8}   {:>8}{:>8}\n",
-            row.system,
-            row.spreads.len(),
-            show(&row.spreads, 0.5, 0),
-            show(&row.spreads, 0.95, 0),
-            show(&row.spreads, 0.99, 0),
-            show(&row.spreads, 1.0, 0),
-            show(&row.presses, 0.5, 1),
-            show(&row.presses, 0.95, 1),
-            show(&row.syncs, 0.5, 0),
-            show(&row.syncs, 1.0, 0),
-        );
+        let spread = |share| show(&row.spreads, share, 0);
+        let (press, sync) = (&row.presses, &row.syncs);
+        let cells = [
+            row.spreads.len().to_string(),
+            spread(0.5),
+            spread(0.95),
+            spread(0.99),
+            spread(1.0),
+            show(press, 0.5, 1),
+            show(press, 0.95, 1),
+            show(sync, 0.5, 0),
+            show(sync, 1.0, 0),
+        ];
+        line(&mut text, &row.system, &cells);
         for note in &row.notes {
-            text += &format!("    {note}\n");
+            text.extend(["    ", note, "\n"]);
         }
     }
     text
+}
+
+fn line(text: &mut String, system: &str, cells: &[String; 9]) {
+    // Writing to a string cannot fail.
+    let _ = write!(text, "{system:<24}");
+    for cell in cells {
+        let _ = write!(text, "{cell:>9}");
+    }
+    text.push('\n');
 }
