@@ -185,8 +185,8 @@ impl Bang {
             let over = pressed + press::LEAST_GAP_SECONDS * RATE as f64;
             let reference = (recording.channels[players].as_slice(), *mark);
             let sounded = (0..players).map(|channel| {
-                let begun = within(&onsets[channel], pressed, over)?;
-                let values = (recording.channels[channel].as_slice(), begun);
+                let onset = within(&onsets[channel], pressed, over)?;
+                let values = (recording.channels[channel].as_slice(), onset);
                 Some(*mark as f64 + later(values, reference, WINDOW)?)
             });
             Self { pressed_micros: *pressed_micros, pressed, sounded: sounded.collect() }
