@@ -1,5 +1,8 @@
 //! The examples of `docs/PROTOCOL.md`, decoded and encoded again.
 
+// In a test an unwrap that fails is a test that fails.
+#![allow(clippy::unwrap_used)]
+
 use downbeat_protocol::{decode_from_client, decode_from_relay, encode};
 use serde_json::Value;
 
