@@ -188,6 +188,11 @@ pub const STALLED_AFTER: Duration = Duration::from_secs(5);
 /// thousand sounds and all that is sounding fits, and so does a burst of 2000 triggers.
 pub const OUTBOX_BYTES: usize = 1024 * 1024;
 
+/// What the kernel may hold for one client, in bytes (Linux counts its own part and takes twice as
+/// much), before frames begin to wait here. Left to itself it grows to 4 MB for one that never
+/// reads, from a memory that all sockets of the machine share; and that one is found out only then.
+pub const SEND_BUFFER_BYTES: usize = 128 * 1024;
+
 /// Most frames that wait for one client, so that small ones are bounded too: each costs a handle
 /// of 32 bytes besides its own.
 pub const OUTBOX_FRAMES: usize = 4096;

@@ -16,11 +16,13 @@ use hyper::{
     upgrade::OnUpgrade,
 };
 use hyper_util::rt::TokioIo;
+use socket2::SockRef;
 use tokio::{net::TcpStream, sync::watch};
 
 use crate::{
     access::Role,
     clients::{Client, Wire},
+    config::SEND_BUFFER_BYTES,
     connection,
     doors::Visit,
     health, metrics,
@@ -115,7 +117,11 @@ async fn begin(
     let early = parts.read_buf.to_vec();
     drop(parts.read_buf);
     let (id, now) = (relay.next_id(), relay.clock.now());
-    let client = Arc::new(Client::new(id, wire, role, parts.io.into_inner(), now));
+    let socket = parts.io.into_inner();
+    if let Err(error) = SockRef::from(&socket).set_send_buffer_size(SEND_BUFFER_BYTES) {
+        tracing::debug!(client = id.0, %error, "cannot bound its send buffer");
+    }
+    let client = Arc::new(Client::new(id, wire, role, socket, now));
     connection::serve(relay, client, visit, early).await;
     drop(presence);
 }
