@@ -289,7 +289,7 @@ fn expect_back_in_place((mut player, mut device): (Player, OfflineDevice)) {
     device.render(1_024);
     let sound = ramp(96_000);
     let frame = device.frame();
-    player.start(start(1, &sound, device.time_of(frame))).unwrap();
+    assert!(player.start(start(1, &sound, device.time_of(frame))).is_ok());
     device.render(512);
     // 9 ms: less than what a voice jumps for by itself, and 18 seconds to glide.
     device.stall(9_000_000);
