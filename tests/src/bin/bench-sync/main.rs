@@ -7,7 +7,7 @@
 //! - `BANGS`: how many bangs each room hears (60);
 //! - `NETWORK`: one or more of `loopback`, `lan`, `wifi`, `busy`, the last three also with `-up` or
 //!   `-down` for one way only (`loopback wifi`);
-//! - `PEERS`: which other systems to measure beside them: `page`, `snapcast`, `soundworks`, or none.
+//! - `PEERS`: which other systems to measure beside them: `page`, `snapcast`, or none.
 //!
 //! It prints one table on stdout, and what it is doing on stderr.
 
@@ -46,7 +46,7 @@ impl Settings {
             players: number("PLAYERS", 8, 2)?,
             bangs: number("BANGS", 60, 1)?,
             networks: networks.iter().map(|word| word.parse()).collect::<Result<_>>()?,
-            peers: words("PEERS", "page snapcast soundworks"),
+            peers: words("PEERS", "page snapcast"),
         })
     }
 }

@@ -32,11 +32,11 @@ pub fn measure(settings: &Settings) -> Result<Row> {
     browser.wait_for("#state[data-state=connected]")?;
     sleep(SETTLING);
 
-    let (began, take) = (crate::shared_micros(), room.lab.record());
+    let (since, take) = (crate::shared_micros(), room.lab.record());
     let presser = press::start(&room.lab, PRESSER, &room.url, settings.bangs)?;
     press::wait_for(&presser, settings.bangs)?;
     sleep(Duration::from_secs(1));
-    let bangs = Bang::all(&take.stop()?, &press::presses(&presser), began, PRESSER)?;
+    let bangs = Bang::all(&take.stop()?, &press::presses(&presser), since, PRESSER)?;
 
     let off = bangs.iter().filter_map(|bang| {
         let desktops: Vec<f64> = bang.sounded[..DESKTOPS].iter().copied().flatten().collect();

@@ -51,7 +51,7 @@ pub fn measure(settings: &Settings, network: Network) -> Result<Row> {
     room.start(0..count - late)?;
     sleep(SETTLED);
 
-    let (began, take) = (crate::shared_micros(), room.lab.record());
+    let (since, take) = (crate::shared_micros(), room.lab.record());
     let presser = press::start(&room.lab, count, &room.url, bangs)?;
     for machine in count - late..count {
         let share = (machine + late + 1 - count) as f64 / (late + 1) as f64;
@@ -66,7 +66,7 @@ pub fn measure(settings: &Settings, network: Network) -> Result<Row> {
     let joined = latecomer::join(&mut room, count - 1)?;
     let recording = take.stop()?;
 
-    let bangs = Bang::all(&recording, &press::presses(&presser), began, count)?;
+    let bangs = Bang::all(&recording, &press::presses(&presser), since, count)?;
     let mut row = row(&format!("downbeat, {network}"), &bangs, &room.joined);
     row.notes.push(latecomer::note(&recording, &bangs, &joined)?);
     row.notes.push(format!("lead at the end {:.1} ms; {reports}", millis(&health["lead_micros"])));
@@ -175,11 +175,11 @@ impl Bang {
     pub fn all(
         recording: &Recording,
         marked: &[u64],
-        began: u64,
+        since: u64,
         players: usize,
     ) -> Result<Vec<Self>> {
         let onsets: Vec<_> = (0..=players).map(|channel| recording.onsets(channel)).collect();
-        let marks = pair(marked, &onsets[players], began)?;
+        let marks = pair(marked, &onsets[players], since)?;
         let bang = |(pressed_micros, mark): &(u64, usize)| {
             let pressed = *mark as f64 - press::MARK_SECONDS * RATE as f64;
             let over = pressed + press::LEAST_GAP_SECONDS * RATE as f64;
@@ -195,13 +195,13 @@ impl Bang {
     }
 }
 
-/// Finds the mark of each press in a recording that began about at `began`. On a machine that is busy
+/// Finds the mark of each press in a recording that began about at `since`. On a machine that is busy
 /// with other things a card may miss a block, and with it a mark: such a press is left out.
-fn pair(presses: &[u64], marks: &[usize], began: u64) -> Result<Vec<(u64, usize)>> {
+fn pair(presses: &[u64], marks: &[usize], since: u64) -> Result<Vec<(u64, usize)>> {
     // The card's clock may run off this machine's: each mark says where the next is sought.
     let mut shift = press::MARK_SECONDS * RATE as f64;
     let found = presses.iter().filter_map(|press| {
-        let frames = press.saturating_sub(began) as f64 * RATE as f64 / 1e6;
+        let frames = press.saturating_sub(since) as f64 * RATE as f64 / 1e6;
         let at = frames + shift;
         let mark = within(marks, at - MARK_REACH, at + MARK_REACH)?;
         shift = mark as f64 - frames;
