@@ -55,6 +55,9 @@ test: .system-test ## Run every test there is
 	node --test relay/page/tests/
 	cargo test --workspace --locked
 
+.PHONY: bench
+bench: bench-sync bench-relay ## Measure it all
+
 .PHONY: bench-sync
 bench-sync: .system-bench ## Measure how far apart machines sound (PLAYERS=8 BANGS=60 NETWORK="loopback wifi")
 	cargo build --release --locked --package downbeat-relay --package downbeat --package downbeat-tests --bins
