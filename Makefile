@@ -25,7 +25,7 @@ help: ## Say what there is
 
 .PHONY: run
 run: .system-run ## Build, start the relay, and open a player on it (PORT=3000)
-	cargo build --release --locked --package downbeat-relay --package downbeat
+	@cargo build --release --locked --package downbeat-relay --package downbeat
 	relay=; player=
 	# Whatever ends this, ctrl-C included, ends both, and waits for their goodbyes.
 	finish() { trap - EXIT INT TERM; kill $$player $$relay 2>/dev/null || true; wait; }
