@@ -1,7 +1,12 @@
-//! The devices of this machine, and an open one. The only file that names cpal.
+//! The devices of this machine, and an open one. The only room that names cpal.
 //!
 //! Everything here blocks, and belongs on the thread of [`DeviceKeeper`](super::DeviceKeeper); the
 //! one exception is the callback, which does nothing but look at the clock and call the renderer.
+
+#[cfg(target_os = "linux")]
+mod priority;
+#[cfg(target_os = "linux")]
+mod pulse;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -26,14 +31,8 @@ const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
 /// machine that does other things too.
 const BLOCK_SECONDS: f64 = 0.010;
 
-/// The host to play through where it is spoken, by PipeWire too: on its own, ALSA has seconds of
-/// delay on top of a sound server, and tells its time less well.
-const PREFERRED: &str = "PulseAudio";
-
-/// The host that is asked for exactly that. It counts time in microseconds, of which 10 ms are a
-/// whole number and 512 frames are not: its virtual sinks then run off by hundreds of ppm. Other
-/// hosts hand the wish on to hardware, which likes powers of two.
-const COUNTS_MICROSECONDS: &str = "PulseAudio";
+/// How ids begin on the sound server's host, which cpal calls a custom one.
+const SERVER: &str = "pulseaudio";
 
 /// Frames converted at a time for a device that does not take floats.
 const SCRATCH_FRAMES: usize = 1024;
@@ -90,13 +89,18 @@ pub fn list() -> Result<Vec<DeviceInfo>, DeviceError> {
 }
 
 /// The connection to the sound system.
-pub(super) struct Host(cpal::Host);
+pub(super) struct Host {
+    host: cpal::Host,
+    /// Whether a sound server mixes what programs play, rather than the driver alone.
+    is_server: bool,
+}
 
 /// A device that could be opened.
 pub(super) struct Output {
     pub(super) info: DeviceInfo,
     device: cpal::Device,
     config: SupportedStreamConfig,
+    is_server: bool,
 }
 
 /// A device that is open, and plays what its renderer renders. Dropping it closes it.
@@ -108,38 +112,42 @@ pub(super) struct OpenOutput {
 }
 
 impl Host {
-    /// Connects to the preferred host if it is there, else to the system's own.
+    /// Connects to the sound server if one is running, else to the system's own host: on its own,
+    /// ALSA has seconds of delay on top of a sound server, and tells its time less well.
     pub(super) fn connect() -> Result<Self, DeviceError> {
-        let preferred = cpal::available_hosts().into_iter().find(|id| id.name() == PREFERRED);
-        if let Some(host) = preferred.and_then(|id| cpal::host_from_id(id).ok()) {
-            return Ok(Self(host));
-        }
-        if cfg!(target_os = "linux") && !has_sound_card() {
-            return Err(DeviceError(
-                "no output device was found: neither PulseAudio nor PipeWire is running, and this \
-                 machine has no sound card"
-                    .into(),
-            ));
+        #[cfg(target_os = "linux")]
+        {
+            if let Ok(host) = pulse::Host::connect() {
+                let host = cpal::platform::CustomHost::from_host(host).into();
+                return Ok(Self { host, is_server: true });
+            }
+            if !has_sound_card() {
+                return Err(DeviceError(
+                    "no output device was found: neither PulseAudio nor PipeWire is running, and \
+                     this machine has no sound card"
+                        .into(),
+                ));
+            }
         }
         // cpal's default host panics rather than fail; every platform has one of its own.
         catch_unwind(cpal::default_host)
-            .map(Self)
+            .map(|host| Self { host, is_server: false })
             .map_err(|_| DeviceError("there is no sound system on this machine".into()))
     }
 
     /// Whether no other host would be chosen if it were asked for anew.
     pub(super) fn is_preferred(&self) -> bool {
-        self.0.id().name() == PREFERRED
+        self.is_server
     }
 
     pub(super) fn is_slow_to_list(&self) -> bool {
-        SLOW_TO_LIST.contains(&self.0.id().name())
+        SLOW_TO_LIST.contains(&self.host.id().name())
     }
 
     pub(super) fn outputs(&self) -> Result<Vec<Output>, DeviceError> {
-        let default = self.0.default_output_device().and_then(|device| device.id().ok());
+        let default = self.host.default_output_device().and_then(|device| device.id().ok());
         let devices = self
-            .0
+            .host
             .output_devices()
             .map_err(|error| DeviceError::new("the sound system does not answer", &error))?;
         let outputs = devices.filter_map(|device| {
@@ -149,12 +157,18 @@ impl Host {
             let name = device.description().ok()?.name().to_owned();
             let info = DeviceInfo {
                 is_default: default.as_ref() == Some(&id),
-                id: id.to_string(),
+                id: if self.is_server { format!("{SERVER}:{}", id.id()) } else { id.to_string() },
                 name,
                 channels: config.channels(),
                 rate: config.sample_rate(),
             };
-            (info.channels > 0 && info.rate > 0).then_some(Output { info, device, config })
+            let is_server = self.is_server;
+            (info.channels > 0 && info.rate > 0).then_some(Output {
+                info,
+                device,
+                config,
+                is_server,
+            })
         });
         Ok(outputs.collect())
     }
@@ -195,7 +209,7 @@ impl Output {
         let on_error = move |error: cpal::Error| match error.kind() {
             ErrorKind::Xrun => counts.note_xrun(),
             // Rerouted already, or merely less urgent than wished: the stream plays on.
-            ErrorKind::DeviceChanged | ErrorKind::RealtimeDenied => {}
+            ErrorKind::DeviceChanged | ErrorKind::RealtimeDenied => tracing::info!("{error}"),
             _ => fail(error.to_string()),
         };
         let stream = self.build(config, feed, on_error)?;
@@ -277,10 +291,12 @@ impl Output {
         if takes_floats { SampleFormat::F32 } else { self.config.sample_format() }
     }
 
+    /// A sound server is asked for exactly [`BLOCK_SECONDS`]. It counts time in microseconds, of
+    /// which 10 ms are a whole number and 512 frames are not: its virtual sinks then run off by
+    /// hundreds of ppm. Other hosts hand the wish on to hardware, which likes powers of two.
     fn block_frames(&self) -> u32 {
         let wish = f64::from(self.config.sample_rate()) * BLOCK_SECONDS;
-        let host = self.device.id().map(|id| id.host().name());
-        let wish = if host.is_ok_and(|host| host == COUNTS_MICROSECONDS) {
+        let wish = if self.is_server {
             wish.round() as u32
         } else {
             2_f64.powi(wish.log2().round() as i32) as u32
@@ -306,16 +322,19 @@ impl OpenOutput {
 
 /// Whether the kernel of a Linux machine knows a sound card. Without one, ALSA only has pretended
 /// devices to offer, and complains on stderr while it looks for others.
+#[cfg(target_os = "linux")]
 fn has_sound_card() -> bool {
     // Each card begins with its number and its name in brackets.
     std::fs::read_to_string("/proc/asound/cards").is_ok_and(|cards| cards.contains('['))
 }
 
 /// Nanoseconds from the callback until its first frame leaves the converter, as the host tells.
+/// Negative if it should have left already: the callback comes late.
 fn latency(info: &OutputCallbackInfo) -> i64 {
     let timestamp = info.timestamp();
-    let latency = timestamp.playback.duration_since(timestamp.callback);
-    i64::try_from(latency.as_nanos()).unwrap_or(i64::MAX)
+    let nanos =
+        |instant: cpal::StreamInstant| i64::try_from(instant.as_nanos()).unwrap_or(i64::MAX);
+    nanos(timestamp.playback) - nanos(timestamp.callback)
 }
 
 /// What the callback owns.

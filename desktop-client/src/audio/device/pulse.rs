@@ -1,0 +1,246 @@
+//! PulseAudio, and PipeWire where it speaks the same, as a host of cpal.
+//!
+//! cpal has a host of its own for it. This one is for synchrony: its streams keep the server's
+//! timeline through a missed block, read when the server looked at its buffers rather than when
+//! the answer came, run at the priority of the server's own threads, and cost a quarter. Only
+//! outputs are listed, and only floats are taken; the server converts them.
+
+mod connection;
+mod stream;
+mod timing;
+
+use std::hash::{Hash, Hasher};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use cpal::traits::{DeviceTrait, HostTrait};
+use cpal::{
+    BufferSize, Data, DeviceDescription, DeviceDescriptionBuilder, DeviceDirection, DeviceId,
+    ErrorKind, HostId, InputCallbackInfo, OutputCallbackInfo, SampleFormat, StreamConfig,
+    SupportedBufferSize, SupportedStreamConfig, SupportedStreamConfigRange,
+};
+use pulseaudio::protocol::stream::{BufferAttr, StreamFlags};
+use pulseaudio::protocol::{
+    self, ChannelMap, Command, GetSinkInfo, PlaybackStreamParams, Prop, Props, SampleSpec,
+    SinkInfo, SinkInfoList,
+};
+
+use connection::{Connection, PulseError};
+use stream::Stream;
+
+/// Longest block that makes sense, in frames.
+const MOST_BLOCK_FRAMES: u32 = 1 << 16;
+const BLOCKS: SupportedBufferSize = SupportedBufferSize::Range { min: 1, max: MOST_BLOCK_FRAMES };
+
+/// What the server holds beyond the block that it asks for: the other of two.
+const BLOCKS_HELD: u32 = 2;
+
+/// The connection to the user's sound server.
+pub(super) struct Host {
+    /// Questions come from one thread at a time; the lock is what proves it.
+    connection: Mutex<Connection>,
+}
+
+impl Host {
+    /// Connects to the server, if one is running.
+    pub(super) fn connect() -> Result<Self, cpal::Error> {
+        Ok(Self { connection: Mutex::new(Connection::open()?) })
+    }
+
+    fn ask<R: protocol::CommandReply>(&self, command: &Command) -> Result<R, cpal::Error> {
+        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(connection.ask(command)?)
+    }
+}
+
+impl HostTrait for Host {
+    type Devices = std::vec::IntoIter<Sink>;
+    type Device = Sink;
+
+    fn is_available() -> bool {
+        pulseaudio::socket_path_from_env().is_some()
+    }
+
+    fn devices(&self) -> Result<Self::Devices, cpal::Error> {
+        let sinks: SinkInfoList = self.ask(&Command::GetSinkInfoList)?;
+        let sinks: Vec<_> = sinks.into_iter().map(Sink::from).collect();
+        Ok(sinks.into_iter())
+    }
+
+    fn default_input_device(&self) -> Option<Self::Device> {
+        None
+    }
+
+    fn default_output_device(&self) -> Option<Self::Device> {
+        let which = GetSinkInfo { index: None, name: Some(protocol::DEFAULT_SINK.to_owned()) };
+        self.ask::<SinkInfo>(&Command::GetSinkInfo(which)).ok().map(Sink::from)
+    }
+}
+
+/// An output of the server.
+#[derive(Clone, Debug)]
+pub struct Sink {
+    index: u32,
+    name: String,
+    title: String,
+    rate: u32,
+    map: ChannelMap,
+}
+
+/// The server has one sink of a name at a time.
+impl PartialEq for Sink {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Sink {}
+
+impl Hash for Sink {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
+    }
+}
+
+impl From<SinkInfo> for Sink {
+    fn from(info: SinkInfo) -> Self {
+        let name = info.name.to_string_lossy().into_owned();
+        let title = info.description.map(|title| title.to_string_lossy().into_owned());
+        Self {
+            index: info.index,
+            title: title.unwrap_or_else(|| name.clone()),
+            name,
+            rate: info.sample_spec.sample_rate,
+            map: info.channel_map,
+        }
+    }
+}
+
+impl Sink {
+    fn params(&self, config: &StreamConfig) -> PlaybackStreamParams {
+        let format = if cfg!(target_endian = "little") {
+            protocol::SampleFormat::Float32Le
+        } else {
+            protocol::SampleFormat::Float32Be
+        };
+        let mut props = Props::new();
+        props.set(Prop::MediaName, c"Downbeat");
+        let frame_bytes = u32::from(config.channels) * size_of::<f32>() as u32;
+        let mut buffer_attr = BufferAttr { pre_buffering: 0, ..BufferAttr::default() };
+        if let BufferSize::Fixed(frames) = config.buffer_size {
+            let block = frames.min(MOST_BLOCK_FRAMES) * frame_bytes;
+            buffer_attr.minimum_request_length = block;
+            buffer_attr.target_length = block * BLOCKS_HELD;
+        }
+        PlaybackStreamParams {
+            sample_spec: SampleSpec {
+                format,
+                channels: self.map.num_channels(),
+                sample_rate: config.sample_rate,
+            },
+            channel_map: self.map,
+            sink_index: Some(self.index),
+            buffer_attr,
+            props,
+            flags: StreamFlags {
+                start_corked: true,
+                // The two blocks are all that is between here and the converter, where it can be.
+                adjust_latency: true,
+                ..StreamFlags::default()
+            },
+            ..PlaybackStreamParams::default()
+        }
+    }
+}
+
+impl std::fmt::Display for Sink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.title)
+    }
+}
+
+impl DeviceTrait for Sink {
+    type SupportedInputConfigs = std::iter::Empty<SupportedStreamConfigRange>;
+    type SupportedOutputConfigs = std::iter::Once<SupportedStreamConfigRange>;
+    type Stream = Stream;
+
+    fn description(&self) -> Result<DeviceDescription, cpal::Error> {
+        let described = DeviceDescriptionBuilder::new(&self.title);
+        Ok(described.direction(DeviceDirection::Output).build())
+    }
+
+    fn id(&self) -> Result<DeviceId, cpal::Error> {
+        Ok(DeviceId::new(HostId::Custom, &self.name))
+    }
+
+    fn supported_input_configs(&self) -> Result<Self::SupportedInputConfigs, cpal::Error> {
+        Ok(std::iter::empty())
+    }
+
+    fn supported_output_configs(&self) -> Result<Self::SupportedOutputConfigs, cpal::Error> {
+        Ok(std::iter::once(SupportedStreamConfigRange::new(
+            u16::from(self.map.num_channels()),
+            self.rate,
+            self.rate,
+            BLOCKS,
+            SampleFormat::F32,
+        )))
+    }
+
+    fn default_input_config(&self) -> Result<SupportedStreamConfig, cpal::Error> {
+        Err(ErrorKind::UnsupportedOperation.into())
+    }
+
+    fn default_output_config(&self) -> Result<SupportedStreamConfig, cpal::Error> {
+        let channels = u16::from(self.map.num_channels());
+        Ok(SupportedStreamConfig::new(channels, self.rate, BLOCKS, SampleFormat::F32))
+    }
+
+    fn build_input_stream_raw<D, E>(
+        &self,
+        _: StreamConfig,
+        _: SampleFormat,
+        _: D,
+        _: E,
+        _: Option<Duration>,
+    ) -> Result<Self::Stream, cpal::Error>
+    where
+        D: FnMut(&Data, &InputCallbackInfo) + Send + 'static,
+        E: FnMut(cpal::Error) + Send + 'static,
+    {
+        Err(ErrorKind::UnsupportedOperation.into())
+    }
+
+    /// The time-out is the connection's own: a server that is well answers long before any.
+    fn build_output_stream_raw<D, E>(
+        &self,
+        config: StreamConfig,
+        sample_format: SampleFormat,
+        data_callback: D,
+        error_callback: E,
+        _: Option<Duration>,
+    ) -> Result<Self::Stream, cpal::Error>
+    where
+        D: FnMut(&mut Data, &OutputCallbackInfo) + Send + 'static,
+        E: FnMut(cpal::Error) + Send + 'static,
+    {
+        let channels = u16::from(self.map.num_channels());
+        if sample_format != SampleFormat::F32 || config.channels != channels {
+            return Err(ErrorKind::UnsupportedConfig.into());
+        }
+        let (callback, fail) = (Box::new(data_callback), Box::new(error_callback));
+        Ok(Stream::new(Connection::open()?, self.params(&config), callback, fail)?)
+    }
+}
+
+impl From<PulseError> for cpal::Error {
+    fn from(error: PulseError) -> Self {
+        let kind = match &error {
+            PulseError::NoServer => ErrorKind::HostUnavailable,
+            PulseError::Gone(_) => ErrorKind::StreamInvalidated,
+            PulseError::Refused(_) | PulseError::Killed => ErrorKind::DeviceNotAvailable,
+            PulseError::Nonsense(_) => ErrorKind::BackendError,
+        };
+        Self::with_message(kind, error.to_string())
+    }
+}

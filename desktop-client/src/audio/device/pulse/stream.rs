@@ -1,0 +1,334 @@
+//! A playing stream: one thread that hears what the server wants, asks the callback for it, and
+//! sends it.
+//!
+//! The server's timeline is kept whatever happens. Without pre-buffering (`pre_buffering` is 0) it
+//! does not stop when it has run dry, but asks for what it has missed as well; so the stream's
+//! frame `n` always leaves the converter at the same instant, and a block that came too late is
+//! silence where it should have been, and shifts nothing after it.
+//!
+//! Outside of the callback the thread may make system calls, which it does: one write a block, with
+//! the question how much the server holds behind the sound now and then, and one read for each
+//! thing that the server says.
+
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Instant, SystemTime};
+
+use cpal::traits::StreamTrait;
+use cpal::{
+    Data, ErrorKind, FrameCount, OutputCallbackInfo, OutputStreamTimestamp, SampleFormat,
+    StreamInstant,
+};
+use pulseaudio::protocol::{
+    self, Command, CorkStreamParams, CreatePlaybackStreamReply, LatencyParams, PlaybackLatency,
+    PlaybackStreamParams,
+};
+
+use super::connection::{Connection, Heard, PulseError};
+use super::timing::{Answer, Timing};
+use crate::audio::device::priority;
+
+/// The server is asked with every block until so many have been sent, so that the schedule rests
+/// on measured ground as soon as it is settled.
+const ASK_OFTEN_BLOCKS: u64 = 64;
+
+/// Then it is asked with each of so many: an answer wakes the thread once more.
+const ASK_EVERY_BLOCKS: u64 = 4;
+
+/// Callbacks get no more than this many times the usual block at once.
+const MOST_BLOCKS: usize = 4;
+
+/// A server that has been kept waiting for longer than this many seconds has been asleep, and is
+/// not sent all that it has missed.
+const MOST_BEHIND_SECONDS: usize = 1;
+
+const VALUE_BYTES: usize = size_of::<f32>();
+
+/// Fills a buffer that leaves the converter at the instant it is told.
+pub(super) type Callback = Box<dyn FnMut(&mut Data, &OutputCallbackInfo) + Send>;
+
+/// Is told what goes wrong.
+pub(super) type Fail = Box<dyn FnMut(cpal::Error) + Send>;
+
+/// A stream, which plays once it is told to, until it is dropped.
+pub struct Stream {
+    began: Instant,
+    block_frames: FrameCount,
+    /// What the thread will own, until it is there.
+    waiting: Mutex<Option<Playback>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    /// To shut it down wakes the thread.
+    socket: UnixStream,
+    /// The thread is to end, and need not tell of it.
+    ending: Arc<AtomicBool>,
+}
+
+impl Stream {
+    /// A stream as the server grants it.
+    pub(super) fn new(
+        mut connection: Connection,
+        params: PlaybackStreamParams,
+        callback: Callback,
+        fail: Fail,
+    ) -> Result<Self, PulseError> {
+        let began = Instant::now();
+        let command = Command::CreatePlaybackStream(params);
+        let granted: CreatePlaybackStreamReply = connection.ask(&command)?;
+        connection.wait_forever()?;
+        let frame_bytes = usize::from(granted.sample_spec.channels) * VALUE_BYTES;
+        let block_bytes = granted.buffer_attr.minimum_request_length as usize;
+        let block_frames = (block_bytes / frame_bytes).max(1);
+        let channels = usize::from(granted.sample_spec.channels);
+        let ending = Arc::new(AtomicBool::new(false));
+        Ok(Self {
+            began,
+            block_frames: block_frames as FrameCount,
+            thread: Mutex::new(None),
+            socket: connection.socket()?,
+            ending: Arc::clone(&ending),
+            waiting: Mutex::new(Some(Playback {
+                began,
+                connection,
+                channel: granted.channel,
+                frame_bytes,
+                rate: granted.sample_spec.sample_rate,
+                callback,
+                fail,
+                ending,
+                samples: vec![0.0; block_frames * MOST_BLOCKS * channels],
+                out: Vec::new(),
+                wanted_bytes: granted.requested_bytes as usize,
+                written: 0,
+                blocks: 0,
+                timing: Timing::new(granted.sample_spec.sample_rate),
+                question: None,
+            })),
+        })
+    }
+}
+
+impl StreamTrait for Stream {
+    fn play(&self) -> Result<(), cpal::Error> {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(playback) = waiting.take() {
+            let thread = thread::Builder::new().name("downbeat-pulse".to_owned());
+            let thread = thread.spawn(move || playback.run()).map_err(|error| {
+                cpal::Error::with_message(ErrorKind::BackendError, error.to_string())
+            })?;
+            *self.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
+        }
+        Ok(())
+    }
+
+    fn pause(&self) -> Result<(), cpal::Error> {
+        // A player's output stays open: one that pauses has to find its schedule again.
+        Err(ErrorKind::UnsupportedOperation.into())
+    }
+
+    fn now(&self) -> StreamInstant {
+        StreamInstant::from_nanos(nanos_since(self.began).cast_unsigned())
+    }
+
+    fn buffer_size(&self) -> Result<FrameCount, cpal::Error> {
+        Ok(self.block_frames)
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.ending.store(true, Relaxed);
+        // If the server is gone already, the thread has noticed.
+        let _ = self.socket.shutdown(Shutdown::Both);
+        let thread = self.thread.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            // A panic of it has been printed by then.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// What the thread owns.
+struct Playback {
+    began: Instant,
+    connection: Connection,
+    channel: u32,
+    frame_bytes: usize,
+    rate: u32,
+    callback: Callback,
+    fail: Fail,
+    ending: Arc<AtomicBool>,
+    samples: Vec<f32>,
+    /// What goes out with the next write.
+    out: Vec<u8>,
+    /// How much the server waits for.
+    wanted_bytes: usize,
+    /// Frames sent so far, with those that were passed over.
+    written: u64,
+    blocks: u64,
+    timing: Timing,
+    question: Option<Question>,
+}
+
+/// How much the server holds, as it has been asked.
+struct Question {
+    number: u32,
+    asked: i64,
+    /// The first frame that it had not been sent by then.
+    frame: u64,
+}
+
+impl Playback {
+    fn run(mut self) {
+        if let Err(error) = priority::raise() {
+            (self.fail)(cpal::Error::with_message(ErrorKind::RealtimeDenied, error));
+        }
+        if let Err(error) = self.play()
+            && !self.ending.load(Relaxed)
+        {
+            (self.fail)(error.into());
+        }
+    }
+
+    /// Plays until the stream ends, which is always for a reason.
+    fn play(&mut self) -> Result<(), PulseError> {
+        // The buffer is full when the server begins to play.
+        self.fill()?;
+        let cork = CorkStreamParams { channel: self.channel, cork: false };
+        let command = Command::CorkPlaybackStream(cork);
+        self.connection.write_question(&command, &mut self.out)?;
+        self.send()?;
+        loop {
+            self.hear()?;
+            self.fill()?;
+        }
+    }
+
+    fn hear(&mut self) -> Result<(), PulseError> {
+        match self.connection.hear()? {
+            Heard::Wants(bytes) => self.wanted_bytes += bytes,
+            Heard::RanDry => (self.fail)(ErrorKind::Xrun.into()),
+            Heard::Moved => (self.fail)(ErrorKind::DeviceChanged.into()),
+            Heard::Killed => return Err(PulseError::Killed),
+            Heard::Answer(number, payload) => {
+                let Some(question) = self.question.take_if(|asked| asked.number == number) else {
+                    return Ok(());
+                };
+                let latency: PlaybackLatency = payload.read()?;
+                let looked = looked_at(&question, latency.remote_time, self.began);
+                let held_bytes = latency.write_offset - latency.read_offset;
+                let held_frames = held_bytes / self.frame_bytes as i64;
+                let sink_nanos = i64::try_from(latency.sink_usec).unwrap_or(0) * 1000;
+                let ahead_nanos = sink_nanos + self.timing.nanos(held_frames);
+                let Question { asked, frame, .. } = question;
+                self.timing.hear(Answer { asked, looked, frame, ahead_nanos });
+            }
+            Heard::Refusal(number, _) => {
+                self.question.take_if(|asked| asked.number == number);
+            }
+            Heard::Other => {}
+        }
+        Ok(())
+    }
+
+    /// Sends what the server waits for.
+    fn fill(&mut self) -> Result<(), PulseError> {
+        let skipped = self.skip_what_was_slept_through();
+        let mut offset = skipped;
+        while self.wanted_bytes >= self.frame_bytes {
+            let values = (self.wanted_bytes / VALUE_BYTES).min(self.samples.len());
+            let frames = values * VALUE_BYTES / self.frame_bytes;
+            self.render(frames);
+            self.write_sound(frames, offset)?;
+            offset = 0;
+            self.written += frames as u64;
+            self.blocks += 1;
+            self.wanted_bytes -= frames * self.frame_bytes;
+        }
+        if !self.out.is_empty() {
+            let often = self.blocks < ASK_OFTEN_BLOCKS;
+            if self.question.is_none() && (often || self.blocks.is_multiple_of(ASK_EVERY_BLOCKS)) {
+                self.ask()?;
+            }
+            self.send()?;
+        }
+        Ok(())
+    }
+
+    /// Returns how many bytes the next block is further on than the one before it.
+    fn skip_what_was_slept_through(&mut self) -> u64 {
+        let most = self.rate as usize * self.frame_bytes * MOST_BEHIND_SECONDS;
+        if self.wanted_bytes <= most {
+            return 0;
+        }
+        let keep = self.samples.len() * VALUE_BYTES;
+        let frames = self.wanted_bytes.saturating_sub(keep) / self.frame_bytes;
+        self.wanted_bytes -= frames * self.frame_bytes;
+        self.written += frames as u64;
+        (frames * self.frame_bytes) as u64
+    }
+
+    fn render(&mut self, frames: usize) {
+        let now = nanos_since(self.began);
+        // Before the server has said anything, its empty buffer is as good a guess as any.
+        let playback = self.timing.leaves(self.written).unwrap_or(now);
+        let timestamp = OutputStreamTimestamp {
+            callback: StreamInstant::from_nanos(now.cast_unsigned()),
+            playback: StreamInstant::from_nanos(playback.max(0).cast_unsigned()),
+        };
+        let samples = &mut self.samples[..frames * self.frame_bytes / VALUE_BYTES];
+        // SAFETY: the pointer and the length are those of a slice of floats that nothing else
+        // touches while `data` lives.
+        #[allow(unsafe_code)]
+        let mut data = unsafe {
+            Data::from_parts(samples.as_mut_ptr().cast(), samples.len(), SampleFormat::F32)
+        };
+        (self.callback)(&mut data, &OutputCallbackInfo::new(timestamp));
+    }
+
+    fn write_sound(&mut self, frames: usize, offset: u64) -> Result<(), PulseError> {
+        let header = protocol::Descriptor {
+            length: (frames * self.frame_bytes) as u32,
+            channel: self.channel,
+            offset,
+            flags: protocol::DescriptorFlags::empty(),
+        };
+        protocol::write_descriptor(&mut self.out, &header)?;
+        let samples = &self.samples[..frames * self.frame_bytes / VALUE_BYTES];
+        self.out.extend(samples.iter().flat_map(|value| value.to_ne_bytes()));
+        Ok(())
+    }
+
+    fn ask(&mut self) -> Result<(), PulseError> {
+        let params = LatencyParams { channel: self.channel, now: SystemTime::now() };
+        let command = Command::GetPlaybackLatency(params);
+        let number = self.connection.write_question(&command, &mut self.out)?;
+        let asked = nanos_since(self.began);
+        self.question = Some(Question { number, asked, frame: self.written });
+        Ok(())
+    }
+
+    fn send(&mut self) -> Result<(), PulseError> {
+        let sent = self.connection.send(&self.out);
+        self.out.clear();
+        sent
+    }
+}
+
+/// When the server looked. It says so by the clock on the wall; should that be another machine's,
+/// or be set just now, half the way there and back is as good as can be known.
+fn looked_at(question: &Question, said: SystemTime, began: Instant) -> i64 {
+    let heard = nanos_since(began);
+    let ago = SystemTime::now().duration_since(said).ok();
+    let ago = ago.and_then(|ago| i64::try_from(ago.as_nanos()).ok());
+    match ago.map(|ago| heard - ago) {
+        Some(looked) if (question.asked..=heard).contains(&looked) => looked,
+        _ => i64::midpoint(question.asked, heard),
+    }
+}
+
+fn nanos_since(began: Instant) -> i64 {
+    i64::try_from(began.elapsed().as_nanos()).unwrap_or(i64::MAX)
+}
