@@ -85,8 +85,11 @@ soak: ## Put the relay through a long day: 10 minutes, or SOAK_SECONDS
 	target/release/soak
 
 .PHONY: check-dependencies
-check-dependencies: ## Check licences, sources and doubles of all dependencies (needs cargo-deny)
+check-dependencies: ## Check licences, sources and known flaws of all dependencies
+	command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
 	cargo deny --locked check bans licenses sources
+	# What is known against them is fetched anew each time: without a network, this part fails.
+	cargo deny --locked check advisories
 
 .PHONY: .system-run .system-test .system-bench
 .system-run: PACKAGES := $(BUILD_PACKAGES) $(WINDOW_PACKAGES)
