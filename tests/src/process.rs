@@ -228,6 +228,16 @@ impl Process {
         self.signal(Signal::INT)
     }
 
+    /// Holds it up for `time`, as a machine that is busy elsewhere does (SIGSTOP and SIGCONT).
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub fn hold_up(&self, time: Duration) -> Result<()> {
+        self.signal(Signal::STOP)?;
+        std::thread::sleep(time);
+        self.signal(Signal::CONT)
+    }
+
     fn signal(&self, signal: Signal) -> Result<()> {
         let pid = Pid::from_child(&self.child);
         kill_process(pid, signal).with_context(|| format!("signalling {}", self.name))
