@@ -156,7 +156,7 @@ impl Session {
     }
 
     fn tell(&mut self, event: SessionEvent) {
-        if self.shown.is_news(&event) {
+        if self.shown.is_news(&event, self.clock.now()) {
             (self.tell)(event);
         }
     }
