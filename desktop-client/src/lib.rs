@@ -9,6 +9,7 @@ pub mod audio;
 pub mod config;
 pub mod event;
 pub mod headless;
+pub mod priority;
 pub mod remembered;
 pub mod remote;
 pub mod session;

@@ -225,16 +225,17 @@ fn one_room_names_cpal_and_one_fetches() -> Result<()> {
 
 #[test]
 fn the_players_rooms_name_whom_they_may() -> Result<()> {
-    expect_only("audio", &["time"])?;
+    expect_only("audio", &["priority", "time"])?;
     expect_only("sounds", &["audio"])?;
     expect_only(
         "session",
-        &["action", "address", "audio", "event", "remembered", "sounds", "time"],
+        &["action", "address", "audio", "event", "priority", "remembered", "sounds", "time"],
     )?;
     expect_only("ui", &["action", "address", "event", "standing", "state", "time"])?;
     expect_only("state", &["action", "event", "standing", "time"])?;
     expect_only("standing", &["event", "time"])?;
     expect_only("remembered", &["action"])?;
+    expect_only("priority", &[])?;
     expect_only("action", &[])?;
     expect_only("event", &["action", "time"])?;
     expect_only("app", &["action", "event", "state", "time", "ui"])?;

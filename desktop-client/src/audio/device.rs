@@ -4,8 +4,6 @@
 //! one exception is the callback, which does nothing but look at the clock and call the renderer.
 
 #[cfg(target_os = "linux")]
-mod priority;
-#[cfg(target_os = "linux")]
 mod pulse;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -27,6 +27,7 @@ use tokio::sync::mpsc;
 use crate::{
     action::{Action, OutputChoice, Trim},
     event::SessionEvent,
+    priority::{self, Urgency},
     remembered::RememberedFile,
     sounds::Cache,
     time::LocalClock,
@@ -108,6 +109,10 @@ pub fn start(
                 Ok(session) => {
                     // Who started this waits for the word.
                     let _ = made.send(Ok(()));
+                    // Not before: threads inherit it, and the one that decodes must not.
+                    if let Err(reason) = priority::raise(Urgency::Session) {
+                        tracing::info!(reason, "the session takes its turn as any other thread");
+                    }
                     run::run(session, asked).await;
                 }
                 Err(error) => {

@@ -29,7 +29,7 @@ use pulseaudio::protocol::{
 
 use super::connection::{Connection, Heard, PulseError};
 use super::timing::{Answer, Timing};
-use crate::audio::device::priority;
+use crate::priority::{self, Urgency};
 
 /// The server is asked with every block until so many have been sent, so that the schedule rests
 /// on measured ground as soon as it is settled.
@@ -183,7 +183,7 @@ struct Question {
 
 impl Playback {
     fn run(mut self) {
-        if let Err(error) = priority::raise() {
+        if let Err(error) = priority::raise(Urgency::Audio) {
             (self.fail)(cpal::Error::with_message(ErrorKind::RealtimeDenied, error));
         }
         if let Err(error) = self.play()
