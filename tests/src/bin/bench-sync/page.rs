@@ -33,10 +33,12 @@ pub fn measure(settings: &Settings) -> Result<Row> {
     sleep(SETTLING);
 
     let (since, take) = (crate::shared_micros(), room.lab.record());
-    let presser = press::start(&room.lab, PRESSER, &room.url, settings.bangs)?;
+    let told = press::Told::Relay(&room.url);
+    let presser = press::start(&room.lab, PRESSER, told, settings.bangs, press::GAP_SECONDS)?;
     press::wait_for(&presser, settings.bangs)?;
     sleep(Duration::from_secs(1));
-    let bangs = Bang::all(&take.stop()?, &press::presses(&presser), since, PRESSER)?;
+    let marked = press::presses(&presser);
+    let bangs = Bang::all(&take.stop()?, &marked, since, press::GAP_SECONDS, PRESSER)?;
 
     let off = bangs.iter().filter_map(|bang| {
         let desktops: Vec<f64> = bang.sounded[..DESKTOPS].iter().copied().flatten().collect();
