@@ -23,7 +23,11 @@ mod table;
 use std::{str::FromStr, time::Duration};
 
 use anyhow::{Context, Result, bail};
-use downbeat_tests::{network::Network, process::be_quiet, tools::run};
+use downbeat_tests::{
+    network::Network,
+    process::be_quiet,
+    tools::{run, tool},
+};
 
 use crate::table::Row;
 
@@ -68,6 +72,7 @@ fn main() -> Result<()> {
     be_quiet();
     let settings = Settings::from_environment()?;
     println!("{} players, {} bangs; load before: {}", settings.players, settings.bangs, load()?);
+    println!("{}", lab()?);
     let mut rows = Vec::new();
     for network in &settings.networks {
         rows.push(room::measure(&settings, *network).with_context(|| network.to_string())?);
@@ -76,16 +81,26 @@ fn main() -> Result<()> {
         eprintln!("-- {peer}");
         let measured = match peer.as_str() {
             "page" => page::measure(&settings),
-            "soundworks" => soundworks::measure(&settings),
-            "snapcast" => snapcast::measure(&settings),
+            "soundworks" => soundworks::measure(&settings).map(|row| vec![row]),
+            "snapcast" => snapcast::measure(&settings).map(|row| vec![row]),
             other => bail!("PEERS={other:?}: there are page, soundworks and snapcast"),
         };
         // What cannot be installed here is no failure of what can.
-        rows.push(measured.unwrap_or_else(|error| Row::missing(peer, &error)));
+        rows.extend(measured.unwrap_or_else(|error| vec![Row::missing(peer, &error)]));
     }
     print!("{}", table::print(&rows));
     println!("load after: {}", load()?);
     Ok(())
+}
+
+/// What all of this runs in, as a line.
+fn lab() -> Result<String> {
+    let cores = std::thread::available_parallelism().context("how many cores there are")?;
+    let server = run(std::process::Command::new(tool("pulseaudio")?).arg("--version"))?;
+    Ok(format!(
+        "the lab: every machine's card is a channel of one virtual card of 48 kHz that holds 5 ms, \
+         behind {server}; everything shares {cores} cores"
+    ))
 }
 
 /// How busy the machine is with other things than this.

@@ -34,6 +34,7 @@ pub fn measure(system: &str, settings: &Settings, lab: &Lab, told: SocketAddr) -
     let marked = press::presses(&presser);
     let bangs = Bang::all(&recording, &marked, since, GAP_SECONDS, settings.players)?;
     let mut row = room::row(system, marked.len(), &bangs, &HashMap::new());
+    row.notes.push(room::server_note(&recording));
     let seconds = SETTLING.as_secs();
     row.notes.push(format!("pressed from {seconds} s after its last machine was there"));
     Ok(row)

@@ -70,6 +70,7 @@ pub fn measure(settings: &Settings, network: Network) -> Result<Row> {
     let marked = press::presses(&presser);
     let bangs = Bang::all(&recording, &marked, since, press::GAP_SECONDS, count)?;
     let mut row = row(&format!("downbeat, {network}"), marked.len(), &bangs, &room.joined);
+    row.notes.push(server_note(&recording));
     row.notes.push(latecomer::note(&recording, &bangs, &joined)?);
     row.notes.push(format!("lead at the end {:.1} ms; {reports}", millis(&health["lead_micros"])));
     Ok(row)
@@ -249,6 +250,12 @@ pub fn row(system: &str, pressed: usize, bangs: &[Bang], joined: &HashMap<usize,
         }
     }
     row
+}
+
+/// How well the lab itself did, as a line.
+pub fn server_note(recording: &Recording) -> String {
+    let millis = recording.server_late.as_secs_f64() * 1e3;
+    format!("the lab's sound server was late by at most {millis:.1} ms")
 }
 
 /// How each machine lies to the middle one of the room: its own mean, and how it scatters.
