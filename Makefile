@@ -9,7 +9,7 @@ PORT ?= 3000
 PLAYERS ?= 8
 BANGS ?= 60
 NETWORK ?= loopback wifi
-PEERS ?= page snapcast
+PEERS ?= page soundworks snapcast
 
 # Debian and Ubuntu packages, by what needs them.
 BUILD_PACKAGES := build-essential pkg-config libasound2-dev
@@ -61,6 +61,7 @@ bench: bench-sync bench-relay ## Measure it all
 .PHONY: bench-sync
 bench-sync: .system-bench ## Measure how far apart machines sound (PLAYERS=8 BANGS=60 NETWORK="loopback wifi")
 	cargo build --release --locked --package downbeat-relay --package downbeat --package downbeat-tests --bins
+	npm ci --silent --no-audit --no-fund --prefix tests/soundworks || echo "Without soundworks."
 	PLAYERS="$(PLAYERS)" BANGS="$(BANGS)" NETWORK="$(NETWORK)" PEERS="$(PEERS)" target/release/bench-sync
 
 .PHONY: fuzz

@@ -139,6 +139,23 @@ impl Browser {
         self.session.post("execute/sync", &json!({ "script": script, "args": [] }))
     }
 
+    /// Sets a field of a form, as by hand, and returns what it then shows.
+    ///
+    /// # Errors
+    /// If there is no such field.
+    pub fn set(&self, selector: &str, value: &str) -> Result<String> {
+        let script = format!(
+            "const field = document.querySelector({});
+             field.value = {};
+             field.dispatchEvent(new Event('change'));
+             return field.value;",
+            json!(selector),
+            json!(value)
+        );
+        let shown = self.run(&script)?;
+        Ok(shown.as_str().context("a field's value is text")?.to_owned())
+    }
+
     /// Presses a key, as `WebDriver` encodes it, on whatever has the focus.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! A room of machines on one machine: each has a sound card of its own, and all cards are recorded
 //! together.
 //!
-//! The cards are the channels of one null sink of a private PulseAudio, so one clock drives them
+//! The cards are the channels of one [`Card`] behind a private PulseAudio, so one clock drives them
 //! all, and what differs between two channels is what differs between two players. One lab stands at
 //! a time on this machine, whichever process opened it: two would disturb each other's timing.
 
@@ -16,6 +16,7 @@ use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
 use crate::{
+    card::Card,
     process::{From, PATIENCE, Process},
     recorder::{RATE, Recorder, Take},
     relay::forget_settings,
@@ -25,9 +26,13 @@ use crate::{
 /// Most machines of a lab: PulseAudio's limit on channels is 32, and aux positions go to 31.
 pub const MOST_MACHINES: usize = 32;
 
-/// The recorder's buffer. It is longer than a player's, so that the players decide how finely the
-/// room's card renders.
-const RECORDER_MILLIS: u32 = 20;
+/// Fewest channels of the room's card: its buffer comes in pieces of a few KiB, and with fewer
+/// channels each would last too long.
+const LEAST_CHANNELS: usize = 9;
+
+/// The rate that PulseAudio calls its own, and browsers therefore play at: that of the room's card,
+/// so that nothing has to be resampled.
+const SETTINGS: &str = "default-sample-rate = 48000\navoid-resampling = yes\n";
 
 /// How long one may wait for other labs to close: a whole suite's tests may be in the queue.
 const LONGEST_QUEUE: Duration = Duration::from_mins(10);
@@ -56,17 +61,10 @@ impl Lab {
         let alone = be_alone()?;
         let folder = tempfile::tempdir().context("making a folder for the lab")?;
         std::fs::create_dir(folder.path().join("home")).context("making a home for the lab")?;
-        let server = start_server(folder.path(), machines)?;
-
-        let mut recording = Command::new(tool("parec")?);
-        set_environment(&mut recording, folder.path());
-        recording.args(["--raw", "--format=float32le", "--device=room.monitor"]);
-        recording.arg(format!("--rate={RATE}"));
-        recording.arg(format!("--channels={machines}"));
-        recording.arg(format!("--channel-map={}", channel_map(machines)));
-        recording.arg(format!("--latency-msec={RECORDER_MILLIS}"));
-        let recorder = Recorder::start(recording, machines)
-            .with_context(|| format!("PulseAudio printed:\n{}", server.transcript()))?;
+        let channels = machines.max(LEAST_CHANNELS);
+        let card = Card::plug(&pipe(folder.path()), channels)?;
+        let recorder = Recorder::start(card, channels, machines);
+        let server = start_server(folder.path(), channels)?;
 
         let mut lab = Self { recorder, cards: vec![None; machines], server, folder, _alone: alone };
         for machine in 0..machines {
@@ -256,25 +254,29 @@ fn be_alone() -> Result<File> {
     }
 }
 
-fn start_server(folder: &Path, machines: usize) -> Result<Process> {
+fn start_server(folder: &Path, channels: usize) -> Result<Process> {
+    let settings = folder.join("daemon.conf");
+    std::fs::write(&settings, SETTINGS).context("writing PulseAudio's settings")?;
     let mut command = Command::new(tool("pulseaudio")?);
     set_environment(&mut command, folder);
+    command.env("PULSE_CONFIG", &settings);
     // No configuration but ours, never idle, and none of what needs a desktop around it.
     command.args(["-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no"]);
-    command.args(["--system=false", "--disable-shm=yes", "--realtime=no", "--high-priority=no"]);
+    command.args(["--system=false", "--disable-shm=yes"]);
+    // As a desktop has it: what feeds the card goes before what does not sound.
+    command.args(["--realtime=yes", "--high-priority=yes"]);
     let load = |command: &mut Command, module: &str| {
         command.args(["--load", module]);
     };
     // Where sound goes that was sent nowhere: not into the recording.
     load(&mut command, "module-null-sink sink_name=nowhere rate=48000 channels=2");
-    // Without rewinds a card plays what it was given, as hardware does, instead of taking back what
-    // it has already rendered, and its buffer is at most 50 ms.
-    let map = channel_map(machines);
+    let map = channel_map(channels);
     load(
         &mut command,
         &format!(
-            "module-null-sink sink_name=room rate={RATE} format=float32le channels={machines} \
-             channel_map={map} norewinds=1"
+            "module-pipe-sink sink_name=room file={} rate={RATE} format=float32le \
+             channels={channels} channel_map={map}",
+            pipe(folder).display()
         ),
     );
     // Loaded last: who can connect finds everything else there.
@@ -309,6 +311,11 @@ fn wait_for_server(server: &Process, folder: &Path) -> Result<()> {
     }
 }
 
+/// What PulseAudio plays into.
+fn pipe(folder: &Path) -> PathBuf {
+    folder.join("room")
+}
+
 fn socket(folder: &Path) -> PathBuf {
     // Not "pulse": PulseAudio makes a folder of that name for itself.
     folder.join("native")
@@ -334,7 +341,7 @@ fn set_environment(command: &mut Command, folder: &Path) {
     }
 }
 
-fn channel_map(machines: usize) -> String {
-    let positions: Vec<_> = (0..machines).map(|machine| format!("aux{machine}")).collect();
+fn channel_map(channels: usize) -> String {
+    let positions: Vec<_> = (0..channels).map(|channel| format!("aux{channel}")).collect();
     positions.join(",")
 }

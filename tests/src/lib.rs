@@ -9,6 +9,7 @@
 //! does not find is an error that names the package to install, never a test passed over.
 
 pub mod browser;
+pub mod card;
 pub mod client;
 pub mod figures;
 pub mod lab;

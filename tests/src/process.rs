@@ -6,7 +6,10 @@ use std::{
     fmt::Write as _,
     io::{BufRead, BufReader, Read},
     process::{Child, Command, ExitStatus, Stdio},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
@@ -24,6 +27,14 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Standard output and standard error.
 const OUTPUTS: usize = 2;
+
+/// Whether what a program printed is kept to errors about it.
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// Shows no more, when a program is over, what it printed: for benchmarks, whose output is a table.
+pub fn be_quiet() {
+    QUIET.store(true, Relaxed);
+}
 
 /// Where a program printed a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -293,8 +304,10 @@ impl Drop for Process {
         // Both fail only if it is gone already.
         let _ = self.child.kill();
         let _ = self.child.wait();
-        // Shown by the test harness if the test failed, and only then.
-        println!("{} printed:\n{}", self.name, self.transcript());
+        if !QUIET.load(Relaxed) {
+            // Shown by the test harness if the test failed, and only then.
+            println!("{} printed:\n{}", self.name, self.transcript());
+        }
     }
 }
 

@@ -1,39 +1,53 @@
 //! Every sound card of the lab on one clock: what each of them played, frame by frame.
 
 use std::{
-    io::Read,
-    process::{Child, ChildStdout, Command, Stdio},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
-    thread::JoinHandle,
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    thread::{JoinHandle, sleep},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail};
+use rustix::process::nice;
 
-use crate::{onsets, process::PATIENCE};
+use crate::{
+    card::{self, Card},
+    onsets,
+    process::PATIENCE,
+};
 
 /// Frames per second of the lab.
 pub const RATE: usize = 48_000;
 
 /// What a recording of the room holds after [`Take::stop`] was called: all that was on its way
-/// through a card's buffer then (the room's buffer is at most 50 ms, the recorder's 20 ms).
+/// through a player's and the card's buffers then.
 const TAIL: Duration = Duration::from_millis(300);
+
+/// Frames that are put on the tape at once: often enough for who waits for them, and seldom enough
+/// to cost nothing.
+const BATCH: usize = RATE / 200;
 
 /// What the recorder knows.
 #[derive(Debug, Default)]
 struct Tape {
     /// All frames that came since the recorder was started.
     frames: usize,
+    /// Frames that the sound server owed at worst since the take began.
+    owed: u64,
     /// What came since the take began, interleaved; none while no one records.
     take: Option<Vec<f32>>,
-    /// Whether the recording program has ended.
-    ended: bool,
+    /// Why there will be no more.
+    broken: Option<String>,
 }
 
 #[derive(Debug, Default)]
 struct Shared {
     tape: Mutex<Tape>,
     moved: Condvar,
+    /// Nobody listens any more.
+    over: AtomicBool,
 }
 
 impl Shared {
@@ -47,8 +61,8 @@ impl Shared {
         let deadline = Instant::now() + patience;
         let mut tape = self.lock();
         while !enough(&tape) {
-            if tape.ended {
-                bail!("the recording program has ended");
+            if let Some(why) = &tape.broken {
+                bail!("the recording has ended: {why}");
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -65,79 +79,80 @@ impl Shared {
 
 /// Records the room for as long as the lab stands.
 ///
-/// It always runs, also when no one looks: the room's card then renders in small steps from the
-/// first sound on, and a take begins at once.
+/// It always runs, also when no one looks, for it is what makes the card go.
 #[derive(Debug)]
 pub struct Recorder {
-    channels: usize,
-    child: Child,
+    machines: usize,
     shared: Arc<Shared>,
     reader: Option<JoinHandle<()>>,
 }
 
 impl Recorder {
-    /// Starts `command`, which writes interleaved 32-bit floats of `channels` channels to its
-    /// stdout, and waits for its first frames.
-    ///
-    /// # Errors
-    /// If it cannot be started or nothing comes.
-    pub fn start(mut command: Command, channels: usize) -> Result<Self> {
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .with_context(|| format!("{command:?} cannot be started"))?;
-        let pipe = child.stdout.take().context("the recorder's stdout is piped")?;
+    /// Lets `card`, whose frames are of `channels` channels, play, and records the first `machines`
+    /// of them.
+    #[must_use]
+    pub fn start(card: Card, channels: usize, machines: usize) -> Self {
         let shared = Arc::new(Shared::default());
         let reader = {
             let shared = Arc::clone(&shared);
-            std::thread::spawn(move || read(pipe, channels, &shared))
+            std::thread::spawn(move || record(card, channels, machines, &shared))
         };
-        let recorder = Self { channels, child, shared, reader: Some(reader) };
-        recorder.shared.wait(PATIENCE, |tape| tape.frames > 0).context("starting the recorder")?;
-        Ok(recorder)
+        Self { machines, shared, reader: Some(reader) }
     }
 
     /// Starts a take. There is one at a time; a new one replaces the last.
     #[must_use]
     pub fn record(&self) -> Take {
-        self.shared.lock().take = Some(Vec::new());
-        Take { channels: self.channels, shared: Arc::clone(&self.shared) }
+        let mut tape = self.shared.lock();
+        tape.take = Some(Vec::new());
+        tape.owed = 0;
+        Take { channels: self.machines, shared: Arc::clone(&self.shared) }
     }
 }
 
 impl Drop for Recorder {
     fn drop(&mut self) {
-        // Both fail only if it is gone already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.shared.over.store(true, Relaxed);
         if let Some(reader) = self.reader.take() {
-            // It ends with the pipe; if it panicked, a take has already failed for it.
+            // If it panicked, a take has already failed for it.
             let _ = reader.join();
         }
     }
 }
 
-fn read(mut pipe: ChildStdout, channels: usize, shared: &Shared) {
-    let mut bytes = vec![0; 1 << 16];
-    let mut filled = 0;
-    while let Ok(count @ 1..) = pipe.read(&mut bytes[filled..]) {
-        filled += count;
-        let frame_bytes = channels * size_of::<f32>();
-        let whole = filled - filled % frame_bytes;
-        let mut tape = shared.lock();
-        tape.frames += whole / frame_bytes;
-        if let Some(take) = &mut tape.take {
-            let values = bytes[..whole].as_chunks::<{ size_of::<f32>() }>().0;
-            take.extend(values.iter().map(|value| f32::from_le_bytes(*value)));
+fn record(mut card: Card, channels: usize, machines: usize, shared: &Shared) {
+    // A card waits for nobody. Where this is not allowed, a busy machine makes it late.
+    let _ = nice(-20);
+    let mut bytes = Vec::new();
+    let mut owed = 0;
+    let mut next = Instant::now();
+    while !shared.over.load(Relaxed) {
+        next += card::EVERY;
+        sleep(next.saturating_duration_since(Instant::now()));
+        let converted = card.convert(Instant::now(), &mut bytes);
+        owed = owed.max(card.owed());
+        let frames = bytes.chunks_exact(channels * size_of::<f32>());
+        if frames.len() < BATCH && converted.is_ok() {
+            continue;
         }
+        let mut tape = shared.lock();
+        tape.frames += frames.len();
+        tape.owed = tape.owed.max(std::mem::take(&mut owed));
+        if let Some(take) = &mut tape.take {
+            for frame in frames {
+                let values = frame.as_chunks::<{ size_of::<f32>() }>().0;
+                take.extend(values[..machines].iter().map(|value| f32::from_le_bytes(*value)));
+            }
+        }
+        tape.broken = converted.err().map(|error| format!("{error:#}"));
+        let broken = tape.broken.is_some();
         drop(tape);
+        bytes.clear();
         shared.moved.notify_all();
-        bytes.copy_within(whole..filled, 0);
-        filled -= whole;
+        if broken {
+            return;
+        }
     }
-    shared.lock().ended = true;
-    shared.moved.notify_all();
 }
 
 /// A recording under way.
@@ -182,8 +197,11 @@ impl Take {
     /// If the recorder stands still.
     pub fn stop(self) -> Result<Recording> {
         self.wait(TAIL)?;
-        let taken = self.shared.lock().take.take().unwrap_or_default();
-        Ok(Recording::from_interleaved(&taken, self.channels))
+        let mut tape = self.shared.lock();
+        let taken = tape.take.take().unwrap_or_default();
+        let owed = Duration::from_micros(tape.owed * 1_000_000 / RATE as u64);
+        drop(tape);
+        Ok(Recording { server_late: owed, ..Recording::from_interleaved(&taken, self.channels) })
     }
 
     fn so_far(&self) -> Recording {
@@ -197,12 +215,14 @@ impl Take {
 pub struct Recording {
     /// The channels, all of one length.
     pub channels: Vec<Vec<f32>>,
+    /// By how much the sound server was late at worst, beyond what its card holds.
+    pub server_late: Duration,
 }
 
 impl Recording {
     fn from_interleaved(values: &[f32], channels: usize) -> Self {
         let channel = |c| values.iter().skip(c).step_by(channels).copied().collect();
-        Self { channels: (0..channels).map(channel).collect() }
+        Self { channels: (0..channels).map(channel).collect(), server_late: Duration::ZERO }
     }
 
     /// The frames at which sounds begin on a channel.

@@ -16,7 +16,6 @@ const PACKAGES: &[(&str, &str)] = &[
     ("node", "nodejs"),
     ("pacat", "pulseaudio-utils"),
     ("pactl", "pulseaudio-utils"),
-    ("parec", "pulseaudio-utils"),
     ("pulseaudio", "pulseaudio"),
     ("xdotool", "xdotool"),
 ];

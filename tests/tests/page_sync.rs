@@ -145,14 +145,7 @@ impl Room {
 
     /// Trims the page, by hand as it were.
     fn trim(&self, millis: f64) -> Result<()> {
-        let script = format!(
-            "const trim = document.querySelector('#trim');
-             trim.value = '{millis:.1}';
-             trim.dispatchEvent(new Event('change'));
-             return trim.value;"
-        );
-        let shown = self.browser.run(&script)?;
-        let shown: f64 = shown.as_str().and_then(|s| s.parse().ok()).context("a trim is shown")?;
+        let shown: f64 = self.browser.set("#trim", &format!("{millis:.1}"))?.parse()?;
         ensure!((shown - millis).abs() < 0.051, "the trim is {shown}, not {millis}");
         Ok(())
     }

@@ -7,22 +7,27 @@
 //! - `BANGS`: how many bangs each room hears (60);
 //! - `NETWORK`: one or more of `loopback`, `lan`, `wifi`, `busy`, the last three also with `-up` or
 //!   `-down` for one way only (`loopback wifi`);
-//! - `PEERS`: which other systems to measure beside them: `page`, `snapcast`, or none.
+//! - `PEERS`: what else to measure beside them: `page`, `soundworks`, `snapcast`, or none.
 //!
 //! It prints one table on stdout, and what it is doing on stderr.
 
 mod latecomer;
 mod page;
+mod peer;
 mod press;
 mod room;
 mod snapcast;
+mod soundworks;
 mod table;
-mod unscheduled;
 
 use std::{str::FromStr, time::Duration};
 
 use anyhow::{Context, Result, bail};
-use downbeat_tests::{network::Network, tools::run};
+use downbeat_tests::{
+    network::Network,
+    process::be_quiet,
+    tools::{run, tool},
+};
 
 use crate::table::Row;
 
@@ -46,7 +51,7 @@ impl Settings {
             players: number("PLAYERS", 8, 2)?,
             bangs: number("BANGS", 60, 1)?,
             networks: networks.iter().map(|word| word.parse()).collect::<Result<_>>()?,
-            peers: words("PEERS", "page snapcast"),
+            peers: words("PEERS", "page soundworks snapcast"),
         })
     }
 }
@@ -64,8 +69,10 @@ fn main() -> Result<()> {
     if arguments.first().is_some_and(|word| word == press::COMMAND) {
         return press::main(&arguments[1..]);
     }
+    be_quiet();
     let settings = Settings::from_environment()?;
     println!("{} players, {} bangs; load before: {}", settings.players, settings.bangs, load()?);
+    println!("{}", lab()?);
     let mut rows = Vec::new();
     for network in &settings.networks {
         rows.push(room::measure(&settings, *network).with_context(|| network.to_string())?);
@@ -74,15 +81,26 @@ fn main() -> Result<()> {
         eprintln!("-- {peer}");
         let measured = match peer.as_str() {
             "page" => page::measure(&settings),
-            "snapcast" => snapcast::measure(&settings),
-            other => bail!("PEERS={other:?}: there are page and snapcast"),
+            "soundworks" => soundworks::measure(&settings).map(|row| vec![row]),
+            "snapcast" => snapcast::measure(&settings).map(|row| vec![row]),
+            other => bail!("PEERS={other:?}: there are page, soundworks and snapcast"),
         };
         // What cannot be installed here is no failure of what can.
-        rows.push(measured.unwrap_or_else(|error| Row::missing(peer, &error)));
+        rows.extend(measured.unwrap_or_else(|error| vec![Row::missing(peer, &error)]));
     }
     print!("{}", table::print(&rows));
     println!("load after: {}", load()?);
     Ok(())
+}
+
+/// What all of this runs in, as a line.
+fn lab() -> Result<String> {
+    let cores = std::thread::available_parallelism().context("how many cores there are")?;
+    let server = run(std::process::Command::new(tool("pulseaudio")?).arg("--version"))?;
+    Ok(format!(
+        "the lab: every machine's card is a channel of one virtual card of 48 kHz that holds 5 ms, \
+         behind {server}; everything shares {cores} cores"
+    ))
 }
 
 /// How busy the machine is with other things than this.

@@ -1,13 +1,20 @@
-//! The page in a real browser among desktop players: how far off them it sounds.
+//! The page in a real browser among desktop players: how far off them it sounds, as it is, and once
+//! its trim is set to what was measured.
 
 use std::{collections::HashMap, thread::sleep, time::Duration};
 
 use anyhow::Result;
-use downbeat_tests::{browser::Browser, figures::quantile, lab::Lab, recorder::RATE, relay::Relay};
+use downbeat_tests::{
+    browser::Browser,
+    figures::quantile,
+    lab::Lab,
+    recorder::{RATE, Recording},
+    relay::Relay,
+};
 
 use crate::{
     Settings, press,
-    room::{Bang, Room},
+    room::{Bang, Room, server_note},
     table::Row,
 };
 
@@ -16,11 +23,11 @@ const DESKTOPS: usize = 2;
 const PAGE: usize = DESKTOPS;
 const PRESSER: usize = PAGE + 1;
 
-/// How long the page has to learn the time and its own latency.
-const SETTLING: Duration = Duration::from_secs(10);
+/// How long the page has to learn the time and its own latency: as long as a player has.
+const SETTLING: Duration = Duration::from_secs(5);
 
 /// Measures the page on a loopback.
-pub fn measure(settings: &Settings) -> Result<Row> {
+pub fn measure(settings: &Settings) -> Result<Vec<Row>> {
     let lab = Lab::open(PRESSER + 1)?;
     let relay = Relay::start()?;
     let url = relay.ws_url();
@@ -32,34 +39,61 @@ pub fn measure(settings: &Settings) -> Result<Row> {
     browser.wait_for("#state[data-state=connected]")?;
     sleep(SETTLING);
 
+    let untrimmed = bang(&room, settings)?;
+    let trim = quantile(&untrimmed.off, 0.5).unwrap_or(0.0);
+    let trim = browser.set("#trim", &format!("{:.1}", trim / 1e3))?;
+    let trimmed = bang(&room, settings)?;
+    Ok(vec![
+        untrimmed.row("page against desktops".to_owned()),
+        trimmed.row(format!("page, trimmed {trim} ms")),
+    ])
+}
+
+/// What was heard of the page.
+struct Heard {
+    /// How much later than the desktops each bang sounded on the page, in microseconds.
+    off: Vec<f64>,
+    bangs: Vec<Bang>,
+    recording: Recording,
+}
+
+/// Lets someone bang.
+fn bang(room: &Room, settings: &Settings) -> Result<Heard> {
     let (since, take) = (crate::shared_micros(), room.lab.record());
-    let presser = press::start(&room.lab, PRESSER, &room.url, settings.bangs)?;
+    let told = press::Told::Relay(&room.url);
+    let presser = press::start(&room.lab, PRESSER, told, settings.bangs, press::GAP_SECONDS)?;
     press::wait_for(&presser, settings.bangs)?;
     sleep(Duration::from_secs(1));
-    let bangs = Bang::all(&take.stop()?, &press::presses(&presser), since, PRESSER)?;
-
+    let recording = take.stop()?;
+    let marked = press::presses(&presser);
+    let bangs = Bang::all(&recording, &marked, since, press::GAP_SECONDS, PRESSER)?;
     let off = bangs.iter().filter_map(|bang| {
         let desktops: Vec<f64> = bang.sounded[..DESKTOPS].iter().copied().flatten().collect();
         let middle = desktops.iter().sum::<f64>() / desktops.len() as f64;
         Some((bang.sounded[PAGE]? - middle) * 1e6 / RATE as f64)
     });
-    let off: Vec<f64> = off.filter(|off| off.is_finite()).collect();
-    let trim = quantile(&off, 0.5).unwrap_or(f64::NAN);
-    let trimmed: Vec<f64> = off.iter().map(|off| (off - trim).abs()).collect();
-    let sounded = bangs.iter().filter_map(|bang| Some(bang.sounded[PAGE]? - bang.pressed));
-    Ok(Row {
-        system: "page against desktops".to_owned(),
-        spreads: off.iter().map(|off| off.abs()).collect(),
-        presses: sounded.map(|frames| frames * 1e3 / RATE as f64).collect(),
-        notes: vec![
-            format!("{} sounds missed by the page", bangs.len() - off.len()),
-            format!(
-                "off by {trim:.0} us in the median; once that is trimmed, by {:.0} us in the \
-                 median and {:.0} us in the 95th percentile",
-                quantile(&trimmed, 0.5).unwrap_or(f64::NAN),
-                quantile(&trimmed, 0.95).unwrap_or(f64::NAN),
-            ),
-        ],
-        ..Row::default()
-    })
+    Ok(Heard { off: off.filter(|off| off.is_finite()).collect(), bangs, recording })
+}
+
+impl Heard {
+    fn row(&self, system: String) -> Row {
+        let sounded = self.bangs.iter().filter_map(|bang| Some(bang.sounded[PAGE]? - bang.pressed));
+        let part = |share| quantile(&self.off, share).unwrap_or(f64::NAN);
+        Row {
+            system,
+            spreads: self.off.iter().map(|off| off.abs()).collect(),
+            presses: sounded.map(|frames| frames * 1e3 / RATE as f64).collect(),
+            notes: vec![
+                format!("{} sounds missed by the page", self.bangs.len() - self.off.len()),
+                format!(
+                    "behind the desktops by {:.0} us in the median, 90 % within {:.0} to {:.0}",
+                    part(0.5),
+                    part(0.05),
+                    part(0.95)
+                ),
+                server_note(&self.recording),
+            ],
+            ..Row::default()
+        }
+    }
 }

@@ -52,7 +52,8 @@ pub fn measure(settings: &Settings, network: Network) -> Result<Row> {
     sleep(SETTLED);
 
     let (since, take) = (crate::shared_micros(), room.lab.record());
-    let presser = press::start(&room.lab, count, &room.url, bangs)?;
+    let told = press::Told::Relay(&room.url);
+    let presser = press::start(&room.lab, count, told, bangs, press::GAP_SECONDS)?;
     for machine in count - late..count {
         let share = (machine + late + 1 - count) as f64 / (late + 1) as f64;
         let from = (share * bangs as f64 / 2.0) as usize;
@@ -66,8 +67,10 @@ pub fn measure(settings: &Settings, network: Network) -> Result<Row> {
     let joined = latecomer::join(&mut room, count - 1)?;
     let recording = take.stop()?;
 
-    let bangs = Bang::all(&recording, &press::presses(&presser), since, count)?;
-    let mut row = row(&format!("downbeat, {network}"), &bangs, &room.joined);
+    let marked = press::presses(&presser);
+    let bangs = Bang::all(&recording, &marked, since, press::GAP_SECONDS, count)?;
+    let mut row = row(&format!("downbeat, {network}"), marked.len(), &bangs, &room.joined);
+    row.notes.push(server_note(&recording));
     row.notes.push(latecomer::note(&recording, &bangs, &joined)?);
     row.notes.push(format!("lead at the end {:.1} ms; {reports}", millis(&health["lead_micros"])));
     Ok(row)
@@ -171,18 +174,19 @@ pub struct Bang {
 }
 
 impl Bang {
-    /// All that were marked on the last channel of `recording`.
+    /// All that were marked on the last channel of `recording`, at least `gap` seconds apart.
     pub fn all(
         recording: &Recording,
         marked: &[u64],
         since: u64,
+        gap: f64,
         players: usize,
     ) -> Result<Vec<Self>> {
         let onsets: Vec<_> = (0..=players).map(|channel| recording.onsets(channel)).collect();
         let marks = pair(marked, &onsets[players], since)?;
         let bang = |(pressed_micros, mark): &(u64, usize)| {
             let pressed = *mark as f64 - press::MARK_SECONDS * RATE as f64;
-            let over = pressed + press::LEAST_GAP_SECONDS * RATE as f64;
+            let over = pressed + gap * RATE as f64;
             let reference = (recording.channels[players].as_slice(), *mark);
             let sounded = (0..players).map(|channel| {
                 let onset = within(&onsets[channel], pressed, over)?;
@@ -213,8 +217,8 @@ fn pair(presses: &[u64], marks: &[usize], since: u64) -> Result<Vec<(u64, usize)
     Ok(found)
 }
 
-/// The figures of `bangs`, counting of each player what it did from when it was settled.
-pub fn row(system: &str, bangs: &[Bang], joined: &HashMap<usize, Joined>) -> Row {
+/// The figures of `bangs`, which are those of `pressed` that left a mark, counting of each player what it did from when it was settled.
+pub fn row(system: &str, pressed: usize, bangs: &[Bang], joined: &HashMap<usize, Joined>) -> Row {
     let mut row = Row { system: system.to_owned(), ..Row::default() };
     let mut missed = 0;
     let mut lags: Vec<Vec<f64>> = Vec::new();
@@ -235,7 +239,10 @@ pub fn row(system: &str, bangs: &[Bang], joined: &HashMap<usize, Joined>) -> Row
         lags.push(bang.sounded.iter().copied().map(lag).collect());
     }
     row.syncs = joined.values().map(|joined| joined.synced_after.as_secs_f64() * 1e3).collect();
-    row.notes.push(format!("{missed} sounds missed by settled machines"));
+    row.notes.push(format!(
+        "{missed} sounds missed by settled machines; {} presses of {pressed} left no mark",
+        pressed - bangs.len()
+    ));
     row.notes.push(by_machine(&lags));
     if std::env::var_os("LAGS").is_some() {
         for lags in &lags {
@@ -243,6 +250,12 @@ pub fn row(system: &str, bangs: &[Bang], joined: &HashMap<usize, Joined>) -> Row
         }
     }
     row
+}
+
+/// How well the lab itself did, as a line.
+pub fn server_note(recording: &Recording) -> String {
+    let millis = recording.server_late.as_secs_f64() * 1e3;
+    format!("the lab's sound server was late by at most {millis:.1} ms")
 }
 
 /// How each machine lies to the middle one of the room: its own mean, and how it scatters.

@@ -1,52 +1,51 @@
-//! Snapcast on the same cards: one stream to all machines, with a click in it now and then.
+//! Snapcast on the same cards: one stream to all machines, with a click in it at each press.
 
 use std::{
-    io::Write as _,
-    net::TcpListener,
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpListener},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
+        mpsc::{RecvTimeoutError, channel},
     },
     thread::{self, sleep},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result};
-use downbeat_samples::{EMBEDDED, wav};
+use downbeat_samples::wav;
 use downbeat_tests::{
     lab::Lab,
-    process::{PATIENCE, Process},
+    process::Process,
     tools::{run, tool},
 };
 
-use crate::{Settings, table::Row, unscheduled};
+use crate::{Settings, peer, table::Row};
 
-/// How long its clients take until they no longer correct much.
-const SETTLING: Duration = Duration::from_secs(25);
-
-/// What is written to the server at a time, in frames.
+/// What is written to the server at a time, in frames of 48 kHz: 10 ms.
 const BLOCK: usize = 480;
+const BLOCK_TIME: Duration = Duration::from_millis(10);
 
-/// From one click to the next, in blocks.
-const LEAST_GAP: usize = 60;
-const MOST_GAP: usize = 90;
+/// How far ahead it is written, as a player's buffer would be: a server that finds nothing to read
+/// starts its stream anew, and no client stays in step through that.
+const AHEAD: Duration = Duration::from_millis(50);
 
 /// Measures as many clients of a snapserver as there are players.
 pub fn measure(settings: &Settings) -> Result<Row> {
     let (server, client) = (tool("snapserver")?, tool("snapclient")?);
-    let lab = Lab::open(settings.players)?;
+    let lab = Lab::open(settings.players + 1)?;
     let source = TcpListener::bind("127.0.0.1:0")?;
     let port = free_port()?;
     let mut command = lab.command(&server);
     command.current_dir(std::env::temp_dir());
     command.args(["--config", "/dev/null", "--tcp.enabled", "false", "--http.enabled", "false"]);
     command.args(["--stream.port", &port.to_string(), "--stream.codec", "pcm"]);
-    command.args(["--server.datadir", lab_folder(&lab)?.as_str()]);
+    command.arg("--server.datadir").arg(peer::home(&lab)?);
     let from = source.local_addr()?;
     let stream = format!("tcp://{from}?name=lab&mode=client&sampleformat=48000:16:2");
     command.args(["--stream.source", &stream]);
     let server = Process::spawn("snapserver", command)?;
-    let clicks = feed(source)?;
+    let feed = Feed::start(source)?;
 
     let clients = (0..settings.players).map(|machine| {
         let mut command = lab.command_on(machine, &client);
@@ -56,21 +55,19 @@ pub fn measure(settings: &Settings) -> Result<Row> {
     });
     let clients = clients.collect::<Result<Vec<_>>>()?;
     let heard = lab.record();
-    heard
-        .wait_for_onsets(&(0..settings.players).collect::<Vec<_>>(), 1)
+    // One click may come before a client is there, and is then heard by some only.
+    let everywhere = (0..settings.players).collect::<Vec<_>>();
+    feed.click_until(|| heard.wait_for_onsets(&everywhere, 1))
         .with_context(|| format!("snapserver printed:\n{}", server.transcript()))
         .with_context(|| format!("a snapclient printed:\n{}", clients[0].transcript()))?;
-    sleep(SETTLING);
+    drop(heard);
 
-    let take = lab.record();
-    let enough = clicks.load(Relaxed) + settings.bangs;
-    let deadline = Instant::now() + PATIENCE + Duration::from_secs(settings.bangs as u64);
-    while clicks.load(Relaxed) < enough && Instant::now() < deadline {
-        sleep(Duration::from_millis(20));
-    }
-    let recording = take.stop()?;
-    let mut row = unscheduled::row(&snapcast_version()?, &recording, settings.players);
-    row.notes.push("its buffer, and so press to sound, is 1000 ms as it comes".to_owned());
+    let mut row = peer::measure(&snapcast_version()?, settings, &lab, feed.told)?;
+    row.notes.push(
+        "its buffer is 1000 ms, as it comes, and is fed 50 ms ahead; its clients do not say when \
+         they know the time"
+            .to_owned(),
+    );
     Ok(row)
 }
 
@@ -80,50 +77,84 @@ fn snapcast_version() -> Result<String> {
     Ok(format!("Snapcast {}", version.trim_start_matches('v')))
 }
 
-/// A folder that is gone with the lab.
-fn lab_folder(lab: &Lab) -> Result<String> {
-    let command = lab.command("x");
-    let home = command.get_envs().find(|(name, _)| *name == "HOME").and_then(|(_, value)| value);
-    Ok(home.and_then(|home| home.to_str()).context("the lab has a home")?.to_owned())
-}
-
 /// A port that was free a moment ago: the server does not tell which one it chose.
 fn free_port() -> Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
-/// Writes silence, and at random a click, to whoever connects, at the pace of a sound card. Returns
-/// the count of clicks so far.
-fn feed(source: TcpListener) -> Result<Arc<AtomicUsize>> {
-    let click = EMBEDDED.first().context("the bank is empty")?;
-    let click = wav::decode(click.wav)?.samples;
-    let block: Vec<u8> = vec![0; BLOCK * 4];
-    let mut sound = Vec::new();
-    for value in click {
-        let value = ((value * 32_767.0) as i16).to_le_bytes();
-        sound.extend([value, value].concat());
+/// Writes silence at the pace of a sound card to who connects, and a click for each press.
+struct Feed {
+    /// Where presses are told: each is a byte.
+    told: SocketAddr,
+    /// Presses that have not been written yet.
+    presses: Arc<AtomicUsize>,
+}
+
+impl Feed {
+    fn start(source: TcpListener) -> Result<Self> {
+        let click = frames(&wav::decode(peer::click()?)?.samples);
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let feed = Self { told: listener.local_addr()?, presses: Arc::default() };
+        let presses = Arc::clone(&feed.presses);
+        thread::spawn(move || {
+            let Ok((mut told, _)) = listener.accept() else { return };
+            let mut bytes = [0; 16];
+            while let Ok(count @ 1..) = told.read(&mut bytes) {
+                presses.fetch_add(count, Relaxed);
+            }
+        });
+        let presses = Arc::clone(&feed.presses);
+        thread::spawn(move || write(&source, &click, &presses));
+        Ok(feed)
     }
-    sound.resize(sound.len().next_multiple_of(block.len()), 0);
-    let clicks = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&clicks);
-    thread::spawn(move || {
-        let Ok((mut server, _)) = source.accept() else { return };
-        let begin = Instant::now();
-        let (mut blocks, mut next) = (0_usize, MOST_GAP);
-        // It ends with the server.
-        loop {
-            let piece = if blocks >= next { &sound } else { &block };
-            if server.write_all(piece).is_err() {
-                return;
-            }
-            if blocks >= next {
-                count.fetch_add(1, Relaxed);
-                next = blocks + fastrand::usize(LEAST_GAP..MOST_GAP);
-            }
-            blocks += piece.len() / block.len();
-            let due = begin + Duration::from_millis(10) * blocks as u32;
-            sleep(due.saturating_duration_since(Instant::now()));
+
+    /// Clicks now and then, until `wait` has what it waits for.
+    fn click_until(&self, wait: impl FnOnce() -> Result<()>) -> Result<()> {
+        thread::scope(|scope| {
+            let (done, ended) = channel::<()>();
+            scope.spawn(move || {
+                while ended
+                    .recv_timeout(Duration::from_secs(1))
+                    .is_err_and(|e| e == RecvTimeoutError::Timeout)
+                {
+                    self.presses.fetch_add(1, Relaxed);
+                }
+            });
+            let waited = wait();
+            drop(done);
+            waited
+        })
+    }
+}
+
+/// Writes to whoever connects to `source`, until that ends.
+fn write(source: &TcpListener, click: &[u8], pending: &AtomicUsize) {
+    let Ok((mut server, _)) = source.accept() else { return };
+    let silence = vec![0; BLOCK * 4];
+    let begin = Instant::now();
+    let mut blocks = 0;
+    loop {
+        let pressed = pending.load(Relaxed) > 0;
+        let piece = if pressed { click } else { &silence };
+        if server.write_all(piece).is_err() {
+            return;
         }
-    });
-    Ok(clicks)
+        if pressed {
+            pending.fetch_sub(1, Relaxed);
+        }
+        blocks += piece.len() / silence.len();
+        let due = begin + BLOCK_TIME * blocks as u32;
+        sleep(due.saturating_duration_since(Instant::now() + AHEAD));
+    }
+}
+
+/// A mono sound as frames of 16 bits on two channels, to the end of a block.
+fn frames(sound: &[f32]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for value in sound {
+        let value = ((value * 32_767.0) as i16).to_le_bytes();
+        bytes.extend([value, value].concat());
+    }
+    bytes.resize(bytes.len().next_multiple_of(BLOCK * 4), 0);
+    bytes
 }

@@ -1,0 +1,95 @@
+//! soundworks on the same cards: a server, and a Node process on each machine that plays through
+//! Node's Web Audio.
+
+use std::{
+    fs,
+    net::TcpListener,
+    path::PathBuf,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use downbeat_tests::{
+    lab::Lab,
+    process::{From, Mark, Process},
+    tools::{package_folder, tool},
+};
+use serde_json::Value;
+
+use crate::{Settings, peer, table::Row};
+
+/// Sends what programs play through ALSA, as Node's Web Audio does, to PulseAudio.
+const ALSA: &str = "pcm.!default { type pulse }\nctl.!default { type pulse }\n";
+
+/// How long all its players may take to start: each is a Node of its own.
+const STARTING: Duration = Duration::from_secs(90);
+
+/// Measures as many of its players as there are of Downbeat's.
+pub fn measure(settings: &Settings) -> Result<Row> {
+    let version = version("@soundworks/core")?;
+    let lab = Lab::open(settings.players + 1)?;
+    let home = peer::home(&lab)?;
+    fs::write(home.join(".asoundrc"), ALSA).context("writing ALSA's settings")?;
+    let click = home.join("click.wav");
+    fs::write(&click, peer::click()?).context("writing the click")?;
+
+    // A port that was free a moment ago: the server is to be told which.
+    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port().to_string();
+    let node = |mut command: Command, script: &str, arguments: &[&str]| {
+        command.current_dir(&home);
+        command.arg(folder().join(script)).arg(&port).args(arguments);
+        // It looks for a server of that kind first, and would start one.
+        command.env("JACK_NO_START_SERVER", "1");
+        Process::spawn(script, command)
+    };
+    let program = tool("node")?;
+    let server = node(lab.command(&program), "server.js", &[])?;
+    server.wait_for("ready")?;
+    let controller = node(lab.command(&program), "controller.js", &[])?;
+    let click = click.to_str().context("the lab's folder has a plain name")?;
+    let players = (0..settings.players)
+        .map(|machine| node(lab.command_on(machine, &program), "player.js", &[click]));
+    let players = players.collect::<Result<Vec<_>>>()?;
+    let listens = controller.wait_for("listening on ")?;
+    let listens = listens.rsplit(' ').next().unwrap_or_default();
+    let until = Instant::now() + STARTING;
+    let syncs = players.iter().map(|player| synced(player, until)).collect::<Result<Vec<_>>>()?;
+
+    let told = format!("127.0.0.1:{listens}").parse().context("where the presses go")?;
+    let mut row = peer::measure(&format!("soundworks {version}"), settings, &lab, told)?;
+    row.syncs = syncs;
+    row.notes.push(
+        "its lead is 500 ms, as in the documentation of its plugin for synchrony; in Node, over \
+         ALSA's way to PulseAudio, with the latency hint that its audio library advises there"
+            .to_owned(),
+    );
+    Ok(row)
+}
+
+/// How long after connecting a player knew the time, in milliseconds.
+fn synced(player: &Process, until: Instant) -> Result<f64> {
+    const SYNCED: &str = "synced after ";
+    let patience = until.saturating_duration_since(Instant::now());
+    let line = player.wait_for_line(Mark::default(), patience, |from, line| {
+        from == From::Stdout && line.starts_with(SYNCED)
+    })?;
+    let micros: f64 = line[SYNCED.len()..].parse().with_context(|| format!("{line:?}"))?;
+    Ok(micros / 1e3)
+}
+
+fn folder() -> PathBuf {
+    package_folder().join("soundworks")
+}
+
+/// Which version of a package is installed.
+fn version(package: &str) -> Result<String> {
+    let file = folder().join("node_modules").join(package).join("package.json");
+    ensure!(
+        file.is_file(),
+        "{package} is not installed: run `npm ci --prefix tests/soundworks` first, as `make \
+         bench-sync` does"
+    );
+    let described: Value = serde_json::from_str(&fs::read_to_string(&file)?)?;
+    Ok(described["version"].as_str().context("a package has a version")?.to_owned())
+}
