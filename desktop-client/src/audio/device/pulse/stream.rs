@@ -195,7 +195,8 @@ impl Playback {
 
     /// Plays until the stream ends, which is always for a reason.
     fn play(&mut self) -> Result<(), PulseError> {
-        // The buffer is full when the server begins to play.
+        // The buffer is full when the server begins to play. Until then it is not asked: what it
+        // holds does not move yet.
         self.fill()?;
         let cork = CorkStreamParams { channel: self.channel, cork: false };
         let command = Command::CorkPlaybackStream(cork);
@@ -204,6 +205,10 @@ impl Playback {
         loop {
             self.hear()?;
             self.fill()?;
+            if !self.out.is_empty() {
+                self.ask_now_and_then()?;
+                self.send()?;
+            }
         }
     }
 
@@ -234,7 +239,7 @@ impl Playback {
         Ok(())
     }
 
-    /// Sends what the server waits for.
+    /// Renders what the server waits for, to be sent.
     fn fill(&mut self) -> Result<(), PulseError> {
         let skipped = self.skip_what_was_slept_through();
         let mut offset = skipped;
@@ -247,13 +252,6 @@ impl Playback {
             self.written += frames as u64;
             self.blocks += 1;
             self.wanted_bytes -= frames * self.frame_bytes;
-        }
-        if !self.out.is_empty() {
-            let often = self.blocks < ASK_OFTEN_BLOCKS;
-            if self.question.is_none() && (often || self.blocks.is_multiple_of(ASK_EVERY_BLOCKS)) {
-                self.ask()?;
-            }
-            self.send()?;
         }
         Ok(())
     }
@@ -302,7 +300,13 @@ impl Playback {
         Ok(())
     }
 
-    fn ask(&mut self) -> Result<(), PulseError> {
+    /// Adds the question how much the server holds to what is to be sent.
+    fn ask_now_and_then(&mut self) -> Result<(), PulseError> {
+        let often = self.blocks < ASK_OFTEN_BLOCKS;
+        let due = often || self.blocks.is_multiple_of(ASK_EVERY_BLOCKS);
+        if !due || self.question.is_some() {
+            return Ok(());
+        }
         let params = LatencyParams { channel: self.channel, now: SystemTime::now() };
         let command = Command::GetPlaybackLatency(params);
         let number = self.connection.write_question(&command, &mut self.out)?;
@@ -321,8 +325,9 @@ impl Playback {
 /// When the server looked. It says so by the clock on the wall; should that be another machine's,
 /// or be set just now, half the way there and back is as good as can be known.
 fn looked_at(question: &Question, said: SystemTime, began: Instant) -> i64 {
-    let heard = nanos_since(began);
+    // In this order, because whatever comes between makes the way longer, and the answer worse.
     let ago = SystemTime::now().duration_since(said).ok();
+    let heard = nanos_since(began);
     let ago = ago.and_then(|ago| i64::try_from(ago.as_nanos()).ok());
     match ago.map(|ago| heard - ago) {
         Some(looked) if (question.asked..=heard).contains(&looked) => looked,
