@@ -35,9 +35,9 @@ use crate::priority::{self, Urgency};
 /// on measured ground as soon as it is settled.
 const ASK_OFTEN_BLOCKS: u64 = 64;
 
-/// Then it is asked with each of so many, as often as PulseAudio's own clients ask: an answer wakes
-/// the thread once more.
-const ASK_EVERY_BLOCKS: u64 = 8;
+/// Then it is asked with each of so many: the schedule weighs the answers of sixteen blocks against
+/// each other, and an answer wakes the thread once more.
+const ASK_EVERY_BLOCKS: u64 = 2;
 
 /// Callbacks get no more than this many times the usual block at once.
 const MOST_BLOCKS: usize = 4;

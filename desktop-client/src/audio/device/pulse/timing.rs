@@ -1,28 +1,33 @@
 //! When does a frame of a PulseAudio stream leave the converter?
 //!
 //! The server is asked now and then how much it holds. Its answer is true of some instant between
-//! the question and the answer, and dated at the end of that: whatever keeps the server from
-//! looking, or from saying when it looked, makes the way to that instant longer. So of the latest
-//! eight answers the one with the shortest way is believed, each having become a little worse by
-//! its age, as NTP's clock filter does (Mills, RFC 5905, 10). From it on, frames are counted at the
-//! stream's nominal rate; what the device's crystal makes of that is for the schedule above to find
-//! out.
+//! the question and the answer, and dated at the end of that; the shorter the way to it, the better
+//! the instant is known. An answer that took much longer than others did is therefore passed over,
+//! as a clock is best read from the packet that was least delayed (Mills, RFC 5905, 10). From the
+//! latest good answer on, frames are counted at the stream's nominal rate.
+//!
+//! No more is made of it here. An answer may be wrong although it came quickly: a card that has not
+//! woken up in time says that it holds nothing, when it holds less than nothing. Which of several
+//! answers to believe, and what the device's crystal makes of the nominal rate, is for the schedule
+//! above to find out, and so it must be told of several.
 //!
 //! Pure: it reads no clock. Instants are nanoseconds since the stream began.
 
-/// How many answers are chosen from: two thirds of a second.
-const KEPT: usize = 8;
+/// An answer may take this much longer than twice the shortest way of late: what a wake-up costs.
+const SLACK_NANOS: i64 = 50_000;
 
-/// An answer becomes worse by a nanosecond for each so many of its age: 100 ppm, which is what
-/// crystals stay within.
-const AGEING: i64 = 10_000;
+/// A good answer is used for so long; then any will do.
+const STALE_NANOS: i64 = 300_000_000;
+
+/// By how much the shortest way is forgotten with each answer: one part in this many.
+const MEMORY: i64 = 32;
 
 /// What the server said of its buffers.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Answer {
     /// When it was asked.
     pub(super) asked: i64,
-    /// When it looked, as far as is known; not before it did.
+    /// When it looked, as far as is known.
     pub(super) looked: i64,
     /// The first frame that had not been written then.
     pub(super) frame: u64,
@@ -33,28 +38,29 @@ pub(super) struct Answer {
 #[derive(Debug)]
 pub(super) struct Timing {
     rate: u32,
-    /// The latest answers, the oldest overwritten.
-    kept: [Option<Answer>; KEPT],
-    heard: usize,
-    believed: Option<Answer>,
+    good: Option<Answer>,
+    shortest_nanos: i64,
 }
 
 impl Timing {
     pub(super) fn new(rate: u32) -> Self {
-        Self { rate, kept: [None; KEPT], heard: 0, believed: None }
+        Self { rate, good: None, shortest_nanos: i64::MAX }
     }
 
     pub(super) fn hear(&mut self, answer: Answer) {
-        self.kept[self.heard % KEPT] = Some(answer);
-        self.heard += 1;
-        let doubt =
-            |kept: &Answer| kept.looked - kept.asked + (answer.looked - kept.looked) / AGEING;
-        self.believed = self.kept.iter().flatten().min_by_key(|kept| doubt(kept)).copied();
+        let way = answer.looked - answer.asked;
+        let usual = self.shortest_nanos.saturating_add(self.shortest_nanos / MEMORY + 1);
+        self.shortest_nanos = way.min(usual);
+        let is_short = way <= self.shortest_nanos.saturating_mul(2).saturating_add(SLACK_NANOS);
+        let is_stale = self.good.is_none_or(|good| answer.looked - good.looked > STALE_NANOS);
+        if is_short || is_stale {
+            self.good = Some(answer);
+        }
     }
 
     /// When `frame` leaves the converter; unknown before the first answer.
     pub(super) fn leaves(&self, frame: u64) -> Option<i64> {
-        let Answer { looked, frame: from, ahead_nanos, .. } = self.believed?;
+        let Answer { looked, frame: from, ahead_nanos, .. } = self.good?;
         Some(looked + ahead_nanos + self.nanos(frame as i64 - from as i64))
     }
 
@@ -95,26 +101,23 @@ mod tests {
     #[test]
     fn an_answer_that_took_long_is_passed_over_while_there_is_a_better_one() {
         let mut timing = Timing::new(48_000);
-        timing.hear(answer(0, 40_000, 0, 10 * MILLI));
-        let good = timing.leaves(0);
-        // The server looks when it is asked, but says so three milliseconds late, again and again.
-        for n in 1..KEPT as i64 {
-            timing.hear(answer(n * 80 * MILLI, 3 * MILLI, (n * 3_840) as u64, 10 * MILLI));
-            assert_eq!(timing.leaves(0), good);
-        }
-        timing.hear(answer(640 * MILLI, 3 * MILLI, 30_720, 10 * MILLI));
-        assert_eq!(timing.leaves(30_720), Some(653 * MILLI));
-        timing.hear(answer(720 * MILLI, 50_000, 34_560, 10 * MILLI));
-        assert_eq!(timing.leaves(34_560), Some(730 * MILLI + 50_000));
+        timing.hear(answer(0, 40_000, 480, 10 * MILLI));
+        let good = timing.leaves(4_800);
+        timing.hear(answer(40 * MILLI, 3 * MILLI, 2_400, 10 * MILLI));
+        assert_eq!(timing.leaves(4_800), good);
+        timing.hear(answer(400 * MILLI, 3 * MILLI, 19_680, 10 * MILLI));
+        assert_eq!(timing.leaves(19_680), Some(413 * MILLI));
     }
 
     #[test]
-    fn of_answers_alike_the_latest_is_believed() {
+    fn a_server_that_has_become_slower_is_believed_before_long() {
         let mut timing = Timing::new(48_000);
-        // A crystal that is 100 ppm slow.
-        for n in 0..20_i64 {
-            timing.hear(answer(n * 80_008_000, 40_000, (n * 3_840) as u64, 0));
-            assert_eq!(timing.leaves((n * 3_840) as u64), Some(n * 80_008_000 + 40_000));
-        }
+        timing.hear(answer(0, 20_000, 0, 0));
+        let slow = (1..200).find(|n| {
+            timing.hear(answer(n * 40 * MILLI, 400_000, (n * 1_920) as u64, 0));
+            let looked = n * 40 * MILLI + 400_000;
+            timing.leaves((n * 1_920) as u64) == Some(looked) && timing.shortest_nanos > 170_000
+        });
+        assert!(slow.is_some_and(|n| n < 100), "{slow:?}");
     }
 }
