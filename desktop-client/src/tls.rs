@@ -23,7 +23,7 @@ use crate::access::Fingerprint;
 pub enum Untrusted {
     /// No fingerprint was given, and no authority vouches for it.
     #[error(
-        "{why}; if the relay printed the same fingerprint as this, add it to the relay's address: \
+        "{why}; if the relay itself printed this fingerprint, add it to the address: \
          #fingerprint={seen}"
     )]
     Unknown {
@@ -34,14 +34,12 @@ pub enum Untrusted {
     },
     /// It is not the one that was asked for.
     #[error(
-        "the relay shows a certificate with the fingerprint {seen}, not the one that was given \
-         ({given}): it may be another relay, or someone in between"
+        "the relay's certificate has the fingerprint {seen}, which is not the one that was given: \
+         it may be another relay, or someone in between"
     )]
     Other {
         /// The certificate's.
         seen: Fingerprint,
-        /// The one that was given.
-        given: Fingerprint,
     },
 }
 
@@ -125,7 +123,7 @@ impl ServerCertVerifier for Belief {
         match self.given {
             // Whoever holds its key is the relay, under whatever name and at whatever date.
             Some(given) if given == seen => return Ok(ServerCertVerified::assertion()),
-            Some(given) => return Err(untrusted(Untrusted::Other { seen, given })),
+            Some(_) => return Err(untrusted(Untrusted::Other { seen })),
             None => {}
         }
         let unknown = "nobody whom this machine trusts vouches for the relay's certificate";
