@@ -185,7 +185,7 @@ impl Server {
                                 let visit = Arc::new(visit);
                                 let presence = presence.clone();
                                 let stay = Stay { relay: relay.clone(), presence, visit, peer };
-                                tokio::spawn(serve(stay, tls.clone(), stream));
+                                begin(stay, tls.as_ref(), stream);
                             }
                             Err(full) => turn_away(&relay, full, tls.is_none(), &stream, peer),
                         }
@@ -302,14 +302,22 @@ struct Stay {
     peer: SocketAddr,
 }
 
-/// Serves one TCP connection as long as it speaks HTTP, over TLS if the relay does.
-async fn serve(stay: Stay, tls: Option<Arc<TlsDoor>>, stream: TcpStream) {
-    let peer = stay.peer;
+/// Begins to serve one TCP connection, over TLS if the relay does.
+fn begin(stay: Stay, tls: Option<&Arc<TlsDoor>>, stream: TcpStream) {
     // Without it a small frame waits for the acknowledgement of the one before, 40 ms or more.
     if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%peer, %error, "cannot turn off delays");
+        tracing::debug!(peer = %stay.peer, %error, "cannot turn off delays");
     }
-    let Some(tls) = tls else { return speak_http(stay, stream).await };
+    match tls {
+        // A task of its own kind: had it room for TLS, it would leave that much larger a hole among
+        // the WebSockets that stay, which no later one fills.
+        None => drop(tokio::spawn(speak_http(stay, stream))),
+        Some(tls) => drop(tokio::spawn(speak_tls(stay, tls.clone(), stream))),
+    }
+}
+
+async fn speak_tls(stay: Stay, tls: Arc<TlsDoor>, stream: TcpStream) {
+    let peer = stay.peer;
     let mut ending = stay.presence.clone();
     let opened = tokio::select! {
         opened = tls.open(stream) => opened,
@@ -329,6 +337,7 @@ async fn serve(stay: Stay, tls: Option<Arc<TlsDoor>>, stream: TcpStream) {
     }
 }
 
+/// Serves one connection as long as it speaks HTTP.
 async fn speak_http<S>(stay: Stay, stream: S)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
