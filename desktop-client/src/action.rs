@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use crate::address::TypedAddress;
+
 /// From the window to the session.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
@@ -24,7 +26,7 @@ pub enum Action {
     /// output nothing is shifted.
     SetTrim(Trim),
     /// Give up on this relay and connect to the one at this address, as the command line takes it.
-    SetRelay(String),
+    SetRelay(TypedAddress),
     /// Do not wait for the back-off: try to connect now.
     RetryNow,
 }

@@ -1,16 +1,68 @@
-//! Where a relay is: the address that a person types, as the URLs that sockets need.
+//! Where a relay is, and what opens its door: the address that a person types, as the URLs that
+//! sockets need.
+//!
+//! A token may come in the address's fragment (`http://HOST:PORT/#token=...`, as for the page), so
+//! what stands behind a `#` is never shown.
 
-use std::{fmt, str::FromStr};
+use std::{convert::Infallible, fmt, str::FromStr};
 
 use downbeat_protocol::DEFAULT_PORT;
 use thiserror::Error;
-use url::Url;
+use url::{Url, form_urlencoded};
+
+use crate::access::{Fingerprint, FingerprintError, Token};
+
+/// An address as a person typed it. What stands behind a `#` is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TypedAddress(String);
+
+impl TypedAddress {
+    /// What was typed.
+    #[must_use]
+    pub fn new(typed: &str) -> Self {
+        Self(typed.trim().to_owned())
+    }
+
+    /// As much of it as may be shown.
+    #[must_use]
+    pub fn shown(&self) -> &str {
+        self.0.split('#').next().unwrap_or_default()
+    }
+
+    /// Reads it; see [`RelayAddress::read`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn read(
+        &self,
+        token: Option<Token>,
+        fingerprint: Option<Fingerprint>,
+    ) -> Result<RelayAddress, AddressError> {
+        RelayAddress::read(&self.0, token, fingerprint)
+    }
+}
+
+impl FromStr for TypedAddress {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(Self::new(text))
+    }
+}
+
+impl fmt::Debug for TypedAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.shown())
+    }
+}
 
 /// The address of a relay.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RelayAddress {
     http: Url,
     socket: Url,
+    token: Option<Token>,
+    fingerprint: Option<Fingerprint>,
 }
 
 /// Why a text is not the address of a relay.
@@ -20,14 +72,128 @@ pub enum AddressError {
     #[error("'{0}' is not a relay's address: write it as HOST, HOST:PORT or http://HOST:PORT")]
     Unreadable(String),
     /// A URL of another kind.
-    #[error("'{0}' is not a relay's address: a relay is reached by http:// or ws://, not {1}://")]
+    #[error(
+        "'{0}' is not a relay's address: a relay is reached by http://, https://, ws:// or wss://, not {1}://"
+    )]
     Scheme(String, String),
-    /// A URL that wants encryption.
-    #[error("'{0}' asks for encryption, which this player does not speak: use http:// or ws://")]
-    Encrypted(String),
+    /// A token that no relay could have. It is not repeated.
+    #[error("the token for '{0}' must have 1 to 128 letters, digits, '-', '.', '_' or '~'")]
+    Token(String),
+    /// A fingerprint that is none.
+    #[error("the address '{0}' is followed by no fingerprint: {1}")]
+    Fingerprint(String, FingerprintError),
+    /// A certificate where there is none.
+    #[error("'{0}' does not speak TLS, but a fingerprint was given: write https:// or wss://")]
+    Unencrypted(String),
 }
 
 impl RelayAddress {
+    /// Reads `text`. `token` and `fingerprint` are for an address that brings none of its own.
+    ///
+    /// # Errors
+    /// If it is no address, or what is to open the door cannot.
+    pub fn read(
+        text: &str,
+        token: Option<Token>,
+        fingerprint: Option<Fingerprint>,
+    ) -> Result<Self, AddressError> {
+        let (text, fragment) = text.split_once('#').unwrap_or((text, ""));
+        let text = text.trim();
+        let unreadable = || AddressError::Unreadable(text.to_owned());
+        let mut address = Self { token, fingerprint, ..Self::without_key(text)? };
+        for (key, value) in form_urlencoded::parse(fragment.trim().as_bytes()) {
+            match key.as_ref() {
+                "token" => address.token = value.parse().ok(),
+                "fingerprint" => {
+                    let wrong = |error| AddressError::Fingerprint(text.to_owned(), error);
+                    address.fingerprint = Some(value.parse().map_err(wrong)?);
+                }
+                // As the page does.
+                _ => {}
+            }
+        }
+        if address.token.as_ref().is_some_and(|token| !token.is_valid()) {
+            return Err(AddressError::Token(text.to_owned()));
+        }
+        if address.fingerprint.is_some() && !address.is_encrypted() {
+            // Who gives a fingerprint wants TLS, and must never be left without it.
+            if text.contains("://") {
+                return Err(AddressError::Unencrypted(text.to_owned()));
+            }
+            // A host stands there, so both have a scheme that can be changed for another of its
+            // kind.
+            address.http.set_scheme("https").map_err(|()| unreadable())?;
+            address.socket.set_scheme("wss").map_err(|()| unreadable())?;
+        }
+        Ok(address)
+    }
+
+    fn without_key(text: &str) -> Result<Self, AddressError> {
+        let unreadable = || AddressError::Unreadable(text.to_owned());
+        // `lab:3000` would parse as a URL of the scheme "lab", and a bare `::1` needs its brackets.
+        let full = if text.contains("://") {
+            text.to_owned()
+        } else if text.parse::<std::net::Ipv6Addr>().is_ok() {
+            format!("http://[{text}]")
+        } else {
+            format!("http://{text}")
+        };
+        let given = Url::parse(&full).map_err(|_| unreadable())?;
+        let (http, socket, usual_port) = match given.scheme() {
+            "http" | "ws" => ("http", "ws", 80),
+            "https" | "wss" => ("https", "wss", 443),
+            other => return Err(AddressError::Scheme(text.to_owned(), other.to_owned())),
+        };
+        let host = given.host_str().filter(|host| !host.is_empty()).ok_or_else(unreadable)?;
+        let port = match given.port() {
+            Some(0) => return Err(unreadable()),
+            Some(port) => port,
+            // A URL with a scheme means that scheme's port; a bare host means the relay's own.
+            None if text.contains("://") => usual_port,
+            None if full.ends_with(":80") => 80,
+            None => DEFAULT_PORT,
+        };
+        let url = |scheme, path| {
+            Url::parse(&format!("{scheme}://{host}:{port}{path}")).map_err(|_| unreadable())
+        };
+        let (http, socket) = (url(http, "/")?, url(socket, given.path())?);
+        Ok(Self { http, socket, token: None, fingerprint: None })
+    }
+
+    /// The same, with what is known to open the door of `known` if that is the same one. Nothing
+    /// that was used over TLS is used without it.
+    #[must_use]
+    pub fn knowing(mut self, known: &Self) -> Self {
+        let place = |address: &Self| {
+            (address.http.host_str().map(str::to_owned), address.http.port_or_known_default())
+        };
+        if place(&self) == place(known) && (self.is_encrypted() || !known.is_encrypted()) {
+            self.token = self.token.or_else(|| known.token.clone());
+            if self.is_encrypted() {
+                self.fingerprint = self.fingerprint.or(known.fingerprint);
+            }
+        }
+        self
+    }
+
+    /// Whether it is reached over TLS.
+    #[must_use]
+    pub fn is_encrypted(&self) -> bool {
+        self.http.scheme() == "https"
+    }
+
+    /// The token that it is to be shown.
+    #[must_use]
+    pub fn token(&self) -> Option<&Token> {
+        self.token.as_ref()
+    }
+
+    /// The fingerprint of its certificate, if only that is to be believed.
+    #[must_use]
+    pub fn fingerprint(&self) -> Option<Fingerprint> {
+        self.fingerprint
+    }
+
     /// Where its files are.
     #[must_use]
     pub fn http(&self) -> &Url {
@@ -45,44 +211,17 @@ impl FromStr for RelayAddress {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
-        let text = text.trim();
-        let unreadable = || AddressError::Unreadable(text.to_owned());
-        // `lab:3000` would parse as a URL of the scheme "lab", and a bare `::1` needs its brackets.
-        let full = if text.contains("://") {
-            text.to_owned()
-        } else if text.parse::<std::net::Ipv6Addr>().is_ok() {
-            format!("http://[{text}]")
-        } else {
-            format!("http://{text}")
-        };
-        let given = Url::parse(&full).map_err(|_| unreadable())?;
-        match given.scheme() {
-            "http" | "ws" => {}
-            "https" | "wss" => return Err(AddressError::Encrypted(text.to_owned())),
-            other => return Err(AddressError::Scheme(text.to_owned(), other.to_owned())),
-        }
-        let host = given.host_str().filter(|host| !host.is_empty()).ok_or_else(unreadable)?;
-        let port = match given.port() {
-            Some(0) => return Err(unreadable()),
-            Some(port) => port,
-            // A URL with a scheme means that scheme's port; a bare host means the relay's own.
-            None if text.contains("://") => 80,
-            None if full.ends_with(":80") => 80,
-            None => DEFAULT_PORT,
-        };
-        let url = |scheme, path| {
-            Url::parse(&format!("{scheme}://{host}:{port}{path}")).map_err(|_| unreadable())
-        };
-        Ok(Self { http: url("http", "/")?, socket: url("ws", given.path())? })
+        Self::read(text, None, None)
     }
 }
 
-/// As people read it: host and port.
+/// As people read it: host and port, and that it is reached over TLS. It leads there when typed in.
 impl fmt::Display for RelayAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Both URLs were made with a host in this file.
         let host = self.http.host_str().unwrap_or_default();
-        write!(f, "{host}:{}", self.http.port_or_known_default().unwrap_or(DEFAULT_PORT))
+        let scheme = if self.is_encrypted() { "https://" } else { "" };
+        write!(f, "{scheme}{host}:{}", self.http.port_or_known_default().unwrap_or(DEFAULT_PORT))
     }
 }
 
@@ -106,6 +245,10 @@ mod tests {
             ("ws://lab:3000/any/path", "ws://lab:3000/any/path"),
             ("::1", "ws://[::1]:3000/"),
             ("[::1]:3001", "ws://[::1]:3001/"),
+            ("https://lab:3000", "wss://lab:3000/"),
+            ("https://lab", "wss://lab/"),
+            ("wss://lab:3000/any", "wss://lab:3000/any"),
+            ("http://lab:3000/#token=x&other=y", "ws://lab:3000/"),
         ] {
             assert_eq!(socket(text), expected, "{text}");
         }
@@ -115,13 +258,84 @@ mod tests {
     fn it_is_shown_as_host_and_port() {
         assert_eq!("ws://lab/x".parse::<RelayAddress>().unwrap().to_string(), "lab:80");
         assert_eq!("lab".parse::<RelayAddress>().unwrap().to_string(), "lab:3000");
+        for text in ["https://lab:3000", "https://lab:443", "https://[::1]:3000"] {
+            let address: RelayAddress = text.parse().unwrap();
+            assert_eq!(address.to_string(), text);
+            assert_eq!(address.to_string().parse(), Ok(address));
+        }
     }
 
     #[test]
     fn what_is_no_address_is_refused_with_its_text() {
-        for text in ["", "lab:0", "lab:70000", "http://", "a b", "ftp://lab", "wss://lab"] {
+        for text in ["", "lab:0", "lab:70000", "http://", "a b", "ftp://lab"] {
             let error = text.parse::<RelayAddress>().unwrap_err();
             assert!(error.to_string().contains(text), "{error}");
         }
+    }
+
+    fn print(digits: &str) -> (String, Fingerprint) {
+        let text = digits.repeat(32);
+        let parsed = text.parse().unwrap();
+        (text, parsed)
+    }
+
+    #[test]
+    fn the_fragment_brings_the_key_and_wins_over_what_is_set() {
+        let (text, one) = print("1a");
+        let (_, other) = print("2b");
+        let token = |text: &str| text.parse::<Token>().ok();
+        let read = |text: &str| RelayAddress::read(text, token("set"), Some(other)).unwrap();
+        let address = read(&format!("https://lab:3000/#token=let-me&fingerprint={text}"));
+        assert_eq!(address.token(), token("let-me").as_ref());
+        assert_eq!(address.fingerprint(), Some(one));
+        let address = read("wss://lab#x=1");
+        assert_eq!(address.token(), token("set").as_ref());
+        assert_eq!(address.fingerprint(), Some(other));
+        assert!(!format!("{address:?}").contains("set"));
+        // A fingerprint asks for TLS where nothing speaks against it.
+        assert_eq!(read("lab").socket().as_str(), "wss://lab:3000/");
+        let refused = RelayAddress::read("http://lab", None, Some(one)).unwrap_err();
+        assert!(refused.to_string().contains("https://"), "{refused}");
+    }
+
+    #[test]
+    fn what_was_typed_is_not_shown_whole() {
+        let typed = TypedAddress::new(" https://lab#token=hidden ");
+        assert_eq!(typed.shown(), "https://lab");
+        assert_eq!(format!("{typed:?}"), "\"https://lab\"");
+        assert_eq!(typed.read(None, None).unwrap().token(), "hidden".parse().ok().as_ref());
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_key_is_said_without_it() {
+        for (text, named) in [
+            ("lab#token=hid%20den", "token"),
+            ("lab#token=", "token"),
+            ("https://lab:4000/#fingerprint=hidden", "64 hexadecimal digits"),
+            ("ftp://lab#token=hidden", "ftp://lab"),
+            ("la b#token=hidden", "la b"),
+        ] {
+            let error = text.parse::<RelayAddress>().unwrap_err();
+            let said = format!("{error} {error:?}");
+            assert!(said.contains(named) && !said.contains("hid"), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_for_the_door_it_was_given_for() {
+        let (text, one) = print("1a");
+        let token = "let-me".parse::<Token>().ok();
+        let read = |text: &str| text.parse::<RelayAddress>().unwrap();
+        let known = read(&format!("https://lab:3000/#token=let-me&fingerprint={text}"));
+        let again = read("wss://lab:3000/path").knowing(&known);
+        assert_eq!((again.token(), again.fingerprint()), (token.as_ref(), Some(one)));
+        for other in ["https://lab:3001", "https://hall:3000", "http://lab:3000", "lab"] {
+            let other = read(other).knowing(&known);
+            assert_eq!((other.token(), other.fingerprint()), (None, None), "{other}");
+        }
+        let upgraded = read("https://lab:3000").knowing(&read("lab#token=let-me"));
+        assert_eq!(upgraded.token(), token.as_ref());
+        let newer = read("https://lab:3000/#token=newer").knowing(&known);
+        assert_eq!(newer.token(), "newer".parse().ok().as_ref());
     }
 }

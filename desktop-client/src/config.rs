@@ -8,8 +8,9 @@ use downbeat_protocol::{MAX_NAME_CHARS, TriggerRequest, clean_name};
 use tracing::level_filters::LevelFilter;
 
 use crate::{
+    access::{Fingerprint, Token},
     action::{OutputChoice, Trim},
-    address::RelayAddress,
+    address::{AddressError, RelayAddress, TypedAddress},
 };
 
 /// Press once, and every machine in the room sounds at the same instant.
@@ -74,16 +75,45 @@ impl PlayerConfig {
 /// Which relay, and under which name.
 #[derive(Clone, Debug, Args)]
 pub struct RelayConfig {
-    /// The relay: HOST, HOST:PORT, or an http:// or ws:// URL.
-    // This machine, because the first thing anyone tries is both programs on one.
-    #[arg(value_name = "RELAY", env = "DOWNBEAT_RELAY", default_value = "127.0.0.1")]
-    pub relay: RelayAddress,
+    /// The relay: HOST, HOST:PORT, or an http://, https://, ws:// or wss:// URL, which may end with
+    /// #token=TOKEN. If absent, this machine.
+    // This machine, because the first thing anyone tries is both programs on one. Read later: the
+    // parser would show what it refuses, and with it the token.
+    #[arg(
+        value_name = "RELAY",
+        env = "DOWNBEAT_RELAY",
+        hide_env_values = true,
+        hide_default_value = true,
+        default_value = "127.0.0.1"
+    )]
+    pub relay: TypedAddress,
+    /// The token that the relay asks for; better set by `DOWNBEAT_TOKEN` or the settings file, where
+    /// other users of this machine do not see it.
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "DOWNBEAT_TOKEN",
+        hide_env_values = true,
+        hide_default_value = true
+    )]
+    pub token: Option<Token>,
+    /// Fingerprint of the relay's certificate, as the relay prints it: that one alone is believed.
+    #[arg(long, value_name = "SHA256", env = "DOWNBEAT_FINGERPRINT")]
+    pub fingerprint: Option<Fingerprint>,
     /// What others call this machine. Its host name if absent.
     #[arg(long, env = "DOWNBEAT_NAME", value_parser = name)]
     pub name: Option<String>,
 }
 
 impl RelayConfig {
+    /// Where the relay is, and what opens its door.
+    ///
+    /// # Errors
+    /// If that is no address.
+    pub fn address(&self) -> Result<RelayAddress, AddressError> {
+        self.relay.read(self.token.clone(), self.fingerprint)
+    }
+
     /// The name that was given, or the machine's own.
     #[must_use]
     pub fn name(&self) -> String {

@@ -2,6 +2,7 @@
 //!
 //! `docs/ARCHITECTURE.md` draws the arrows between these modules; a test holds them.
 
+pub mod access;
 pub mod action;
 pub mod address;
 pub mod app;
@@ -17,4 +18,5 @@ pub mod sounds;
 pub mod standing;
 pub mod state;
 pub mod time;
+pub mod tls;
 pub mod ui;

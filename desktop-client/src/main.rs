@@ -5,6 +5,7 @@ use std::{process::ExitCode, time::Duration};
 use anyhow::Context as _;
 use downbeat::{
     action::Action,
+    address::RelayAddress,
     app,
     audio::device,
     config::{BangConfig, Command, Config, FIRST_VOLUME, PlayerConfig},
@@ -29,14 +30,18 @@ fn main() -> ExitCode {
         Err(code) => return code,
     };
     log_to_stderr(config.log);
-    let outcome = match config.command {
-        None => open_window(&config.window),
-        Some(Command::Play(player)) => play(&player),
+    let begun = match &config.command {
+        None => config.window.relay.address().map(|relay| open_window(&config.window, relay)),
+        Some(Command::Play(player)) => player.relay.address().map(|relay| play(player, relay)),
         Some(Command::Bang(config)) => match config.request() {
-            Ok(request) => bang(&config, request),
+            Ok(request) => config.relay.address().map(|relay| bang(config, relay, request)),
             Err(error) => return refuse(PROGRAM, error),
         },
-        Some(Command::Devices) => list_devices(),
+        Some(Command::Devices) => Ok(list_devices()),
+    };
+    let outcome = match begun {
+        Ok(outcome) => outcome,
+        Err(error) => return refuse(PROGRAM, error),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -56,12 +61,13 @@ fn log_to_stderr(level: LevelFilter) {
 /// What was given on the command line, and where nothing was, what is remembered.
 fn session_options(
     config: &PlayerConfig,
+    relay: RelayAddress,
     remembered: Remembered,
     kind: ClientKind,
     clock: LocalClock,
 ) -> SessionOptions {
     SessionOptions {
-        relay: config.relay.relay.to_string(),
+        relay,
         name: config.relay.name(),
         kind,
         output: config.output().or(remembered.output).unwrap_or_default(),
@@ -74,13 +80,13 @@ fn session_options(
     }
 }
 
-fn open_window(config: &PlayerConfig) -> anyhow::Result<()> {
+fn open_window(config: &PlayerConfig, relay: RelayAddress) -> anyhow::Result<()> {
     let clock = LocalClock::start();
     let remembered = RememberedFile::of_user().read();
     let sound = remembered.sound.clone();
-    let options = session_options(config, remembered, ClientKind::Window, clock);
+    let options = session_options(config, relay, remembered, ClientKind::Window, clock);
     let SessionOptions { relay, name, output, volume, .. } = &options;
-    let mut state = State::new(relay.clone(), name.clone(), *volume, output.clone());
+    let mut state = State::new(relay.to_string(), name.clone(), *volume, output.clone());
     state.selected = sound;
     let mut started = Ok(());
     app::run(state, clock, |wake| {
@@ -102,12 +108,13 @@ fn open_window(config: &PlayerConfig) -> anyhow::Result<()> {
     started.context("the session could not be started")
 }
 
-fn play(config: &PlayerConfig) -> anyhow::Result<()> {
+fn play(config: &PlayerConfig, relay: RelayAddress) -> anyhow::Result<()> {
     // How late an output is, is the machine's; how loud it is and which, the command's to say: a
     // player that nobody sees must not play elsewhere because of what was once tried in a window.
     let trims = RememberedFile::of_user().read().trims;
     let remembered = Remembered { trims, ..Remembered::default() };
-    let options = session_options(config, remembered, ClientKind::Headless, LocalClock::start());
+    let clock = LocalClock::start();
+    let options = session_options(config, relay, remembered, ClientKind::Headless, clock);
     let mut teller = Teller::default();
     let session =
         session::start(options, move |event| teller.say(&event)).context("cannot start to play")?;
@@ -116,8 +123,7 @@ fn play(config: &PlayerConfig) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn bang(config: &BangConfig, request: TriggerRequest) -> anyhow::Result<()> {
-    let relay = config.relay.relay.clone();
+fn bang(config: &BangConfig, relay: RelayAddress, request: TriggerRequest) -> anyhow::Result<()> {
     let every = Duration::from_millis(config.every);
     let name = config.relay.name();
     let bangs = Bangs { relay, name, request, count: config.count, every };

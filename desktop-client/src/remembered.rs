@@ -187,6 +187,8 @@ fn write_whole(path: &Path, text: &str) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use crate::address::TypedAddress;
+
     use super::*;
 
     fn file(folder: &tempfile::TempDir) -> (PathBuf, RememberedFile) {
@@ -268,7 +270,7 @@ mod tests {
             Action::StopAll,
             Action::RetryNow,
             Action::Bang { sound: None },
-            Action::SetRelay("stage".to_owned()),
+            Action::SetRelay(TypedAddress::new("stage")),
         ] {
             assert!(!picked.pick(&action, Some("usb")));
         }

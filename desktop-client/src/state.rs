@@ -187,7 +187,7 @@ impl State {
                 }
             }
             Action::SetRelay(relay) => {
-                self.relay.clone_from(relay);
+                relay.shown().clone_into(&mut self.relay);
                 self.connection = Connection::Connecting;
                 self.refusal = None;
                 self.leave_room();
@@ -286,7 +286,7 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::LocalTime;
+    use crate::{address::TypedAddress, time::LocalTime};
 
     fn state() -> State {
         State::new("lab".to_owned(), "lab-3".to_owned(), 0.5, OutputChoice::SystemDefault)
@@ -352,7 +352,7 @@ mod tests {
         let mut state = state();
         connect(&mut state, vec![sound("click", "a")]);
         state.apply(SessionEvent::Clock { error_micros: Some(20) });
-        state.pick(&Action::SetRelay("stage".to_owned()));
+        state.pick(&Action::SetRelay(TypedAddress::new("stage#token=hidden")));
         assert_eq!(state.connection, Connection::Connecting);
         assert_eq!(state.relay, "stage");
         assert_eq!(state.standing.clock_error_micros(), None);

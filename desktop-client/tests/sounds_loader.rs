@@ -77,7 +77,7 @@ impl Relay {
     }
 
     fn source(&self) -> Source {
-        Source::Relay { base: self.base.clone() }
+        Source::Relay(Box::new(self.base.as_str().parse().unwrap()))
     }
 }
 

@@ -9,12 +9,16 @@ use std::time::Duration;
 
 use downbeat::{
     action::{Action, OutputChoice, Trim},
+    address::TypedAddress,
     event::{Output, SessionEvent},
     state::{Connection, OutputState},
     ui::{FIRST_SIZE, LEAST_SIZE, Layout},
 };
 use egui::{Event, Key, Modifiers, PointerButton, Pos2, Rect, ViewportId, accesskit::Role};
-use egui_kittest::{Harness, kittest::Queryable as _};
+use egui_kittest::{
+    Harness,
+    kittest::{NodeT as _, Queryable as _},
+};
 use support::{Window, open, open_sized, rooms};
 
 fn bang(sound: &str) -> Action {
@@ -291,7 +295,7 @@ fn another_relay_is_typed_in_without_banging() {
     window.key_press(Key::Space);
     assert_eq!(asked(&mut window), []);
     window.key_press(Key::Enter);
-    assert_eq!(asked(&mut window), [Action::SetRelay("stage:4000".to_owned())]);
+    assert_eq!(asked(&mut window), [Action::SetRelay(TypedAddress::new("stage:4000"))]);
     assert_eq!(window.state().state.connection, Connection::Connecting);
     assert!(window.query_by_label("Relay address").is_none(), "the editor has closed");
 
@@ -303,10 +307,27 @@ fn another_relay_is_typed_in_without_banging() {
 
     window.get_by_label("Change relay").click();
     window.run();
-    window.get_by_label("Relay address").type_text("here");
+    window.get_by_label("Relay address").type_text("stage:4000#token=hidden");
     window.run();
     window.get_by_label("Connect").click();
-    assert_eq!(asked(&mut window), [Action::SetRelay("here".to_owned())]);
+    let typed = [Action::SetRelay(TypedAddress::new("stage:4000#token=hidden"))];
+    assert_eq!(asked(&mut window), typed);
+    assert_eq!(window.state().state.relay, "stage:4000");
+    window.get_by_label("Change relay").click();
+    window.run();
+    let field = window.get_by_label("Relay address");
+    assert_eq!(field.accesskit_node().value().as_deref(), Some("stage:4000"));
+    // Nor does undoing bring back what was typed before.
+    for _ in 0..3 {
+        window.key_press_modifiers(Modifiers::COMMAND, Key::Z);
+        window.run();
+    }
+    let field = window.get_by_label("Relay address");
+    assert_eq!(field.accesskit_node().value().as_deref(), Some("stage:4000"));
+    field.type_text("here");
+    window.run();
+    window.get_by_label("Connect").click();
+    assert_eq!(asked(&mut window), [Action::SetRelay(TypedAddress::new("here"))]);
 }
 
 #[test]

@@ -4,6 +4,8 @@
 
 mod support;
 
+use std::time::Duration;
+
 use downbeat::action::{Action, Trim};
 use downbeat::event::SessionEvent;
 use downbeat::state::State;
@@ -53,6 +55,17 @@ fn lost() {
     let mut state = rooms::playing();
     rooms::lose(&mut state);
     picture("lost", state);
+}
+
+#[test]
+fn a_certificate_that_is_not_believed_in_the_smallest_window() {
+    let mut state = rooms::with_output();
+    let seen = downbeat::access::Fingerprint::of(b"another certificate");
+    // The longest that is said of one.
+    let why = "the relay's certificate is not valid yet, or this machine's date is wrong";
+    let reason = downbeat::tls::Untrusted::Unknown { seen, why }.to_string();
+    state.apply(SessionEvent::Lost { reason, retry_in: Duration::from_secs(5) });
+    picture_sized("untrusted", state, LEAST_SIZE, 1.0);
 }
 
 #[test]

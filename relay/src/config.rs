@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use clap::{Parser, ValueEnum};
+use clap::{Parser, ValueEnum, builder::BoolishValueParser};
 use downbeat_protocol::DEFAULT_PORT;
 
 use crate::access::Secret;
@@ -38,12 +38,36 @@ pub struct Config {
 
     /// Token that is needed to come in; better set by `DOWNBEAT_TOKEN` or the settings file, where
     /// other users of this machine do not see it
-    #[arg(long, env = "DOWNBEAT_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    #[arg(
+        long,
+        env = "DOWNBEAT_TOKEN",
+        hide_env_values = true,
+        hide_default_value = true,
+        value_name = "TOKEN"
+    )]
     pub token: Option<Secret>,
 
     /// A second token, for those who may only listen
-    #[arg(long, env = "DOWNBEAT_LISTEN_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    #[arg(
+        long,
+        env = "DOWNBEAT_LISTEN_TOKEN",
+        hide_env_values = true,
+        hide_default_value = true,
+        value_name = "TOKEN"
+    )]
     pub listen_token: Option<Secret>,
+
+    /// Speak TLS only; without the files below, with a certificate of the relay's own making
+    #[arg(long, env = "DOWNBEAT_TLS", value_parser = BoolishValueParser::new())]
+    pub tls: bool,
+
+    /// Certificate to show (PEM, with those that vouch for it); implies --tls
+    #[arg(long, env = "DOWNBEAT_TLS_CERT", value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// Private key of that certificate (PEM)
+    #[arg(long, env = "DOWNBEAT_TLS_KEY", value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
 
     /// Origin of another page that may connect, and a name under which the relay may be asked
     #[arg(long, env = "DOWNBEAT_ALLOW_ORIGIN", value_name = "URL", value_delimiter = ',')]
@@ -79,6 +103,9 @@ impl Default for Config {
             most_lead_ms: DEFAULT_MOST_LEAD_MS,
             token: None,
             listen_token: None,
+            tls: false,
+            tls_cert: None,
+            tls_key: None,
             allow_origin: Vec::new(),
             connections: DEFAULT_CONNECTIONS,
             connections_per_address: DEFAULT_CONNECTIONS_PER_ADDRESS,
@@ -165,6 +192,16 @@ pub const READ_BUFFER_BYTES: usize = 1024;
 
 /// How long a request's head may take. A browser on a bad network needs a second or two.
 pub const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a TLS handshake may take, from the accepted socket on: as long as a head.
+pub const HANDSHAKE_TIMEOUT: Duration = HEADER_TIMEOUT;
+
+/// What sealing a usual frame adds, in bytes, with some to spare; more is only a reallocation.
+pub const RECORD_OVERHEAD_BYTES: usize = 32;
+
+/// How long one may stay who speaks without TLS where TLS is spoken: a head, and an answer of some
+/// bytes.
+pub const UNENCRYPTED_LIFETIME: Duration = Duration::from_secs(12);
 
 /// Largest head of a request, in bytes; browsers send about one kilobyte, cookies included.
 pub const HEADER_BYTES: usize = 16 * 1024;

@@ -149,6 +149,7 @@ async fn part(client: &Client, end: End, reader: &mut Reader) {
     };
     // Whoever does not answer in time has had its chance.
     let _ = timeout(CLOSE_TIMEOUT, farewell).await;
+    client.outbox.say_end();
 }
 
 /// The incoming half of a connection.
@@ -243,9 +244,11 @@ impl Reader {
             consume_budget().await;
             if !ended && !self.client.outbox.is_waiting() {
                 ended = true;
+                self.client.outbox.say_end();
                 // If it fails, the socket is gone already, and the next read says so.
                 let _ = SockRef::from(self.client.outbox.socket()).shutdown(Shutdown::Write);
             }
+            // As it comes: what it means is of no interest any more.
             match self.client.outbox.socket().try_read(&mut scratch) {
                 Ok(1..) => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -294,7 +297,7 @@ impl Read for Socket {
             return Err(ErrorKind::InvalidData.into());
         }
         let now = self.clock.now();
-        let count = self.client.outbox.socket().try_read(buffer)?;
+        let count = self.client.outbox.try_read(buffer)?;
         self.read_at = now;
         self.unfinished += count;
         self.client.was_heard(now);

@@ -269,7 +269,11 @@ mod tests {
     };
 
     use super::*;
-    use crate::{access::Role, config::SWEEP, outbox::Phase};
+    use crate::{
+        access::Role,
+        config::SWEEP,
+        outbox::{Outbox, Phase},
+    };
 
     /// A client that connected at the epoch, and its other end.
     async fn connect(wire: Wire) -> (Arc<Client>, TcpStream) {
@@ -281,7 +285,8 @@ mod tests {
         let there = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (here, _) = listener.accept().await.unwrap();
         here.writable().await.unwrap();
-        (Arc::new(Client::new(ClientId(id), wire, Role::Bang, here, at(0))), there)
+        let outbox = Outbox::new(here);
+        (Arc::new(Client::new(ClientId(id), wire, Role::Bang, outbox, at(0))), there)
     }
 
     fn at(seconds: u64) -> RelayTime {

@@ -47,6 +47,8 @@ pub struct Counts {
     pub broken: Count,
     /// Connections that found the house full, or their address's share of it.
     pub turned_away: Count,
+    /// Sockets of which no TLS handshake came.
+    pub handshakes: Count,
     /// Messages that were left unheard, because there were too many of them.
     pub unheard: Count,
     overflowed: Count,
@@ -89,6 +91,7 @@ struct Health {
     refused: u64,
     broken: u64,
     turned_away: u64,
+    handshakes: u64,
     unheard: u64,
     cut_off: CutOffs,
     #[serde(flatten)]
@@ -117,6 +120,7 @@ pub fn as_json(relay: &Relay) -> String {
         refused: counts.refused.get(),
         broken: counts.broken.get(),
         turned_away: counts.turned_away.get(),
+        handshakes: counts.handshakes.get(),
         unheard: counts.unheard.get(),
         cut_off: CutOffs {
             overflow: counts.overflowed.get(),

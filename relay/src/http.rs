@@ -9,8 +9,8 @@ use hyper::{
     body::Incoming,
     header::{
         ACCEPT_RANGES, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_RANGE,
-        CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, IF_NONE_MATCH,
-        IF_RANGE, RANGE, REFERRER_POLICY, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_PROTOCOL,
+        CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HOST, HeaderName, HeaderValue, IF_NONE_MATCH,
+        IF_RANGE, LOCATION, RANGE, REFERRER_POLICY, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_PROTOCOL,
         SEC_WEBSOCKET_VERSION, UPGRADE, X_CONTENT_TYPE_OPTIONS,
     },
     upgrade::OnUpgrade,
@@ -18,6 +18,7 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use socket2::SockRef;
 use tokio::{net::TcpStream, sync::watch};
+use tokio_rustls::server::TlsStream;
 
 use crate::{
     access::Role,
@@ -26,9 +27,11 @@ use crate::{
     connection,
     doors::Visit,
     health, metrics,
+    outbox::Outbox,
     page::{self, PageFile},
     ranges::{self, Wanted},
     relay::Relay,
+    seal::Seal,
     sounds::Sound,
     upgrade::{self, Granted},
 };
@@ -111,19 +114,47 @@ async fn begin(
 ) {
     // Either failure means that the socket went away during the handshake.
     let Ok(upgraded) = upgrade.await else { return };
-    let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else { return };
-    // A copy, though mostly of nothing: the original would keep the whole read buffer of the HTTP
-    // connection for as long as the client stays.
-    let early = parts.read_buf.to_vec();
-    drop(parts.read_buf);
+    // A copy of what was read early, though mostly of nothing: the original would keep the whole
+    // read buffer of the HTTP connection for as long as the client stays.
+    let (outbox, early) = match upgraded.downcast::<TokioIo<TcpStream>>() {
+        Ok(parts) => (Outbox::new(parts.io.into_inner()), parts.read_buf.to_vec()),
+        Err(upgraded) => {
+            let Ok(parts) = upgraded.downcast::<TokioIo<TlsStream<TcpStream>>>() else { return };
+            let (socket, session) = parts.io.into_inner().into_inner();
+            (Outbox::sealed(socket, Seal::new(session)), parts.read_buf.to_vec())
+        }
+    };
     let (id, now) = (relay.next_id(), relay.clock.now());
-    let socket = parts.io.into_inner();
-    if let Err(error) = SockRef::from(&socket).set_send_buffer_size(SEND_BUFFER_BYTES) {
+    let bounded = SockRef::from(outbox.socket()).set_send_buffer_size(SEND_BUFFER_BYTES);
+    if let Err(error) = bounded {
         tracing::debug!(client = id.0, %error, "cannot bound its send buffer");
     }
-    let client = Arc::new(Client::new(id, wire, role, socket, now));
+    let client = Arc::new(Client::new(id, wire, role, outbox, now));
     connection::serve(relay, client, visit, early).await;
     drop(presence);
+}
+
+/// Answers a request that came without TLS where TLS is spoken: a browser is led there, others are
+/// told.
+pub fn answer_unencrypted(relay: &Relay, request: &Request<Incoming>) -> Answer {
+    let headers = request.headers();
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let target = host.filter(|_| relay.access.is_own_host(headers)).map(|host| {
+        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+        format!("https://{host}{path}")
+    });
+    let mut answer = text(StatusCode::UPGRADE_REQUIRED, "TLS only: https:// or wss://, please\n");
+    if let Some(target) = target
+        && !upgrade::is_asked_for(headers)
+    {
+        // Not for good: the relay may speak without TLS tomorrow.
+        *answer.status_mut() = StatusCode::TEMPORARY_REDIRECT;
+        put_text(&mut answer, LOCATION, &target);
+    }
+    // As RFC 2817 has it; players know by this what is the matter.
+    put(&mut answer, UPGRADE, "TLS/1.2, HTTP/1.1");
+    put(&mut answer, CONNECTION, "close, Upgrade");
+    answer
 }
 
 fn switch(granted: &Granted) -> Answer {

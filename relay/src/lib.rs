@@ -6,6 +6,8 @@
 //! - [`server`] accepts and ends; [`http`] answers requests and hands each WebSocket ([`upgrade`]) to
 //!   [`connection`], which reads one client; [`conversation`] and [`seed`] are what the two wires
 //!   mean by what they say.
+//! - [`tls`] is the way in for those who encrypt, with a [`certificate`]; a [`seal`] is what stays
+//!   of it beside a socket.
 //! - [`access`] says who may; [`doors`] bounds how many are inside, [`rate`] how much one says.
 //! - [`relay`] is what all connections share; [`room`] (numbers, what is sounding, who is here) and
 //!   [`lead`] are its pure core, told what time it is.
@@ -14,6 +16,7 @@
 //! - [`sounds`] is the bank, [`page`] the page, [`config`] every default with its unit and reason.
 
 pub mod access;
+pub mod certificate;
 pub mod clients;
 pub mod clock;
 pub mod config;
@@ -32,9 +35,11 @@ pub mod ranges;
 pub mod rate;
 pub mod relay;
 pub mod room;
+pub mod seal;
 pub mod seed;
 pub mod server;
 pub mod sounds;
+pub mod tls;
 pub mod upgrade;
 
 /// The relay's name and version, as clients and logs are told.

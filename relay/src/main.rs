@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use downbeat_relay::{config::Config, server::Server};
+use downbeat_relay::{certificate::Identity, config::Config, server::Server};
 use tracing_subscriber::EnvFilter;
 
 const PROGRAM: &str = "downbeat-relay";
@@ -59,7 +59,15 @@ async fn run(config: &Config) -> anyhow::Result<ExitCode> {
 
 fn announce(server: &Server) {
     let mut lines = vec![format!("Server started: {}", server.url())];
-    lines.extend(server.urls_for_others().iter().map(|url| format!("For others: {url}")));
+    let others = server.urls_for_others();
+    lines.extend(others.iter().map(|url| format!("For others: {url}")));
+    if let Some(Identity { fingerprint, is_self_made, .. }) = server.identity() {
+        lines.push(format!("Fingerprint (SHA-256): {fingerprint}"));
+        if *is_self_made {
+            let url = others.first().cloned().unwrap_or_else(|| server.url());
+            lines.push(format!("For players, to copy: {url}/#fingerprint={fingerprint}"));
+        }
+    }
     // A relay whose standard output was closed still serves the room.
     let _ = writeln!(io::stdout(), "{}", lines.join("\n"));
 }

@@ -64,6 +64,7 @@ pub fn as_text(relay: &Relay) -> String {
     count("triggers", "Bangs that were said to the room", &counts.triggers);
     count("refused", "Messages that were answered by an error", &counts.refused);
     count("unheard", "Messages beyond a rate, left unheard", &counts.unheard);
+    count("handshakes", "Sockets of which no TLS handshake came", &counts.handshakes);
     count("turned_away", "Connections beyond a bound", &counts.turned_away);
 
     let drops = Family::<Reason, Counter>::default();

@@ -2,7 +2,8 @@
 //!
 //! A frame is tried straight on the socket; only what the kernel does not take is queued, and the
 //! connection's task writes it when there is room, several frames in one call. So a room that
-//! keeps up costs one bare write a client, and no task is woken.
+//! keeps up costs one bare write a client, and no task is woken. Over TLS a frame is sealed first,
+//! by whoever sends it and under the queue's lock: what is sealed must be written in that order.
 //!
 //! The bound: what waits may be [`OUTBOX_BYTES`] and [`OUTBOX_FRAMES`] (one frame of any size
 //! fits an empty outbox). A client that exceeds it, or whose queue makes no progress for
@@ -10,7 +11,7 @@
 
 use std::{
     collections::VecDeque,
-    io::{ErrorKind, IoSlice},
+    io::{self, ErrorKind, IoSlice, Read},
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -21,6 +22,7 @@ use tokio::{net::TcpStream, sync::Notify};
 use crate::{
     config::{FRAMES_PER_WRITE, OUTBOX_BYTES, OUTBOX_FRAMES},
     frame::{self, CloseCode},
+    seal::Seal,
 };
 
 /// Why a client was cut off without a close frame.
@@ -51,6 +53,8 @@ pub enum Phase {
 #[derive(Debug)]
 pub struct Outbox {
     socket: TcpStream,
+    /// Whether the queue has a seal; known without its lock, which a plain read does not need.
+    is_sealed: bool,
     queue: Mutex<Queue>,
     /// Told when something begins to wait and when the phase changes.
     changed: Notify,
@@ -65,26 +69,70 @@ struct Queue {
     /// When something last began to wait or the socket last took something.
     progress: Instant,
     phase: Phase,
+    /// For a client that came over TLS.
+    seal: Option<Seal>,
 }
 
 impl Outbox {
     /// An outbox that writes to `socket`; whoever holds it may read from [`Self::socket`].
     #[must_use]
     pub fn new(socket: TcpStream) -> Self {
+        Self::with(socket, None)
+    }
+
+    /// The same for a socket whose TLS handshake is over.
+    #[must_use]
+    pub fn sealed(socket: TcpStream, mut seal: Seal) -> Self {
+        // Should the session have something left to say, it comes before all else.
+        let own = seal.own_words();
+        let outbox = Self::with(socket, Some(seal));
+        outbox.put_raw(&mut outbox.queue(), &own);
+        outbox
+    }
+
+    fn with(socket: TcpStream, seal: Option<Seal>) -> Self {
+        let is_sealed = seal.is_some();
         let queue = Queue {
             waiting: VecDeque::new(),
             bytes: 0,
             peak: 0,
             progress: Instant::now(),
             phase: Phase::Open,
+            seal,
         };
-        Self { socket, queue: Mutex::new(queue), changed: Notify::new() }
+        Self { socket, is_sealed, queue: Mutex::new(queue), changed: Notify::new() }
     }
 
-    /// The socket, to read from and to wait on.
+    /// The socket, to wait on and to know its addresses. What it holds may be sealed.
     #[must_use]
     pub fn socket(&self) -> &TcpStream {
         &self.socket
+    }
+
+    /// Reads what the client sent. Never waits.
+    ///
+    /// # Errors
+    /// `WouldBlock` if there is nothing yet; else why there will be nothing more.
+    pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        if !self.is_sealed {
+            return self.socket.try_read(buffer);
+        }
+        let mut queue = self.queue();
+        let Some(seal) = &mut queue.seal else { return Ok(0) };
+        let read = seal.open(&mut Raw(&self.socket), buffer);
+        let own = seal.own_words();
+        self.put_raw(&mut queue, &own);
+        read
+    }
+
+    /// Tells a client that came over TLS that nothing more will be written. Without TLS the end of
+    /// the socket says it.
+    pub fn say_end(&self) {
+        if self.is_sealed {
+            let mut queue = self.queue();
+            let last = queue.seal.as_mut().map(Seal::end).unwrap_or_default();
+            self.put_raw(&mut queue, &last);
+        }
     }
 
     /// Writes `frame`, or queues what the socket does not take. Never waits.
@@ -161,6 +209,20 @@ impl Outbox {
     }
 
     fn put(&self, queue: &mut Queue, frame: &Bytes) {
+        match &mut queue.seal {
+            None => self.put_raw(queue, frame),
+            Some(seal) => match seal.seal(frame) {
+                Ok(records) => self.put_raw(queue, &records),
+                Err(_) => self.cut(queue, CutOff::Broken),
+            },
+        }
+    }
+
+    /// Writes bytes as the socket takes them.
+    fn put_raw(&self, queue: &mut Queue, frame: &Bytes) {
+        if frame.is_empty() || matches!(queue.phase, Phase::Cut(_)) {
+            return;
+        }
         let mut written = 0;
         if queue.waiting.is_empty() {
             match self.socket.try_write(frame) {
@@ -191,6 +253,15 @@ impl Outbox {
     fn queue(&self) -> MutexGuard<'_, Queue> {
         // Nothing panics while holding it; were it otherwise, the queue is still a queue.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The socket as the seal reads it.
+struct Raw<'a>(&'a TcpStream);
+
+impl Read for Raw<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.try_read(buffer)
     }
 }
 

@@ -13,6 +13,7 @@ use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use thiserror::Error;
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::watch,
     time::{MissedTickBehavior, interval, sleep, timeout},
@@ -20,14 +21,17 @@ use tokio::{
 
 use crate::{
     access::{Access, AccessError},
+    certificate::{CertificateError, Identity},
     config::{
         ACCEPT_PAUSE, Config, DRAIN, HEADER_BYTES, HEADER_TIMEOUT, HTTP_LIFETIME, SWEEP, TICK,
+        UNENCRYPTED_LIFETIME,
     },
     doors::{Full, Visit},
     fan_out::Command,
     http,
     relay::Relay,
     sounds::{Bank, FolderError},
+    tls::{Opened, TlsDoor},
 };
 
 /// Why the relay does not start. Each says what to do about it.
@@ -55,6 +59,9 @@ pub enum StartError {
     /// The tokens or origins cannot be used.
     #[error(transparent)]
     Access(#[from] AccessError),
+    /// There is no certificate to show.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
     /// The system gives it no thread.
     #[error("cannot start a thread: {0}")]
     Thread(io::Error),
@@ -81,6 +88,7 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     relay: Arc<Relay>,
+    identity: Option<Identity>,
 }
 
 impl Server {
@@ -94,16 +102,18 @@ impl Server {
             return Err(StartError::Lead { least, most });
         }
         let own_name = gethostname::gethostname();
-        let access = Access::new(config, &own_name.to_string_lossy())?;
+        let own_name = own_name.to_string_lossy();
+        let access = Access::new(config, &own_name)?;
+        let identity = Identity::new(config, &own_name)?;
         let bank = load_bank(config)?;
         let listen = |source| StartError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let relay = Relay::new(config, access, bank).map_err(StartError::Thread)?;
-        if relay.access.is_open() && !address.ip().is_loopback() {
-            tracing::warn!("whoever reaches this machine may listen and bang: there is no --token");
+        if let Some(warning) = exposure(address.ip(), relay.access.is_open(), identity.is_some()) {
+            tracing::warn!("{warning}");
         }
-        Ok(Self { listener, address, relay: Arc::new(relay) })
+        Ok(Self { listener, address, relay: Arc::new(relay), identity })
     }
 
     /// Where it listens: the real port, where any was asked for.
@@ -120,7 +130,18 @@ impl Server {
             IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1]),
             ip => ip,
         };
-        url(here, self.address.port())
+        self.url_of(here)
+    }
+
+    /// What it shows of itself over TLS, if it speaks TLS.
+    #[must_use]
+    pub fn identity(&self) -> Option<&Identity> {
+        self.identity.as_ref()
+    }
+
+    fn url_of(&self, ip: IpAddr) -> String {
+        let scheme = if self.identity.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", SocketAddr::new(ip, self.address.port()))
     }
 
     /// Where others find it: an address of each network that it listens on.
@@ -141,13 +162,14 @@ impl Server {
         });
         addresses.sort_unstable();
         addresses.dedup();
-        addresses.into_iter().map(|ip| url(ip, self.address.port())).collect()
+        addresses.into_iter().map(|ip| self.url_of(ip)).collect()
     }
 
     /// Serves until `end` completes, then says goodbye to everyone and returns when they are gone
     /// or [`DRAIN`] has passed.
     pub async fn run(self, end: impl Future<Output = ()>) {
-        let Self { listener, relay, .. } = self;
+        let Self { listener, relay, identity, .. } = self;
+        let tls = identity.map(|identity| Arc::new(TlsDoor::new(identity.tls)));
         // Everything that serves a connection holds a receiver: it tells them of the end, and when
         // none is left, they are all gone.
         let (ending, presence) = watch::channel(false);
@@ -162,9 +184,10 @@ impl Server {
                             Ok(visit) => {
                                 let visit = Arc::new(visit);
                                 let presence = presence.clone();
-                                tokio::spawn(serve(relay.clone(), presence, visit, stream, peer));
+                                let stay = Stay { relay: relay.clone(), presence, visit, peer };
+                                begin(stay, tls.as_ref(), stream);
                             }
-                            Err(full) => turn_away(&relay, full, &stream, peer),
+                            Err(full) => turn_away(&relay, full, tls.is_none(), &stream, peer),
                         }
                     }
                     Err(error) => after_failed_accept(&error).await,
@@ -203,8 +226,25 @@ fn load_bank(config: &Config) -> Result<Bank, FolderError> {
     Ok(bank)
 }
 
-fn url(ip: IpAddr, port: u16) -> String {
-    format!("http://{}", SocketAddr::new(ip, port))
+/// What others can do who reach this machine, in one sentence, if that is more than it may seem.
+fn exposure(listens_on: IpAddr, is_open: bool, is_encrypted: bool) -> Option<&'static str> {
+    if listens_on.to_canonical().is_loopback() {
+        return None;
+    }
+    match (is_open, is_encrypted) {
+        (true, true) => {
+            Some("whoever reaches this machine may listen and bang: there is no --token")
+        }
+        (true, false) => Some(
+            "whoever reaches this machine may listen and bang, and nothing is encrypted: there is \
+             neither --token nor --tls",
+        ),
+        (false, false) => Some(
+            "whoever shares a network on the way can read the token and all that is said: there \
+             is no --tls",
+        ),
+        (false, true) => None,
+    }
 }
 
 /// Keeps time for the room and everyone in it.
@@ -233,14 +273,18 @@ async fn after_failed_accept(error: &io::Error) {
     }
 }
 
-/// Tells one that there is no place for it, as far as its socket takes that at once.
-fn turn_away(relay: &Relay, full: Full, stream: &TcpStream, peer: SocketAddr) {
+/// Tells one that there is no place for it, as far as its socket takes that at once; unless it
+/// `is_plain`, the end of the socket must do.
+fn turn_away(relay: &Relay, full: Full, is_plain: bool, stream: &TcpStream, peer: SocketAddr) {
     relay.counts.turned_away.add();
     let (status, said) = match full {
         Full::House => ("503 Service Unavailable", "the relay is full\n"),
         Full::Address => ("429 Too Many Requests", "too many connections from your address\n"),
     };
     tracing::debug!(%peer, "turned away: {}", said.trim_end());
+    if !is_plain {
+        return;
+    }
     let answer = format!(
         "HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\
          Connection: close\r\n\r\n{said}",
@@ -250,29 +294,61 @@ fn turn_away(relay: &Relay, full: Full, stream: &TcpStream, peer: SocketAddr) {
     let _ = socket2::SockRef::from(stream).send(answer.as_bytes());
 }
 
-/// Serves one TCP connection as long as it speaks HTTP.
-async fn serve(
+/// One TCP connection's place in the house.
+struct Stay {
     relay: Arc<Relay>,
     presence: watch::Receiver<bool>,
     visit: Arc<Visit>,
-    stream: TcpStream,
     peer: SocketAddr,
-) {
+}
+
+/// Begins to serve one TCP connection, over TLS if the relay does.
+fn begin(stay: Stay, tls: Option<&Arc<TlsDoor>>, stream: TcpStream) {
     // Without it a small frame waits for the acknowledgement of the one before, 40 ms or more.
     if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%peer, %error, "cannot turn off delays");
+        tracing::debug!(peer = %stay.peer, %error, "cannot turn off delays");
     }
+    match tls {
+        // A task of its own kind: had it room for TLS, it would leave that much larger a hole among
+        // the WebSockets that stay, which no later one fills.
+        None => drop(tokio::spawn(speak_http(stay, stream))),
+        Some(tls) => drop(tokio::spawn(speak_tls(stay, tls.clone(), stream))),
+    }
+}
+
+async fn speak_tls(stay: Stay, tls: Arc<TlsDoor>, stream: TcpStream) {
+    let peer = stay.peer;
+    let mut ending = stay.presence.clone();
+    let opened = tokio::select! {
+        opened = tls.open(stream) => opened,
+        () = told_of_the_end(&mut ending) => return,
+    };
+    match opened {
+        Ok(Opened::Tls(stream)) => speak_http(stay, *stream).await,
+        Ok(Opened::Plain(stream)) => {
+            stay.relay.counts.handshakes.add();
+            tracing::debug!(%peer, "came without TLS");
+            send_to_tls(stay, stream).await;
+        }
+        Err(error) => {
+            stay.relay.counts.handshakes.add();
+            tracing::debug!(%peer, "{error}");
+        }
+    }
+}
+
+/// Serves one connection as long as it speaks HTTP.
+async fn speak_http<S>(stay: Stay, stream: S)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let Stay { relay, presence, visit, peer } = stay;
     let mut ending = presence.clone();
     let service = service_fn(move |request| {
         let answer = http::answer(&relay, &presence, &visit, request);
         async move { Ok::<_, Infallible>(answer) }
     });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
-        .max_buf_size(HEADER_BYTES)
-        .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades();
+    let connection = http1().serve_connection(TokioIo::new(stream), service).with_upgrades();
     let mut connection = pin!(connection);
     let served = tokio::select! {
         served = timeout(HTTP_LIFETIME, connection.as_mut()) => match served {
@@ -290,7 +366,56 @@ async fn serve(
     }
 }
 
+/// Answers one request that came without TLS. Its answer closes the connection, so that nothing
+/// more is said in the open.
+async fn send_to_tls(stay: Stay, stream: TcpStream) {
+    let Stay { relay, presence, visit, .. } = stay;
+    let mut ending = presence;
+    let service = service_fn(move |request| {
+        let answer = http::answer_unencrypted(&relay, &request);
+        async move { Ok::<_, Infallible>(answer) }
+    });
+    let connection = http1().serve_connection(TokioIo::new(stream), service);
+    tokio::select! {
+        // However it ends, it was one answer.
+        _ = timeout(UNENCRYPTED_LIFETIME, connection) => {}
+        () = told_of_the_end(&mut ending) => {}
+    }
+    drop(visit);
+}
+
+fn http1() -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(HEADER_BYTES);
+    builder
+}
+
 async fn told_of_the_end(ending: &mut watch::Receiver<bool>) {
     // If the one who tells is gone, that is the end as well.
     let _ = ending.wait_for(|ending| *ending).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_can_do_is_said_where_others_can_come() {
+        let said = |ip: &str, open, encrypted| exposure(ip.parse().unwrap(), open, encrypted);
+        for local in ["127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1"] {
+            assert_eq!(said(local, true, false), None, "{local}");
+        }
+        for (open, encrypted, named) in [
+            (true, false, &["--token", "--tls"][..]),
+            (true, true, &["--token"]),
+            (false, false, &["--tls", "token"]),
+        ] {
+            for ip in ["0.0.0.0", "::", "192.168.1.20"] {
+                let said = said(ip, open, encrypted).unwrap();
+                assert!(named.iter().all(|part| said.contains(part)), "{said}");
+            }
+        }
+        assert!(!said("0.0.0.0", true, true).unwrap().contains("encrypted"));
+        assert_eq!(said("0.0.0.0", false, true), None);
+    }
 }

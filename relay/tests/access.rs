@@ -21,7 +21,7 @@ async fn player(relay: &Running, token: &str) -> Player {
     let mut request = format!("ws://{}/", relay.address).into_client_request().unwrap();
     let offer = format!("downbeat.v1, downbeat.token.{token}").parse().unwrap();
     request.headers_mut().insert("Sec-WebSocket-Protocol", offer);
-    let (socket, answer) = within(connect_async(request)).await.unwrap();
+    let (socket, answer) = within(Box::pin(connect_async(request))).await.unwrap();
     assert_eq!(answer.headers()["Sec-WebSocket-Protocol"], "downbeat.v1");
     let mut player = Player(socket);
     player.say(hello(token)).await;

@@ -20,6 +20,7 @@ fn program() -> Command {
         }
     }
     command.env("XDG_CONFIG_HOME", env!("CARGO_TARGET_TMPDIR"));
+    command.env("XDG_DATA_HOME", "/dev/null");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
@@ -104,6 +105,50 @@ fn what_it_cannot_do_is_said_in_one_line_that_names_it() {
     assert!(refusal(&["--most-lead-ms", "soon"]).contains("'soon'"));
     assert!(refusal(&["--log", "loud"]).contains("'loud'"));
     assert!(refusal(&["--louder"]).contains("--louder"));
+    let said = refusal(&["--tls-cert", "no/such.pem"]);
+    assert!(said.contains("--tls-key"), "{said}");
+    let said = refusal(&["--tls-cert", "no/such.pem", "--tls-key", file!()]);
+    assert!(said.contains("no/such.pem") && said.contains("--tls-cert"), "{said}");
+    let text = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    let said = refusal(&["--tls-cert", text, "--tls-key", text]);
+    assert!(said.contains(text) && said.contains("holds no certificate"), "{said}");
+    let said = refusal(&["--token", "hid den", "http://x/#token=hidden"]);
+    assert!(said.contains("#token=…") && !said.contains("hid"), "{said}");
+}
+
+#[cfg(target_os = "linux")] // where the folder of an application's data can be chosen
+#[tokio::test]
+async fn a_certificate_of_its_own_making_is_shown_and_the_same_the_next_time() {
+    let data = tempfile::tempdir().unwrap();
+    let mut fingerprints = Vec::new();
+    for _ in 0..2 {
+        let mut command = program();
+        command.args(["--listen", "127.0.0.1:0", "--tls"]).env("XDG_DATA_HOME", data.path());
+        let mut relay = Relay(command.spawn().unwrap());
+        let stdout = BufReader::new(relay.0.stdout.take().unwrap());
+        let read = tokio::task::spawn_blocking(move || stdout.lines().take(3).collect());
+        let lines: Vec<_> = within(read).await.unwrap();
+        let lines: Vec<String> = lines.into_iter().map(Result::unwrap).collect();
+        let url = lines[0].strip_prefix("Server started: ").expect(&lines[0]);
+        assert!(url.starts_with("https://127.0.0.1:"), "{url}");
+        let fingerprint = lines[1].strip_prefix("Fingerprint (SHA-256): ").expect(&lines[1]);
+        assert!(fingerprint.len() == 64 && fingerprint.chars().all(|c| c.is_ascii_hexdigit()));
+        let copied = lines[2].strip_prefix("For players, to copy: ").expect(&lines[2]);
+        assert_eq!(copied, format!("{url}/#fingerprint={fingerprint}"));
+        fingerprints.push(fingerprint.to_owned());
+    }
+    assert_eq!(fingerprints[0], fingerprints[1]);
+
+    std::fs::write(data.path().join("downbeat/relay-certificate.pem"), "").unwrap();
+    let mut command = program();
+    command.args(["--listen", "127.0.0.1:0", "--tls"]).env("XDG_DATA_HOME", data.path());
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("relay-certificate.pem") && said.contains("remove the file"), "{said}");
+    // Nowhere to keep one.
+    let said = refusal(&["--tls", "--listen", "127.0.0.1:0"]);
+    assert!(said.contains("--tls-cert"), "{said}");
 }
 
 #[tokio::test]
@@ -167,7 +212,7 @@ mod unix {
             command.args(["--listen", "127.0.0.1:0"]);
             let (mut relay, address) = Relay::start(command).await;
             let url = format!("ws://{address}/");
-            let mut client = within(connect_async(&url)).await.unwrap().0;
+            let mut client = within(Box::pin(connect_async(&url))).await.unwrap().0;
             // One that never reads and never answers must not keep it.
             let _deaf = common::Raw::open(address, "", b"").await;
             // Nor one that is in the middle of a request.

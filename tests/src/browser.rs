@@ -74,6 +74,8 @@ impl Browser {
         flags.push(format!("--user-data-dir={}", profile.path().display()));
         let wanted = json!({
             "capabilities": { "alwaysMatch": {
+                // As a user does who has compared the fingerprint and goes on.
+                "acceptInsecureCerts": true,
                 "goog:chromeOptions": { "binary": tool("chromium")?, "args": flags },
                 "goog:loggingPrefs": { "browser": "ALL" },
             } }

@@ -3,6 +3,7 @@
 use std::{
     ffi::OsStr,
     net::{SocketAddr, ToSocketAddrs},
+    path::{Path, PathBuf},
     process::Command,
 };
 
@@ -18,6 +19,8 @@ use crate::{
 pub struct Relay {
     process: Process,
     arguments: Vec<std::ffi::OsString>,
+    data: Option<PathBuf>,
+    scheme: &'static str,
     address: SocketAddr,
 }
 
@@ -35,9 +38,42 @@ impl Relay {
     /// # Errors
     /// If it is not built, or does not accept in time.
     pub fn start_with<A: AsRef<OsStr>>(arguments: &[A]) -> Result<Self> {
-        let arguments: Vec<_> = arguments.iter().map(|a| a.as_ref().to_owned()).collect();
-        let (process, address) = start("127.0.0.1:0", &arguments)?;
-        Ok(Self { process, arguments, address })
+        let arguments = arguments.iter().map(|a| a.as_ref().to_owned()).collect();
+        Self::start_at("127.0.0.1:0", arguments, None)
+    }
+
+    /// Starts one that keeps what it has to keep in a folder of the caller's.
+    ///
+    /// # Errors
+    /// If it is not built, or does not accept in time.
+    pub fn start_keeping(data: &Path, arguments: &[&str]) -> Result<Self> {
+        let arguments = arguments.iter().map(Into::into).collect();
+        Self::start_at("127.0.0.1:0", arguments, Some(data.to_owned()))
+    }
+
+    fn start_at(
+        listen: &str,
+        arguments: Vec<std::ffi::OsString>,
+        data: Option<PathBuf>,
+    ) -> Result<Self> {
+        let mut command = relay_command()?;
+        command.args(["--listen", listen]).args(&arguments);
+        command.envs(data.as_ref().map(|folder| ("XDG_DATA_HOME", folder)));
+        let process = Process::spawn("downbeat-relay", command)?;
+        process.wait_for("Server started: http")?;
+        // It is to be the first line that it prints, so that scripts can read just one.
+        let first = process.lines(From::Stdout).into_iter().next().unwrap_or_default();
+        let url = first.strip_prefix("Server started: ").unwrap_or_default();
+        let (scheme, place) = match url.split_once("://") {
+            Some(("http", place)) => ("http", place),
+            Some(("https", place)) => ("https", place),
+            _ => ("", ""),
+        };
+        let address = place.trim_end_matches('/').to_socket_addrs().ok();
+        let address = address.and_then(|mut addresses| addresses.next());
+        let address = address
+            .with_context(|| format!("the relay's first line names no address: {first:?}"))?;
+        Ok(Self { process, arguments, data, scheme, address })
     }
 
     /// Starts it again, on the port it had, after [`Self::kill`].
@@ -45,9 +81,18 @@ impl Relay {
     /// # Errors
     /// If it does not accept in time.
     pub fn restart(&mut self) -> Result<()> {
-        let listen = self.address.to_string();
-        (self.process, self.address) = start(&listen, &self.arguments)?;
+        let (listen, arguments) = (self.address.to_string(), self.arguments.clone());
+        *self = Self::start_at(&listen, arguments, self.data.clone())?;
         Ok(())
+    }
+
+    /// Starts another in its place, on the port it had, after [`Self::kill`].
+    ///
+    /// # Errors
+    /// If it does not accept in time.
+    pub fn replace(&mut self, arguments: &[&str]) -> Result<()> {
+        self.arguments = arguments.iter().map(Into::into).collect();
+        self.restart()
     }
 
     /// Ends it at once, as a power cut would.
@@ -67,13 +112,22 @@ impl Relay {
     /// The page's address.
     #[must_use]
     pub fn http_url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", self.scheme, self.address)
     }
 
     /// What a WebSocket client connects to.
     #[must_use]
     pub fn ws_url(&self) -> String {
-        format!("ws://{}/", self.address)
+        format!("{}://{}/", self.scheme.replace("http", "ws"), self.address)
+    }
+
+    /// The fingerprint that it printed of its certificate.
+    ///
+    /// # Errors
+    /// If it prints none.
+    pub fn fingerprint(&self) -> Result<String> {
+        let line = self.process.wait_for("Fingerprint (SHA-256): ")?;
+        Ok(line.rsplit(' ').next().unwrap_or_default().to_owned())
     }
 
     /// What it says of itself at `/healthz`.
@@ -113,18 +167,4 @@ pub fn forget_settings(command: &mut Command) {
             command.env_remove(name);
         }
     }
-}
-
-fn start(listen: &str, arguments: &[std::ffi::OsString]) -> Result<(Process, SocketAddr)> {
-    let mut command = relay_command()?;
-    command.args(["--listen", listen]).args(arguments);
-    let process = Process::spawn("downbeat-relay", command)?;
-    process.wait_for("Server started: http://")?;
-    // It is to be the first line that it prints, so that scripts can read just one.
-    let first = process.lines(From::Stdout).into_iter().next().unwrap_or_default();
-    let address = first
-        .strip_prefix("Server started: http://")
-        .and_then(|rest| rest.trim_end_matches('/').to_socket_addrs().ok()?.next())
-        .with_context(|| format!("the relay's first line names no address: {first:?}"))?;
-    Ok((process, address))
 }

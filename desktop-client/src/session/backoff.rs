@@ -27,6 +27,11 @@ impl Backoff {
         Self { ceiling: FIRST }
     }
 
+    /// From now on the waits are as after many tries: what stands in the way is not a restart.
+    pub fn be_patient(&mut self) {
+        self.ceiling = LONGEST;
+    }
+
     /// The next wait: between half of the ceiling and all of it, as `random` (0 to 1) says. The
     /// ceiling grows from try to try.
     pub fn next_wait(&mut self, random: f64) -> Duration {
@@ -45,6 +50,16 @@ impl Default for Backoff {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refusal_is_not_asked_for_again_and_again() {
+        let mut backoff = Backoff::new();
+        backoff.be_patient();
+        for random in [0.0, 0.5, 1.0] {
+            let wait = backoff.next_wait(random);
+            assert!((2500..=5000).contains(&wait.as_millis()), "{wait:?}");
+        }
+    }
 
     #[test]
     fn the_first_wait_is_short_and_none_is_longer_than_five_seconds() {

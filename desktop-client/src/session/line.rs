@@ -160,6 +160,9 @@ impl Line {
     }
 
     fn down(&mut self, error: &LinkError) -> LineNews {
+        if error.is_refusal() {
+            self.backoff.be_patient();
+        }
         let retry_in = self.backoff.next_wait(fastrand::f64());
         self.reach = Reach::Waiting(Instant::now() + retry_in);
         LineNews::Down { reason: error.to_string(), retry_in }

@@ -8,12 +8,12 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use thiserror::Error;
 use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream, connect_async_with_config,
+    Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config,
     tungstenite::{
         self, Message, Utf8Bytes,
         client::IntoClientRequest as _,
         error::{ProtocolError, SubProtocolError},
-        http::HeaderValue,
+        http::{HeaderValue, StatusCode, header},
         protocol::{CloseFrame, WebSocketConfig, frame::coding::CloseCode},
     },
 };
@@ -21,6 +21,7 @@ use tokio_tungstenite::{
 use crate::{
     address::RelayAddress,
     time::{LocalClock, LocalTime},
+    tls::{self, Untrusted},
 };
 
 /// A machine that is there answers within this on any network a room would use.
@@ -44,6 +45,23 @@ pub enum LinkError {
     /// Nobody answered.
     #[error("no answer within {} seconds", .0.as_secs())]
     TimedOut(Duration),
+    /// The relay asks for a token, and none was given.
+    #[error(
+        "this relay asks for its token: add #token=TOKEN to its address, or start with --token"
+    )]
+    NoToken,
+    /// The relay asks for another token.
+    #[error("this relay does not take the token that was given")]
+    WrongToken,
+    /// The relay's certificate is not believed.
+    #[error(transparent)]
+    Untrusted(Untrusted),
+    /// The relay speaks TLS.
+    #[error("this relay speaks TLS only: write https:// before its address")]
+    TlsOnly,
+    /// The relay does not speak TLS.
+    #[error("what answers there does not speak TLS: write http:// before its address")]
+    NoTls,
     /// Something answers there, but not as a relay does.
     #[error("what answers there is not a relay ({0})")]
     NotARelay(String),
@@ -81,21 +99,45 @@ fn goodbye(frame: Option<&CloseFrame>) -> String {
     }
 }
 
+impl LinkError {
+    /// Whether the far end is there, and does not let this player in: that can only be changed at
+    /// one of the two ends, by a person.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::NoToken | Self::WrongToken | Self::Untrusted(_) | Self::TlsOnly | Self::NoTls
+        )
+    }
+}
+
 impl From<tungstenite::Error> for LinkError {
     fn from(error: tungstenite::Error) -> Self {
         match error {
-            tungstenite::Error::Io(error) => Self::Io(error),
+            tungstenite::Error::Io(error) => match Untrusted::behind(&error) {
+                Some(untrusted) => Self::Untrusted(untrusted),
+                None if tls::is_no_tls(&error) => Self::NoTls,
+                None => Self::Io(error),
+            },
             tungstenite::Error::ConnectionClosed
             | tungstenite::Error::AlreadyClosed
             | tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
                 Self::Closed(None)
             }
+            tungstenite::Error::Http(response) if speaks_tls_only(&response) => Self::TlsOnly,
             tungstenite::Error::Http(response) => {
                 Self::NotARelay(format!("HTTP {}", response.status().as_u16()))
             }
             other => Self::Broken(other.to_string()),
         }
     }
+}
+
+/// Whether it is the answer of RFC 2817 to one who should come over TLS.
+fn speaks_tls_only(response: &tungstenite::handshake::client::Response) -> bool {
+    let upgrade = response.headers().get(header::UPGRADE).and_then(|value| value.to_str().ok());
+    response.status() == StatusCode::UPGRADE_REQUIRED
+        && upgrade.is_some_and(|upgrade| upgrade.starts_with("TLS/"))
 }
 
 /// One open WebSocket.
@@ -123,6 +165,8 @@ impl Link {
         }
         .map_err(|refused| match refused {
             Refused::NoSubprotocol => LinkError::NotARelay("no subprotocol".to_owned()),
+            Refused::Token if address.token().is_some() => LinkError::WrongToken,
+            Refused::Token => LinkError::NoToken,
             Refused::Other(error) => error,
         })
     }
@@ -133,6 +177,18 @@ impl Link {
         clock: LocalClock,
     ) -> Result<Self, Refused> {
         let mut request = address.socket().as_str().into_client_request()?;
+        if let Some(token) = address.token()
+            && let Ok(mut value) = HeaderValue::from_str(&token.authorization())
+        {
+            value.set_sensitive(true);
+            request.headers_mut().insert(header::AUTHORIZATION, value);
+        }
+        let connector = if address.is_encrypted() {
+            let config = tls::client_config(address.fingerprint());
+            Connector::Rustls(config.map_err(io::Error::other).map_err(LinkError::Io)?)
+        } else {
+            Connector::Plain
+        };
         if let Some(name) = subprotocol {
             let headers = request.headers_mut();
             headers.insert("Sec-WebSocket-Protocol", HeaderValue::from_static(name));
@@ -143,7 +199,8 @@ impl Link {
             .max_frame_size(Some(MESSAGE_BYTES));
         // Nagle's algorithm would hold a bang back until the last probe is acknowledged.
         let nodelay = true;
-        let connecting = connect_async_with_config(request, Some(config), nodelay);
+        let connecting =
+            connect_async_tls_with_config(request, Some(config), nodelay, Some(connector));
         let (socket, _) = timeout(CONNECT_TIMEOUT, connecting)
             .await
             .map_err(|_| Refused::Other(LinkError::TimedOut(CONNECT_TIMEOUT)))??;
@@ -206,8 +263,15 @@ impl Link {
     }
 }
 
+impl From<LinkError> for Refused {
+    fn from(error: LinkError) -> Self {
+        Self::Other(error)
+    }
+}
+
 enum Refused {
     NoSubprotocol,
+    Token,
     Other(LinkError),
 }
 
@@ -217,6 +281,9 @@ impl From<tungstenite::Error> for Refused {
             tungstenite::Error::Protocol(ProtocolError::SecWebSocketSubProtocolError(
                 SubProtocolError::NoSubProtocol,
             )) => Self::NoSubprotocol,
+            tungstenite::Error::Http(response) if response.status() == StatusCode::UNAUTHORIZED => {
+                Self::Token
+            }
             tungstenite::Error::Protocol(other) => {
                 Self::Other(LinkError::NotARelay(other.to_string()))
             }

@@ -26,6 +26,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     action::{Action, OutputChoice, Trim},
+    address::RelayAddress,
     event::SessionEvent,
     priority::{self, Urgency},
     remembered::RememberedFile,
@@ -40,8 +41,8 @@ const ACTION_QUEUE: usize = 256;
 /// What a session is started with.
 #[derive(Debug)]
 pub struct SessionOptions {
-    /// The relay's address, as a person writes it.
-    pub relay: String,
+    /// Where the relay is, and what opens its door.
+    pub relay: RelayAddress,
     /// What others call this machine.
     pub name: String,
     /// What this player is.

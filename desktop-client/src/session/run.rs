@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     action::{Action, OutputChoice, Trim},
-    address::RelayAddress,
+    address::{RelayAddress, TypedAddress},
     audio::{DeviceChoice, DeviceInfo, DeviceKeeper, DeviceToSession},
     event::{self, Heard, Output, SessionEvent},
     sounds::{Loader, LoaderToSession, Source},
@@ -88,6 +88,8 @@ pub(super) struct Session {
     clock: LocalClock,
     tell: Box<dyn FnMut(SessionEvent) + Send>,
     line: Line,
+    /// The relay that was dialled last.
+    relay: RelayAddress,
     conversation: Conversation,
     timekeeper: Timekeeper,
     stage: Stage,
@@ -136,6 +138,7 @@ impl Session {
             clock,
             tell,
             line: Line::new(clock),
+            relay: relay.clone(),
             conversation: Conversation::new(),
             timekeeper: Timekeeper::new(),
             stage,
@@ -151,7 +154,7 @@ impl Session {
             reported_lead_micros: 0,
             stage_due: None,
         };
-        session.set_relay(&relay);
+        session.line.dial(relay);
         Ok(session)
     }
 
@@ -188,10 +191,13 @@ impl Session {
         self.output.as_ref().map_or(Trim::NONE, |device| self.choices.trim(&device.id))
     }
 
-    fn set_relay(&mut self, relay: &str) {
+    fn set_relay(&mut self, relay: &TypedAddress) {
         self.end_talk();
-        match relay.parse::<RelayAddress>() {
-            Ok(address) => self.line.dial(address),
+        match relay.read(None, None) {
+            Ok(address) => {
+                self.relay = address.knowing(&self.relay);
+                self.line.dial(self.relay.clone());
+            }
             Err(error) => {
                 self.line.hang_up();
                 self.tell(SessionEvent::WrongAddress { reason: error.to_string() });
@@ -313,7 +319,7 @@ impl Session {
         self.stage.reset_tally();
         self.reported_lead_micros = 0;
         if let Some(address) = self.line.address() {
-            let source = Source::Relay { base: address.http().clone() };
+            let source = Source::Relay(Box::new(address.clone()));
             self.bank.serve(source, welcome.sounds, welcome.default_sound);
         }
         let most_lead_micros = welcome.limits.most_lead_micros;

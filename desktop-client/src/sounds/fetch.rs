@@ -3,10 +3,16 @@
 use std::time::Duration;
 
 use thiserror::Error;
-use ureq::Agent;
-use url::Url;
+use ureq::{
+    Agent,
+    unversioned::{
+        resolver::DefaultResolver,
+        transport::{Connector as _, TcpConnector},
+    },
+};
 
-use super::ContentHash;
+use super::{ContentHash, secure::TlsConnector};
+use crate::{address::RelayAddress, tls::Untrusted};
 
 /// Largest file that is fetched, whatever the relay says of it: the longest sound that is played,
 /// as 32-bit values, with as much again beside it.
@@ -52,29 +58,27 @@ pub enum FetchError {
     /// The bank names a file beyond [`MAX_FILE_BYTES`].
     #[error("the sound's file of {0} bytes is too large: at most {MAX_FILE_BYTES} are fetched")]
     TooLarge(u64),
-    /// The relay's address is one that nothing can be fetched from.
-    #[error("sounds cannot be fetched from {0}")]
-    Address(Url),
 }
 
 impl FetchError {
     /// Whether another try may go better.
     #[must_use]
     pub fn is_passing(&self) -> bool {
-        !matches!(self, Self::TooLarge(_) | Self::Address(_))
+        !matches!(self, Self::TooLarge(_))
     }
 }
 
-/// Fetches files. Its connection to a relay stays open for the next one.
+/// Fetches files from a relay. Its connection stays open for the next one.
 #[derive(Debug)]
 pub struct Fetcher {
     agent: Agent,
+    relay: RelayAddress,
 }
 
 impl Fetcher {
     /// One with the time-outs above.
     #[must_use]
-    pub fn new() -> Self {
+    pub fn new(relay: RelayAddress) -> Self {
         let config = Agent::config_builder()
             .timeout_connect(Some(ANSWER_TIMEOUT))
             .timeout_recv_response(Some(ANSWER_TIMEOUT))
@@ -87,35 +91,28 @@ impl Fetcher {
             .http_status_as_error(false)
             .user_agent(concat!("downbeat/", env!("CARGO_PKG_VERSION")))
             .build();
-        Self { agent: config.new_agent() }
+        let connector = TcpConnector::default().chain(TlsConnector::new(&relay));
+        let agent = Agent::with_parts(config, connector, DefaultResolver::default());
+        Self { agent, relay }
     }
 
-    /// The file of `promised` bytes that the relay at `base` names by `hash`.
+    /// The file of `promised` bytes that the relay names by `hash`.
     ///
     /// # Errors
     /// If it did not come, or is not that file.
-    pub fn fetch(
-        &self,
-        base: &Url,
-        hash: &ContentHash,
-        promised: u64,
-    ) -> Result<Vec<u8>, FetchError> {
-        if base.scheme() != "http" {
-            return Err(FetchError::Address(base.clone()));
-        }
+    pub fn fetch(&self, hash: &ContentHash, promised: u64) -> Result<Vec<u8>, FetchError> {
         if promised > MAX_FILE_BYTES {
             return Err(FetchError::TooLarge(promised));
         }
-        let mut url = base.clone();
+        let mut url = self.relay.http().clone();
         url.set_path(&format!("/sounds/{hash}"));
-        url.set_query(None);
-        url.set_fragment(None);
 
-        let mut answer = self
-            .agent
-            .get(url.as_str())
-            .call()
-            .map_err(|error| FetchError::Unreachable(in_plain_words(&error)))?;
+        let mut request = self.agent.get(url.as_str());
+        if let Some(token) = self.relay.token() {
+            request = request.header("Authorization", token.authorization());
+        }
+        let mut answer =
+            request.call().map_err(|error| FetchError::Unreachable(in_plain_words(&error)))?;
         if answer.status() != 200 {
             return Err(FetchError::Status(answer.status().as_u16()));
         }
@@ -135,18 +132,15 @@ impl Fetcher {
     }
 }
 
-impl Default for Fetcher {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 fn in_plain_words(error: &ureq::Error) -> String {
     match error {
         ureq::Error::HostNotFound => "its name is not known on this network".into(),
         ureq::Error::ConnectionFailed => "it does not answer".into(),
         ureq::Error::Timeout(_) => "it takes too long".into(),
-        ureq::Error::Io(error) => error.to_string(),
+        ureq::Error::Io(error) => match Untrusted::behind(error) {
+            Some(untrusted) => untrusted.to_string(),
+            None => error.to_string(),
+        },
         error => error.to_string(),
     }
 }

@@ -12,10 +12,9 @@ use std::{
 use downbeat_protocol::SoundInfo;
 use downbeat_samples::{EMBEDDED, wav};
 use tracing::{debug, info};
-use url::Url;
 
 use super::{Cache, ContentHash, FetchError, Fetcher, resample};
-use crate::audio::SoundBuffer;
+use crate::{address::RelayAddress, audio::SoundBuffer};
 
 /// How long to wait before a sound that did not come is fetched again: at first, and at most. Each
 /// wait is twice the last, and is shortened by up to half at random, so that the machines of a room
@@ -27,10 +26,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// From the relay, by HTTP, unless they are embedded or cached.
-    Relay {
-        /// `http://host:port/`.
-        base: Url,
-    },
+    Relay(Box<RelayAddress>),
     /// From this program, which holds [`embedded_bank`].
     Embedded,
 }
@@ -120,7 +116,6 @@ impl Loader {
             let mut worker = Worker {
                 mailbox: worker_mailbox,
                 cache,
-                fetcher: Fetcher::new(),
                 embedded: EMBEDDED.iter().map(|s| (ContentHash::of(s.wav), s.wav)).collect(),
                 ready: HashMap::new(),
                 send,
@@ -211,7 +206,6 @@ impl MailboxContent {
 struct Worker<S> {
     mailbox: Arc<Mailbox>,
     cache: Cache,
-    fetcher: Fetcher,
     embedded: HashMap<ContentHash, &'static [u8]>,
     /// The sounds of the current request that are ready.
     ready: HashMap<ContentHash, Arc<SoundBuffer>>,
@@ -258,7 +252,8 @@ impl<S: FnMut(LoaderToSession)> Worker<S> {
         }
 
         match source {
-            Source::Relay { base } => self.fetch_all(generation, &base, missing, rate),
+            Source::Relay(_) if missing.is_empty() => {}
+            Source::Relay(relay) => self.fetch_all(generation, *relay, missing, rate),
             Source::Embedded => {
                 for sound in missing {
                     let reason = "this program does not hold it".into();
@@ -272,7 +267,14 @@ impl<S: FnMut(LoaderToSession)> Worker<S> {
     }
 
     /// Fetches what is `missing`, again and again, until it is there or something newer waits.
-    fn fetch_all(&mut self, generation: u64, base: &Url, mut missing: Vec<Missing>, rate: u32) {
+    fn fetch_all(
+        &mut self,
+        generation: u64,
+        relay: RelayAddress,
+        mut missing: Vec<Missing>,
+        rate: u32,
+    ) {
+        let relay = Fetcher::new(relay);
         let mut pause = FIRST_PAUSE;
         loop {
             let mut still_missing = Vec::new();
@@ -291,7 +293,7 @@ impl<S: FnMut(LoaderToSession)> Worker<S> {
                 }
                 let fetched = match &unanswered {
                     Some((_, error)) => Err(FetchError::clone(error)),
-                    None => self.fetcher.fetch(base, &sound.hash, sound.info.bytes),
+                    None => relay.fetch(&sound.hash, sound.info.bytes),
                 };
                 match fetched {
                     Ok(file) => {

@@ -9,6 +9,7 @@ mod fetch;
 mod hash;
 mod loader;
 mod resample;
+mod secure;
 
 pub use cache::{CACHE_BYTES, Cache};
 pub use fetch::{FetchError, Fetcher, MAX_FILE_BYTES};

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     action::Action,
+    address::TypedAddress,
     event::Wire,
     state::{Connection, State},
 };
@@ -158,8 +159,9 @@ fn edit(ui: &mut Ui, inside: Rect, editor: &mut AddressEditor) -> (bool, Vec<Act
     let response = ui.put(field, edit).accessible_name("Relay address");
     if editor.fresh {
         response.request_focus();
-        // All of it is selected: what is typed first replaces the old address.
-        let mut typing = TextEditState::load(ui.ctx(), response.id).unwrap_or_default();
+        // All of it is selected: what is typed first replaces the old address. What was undone and
+        // typed the last time is forgotten: there may be a token in it.
+        let mut typing = TextEditState::default();
         let end = CCursor::new(editor.text.chars().count());
         typing.cursor.set_char_range(Some(CCursorRange::two(CCursor::default(), end)));
         typing.store(ui.ctx(), response.id);
@@ -168,11 +170,11 @@ fn edit(ui: &mut Ui, inside: Rect, editor: &mut AddressEditor) -> (bool, Vec<Act
     let entered = response.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
     let left = response.lost_focus() && ui.input(|input| input.key_pressed(Key::Escape));
 
-    let address = editor.text.trim().to_owned();
+    let address = editor.text.trim();
     let confirmed = parts::button(ui, connect, "Connect", Look::Accent).clicked() || entered;
     let cancelled = parts::button(ui, cancel, "Cancel", Look::Raised).clicked() || left;
     if confirmed && !address.is_empty() {
-        return (false, vec![Action::SetRelay(address)]);
+        return (false, vec![Action::SetRelay(TypedAddress::new(address))]);
     }
     (!cancelled, Vec::new())
 }

@@ -8,7 +8,7 @@
 
 mod file;
 
-use std::{ffi::OsString, fmt::Display, process::ExitCode};
+use std::{borrow::Cow, ffi::OsString, fmt::Display, process::ExitCode};
 
 use clap::{Parser, error::ErrorKind};
 
@@ -56,5 +56,38 @@ fn first_line(error: &clap::Error) -> String {
     let text = text.trim_start_matches("error: ");
     // A list of missing arguments stands indented on the lines below; one line must name them too.
     let words = text.split("\n\n").next().unwrap_or(text).split_whitespace();
-    words.collect::<Vec<_>>().join(" ")
+    words.map(without_token).collect::<Vec<_>>().join(" ")
+}
+
+/// A word of the command line as it may be repeated: a token in it (`--token=...`, or behind the
+/// `#` of an address) was not meant to be read by others.
+fn without_token(word: &str) -> Cow<'_, str> {
+    const KEY: &str = "token=";
+    match word.find(KEY) {
+        Some(at) => format!("{}…", &word[..at + KEY.len()]).into(),
+        None => word.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Settings {
+        _place: Option<u16>,
+    }
+
+    #[test]
+    fn what_is_refused_is_repeated_without_a_token() {
+        for (arguments, named) in [
+            (&["http://lab/#token=hidden"][..], "http://lab/#token=…"),
+            (&["1", "lab#x=1&token=hidden"], "lab#x=1&token=…"),
+            (&["--token=hidden"], "--token"),
+        ] {
+            let arguments = ["downbeat"].iter().chain(arguments);
+            let said = first_line(&Settings::try_parse_from(arguments).unwrap_err());
+            assert!(said.contains(named) && !said.contains("hidden"), "{said}");
+        }
+    }
 }

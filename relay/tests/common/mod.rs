@@ -88,7 +88,7 @@ impl Running {
 
     pub async fn plain_at(&self, path: &str) -> Plain {
         let url = format!("ws://{}{path}", self.address);
-        Plain(within(connect_async(url)).await.unwrap().0)
+        Plain(within(Box::pin(connect_async(url))).await.unwrap().0)
     }
 
     /// A client of `downbeat.v1` that has not said hello.
@@ -96,7 +96,7 @@ impl Running {
         let mut request = format!("ws://{}/", self.address).into_client_request().unwrap();
         let offer = SUBPROTOCOL.parse().unwrap();
         request.headers_mut().insert("Sec-WebSocket-Protocol", offer);
-        let (socket, answer) = within(connect_async(request)).await.unwrap();
+        let (socket, answer) = within(Box::pin(connect_async(request))).await.unwrap();
         assert_eq!(answer.headers()["Sec-WebSocket-Protocol"], SUBPROTOCOL);
         Player(socket)
     }

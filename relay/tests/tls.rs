@@ -1,0 +1,316 @@
+//! Over TLS: the same wires, bounds and goodbyes, and what becomes of those who speak something
+//! else.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what is unexpected fails the test")]
+
+mod common;
+
+use std::{sync::Arc, time::Duration};
+
+use common::{Running, bang, hello, masked, within};
+use downbeat_protocol::{ClientToRelay, Probe, RelayToClient, decode_from_relay, encode};
+use downbeat_relay::config::Config;
+use futures_util::{SinkExt as _, StreamExt as _};
+use rcgen::{CertificateParams, KeyPair};
+use rustls::{
+    ClientConfig, RootCertStore,
+    crypto::ring,
+    pki_types::{CertificateDer, ServerName, pem::PemObject as _},
+};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+use tokio_rustls::{TlsConnector, client::TlsStream};
+use tokio_tungstenite::{
+    WebSocketStream, client_async,
+    tungstenite::{Error, Message, client::IntoClientRequest as _},
+};
+
+/// A relay over TLS, and what it takes to believe it.
+struct Secure {
+    relay: Running,
+    connector: TlsConnector,
+    _folder: tempfile::TempDir,
+}
+
+impl Secure {
+    async fn start() -> Self {
+        Self::with(Config::default()).await
+    }
+
+    async fn with(config: Config) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+        let pair = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+        let pem = params.self_signed(&pair).unwrap().pem();
+        std::fs::write(&cert, &pem).unwrap();
+        std::fs::write(&key, pair.serialize_pem()).unwrap();
+        let (tls_cert, tls_key) = (Some(cert), Some(key));
+        let relay = Running::with(Config { tls_cert, tls_key, ..config }).await;
+
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()).unwrap();
+        let client = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Self { relay, connector: Arc::new(client).into(), _folder: folder }
+    }
+
+    async fn tcp(&self) -> TcpStream {
+        within(TcpStream::connect(self.relay.address)).await.unwrap()
+    }
+
+    async fn stream(&self) -> Box<TlsStream<TcpStream>> {
+        let name = ServerName::try_from("localhost").unwrap();
+        let connecting = Box::pin(self.connector.connect(name, self.tcp().await));
+        Box::new(within(connecting).await.unwrap())
+    }
+
+    async fn socket(&self, subprotocol: Option<&str>) -> Client {
+        let mut request = format!("wss://{}/", self.relay.address).into_client_request().unwrap();
+        if let Some(offer) = subprotocol {
+            request.headers_mut().insert("Sec-WebSocket-Protocol", offer.parse().unwrap());
+        }
+        Client(within(client_async(request, self.stream().await)).await.unwrap().0)
+    }
+
+    async fn player(&self, name: &str) -> Client {
+        let mut client = self.socket(Some("downbeat.v1")).await;
+        client.say(&hello(name)).await;
+        assert!(matches!(client.hear().await, RelayToClient::Welcome(_)));
+        client
+    }
+
+    async fn health(&self) -> serde_json::Value {
+        let mut stream = self.stream().await;
+        let head = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        within(stream.write_all(head.as_bytes())).await.unwrap();
+        let mut answer = String::new();
+        // Ends without an error only after TLS's own goodbye.
+        within(stream.read_to_string(&mut answer)).await.unwrap();
+        serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
+    }
+
+    async fn until(&self, what: impl Fn(&serde_json::Value) -> bool) {
+        within(async {
+            while !what(&self.health().await) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await;
+    }
+}
+
+struct Client(WebSocketStream<Box<TlsStream<TcpStream>>>);
+
+impl Client {
+    async fn say(&mut self, message: &ClientToRelay) {
+        within(self.0.send(Message::text(encode(message)))).await.unwrap();
+    }
+
+    async fn next(&mut self) -> Message {
+        loop {
+            match within(self.0.next()).await.unwrap().unwrap() {
+                Message::Ping(_) | Message::Pong(_) => {}
+                message => return message,
+            }
+        }
+    }
+
+    async fn hear(&mut self) -> RelayToClient {
+        loop {
+            match decode_from_relay(self.next().await.to_text().unwrap()).unwrap() {
+                RelayToClient::Roster(_) => {}
+                message => return message,
+            }
+        }
+    }
+
+    async fn hear_trigger(&mut self) -> u64 {
+        match self.hear().await {
+            RelayToClient::Trigger(trigger) => trigger.seq,
+            other => panic!("not a trigger: {other:?}"),
+        }
+    }
+}
+
+/// Everything that a socket gives until it ends, however it ends.
+async fn rest(mut socket: TcpStream) -> String {
+    let mut bytes = Vec::new();
+    let _ = within(socket.read_to_end(&mut bytes)).await;
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[tokio::test]
+async fn both_wires_work_in_order_and_probes_are_answered() {
+    let relay = Secure::start().await;
+    let mut stage = relay.player("stage").await;
+    let mut hall = relay.player("hall").await;
+    let mut plain = relay.socket(None).await;
+    relay.until(|health| health["total"] == 3).await;
+    for _ in 0..300 {
+        stage.say(&bang("click")).await;
+    }
+    for seq in 1..=300 {
+        assert_eq!(stage.hear_trigger().await, seq);
+        assert_eq!(hall.hear_trigger().await, seq);
+        assert_eq!(plain.next().await, Message::text("trigger-output"));
+    }
+    hall.say(&ClientToRelay::Probe(Probe { sent: 77 })).await;
+    match hall.hear().await {
+        RelayToClient::ProbeReply(reply) => assert_eq!(reply.sent, 77),
+        other => panic!("not a reply: {other:?}"),
+    }
+    within(plain.0.send(Message::text("trigger-input"))).await.unwrap();
+    assert_eq!(hall.hear_trigger().await, 301);
+}
+
+#[tokio::test]
+async fn a_message_of_many_records_is_one_message() {
+    let relay = Secure::start().await;
+    let mut stage = relay.player("stage").await;
+    let data = "x".repeat(4000);
+    let text = format!(r#"{{"type":"trigger","data":"{data}"}}"#);
+    // A record for each byte: it costs only the one who does it.
+    let mut stream = relay.stream().await;
+    let head = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+                Sec-WebSocket-Protocol: downbeat.v1\r\n\r\n";
+    let mut bytes = head.as_bytes().to_vec();
+    bytes.extend(masked(0x81, encode(&hello("slow")).as_bytes()));
+    bytes.extend(masked(0x81, text.as_bytes()));
+    for byte in bytes {
+        within(stream.write_all(&[byte])).await.unwrap();
+        within(stream.flush()).await.unwrap();
+    }
+    assert_eq!(stage.hear_trigger().await, 1);
+}
+
+#[tokio::test]
+async fn at_the_end_everyone_is_told_and_the_sockets_end_properly() {
+    let relay = Secure::start().await;
+    let mut player = relay.player("player").await;
+    let silent = relay.tcp().await; // has not even begun to shake hands
+    within(relay.relay.end()).await;
+    let Message::Close(Some(close)) = player.next().await else { panic!("no goodbye") };
+    assert_eq!(u16::from(close.code), 1001);
+    assert!(matches!(within(player.0.next()).await, None | Some(Err(Error::ConnectionClosed))));
+    assert_eq!(rest(silent).await, "");
+}
+
+#[tokio::test]
+async fn one_that_never_reads_is_cut_off_and_holds_up_nobody() {
+    let relay = Secure::start().await;
+    let mut stage = relay.player("stage").await;
+    let deaf = relay.player("deaf").await;
+    let data = Some(serde_json::Value::String("x".repeat(4000)));
+    let mut sent = 0;
+    within(async {
+        loop {
+            for _ in 0..200 {
+                let request = downbeat_protocol::TriggerRequest {
+                    data: data.clone(),
+                    ..downbeat_protocol::TriggerRequest::default()
+                };
+                stage.say(&ClientToRelay::Trigger(request)).await;
+                sent += 1;
+                assert_eq!(stage.hear_trigger().await, sent);
+            }
+            let health = relay.health().await;
+            let cut_off = &health["cut_off"];
+            if cut_off["overflow"].as_u64().unwrap() + cut_off["stalled"].as_u64().unwrap() > 0 {
+                break;
+            }
+        }
+    })
+    .await;
+    drop(deaf);
+}
+
+#[tokio::test]
+async fn who_comes_without_tls_is_led_to_it() {
+    let relay = Secure::start().await;
+    let ask = async |host: &str, more: &str| {
+        let mut socket = relay.tcp().await;
+        let head = format!("GET /main.js?x=1 HTTP/1.1\r\nHost: {host}\r\n{more}\r\n");
+        within(socket.write_all(head.as_bytes())).await.unwrap();
+        rest(socket).await
+    };
+    let answer = ask("lab:3000", "").await;
+    assert!(answer.starts_with("HTTP/1.1 307 "), "{answer}");
+    assert!(answer.contains("location: https://lab:3000/main.js?x=1\r\n"), "{answer}");
+    let upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\n";
+    for (host, more) in [("lab:3000", upgrade), ("evil.example", "")] {
+        let answer = ask(host, more).await;
+        assert!(answer.starts_with("HTTP/1.1 426 "), "{answer}");
+        assert!(answer.contains("upgrade: TLS/1.2, HTTP/1.1\r\n"), "{answer}");
+        assert!(answer.ends_with("https:// or wss://, please\n"), "{answer}");
+        assert!(!answer.contains("evil"), "{answer}");
+    }
+    relay.until(|health| health["handshakes"] == 3).await;
+}
+
+#[tokio::test]
+async fn garbage_is_dropped_and_counted_and_harms_nobody() {
+    let relay = Secure::start().await;
+    let mut player = relay.player("player").await;
+    let hello_of_nothing = [&[0x16, 3, 1, 0x40, 0][..], &[0; 0x4000]].concat();
+    let endless_hello =
+        [&[0x16, 3, 1, 0, 4, 1, 0xff, 0xff, 0xff][..], &vec![0x16; 60_000]].concat();
+    let garbage: [&[u8]; 5] =
+        [b"\0\0\0", b"get / http/1.1\r\n\r\n", &hello_of_nothing, &endless_hello, b"\x80\x2e\x01"];
+    for bytes in garbage {
+        let mut socket = relay.tcp().await;
+        // It may be gone before all of it is written.
+        let _ = within(socket.write_all(bytes)).await;
+        let answer = rest(socket).await;
+        assert!(answer.len() < 16, "at most an alert: {answer:?}");
+    }
+    drop(relay.tcp().await);
+    relay.until(|health| health["handshakes"] == 6).await;
+
+    // After the handshake, too.
+    let (mut socket, _) = relay.stream().await.into_inner();
+    within(socket.write_all(&[0x17, 3, 3, 0, 32])).await.unwrap();
+    within(socket.write_all(&[7; 32])).await.unwrap();
+    rest(socket).await;
+    // One who changes keys and says nothing.
+    let mut client = relay.player("restless").await;
+    within(async {
+        loop {
+            let stream = client.0.get_mut();
+            if stream.get_mut().1.refresh_traffic_keys().is_err() || stream.flush().await.is_err() {
+                break;
+            }
+        }
+    })
+    .await;
+    let client = relay.player("broken").await;
+    let (mut socket, _) = client.0.into_inner().into_inner();
+    within(socket.write_all(&[0x17, 3, 3, 0, 32])).await.unwrap();
+    within(socket.write_all(&[7; 32])).await.unwrap();
+    rest(socket).await;
+    relay.until(|health| health["total"] == 1).await;
+    player.say(&bang("click")).await;
+    assert_eq!(player.hear_trigger().await, 1);
+}
+
+#[tokio::test]
+async fn handshakes_are_bounded_in_time_and_number() {
+    let relay = Secure::with(Config { connections: 3, ..Config::default() }).await;
+    let silent = relay.tcp().await;
+    let mut stuck = relay.tcp().await;
+    within(stuck.write_all(&[0x16, 3, 1])).await.unwrap();
+    let player = relay.player("player").await;
+    // There is no place for a fourth, who is told by the end of the socket.
+    assert_eq!(rest(relay.tcp().await).await, "");
+    // Those who do not get on with it lose theirs.
+    rest(silent).await;
+    rest(stuck).await;
+    let health = relay.health().await;
+    assert_eq!((&health["handshakes"], &health["turned_away"]), (&2.into(), &1.into()));
+    drop(player);
+}
