@@ -40,8 +40,9 @@ export class Standing {
    */
   problem(own, mostLeadMicros) {
     if (own?.straggler) {
+      // Who needed too much a moment ago is not trusted again at once.
       const needed = own.report?.lead_micros;
-      const needs = needed === undefined ? 'more time' : `${inWords(needed)}, more`;
+      const needs = needed > mostLeadMicros ? `${inWords(needed)}, more` : 'more time';
       const most = mostLeadMicros === undefined ? '' : ` (${inWords(mostLeadMicros)})`;
       return `This machine needs ${needs} than the room waits for${most}: it joins each sound in the middle.`;
     }

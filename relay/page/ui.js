@@ -188,7 +188,7 @@ export class Ui {
       kind.textContent = KIND_WORDS[client.kind] ?? client.kind;
       const error = client.report?.clock_error_micros;
       if (client.straggler) {
-        sync.textContent = 'too slow: joins late';
+        sync.textContent = 'joins late';
         sync.classList.add('warn');
       } else if (error !== undefined) {
         sync.textContent = `within ±${inWords(error)}`;
@@ -236,7 +236,8 @@ export class Ui {
       element(fact).textContent = words;
       element(fact).classList.toggle('warn', warns);
     };
-    const clock = errorMicros === null ? 'not known yet' : `within ±${inWords(errorMicros)}`;
+    const clock =
+      errorMicros === null ? 'not known yet' : `within ±${inWords(errorMicros)} of the relay`;
     show('fact-clock', clock, loose);
     show('fact-output', latencyMicros === null ? 'no output' : inWords(latencyMicros), false);
     show('fact-late', triggers === 0 ? 'none yet' : `${late} of ${triggers}`, late > 0);
