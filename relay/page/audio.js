@@ -97,6 +97,11 @@ export class AudioOutput {
     return this.#context.sampleRate;
   }
 
+  /** How often the device ran dry since the context was made; null where the browser does not tell. */
+  get xruns() {
+    return this.#context.playbackStats?.underrunEvents ?? null;
+  }
+
   /** One render quantum, in µs. */
   get quantumMicros() {
     return (QUANTUM_FRAMES / this.#context.sampleRate) * 1e6;

@@ -13,6 +13,7 @@ import { cleanName } from './protocol.js';
 import { Room } from './room.js';
 import { READING_MILLIS } from './schedule.js';
 import { browserStorage, loadSettings, saveSettings } from './settings.js';
+import { Standing } from './standing.js';
 import { Ui } from './ui.js';
 
 const CLIENT = 'downbeat-page';
@@ -38,6 +39,7 @@ class Page {
   #room = new Room(this.#settings.name);
   #clock = new ClockEstimator(tickMicros(nowMicros));
   #tail = new DelayTail();
+  #standing = new Standing();
   #ui;
   #audio;
   #bank;
@@ -301,9 +303,13 @@ class Page {
   #report() {
     const now = performance.now();
     const { triggers, late, latenessMicros, latencyMicros } = this.#player;
+    const { xruns } = this.#audio;
     const error = this.#clock.estimate()?.errorMicros(nowMicros());
     const errorMicros = error === undefined ? null : Math.ceil(error);
-    this.#ui.showFacts({ errorMicros, latencyMicros, triggers, late });
+    this.#standing.clock(errorMicros);
+    const { loose } = this.#standing;
+    this.#ui.showFacts({ errorMicros, loose, latencyMicros, triggers, late, xruns });
+    this.#showStanding();
     if (now - this.#reportedAt < REPORT_GAP_MILLIS) return;
     const need = this.#leadNeed();
     const sent = this.#connection.send({
@@ -314,8 +320,7 @@ class Page {
       triggers,
       late,
       lateness_micros: latenessMicros ?? undefined,
-      // Web Audio does not say how often its device ran dry.
-      xruns: 0,
+      xruns: xruns ?? 0,
     });
     if (!sent) return;
     this.#reported = need;
@@ -332,6 +337,12 @@ class Page {
 
   #showRoster() {
     this.#ui.showRoster(this.#room.clients, this.#room.total, this.#room.id);
+    this.#showStanding();
+  }
+
+  #showStanding() {
+    const own = this.#room.clients.find(({ id }) => id === this.#room.id);
+    this.#ui.showStanding(this.#standing.problem(own, this.#room.mostLeadMicros));
   }
 }
 

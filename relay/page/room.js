@@ -48,6 +48,8 @@ export class Room {
   sounds = new Map();
   defaultSound = '';
   leadMicros = null;
+  /** The longest lead that the room waits for, whoever needs more. */
+  mostLeadMicros = undefined;
   /** Clients in the order in which they came, at most as many as the relay lists. */
   clients = [];
   total = 0;
@@ -87,6 +89,7 @@ export class Room {
     this.sounds = new Map(message.sounds.map((sound) => [sound.name, sound]));
     this.defaultSound = message.default_sound;
     this.leadMicros = message.lead_micros;
+    this.mostLeadMicros = message.limits.most_lead_micros;
     this.wanted = new Map();
     for (const { trigger, stop_at: stopAt } of message.sounding) {
       this.#seen.add(trigger.seq);

@@ -7,9 +7,20 @@
 /** How often the context should be read. */
 export const READING_MILLIS = 125;
 
-/** Readings kept: five seconds of them. What a sound server says of its latency bends within
- * seconds, as it learns the speed of its card; older readings would only drag the line behind. */
-const READINGS = 40;
+/** Readings kept: half a minute of them, because what browsers say of their output wanders. */
+const READINGS = 240;
+
+/** Latest readings by which it is told how far the mix runs ahead of the ear: five seconds. */
+const READINGS_AHEAD = 40;
+
+/** How far it wanders, in seconds, from one end of the readings to the other. Chromium over
+ * PulseAudio, against a recording, is off by up to 0.4 ms to either side in waves of 5 to 20 s, as the
+ * sound server's library guesses anew between its looks at the card; and by more on a machine that is
+ * overloaded. */
+const WANDER_SECONDS = 0.0005;
+
+/** How much faster than another a clock is as a rule: what is believed until there is better. */
+const CRYSTAL = 30e-6;
 
 /** Readings needed before the model is trusted with a slope: one second of them. */
 const READINGS_FOR_SLOPE = 9;
@@ -19,9 +30,8 @@ const READINGS_FOR_SLOPE = 9;
 const WILD = 4;
 const GRAIN_SECONDS = 100e-6;
 
-/** No clock is further off: half a percent. Crystals are hundreds of times better, but the virtual
- * sinks of sound servers, which count in whole microseconds, are not. */
-const MOST_SLOPE = 5000e-6;
+/** No clock is further off. */
+const MOST_SLOPE = 300e-6;
 
 /** As many readings in a row, so far from the model but together, say that the output has stepped:
  * a buffer ran dry, or a driver settled on another idea of its latency. Settled ones stay within
@@ -117,7 +127,7 @@ export class OutputClock {
     if (this.#readings.length > READINGS) this.#readings.shift();
     this.#line = fitLine(this.#readings);
     this.#ahead.push(reading.mixSeconds - this.contextAt(reading.nowMicros));
-    if (this.#ahead.length > READINGS) this.#ahead.shift();
+    if (this.#ahead.length > READINGS_AHEAD) this.#ahead.shift();
   }
 
   /** Whether there is an idea yet of what is heard when. */
@@ -171,8 +181,8 @@ export class OutputClock {
 
 /**
  * The line through readings: Tukey's resistant line tells which of them are wild, least squares
- * draw it through the others. Its slope is taken as far as it is more than their noise: clocks run
- * true unless there is reason to believe otherwise.
+ * draw it through the others. Its slope is taken as far as it is more than noise and wander can
+ * make: clocks run as crystals do unless there is reason to believe otherwise.
  */
 function fitLine(readings) {
   const at = readings[readings.length - 1].at;
@@ -191,9 +201,10 @@ function fitLine(readings) {
   if (!sloped) return { at, slope: 0, offset: meanOffset };
   const steep = sum(tame.map((r) => (r.at - meanAt) * (r.offset - meanOffset))) / spread;
   const noise = mean(tame.map((r) => (r.offset - meanOffset - steep * (r.at - meanAt)) ** 2));
-  // Twice the standard error of the slope, squared.
-  const doubt = (4 * noise) / spread;
-  const sure = steep === 0 ? 0 : steep ** 2 / (steep ** 2 + doubt);
+  const variance = noise / spread + (WANDER_SECONDS / (at - readings[0].at)) ** 2;
+  // Three standard errors away from all crystals, it is the clock that is odd.
+  const believable = Math.max(CRYSTAL ** 2, steep ** 2 - 9 * variance);
+  const sure = believable / (believable + variance);
   const slope = sure * Math.min(MOST_SLOPE, Math.max(-MOST_SLOPE, steep));
   return { at, slope, offset: meanOffset + slope * (at - meanAt) };
 }

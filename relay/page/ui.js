@@ -2,6 +2,8 @@
 //
 // Texts from the network are set as text only, never as markup.
 
+import { LOOSE_MICROS, inWords } from './standing.js';
+
 /** How long the flash stands before it fades, in ms: long enough to be seen on any screen. */
 const FLASH_MILLIS = 70;
 
@@ -14,9 +16,6 @@ const METER_FLOOR_DB = -48;
 /** Ticks around the bang, as instrument.css draws them. */
 const METER_TICKS = 60;
 
-/** An uncertain clock is worth a warning from here on, in µs. */
-const POOR_CLOCK_MICROS = 1000;
-
 const STATE_WORDS = { connecting: 'Connecting', connected: 'Connected', lost: 'Lost, retrying' };
 
 const KIND_WORDS = {
@@ -28,13 +27,6 @@ const KIND_WORDS = {
 };
 
 const element = (id) => document.getElementById(id);
-
-/** `micros` as people say it: µs while they matter, else milliseconds. */
-function inWords(micros) {
-  if (micros < 1000) return `${Math.round(micros)} µs`;
-  const millis = micros / 1000;
-  return `${millis < 10 ? millis.toFixed(1) : Math.round(millis)} ms`;
-}
 
 /**
  * @typedef {object} Gestures What a person did.
@@ -196,11 +188,11 @@ export class Ui {
       kind.textContent = KIND_WORDS[client.kind] ?? client.kind;
       const error = client.report?.clock_error_micros;
       if (client.straggler) {
-        sync.textContent = 'too slow: joins late';
+        sync.textContent = 'joins late';
         sync.classList.add('warn');
       } else if (error !== undefined) {
         sync.textContent = `within ±${inWords(error)}`;
-        sync.classList.add(error > POOR_CLOCK_MICROS ? 'warn' : 'good');
+        sync.classList.add(error > LOOSE_MICROS ? 'warn' : 'good');
       }
       return row;
     });
@@ -231,18 +223,32 @@ export class Ui {
 
   /**
    * How this machine is doing.
-   * @param {{errorMicros: number | null, latencyMicros: number | null, triggers: number,
-   *   late: number}} facts
+   * @param {object} facts
+   * @param {number | null} facts.errorMicros
+   * @param {boolean} facts.loose whether that is too much
+   * @param {number | null} facts.latencyMicros
+   * @param {number} facts.triggers
+   * @param {number} facts.late how many of them
+   * @param {number | null} facts.xruns null where the browser does not tell
    */
-  showFacts({ errorMicros, latencyMicros, triggers, late }) {
-    const clock = element('fact-clock');
-    const poor = errorMicros !== null && errorMicros > POOR_CLOCK_MICROS;
-    clock.textContent =
-      errorMicros === null ? 'not known yet' : `within ±${inWords(errorMicros)}${poor ? ': poor' : ''}`;
-    clock.classList.toggle('warn', poor);
-    element('fact-output').textContent =
-      latencyMicros === null ? 'no output' : inWords(latencyMicros);
-    element('fact-late').textContent = triggers === 0 ? 'none yet' : `${late} of ${triggers}`;
+  showFacts({ errorMicros, loose, latencyMicros, triggers, late, xruns }) {
+    const show = (fact, words, warns) => {
+      element(fact).textContent = words;
+      element(fact).classList.toggle('warn', warns);
+    };
+    const clock =
+      errorMicros === null ? 'not known yet' : `within ±${inWords(errorMicros)} of the relay`;
+    show('fact-clock', clock, loose);
+    show('fact-output', latencyMicros === null ? 'no output' : inWords(latencyMicros), false);
+    show('fact-late', triggers === 0 ? 'none yet' : `${late} of ${triggers}`, late > 0);
+    show('fact-xruns', xruns === null ? 'not told' : xruns === 0 ? 'none' : String(xruns), xruns > 0);
+  }
+
+  /** Why this machine may be heard apart from the others; `null` if nothing is amiss. */
+  showStanding(words) {
+    element('standing').hidden = words === null;
+    // Not written anew with each report: a screen reader would read it out again.
+    if (words !== element('standing').textContent) element('standing').textContent = words ?? '';
   }
 
   /**

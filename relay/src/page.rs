@@ -50,6 +50,7 @@ const FILES: &[(&str, &str, &[u8])] = files! {
     "/schedule.js"    JS   "schedule.js"
     "/servo.js"       JS   "servo.js"
     "/settings.js"    JS   "settings.js"
+    "/standing.js"    JS   "standing.js"
     "/ui.js"          JS   "ui.js"
 };
 

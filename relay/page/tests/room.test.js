@@ -16,6 +16,7 @@ function welcome(changed = {}) {
     sounds: [TEXTURE],
     default_sound: 'texture',
     sounding: [],
+    limits: { message_bytes: 16_384, least_lead_micros: 5000, most_lead_micros: 500_000 },
     lead_micros: 14_200,
     ...changed,
   };

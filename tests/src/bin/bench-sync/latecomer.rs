@@ -12,7 +12,7 @@ use downbeat_tests::{
 };
 
 use crate::{
-    room::{Bang, Joined, Room},
+    room::{Bang, Room},
     shared_micros,
 };
 
@@ -31,7 +31,7 @@ const REACH: usize = RATE / 100;
 /// What happened, in microseconds of [`shared_micros`].
 pub struct Joining {
     machine: usize,
-    joined: Joined,
+    came: u64,
     from: u64,
     to: u64,
 }
@@ -42,20 +42,29 @@ pub fn join(room: &mut Room, machine: usize) -> Result<Joining> {
     player.terminate()?;
     player.expect_exit(0)?;
     let known = room.joined.get(&machine).copied();
-    let mut remote = Modern::connect(&room.url, "composer", ClientKind::Remote)?;
+    let url = room.url.clone();
+    let joining = come(&url, machine, || {
+        room.start(machine..machine + 1)?;
+        Ok(room.joined[&machine].at_micros)
+    })?;
+    // The figures of the bangs are of its first life.
+    room.joined.extend(known.map(|known| (machine, known)));
+    Ok(joining)
+}
+
+/// Lets a machine `enter` while the long sound sounds, which says when it came.
+pub fn come(url: &str, machine: usize, enter: impl FnOnce() -> Result<u64>) -> Result<Joining> {
+    let mut remote = Modern::connect(url, "composer", ClientKind::Remote)?;
     let sound = Some(LONG_SOUND.to_owned());
     remote.send(&ClientToRelay::Trigger(TriggerRequest { sound, ..TriggerRequest::default() }))?;
     sleep(BEFORE);
     let from = shared_micros();
-    room.start(machine..machine + 1)?;
+    let came = enter()?;
     sleep(LISTENED);
     let to = shared_micros();
     remote.send(&ClientToRelay::Stop(StopRequest::default()))?;
     remote.wait_for(|m| matches!(m, downbeat_protocol::RelayToClient::Stop(_)).then_some(()))?;
-    let joined = room.joined[&machine];
-    // The figures of the bangs are of its first life.
-    room.joined.extend(known.map(|known| (machine, known)));
-    Ok(Joining { machine, joined, from, to })
+    Ok(Joining { machine, came, from, to })
 }
 
 /// How it joined, as a line.
@@ -66,7 +75,7 @@ pub fn note(recording: &Recording, bangs: &[Bang], joining: &Joining) -> Result<
         (last.pressed + after * RATE as f64 / 1e6) as usize
     };
     let (from, to) = (frame(joining.from), frame(joining.to));
-    let came = frame(joining.joined.at_micros);
+    let came = frame(joining.came);
     let values = &recording.channels[joining.machine];
     let reference = &recording.channels[0];
     let loud = |value: &f32| value.abs() > onsets::THRESHOLD;
@@ -89,12 +98,6 @@ pub fn note(recording: &Recording, bangs: &[Bang], joining: &Joining) -> Result<
         })
         .collect();
     if std::env::var_os("LAGS").is_some() {
-        for at in [begin, begin + RATE, begin + 3 * RATE] {
-            let wide = RATE;
-            let around = &reference[at - wide..at + wide + WINDOW * 4];
-            let window = &values[at..at + WINDOW * 4];
-            eprintln!("wide {:?}", onsets::lag(around, window, 2 * wide).map(|l| l - wide as f64));
-        }
         eprintln!("latecomer (ms after coming, us): {errors:.0?}");
     }
     let worst = |errors: &mut dyn Iterator<Item = f64>| {

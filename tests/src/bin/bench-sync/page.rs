@@ -1,5 +1,5 @@
 //! The page in a real browser among desktop players: how far off them it sounds, as it is, and once
-//! its trim is set to what was measured.
+//! its trim is set to what was measured; and how it joins a long sound.
 
 use std::{collections::HashMap, thread::sleep, time::Duration};
 
@@ -13,7 +13,7 @@ use downbeat_tests::{
 };
 
 use crate::{
-    Settings, press,
+    Settings, latecomer, press,
     room::{Bang, Room, server_note},
     table::Row,
 };
@@ -39,14 +39,21 @@ pub fn measure(settings: &Settings) -> Result<Vec<Row>> {
     browser.wait_for("#state[data-state=connected]")?;
     sleep(SETTLING);
 
-    let untrimmed = bang(&room, settings)?;
+    let (untrimmed, ()) = bang(&room, settings, || Ok(()))?;
     let trim = quantile(&untrimmed.off, 0.5).unwrap_or(0.0);
     let trim = browser.set("#trim", &format!("{:.1}", trim / 1e3))?;
-    let trimmed = bang(&room, settings)?;
-    Ok(vec![
-        untrimmed.row("page against desktops".to_owned()),
-        trimmed.row(format!("page, trimmed {trim} ms")),
-    ])
+    // The trim is remembered by the browser.
+    let (trimmed, joining) = bang(&room, settings, || {
+        browser.go("about:blank")?;
+        latecomer::come(&room.url, PAGE, || {
+            browser.go(&room.relay.http_url())?;
+            browser.click("#start")?;
+            Ok(crate::shared_micros())
+        })
+    })?;
+    let mut late = trimmed.row(format!("page, trimmed {trim} ms"));
+    late.notes.push(latecomer::note(&trimmed.recording, &trimmed.bangs, &joining)?);
+    Ok(vec![untrimmed.row("page against desktops".to_owned()), late])
 }
 
 /// What was heard of the page.
@@ -57,13 +64,18 @@ struct Heard {
     recording: Recording,
 }
 
-/// Lets someone bang.
-fn bang(room: &Room, settings: &Settings) -> Result<Heard> {
+/// Lets someone bang, and something happen `afterwards` that is recorded too.
+fn bang<T>(
+    room: &Room,
+    settings: &Settings,
+    afterwards: impl FnOnce() -> Result<T>,
+) -> Result<(Heard, T)> {
     let (since, take) = (crate::shared_micros(), room.lab.record());
     let told = press::Told::Relay(&room.url);
     let presser = press::start(&room.lab, PRESSER, told, settings.bangs, press::GAP_SECONDS)?;
     press::wait_for(&presser, settings.bangs)?;
     sleep(Duration::from_secs(1));
+    let happened = afterwards()?;
     let recording = take.stop()?;
     let marked = press::presses(&presser);
     let bangs = Bang::all(&recording, &marked, since, press::GAP_SECONDS, PRESSER)?;
@@ -72,7 +84,8 @@ fn bang(room: &Room, settings: &Settings) -> Result<Heard> {
         let middle = desktops.iter().sum::<f64>() / desktops.len() as f64;
         Some((bang.sounded[PAGE]? - middle) * 1e6 / RATE as f64)
     });
-    Ok(Heard { off: off.filter(|off| off.is_finite()).collect(), bangs, recording })
+    let off = off.filter(|off| off.is_finite()).collect();
+    Ok((Heard { off, bangs, recording }, happened))
 }
 
 impl Heard {
