@@ -204,6 +204,10 @@ pub const FRAMES_PER_WRITE: usize = 64;
 /// a burst from every machine of a large lab.
 pub const FAN_OUT_QUEUE: usize = 1024;
 
+/// Most frames that wait for the instant at which the seed's clients are told: a burst of 2000 from
+/// each of eight machines within one lead. Each costs 40 bytes.
+pub const DUE_FRAMES: usize = 16 * 1024;
+
 /// Most messages that the fan-out joins into one write a client. More would only make those wait
 /// that come first.
 pub const FAN_OUT_BATCH: usize = 64;

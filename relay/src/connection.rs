@@ -14,7 +14,7 @@ use std::{
 use bytes::Bytes;
 use downbeat_protocol::{By, RelayTime};
 use socket2::SockRef;
-use tokio::{io::Interest, task::coop::consume_budget, time::timeout};
+use tokio::{io::Interest, net::TcpStream, task::coop::consume_budget, time::timeout};
 use tokio_tungstenite::tungstenite::{
     Error, Message, WebSocket,
     error::ProtocolError,
@@ -28,7 +28,6 @@ use crate::{
     config::{CLOSE_TIMEOUT, MESSAGE_BYTES, READ_BUFFER_BYTES, UNFINISHED_BYTES},
     conversation::{self, Conversation},
     doors::Visit,
-    fan_out::Command,
     frame::CloseCode,
     outbox::Phase,
     rate::{Meter, Verdict},
@@ -36,14 +35,23 @@ use crate::{
     seed,
 };
 
-/// Serves a client until it is gone. `early` is what was read past its handshake.
-pub async fn serve(relay: Arc<Relay>, client: Arc<Client>, visit: Arc<Visit>, early: Vec<u8>) {
+/// Serves a client that was registered with the relay until it is gone. `early` is what was read
+/// past its handshake.
+pub async fn serve(
+    relay: Arc<Relay>,
+    client: Arc<Client>,
+    socket: TcpStream,
+    visit: Arc<Visit>,
+    early: Vec<u8>,
+) {
     relay.counts.connections.add();
     tracing::info!(client = client.id.0, wire = ?client.wire, "connected");
-    relay.command(Command::Connected(client.clone())).await;
+    let socket = Arc::new(socket);
+    client.outbox.open(socket.clone());
 
-    let (end, mut socket) = converse(&relay, &client, &visit, early).await;
-    let member = relay.leave(client.id).await;
+    let mut reader = Reader::new(client.clone(), socket, relay.clock, early);
+    let end = converse(&relay, &client, &visit, &mut reader).await;
+    let member = relay.leave(&client).await;
     relay.counts.ended(client.outbox.phase());
     if matches!(end, End::Broken(..)) {
         relay.counts.broken.add();
@@ -53,7 +61,7 @@ pub async fn serve(relay: Arc<Relay>, client: Arc<Client>, visit: Arc<Visit>, ea
         admitted = member.is_some(), "gone"
     );
     // Boxed, because every idle connection would otherwise carry the room for it.
-    Box::pin(part(&client, end, &mut socket)).await;
+    Box::pin(part(&client, end, &mut reader)).await;
 }
 
 /// How a conversation came to its end.
@@ -71,13 +79,7 @@ enum End {
 
 const EXPELLED: End = End::Broken(CloseCode::Policy, "too many messages");
 
-async fn converse(
-    relay: &Relay,
-    client: &Arc<Client>,
-    visit: &Visit,
-    early: Vec<u8>,
-) -> (End, Reader) {
-    let mut reader = Reader::new(client.clone(), relay.clock, early);
+async fn converse(relay: &Relay, client: &Arc<Client>, visit: &Visit, reader: &mut Reader) -> End {
     let mut meter = Meter::new(relay.messages, client.since);
     let mut judge = |message: &Message, at| {
         if message.is_close() {
@@ -89,10 +91,9 @@ async fn converse(
         }
         verdict
     };
-    let end = match client.wire {
+    match client.wire {
         Wire::Seed => {
             let by = By { id: client.id, name: seed::name(client.id) };
-            relay.admit_plain(client.id).await;
             loop {
                 let (message, at) = match reader.next().await {
                     Ok(heard) => heard,
@@ -128,8 +129,7 @@ async fn converse(
                 }
             }
         }
-    };
-    (end, reader)
+    }
 }
 
 /// Sees the last frames out, and the socket to its end.
@@ -154,11 +154,12 @@ async fn part(client: &Client, end: End, reader: &mut Reader) {
 /// The incoming half of a connection.
 struct Reader {
     client: Arc<Client>,
+    socket: Arc<TcpStream>,
     websocket: WebSocket<Socket>,
 }
 
 impl Reader {
-    fn new(client: Arc<Client>, clock: RelayClock, early: Vec<u8>) -> Self {
+    fn new(client: Arc<Client>, socket: Arc<TcpStream>, clock: RelayClock, early: Vec<u8>) -> Self {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER_BYTES)
             .write_buffer_size(0)
@@ -168,9 +169,10 @@ impl Reader {
             .max_message_size(Some(MESSAGE_BYTES))
             .max_frame_size(Some(MESSAGE_BYTES));
         let (read_at, unfinished) = (clock.now(), early.len());
-        let socket = Socket { client: client.clone(), clock, read_at, unfinished };
-        let websocket = WebSocket::from_partially_read(socket, early, Role::Server, Some(config));
-        Self { client, websocket }
+        let incoming =
+            Socket { client: client.clone(), socket: socket.clone(), clock, read_at, unfinished };
+        let websocket = WebSocket::from_partially_read(incoming, early, Role::Server, Some(config));
+        Self { client, socket, websocket }
     }
 
     /// The next message, and when its last bytes were read.
@@ -208,7 +210,7 @@ impl Reader {
             interest |= Interest::WRITABLE;
         }
         tokio::select! {
-            ready = outbox.socket().ready(interest) => {
+            ready = self.socket.ready(interest) => {
                 if ready?.is_writable() {
                     outbox.flush();
                 }
@@ -244,9 +246,9 @@ impl Reader {
             if !ended && !self.client.outbox.is_waiting() {
                 ended = true;
                 // If it fails, the socket is gone already, and the next read says so.
-                let _ = SockRef::from(self.client.outbox.socket()).shutdown(Shutdown::Write);
+                let _ = SockRef::from(&*self.socket).shutdown(Shutdown::Write);
             }
-            match self.client.outbox.socket().try_read(&mut scratch) {
+            match self.socket.try_read(&mut scratch) {
                 Ok(1..) => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     if self.wait().await.is_err() {
@@ -273,6 +275,7 @@ fn end_of(error: &Error) -> End {
 /// What the WebSocket library takes for a socket: reads are the socket's, writes the outbox's.
 struct Socket {
     client: Arc<Client>,
+    socket: Arc<TcpStream>,
     clock: RelayClock,
     /// When something was last read. Taken before the read: what it yields was there by then.
     read_at: RelayTime,
@@ -294,7 +297,7 @@ impl Read for Socket {
             return Err(ErrorKind::InvalidData.into());
         }
         let now = self.clock.now();
-        let count = self.client.outbox.socket().try_read(buffer)?;
+        let count = self.socket.try_read(buffer)?;
         self.read_at = now;
         self.unfinished += count;
         self.client.was_heard(now);

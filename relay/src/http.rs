@@ -20,7 +20,6 @@ use socket2::SockRef;
 use tokio::{net::TcpStream, sync::watch};
 
 use crate::{
-    access::Role,
     clients::{Client, Wire},
     config::SEND_BUFFER_BYTES,
     connection,
@@ -48,28 +47,46 @@ pub fn answer(
     relay: &Arc<Relay>,
     presence: &watch::Receiver<bool>,
     visit: &Arc<Visit>,
-    mut request: Request<Incoming>,
-) -> Answer {
+    request: Request<Incoming>,
+) -> impl Future<Output = Answer> + use<> {
+    let (relay, stay) = (relay.clone(), (presence.clone(), visit.clone()));
+    async move {
+        if relay.access.is_own_host(request.headers()) && upgrade::is_asked_for(request.headers()) {
+            open(relay, stay, request).await
+        } else {
+            answer_plainly(&relay, &request)
+        }
+    }
+}
+
+/// What an upgrade leaves its connection: that it is inside, and is told of the end.
+type Stay = (watch::Receiver<bool>, Arc<Visit>);
+
+/// Answers one who asks for a WebSocket.
+async fn open(relay: Arc<Relay>, stay: Stay, mut request: Request<Incoming>) -> Answer {
+    match upgrade::judge(&relay.access, request.method(), request.headers()) {
+        Ok(granted) => {
+            let upgrade = hyper::upgrade::on(&mut request);
+            // It is in the room before it is told so: whatever is said from then on waits for it
+            // behind the answer.
+            let client = relay.connect(granted.wire, granted.role).await;
+            tokio::spawn(begin(relay, stay, upgrade, client));
+            switch(&granted)
+        }
+        Err(refused) => {
+            let mut answer = text(refused.status(), refused.reason());
+            put(&mut answer, SEC_WEBSOCKET_VERSION, "13");
+            answer
+        }
+    }
+}
+
+fn answer_plainly(relay: &Relay, request: &Request<Incoming>) -> Answer {
     if !relay.access.is_own_host(request.headers()) {
         return text(
             StatusCode::MISDIRECTED_REQUEST,
             "the relay is not known under this name: use its address, or allow it by --allow-origin\n",
         );
-    }
-    if upgrade::is_asked_for(request.headers()) {
-        return match upgrade::judge(&relay.access, request.method(), request.headers()) {
-            Ok(granted) => {
-                let upgrade = hyper::upgrade::on(&mut request);
-                let stay = (presence.clone(), visit.clone());
-                tokio::spawn(begin(relay.clone(), stay, upgrade, granted.wire, granted.role));
-                switch(&granted)
-            }
-            Err(refused) => {
-                let mut answer = text(refused.status(), refused.reason());
-                put(&mut answer, SEC_WEBSOCKET_VERSION, "13");
-                answer
-            }
-        };
     }
     let is_head = request.method() == Method::HEAD;
     if request.method() != Method::GET && !is_head {
@@ -78,7 +95,8 @@ pub fn answer(
         return answer;
     }
     let path = request.uri().path();
-    let sound = path.strip_prefix("/sounds/").and_then(|hash| relay.bank.by_hash(hash));
+    let bank = relay.bank();
+    let sound = path.strip_prefix("/sounds/").and_then(|hash| bank.by_hash(hash));
     let answer = if let Some(sound) = sound {
         sound_file(sound, request.headers())
     } else if let Some(file) = page::file(path) {
@@ -104,25 +122,25 @@ pub fn answer(
 /// is done, and its buffers are freed.
 async fn begin(
     relay: Arc<Relay>,
-    (presence, visit): (watch::Receiver<bool>, Arc<Visit>),
+    (presence, visit): Stay,
     upgrade: OnUpgrade,
-    wire: Wire,
-    role: Role,
+    client: Arc<Client>,
 ) {
-    // Either failure means that the socket went away during the handshake.
-    let Ok(upgraded) = upgrade.await else { return };
-    let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else { return };
+    let upgraded = upgrade.await.ok().and_then(|it| it.downcast::<TokioIo<TcpStream>>().ok());
+    let Some(parts) = upgraded else {
+        // The socket went away during the handshake.
+        relay.leave(&client).await;
+        return;
+    };
     // A copy, though mostly of nothing: the original would keep the whole read buffer of the HTTP
     // connection for as long as the client stays.
     let early = parts.read_buf.to_vec();
     drop(parts.read_buf);
-    let (id, now) = (relay.next_id(), relay.clock.now());
     let socket = parts.io.into_inner();
     if let Err(error) = SockRef::from(&socket).set_send_buffer_size(SEND_BUFFER_BYTES) {
-        tracing::debug!(client = id.0, %error, "cannot bound its send buffer");
+        tracing::debug!(client = client.id.0, %error, "cannot bound its send buffer");
     }
-    let client = Arc::new(Client::new(id, wire, role, socket, now));
-    connection::serve(relay, client, visit, early).await;
+    connection::serve(relay, client, socket, visit, early).await;
     drop(presence);
 }
 

@@ -9,7 +9,8 @@
 //! - [`access`] says who may; [`doors`] bounds how many are inside, [`rate`] how much one says.
 //! - [`relay`] is what all connections share; [`room`] (numbers, what is sounding, who is here) and
 //!   [`lead`] are its pure core, told what time it is.
-//! - [`fan_out`] is the one thread that says things to everybody, each through its [`outbox`].
+//! - [`fan_out`] are the threads that say things to everybody, each through its [`outbox`]; [`due`] is
+//!   what is to be said at an instant to come.
 //! - [`health`] and [`metrics`] say how it does, to people and to monitors.
 //! - [`sounds`] is the bank, [`page`] the page, [`config`] every default with its unit and reason.
 
@@ -20,6 +21,7 @@ pub mod config;
 pub mod connection;
 pub mod conversation;
 pub mod doors;
+pub mod due;
 pub mod fan_out;
 pub mod frame;
 pub mod health;

@@ -10,8 +10,8 @@
 
 use std::{
     collections::VecDeque,
-    io::{ErrorKind, IoSlice},
-    sync::{Mutex, MutexGuard, PoisonError},
+    io::{self, ErrorKind, IoSlice},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -47,10 +47,9 @@ pub enum Phase {
     Cut(CutOff),
 }
 
-/// A client's socket, and what waits to be written to it.
+/// The way to a client's socket, and what waits to be written to it.
 #[derive(Debug)]
 pub struct Outbox {
-    socket: TcpStream,
     queue: Mutex<Queue>,
     /// Told when something begins to wait and when the phase changes.
     changed: Notify,
@@ -58,6 +57,8 @@ pub struct Outbox {
 
 #[derive(Debug)]
 struct Queue {
+    /// None as long as the socket is not ours, because its handshake is still being answered.
+    socket: Option<Arc<TcpStream>>,
     waiting: VecDeque<Bytes>,
     bytes: usize,
     /// The most that `bytes` ever was.
@@ -68,23 +69,25 @@ struct Queue {
 }
 
 impl Outbox {
-    /// An outbox that writes to `socket`; whoever holds it may read from [`Self::socket`].
+    /// An outbox in which everything waits until it is opened.
     #[must_use]
-    pub fn new(socket: TcpStream) -> Self {
+    pub fn new() -> Self {
         let queue = Queue {
+            socket: None,
             waiting: VecDeque::new(),
             bytes: 0,
             peak: 0,
             progress: Instant::now(),
             phase: Phase::Open,
         };
-        Self { socket, queue: Mutex::new(queue), changed: Notify::new() }
+        Self { queue: Mutex::new(queue), changed: Notify::new() }
     }
 
-    /// The socket, to read from and to wait on.
-    #[must_use]
-    pub fn socket(&self) -> &TcpStream {
-        &self.socket
+    /// From now on `socket` is written to, with what has waited so far first. Whoever opens it goes
+    /// on to read from the socket, and to wait for it.
+    pub fn open(&self, socket: Arc<TcpStream>) {
+        self.queue().socket = Some(socket);
+        self.flush();
     }
 
     /// Writes `frame`, or queues what the socket does not take. Never waits.
@@ -133,7 +136,7 @@ impl Outbox {
             for (slice, frame) in slices.iter_mut().zip(&queue.waiting) {
                 *slice = IoSlice::new(frame);
             }
-            match self.socket.try_write_vectored(&slices[..count]) {
+            match queue.write(&slices[..count]) {
                 Ok(written) => queue.took(written),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Err(_) => return self.cut(&mut queue, CutOff::Broken),
@@ -163,7 +166,7 @@ impl Outbox {
     fn put(&self, queue: &mut Queue, frame: &Bytes) {
         let mut written = 0;
         if queue.waiting.is_empty() {
-            match self.socket.try_write(frame) {
+            match queue.write(&[IoSlice::new(frame)]) {
                 Ok(all) if all == frame.len() => return,
                 Ok(part) => written = part,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
@@ -194,7 +197,23 @@ impl Outbox {
     }
 }
 
+impl Default for Outbox {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Queue {
+    /// Tries the socket. One that is not there yet takes nothing.
+    fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let socket = self.socket.as_ref().ok_or(ErrorKind::WouldBlock)?;
+        match slices {
+            // A call of its own, because it is the usual one and cheaper.
+            [frame] => socket.try_write(frame),
+            frames => socket.try_write_vectored(frames),
+        }
+    }
+
     fn took(&mut self, mut written: usize) {
         self.bytes -= written;
         self.progress = Instant::now();
@@ -221,12 +240,19 @@ mod tests {
 
     const DEADLINE: Duration = Duration::from_secs(10);
 
-    async fn pair() -> (Outbox, TcpStream) {
+    async fn sockets() -> (Arc<TcpStream>, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let there = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (here, _) = listener.accept().await.unwrap();
         here.writable().await.unwrap();
-        (Outbox::new(here), there)
+        (Arc::new(here), there)
+    }
+
+    async fn pair() -> (Outbox, TcpStream) {
+        let (here, there) = sockets().await;
+        let outbox = Outbox::new();
+        outbox.open(here);
+        (outbox, there)
     }
 
     fn numbered(n: u32) -> Bytes {
@@ -247,7 +273,9 @@ mod tests {
 
     #[tokio::test]
     async fn what_waits_goes_out_whole_and_in_order() {
-        let (outbox, mut there) = pair().await;
+        let (here, mut there) = sockets().await;
+        let outbox = Outbox::new();
+        outbox.open(here.clone());
         let mut sent = 0;
         while !outbox.is_waiting() {
             outbox.send(&numbered(sent));
@@ -259,7 +287,7 @@ mod tests {
         }
         let flush = async {
             while outbox.is_waiting() {
-                outbox.socket().ready(Interest::WRITABLE).await.unwrap();
+                here.ready(Interest::WRITABLE).await.unwrap();
                 outbox.flush();
             }
         };
@@ -273,6 +301,22 @@ mod tests {
         timeout(DEADLINE, async { tokio::join!(flush, read) }).await.unwrap();
         assert_eq!(outbox.phase(), Phase::Open);
         assert_eq!(outbox.queue().bytes, 0);
+    }
+
+    #[tokio::test]
+    async fn what_is_sent_before_it_is_opened_goes_out_first() {
+        let (here, mut there) = sockets().await;
+        let outbox = Outbox::new();
+        outbox.send(&Bytes::from_static(b"one "));
+        outbox.send(&Bytes::from_static(b"two "));
+        assert!(outbox.is_waiting());
+        outbox.open(here);
+        assert!(!outbox.is_waiting());
+        outbox.close(CloseCode::GoingAway, "bye");
+        drop(outbox);
+        let mut read = Vec::new();
+        timeout(DEADLINE, there.read_to_end(&mut read)).await.unwrap().unwrap();
+        assert_eq!(read, b"one two \x88\x05\x03\xe9bye");
     }
 
     #[tokio::test]

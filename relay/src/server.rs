@@ -176,7 +176,7 @@ impl Server {
         tracing::info!("ending");
         keeper.abort();
         ending.send_replace(true);
-        relay.command(Command::End).await;
+        relay.fan_out.tell_all(Command::End).await;
         if timeout(DRAIN, ending.closed()).await.is_err() {
             tracing::warn!(left = ending.receiver_count(), "some connections did not end in time");
         }
@@ -217,7 +217,7 @@ async fn look_after(relay: Arc<Relay>) {
         let now = relay.clock.now();
         relay.tick(now).await;
         if now.micros_since(swept) >= SWEEP.as_micros() as i64 {
-            relay.command(Command::Sweep { now, last: swept }).await;
+            relay.fan_out.tell_all(Command::Sweep { now, last: swept }).await;
             swept = now;
         }
     }
@@ -265,7 +265,7 @@ async fn serve(
     let mut ending = presence.clone();
     let service = service_fn(move |request| {
         let answer = http::answer(&relay, &presence, &visit, request);
-        async move { Ok::<_, Infallible>(answer) }
+        async move { Ok::<_, Infallible>(answer.await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
