@@ -246,6 +246,10 @@ pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// only burn the processor, and a new client does not notice a tenth of a second.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// How often the folder of sounds is looked at: a change is heard of within two of these, and a few
+/// hundred questions to a file system in that time are nothing.
+pub const FOLDER_EVERY: Duration = Duration::from_secs(2);
+
 /// Largest sound, in bytes: five minutes of stereo at 24 bits and 48 kHz are 86 MB. The relay
 /// holds its bank in memory, and each player holds it decoded, which is larger still.
 pub const SOUND_BYTES: u64 = 96 * 1024 * 1024;

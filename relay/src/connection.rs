@@ -170,7 +170,7 @@ impl Reader {
             .max_frame_size(Some(MESSAGE_BYTES));
         let (read_at, unfinished) = (clock.now(), early.len());
         let incoming =
-            Socket { client: client.clone(), socket: socket.clone(), clock, read_at, unfinished };
+            Socket { client: client.clone(), stream: socket.clone(), clock, read_at, unfinished };
         let websocket = WebSocket::from_partially_read(incoming, early, Role::Server, Some(config));
         Self { client, socket, websocket }
     }
@@ -275,7 +275,7 @@ fn end_of(error: &Error) -> End {
 /// What the WebSocket library takes for a socket: reads are the socket's, writes the outbox's.
 struct Socket {
     client: Arc<Client>,
-    socket: Arc<TcpStream>,
+    stream: Arc<TcpStream>,
     clock: RelayClock,
     /// When something was last read. Taken before the read: what it yields was there by then.
     read_at: RelayTime,
@@ -297,7 +297,7 @@ impl Read for Socket {
             return Err(ErrorKind::InvalidData.into());
         }
         let now = self.clock.now();
-        let count = self.socket.try_read(buffer)?;
+        let count = self.stream.try_read(buffer)?;
         self.read_at = now;
         self.unfinished += count;
         self.client.was_heard(now);

@@ -12,7 +12,7 @@
 //! - [`fan_out`] are the threads that say things to everybody, each through its [`outbox`]; [`due`] is
 //!   what is to be said at an instant to come.
 //! - [`health`] and [`metrics`] say how it does, to people and to monitors.
-//! - [`sounds`] is the bank, [`page`] the page, [`config`] every default with its unit and reason.
+//! - [`sounds`] is the bank, [`folder`] loads it anew when its files change, [`page`] the page, [`config`] every default with its unit and reason.
 
 pub mod access;
 pub mod clients;
@@ -23,6 +23,7 @@ pub mod conversation;
 pub mod doors;
 pub mod due;
 pub mod fan_out;
+pub mod folder;
 pub mod frame;
 pub mod health;
 pub mod http;

@@ -107,8 +107,12 @@ impl Relay {
         self.bank.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Another bank takes the place of the one before, and everyone is told.
+    /// Another bank takes the place of the one before, and everyone is told, if it tells of anything
+    /// else.
     pub async fn serve_bank(&self, bank: Bank) {
+        if bank.infos().eq(self.bank().infos()) {
+            return tracing::info!("the bank is as it was");
+        }
         let Some(channel) = self.fan_out.reserve(Wire::Modern).await else { return };
         // Under the lock on the room, so that a newcomer is welcomed with this bank or told of it.
         let _room = self.room();

@@ -14,7 +14,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use thiserror::Error;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::watch,
+    sync::{Notify, watch},
     time::{MissedTickBehavior, interval, sleep, timeout},
 };
 
@@ -25,6 +25,7 @@ use crate::{
     },
     doors::{Full, Visit},
     fan_out::Command,
+    folder::{self, Folder},
     http,
     relay::Relay,
     sounds::{Bank, FolderError},
@@ -81,6 +82,8 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     relay: Arc<Relay>,
+    folder: Option<Folder>,
+    reload: Arc<Notify>,
 }
 
 impl Server {
@@ -95,7 +98,17 @@ impl Server {
         }
         let own_name = gethostname::gethostname();
         let access = Access::new(config, &own_name.to_string_lossy())?;
-        let bank = load_bank(config)?;
+        let (folder, bank) = match &config.samples {
+            None => {
+                let bank = Bank::embedded();
+                folder::tell_size(&bank);
+                (None, bank)
+            }
+            Some(path) => {
+                let (folder, bank) = Folder::open(path)?;
+                (Some(folder), bank)
+            }
+        };
         let listen = |source| StartError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
@@ -103,7 +116,13 @@ impl Server {
         if relay.access.is_open() && !address.ip().is_loopback() {
             tracing::warn!("whoever reaches this machine may listen and bang: there is no --token");
         }
-        Ok(Self { listener, address, relay: Arc::new(relay) })
+        Ok(Self { listener, address, relay: Arc::new(relay), folder, reload: Arc::default() })
+    }
+
+    /// Whoever notifies this has the bank loaded anew, once it [runs](Self::run).
+    #[must_use]
+    pub fn reload(&self) -> Arc<Notify> {
+        self.reload.clone()
     }
 
     /// Where it listens: the real port, where any was asked for.
@@ -147,11 +166,12 @@ impl Server {
     /// Serves until `end` completes, then says goodbye to everyone and returns when they are gone
     /// or [`DRAIN`] has passed.
     pub async fn run(self, end: impl Future<Output = ()>) {
-        let Self { listener, relay, .. } = self;
+        let Self { listener, relay, folder, reload, .. } = self;
         // Everything that serves a connection holds a receiver: it tells them of the end, and when
         // none is left, they are all gone.
         let (ending, presence) = watch::channel(false);
         let keeper = tokio::spawn(look_after(relay.clone()));
+        let follower = tokio::spawn(folder::follow(relay.clone(), folder, reload));
         let mut end = pin!(end);
         loop {
             tokio::select! {
@@ -175,32 +195,13 @@ impl Server {
         drop((listener, presence));
         tracing::info!("ending");
         keeper.abort();
+        follower.abort();
         ending.send_replace(true);
         relay.fan_out.tell_all(Command::End).await;
         if timeout(DRAIN, ending.closed()).await.is_err() {
             tracing::warn!(left = ending.receiver_count(), "some connections did not end in time");
         }
     }
-}
-
-fn load_bank(config: &Config) -> Result<Bank, FolderError> {
-    let bank = match &config.samples {
-        None => Bank::embedded(),
-        Some(folder) => {
-            let (bank, left_out) = Bank::from_folder(folder)?;
-            for file in left_out {
-                tracing::warn!("{:?} is left out: it {}", file.path, file.reason);
-            }
-            bank
-        }
-    };
-    let sounds = bank.infos().count();
-    if sounds == 0 {
-        tracing::warn!("there is no sound to serve; put WAV files into the folder of --samples");
-    } else {
-        tracing::info!(sounds, default = bank.default_name(), "the bank is read");
-    }
-    Ok(bank)
 }
 
 fn url(ip: IpAddr, port: u16) -> String {
