@@ -144,7 +144,9 @@ async fn begin(
     drop(presence);
 }
 
-fn switch(granted: &Granted) -> Answer {
+/// The answer to a handshake that is granted.
+#[must_use]
+pub fn switch(granted: &Granted) -> Answer {
     let mut answer = Answer::default();
     *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     put(&mut answer, CONNECTION, "Upgrade");

@@ -4,8 +4,8 @@
 //! It makes no sound and decodes none. What is inside, from the socket inwards:
 //!
 //! - [`server`] accepts and ends; [`http`] answers requests and hands each WebSocket ([`upgrade`]) to
-//!   [`connection`], which reads one client; [`conversation`] and [`seed`] are what the two wires
-//!   mean by what they say.
+//!   [`connection`], which serves one client through its [`reader`]; [`conversation`] and [`seed`] are
+//!   what the two wires mean by what they say.
 //! - [`access`] says who may; [`doors`] bounds how many are inside, [`rate`] how much one says.
 //! - [`relay`] is what all connections share; [`room`] (numbers, what is sounding, who is here) and
 //!   [`lead`] are its pure core, told what time it is.
@@ -33,6 +33,7 @@ pub mod outbox;
 pub mod page;
 pub mod ranges;
 pub mod rate;
+pub mod reader;
 pub mod relay;
 pub mod room;
 pub mod seed;
