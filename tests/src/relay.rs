@@ -35,8 +35,16 @@ impl Relay {
     /// # Errors
     /// If it is not built, or does not accept in time.
     pub fn start_with<A: AsRef<OsStr>>(arguments: &[A]) -> Result<Self> {
+        Self::start_on("127.0.0.1:0", arguments)
+    }
+
+    /// Starts one that listens at another address than loopback.
+    ///
+    /// # Errors
+    /// If it is not built, or does not accept in time.
+    pub fn start_on<A: AsRef<OsStr>>(listen: &str, arguments: &[A]) -> Result<Self> {
         let arguments: Vec<_> = arguments.iter().map(|a| a.as_ref().to_owned()).collect();
-        let (process, address) = start("127.0.0.1:0", &arguments)?;
+        let (process, address) = start(listen, &arguments)?;
         Ok(Self { process, arguments, address })
     }
 

@@ -163,11 +163,8 @@ impl Crowd {
                 ensure!(error.kind() == ErrorKind::Interrupted, "waiting for the crowd: {error}");
                 continue;
             }
-            let ready: Vec<(usize, bool)> = self
-                .events
-                .iter()
-                .map(|event| (event.token().0, event.is_read_closed()))
-                .collect();
+            let ready: Vec<(usize, bool)> =
+                self.events.iter().map(|event| (event.token().0, event.is_read_closed())).collect();
             let mut broke = false;
             for (number, ends) in ready {
                 broke |= self.read(number, ends, &mut each)?.is_break();
