@@ -40,7 +40,10 @@ async fn main() -> anyhow::Result<()> {
     Ok(serve(listener).await?)
 }
 
-/// Serves whoever connects, until accepting fails.
+/// Serves whoever connects.
+///
+/// # Errors
+/// If accepting fails.
 pub async fn serve(listener: TcpListener) -> io::Result<()> {
     let access = Access::new(&Config::default(), "localhost").map_err(io::Error::other)?;
     let access = Arc::new(access);

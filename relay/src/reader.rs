@@ -92,7 +92,7 @@ impl<S: Read + Write> Decoder<S> {
     ///
     /// # Errors
     /// If none will ever come.
-    pub fn next(&mut self) -> Result<Option<Message>, End> {
+    pub fn decode(&mut self) -> Result<Option<Message>, End> {
         match self.websocket.read() {
             Ok(message) => {
                 self.websocket.get_mut().unfinished = 0;
@@ -188,7 +188,7 @@ impl Reader {
             }
             // However much one has to say, others on this thread get their turn.
             consume_budget().await;
-            match self.decoder.next()? {
+            match self.decoder.decode()? {
                 Some(message) => return Ok((message, self.decoder.stream().read_at)),
                 None => self.wait().await.map_err(|_| End::Gone)?,
             }
@@ -238,7 +238,7 @@ impl Reader {
     async fn drain(&mut self) {
         loop {
             consume_budget().await;
-            match self.decoder.next() {
+            match self.decoder.decode() {
                 Ok(Some(Message::Close(_))) | Err(_) => return,
                 Ok(Some(_)) => {}
                 Ok(None) => {

@@ -3,6 +3,7 @@
 //!
 //! A small set of our own, for every run of the tests. The large one is Autobahn's, which the example
 //! can be pointed at.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what is unexpected fails the test")]
 
 mod common;
 #[path = "../examples/echo.rs"]
@@ -136,8 +137,8 @@ async fn pings_are_answered_and_pongs_are_not() {
     echo.answers("unasked pongs", &[masked(PONG, b""), masked(PONG, b"x")], &[]).await;
     let pings: Vec<_> = (0..10).map(|n| masked(PING, &[n])).collect();
     let bytes: Vec<_> = (0..10).map(|n| [n]).collect();
-    let pongs: Vec<_> = bytes.iter().map(|byte| (PONG, &byte[..])).collect();
-    echo.answers("ten pings", &pings, &pongs).await;
+    let answers: Vec<_> = bytes.iter().map(|byte| (PONG, &byte[..])).collect();
+    echo.answers("ten pings", &pings, &answers).await;
     echo.refuses("a ping that is too long", &[masked(PING, &[b'x'; 126])], 1002).await;
 }
 

@@ -1,4 +1,5 @@
 //! What must not get in, and what must not harm others.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what is unexpected fails the test")]
 
 mod common;
 

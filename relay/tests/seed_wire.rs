@@ -1,4 +1,5 @@
 //! The seed's wire over real sockets: two fixed texts, and nothing else to anyone.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what is unexpected fails the test")]
 
 mod common;
 

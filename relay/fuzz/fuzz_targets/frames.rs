@@ -51,7 +51,7 @@ fn decode(bytes: &[u8], piece: usize, early: usize) -> (Vec<Message>, End, Vec<u
     let mut messages = Vec::new();
     // Each piece and each message takes a step, and each message two bytes.
     for _ in 0..4 * (bytes.len() + early.len()) + 16 {
-        match decoder.next() {
+        match decoder.decode() {
             Ok(Some(message)) => {
                 assert!(message.len() <= LIMITS.message_bytes);
                 messages.push(message);

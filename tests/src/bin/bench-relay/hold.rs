@@ -70,7 +70,7 @@ pub fn hold(count: usize, seconds: u64) -> Result<()> {
         let client = bangs as usize % crowds[whose].len();
         crowds[whose].bang(client, 1)?;
         bangs += 1;
-        let mut last = sent;
+        let mut heard_at = sent;
         for crowd in &mut crowds {
             let mut missing = crowd.len() as u64;
             crowd.hear(PATIENCE, |_, heard, at| {
@@ -78,7 +78,7 @@ pub fn hold(count: usize, seconds: u64) -> Result<()> {
                     Heard::Trigger => {
                         delivered += 1;
                         missing = missing.saturating_sub(1);
-                        last = at;
+                        heard_at = at;
                     }
                     Heard::Other | Heard::Close(_) => {}
                     Heard::End => dropped += 1,
@@ -87,7 +87,7 @@ pub fn hold(count: usize, seconds: u64) -> Result<()> {
             })?;
             lost += missing;
         }
-        last_millis.push((last - sent).as_secs_f64() * 1e3);
+        last_millis.push((heard_at - sent).as_secs_f64() * 1e3);
         thread::sleep(EVERY.saturating_sub(sent.elapsed()));
     }
     let used = (processor_nanos(relay.id())? - used) as f64;
@@ -98,12 +98,12 @@ pub fn hold(count: usize, seconds: u64) -> Result<()> {
     println!("deliveries           {delivered}");
     println!("lost                 {lost}");
     println!("dropped              {dropped}");
-    let last = |share| quantile(&last_millis, share);
+    let millis = |share| quantile(&last_millis, share);
     println!(
         "last client          p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms",
-        last(0.5),
-        last(0.99),
-        last(1.0)
+        millis(0.5),
+        millis(0.99),
+        millis(1.0)
     );
     println!("CPU per delivery     {:.2} us", used / 1e3 / delivered.max(1) as f64);
     let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
