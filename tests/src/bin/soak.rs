@@ -40,6 +40,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A bang that takes longer to the last is told of.
 const STALL: Duration = Duration::from_millis(250);
 
+/// So many of them; the rest is only counted.
+const STALLS_TOLD: u64 = 10;
+
 /// Clients that never read at any time.
 const DEAF: usize = 20;
 
@@ -171,7 +174,9 @@ fn live(
             let pressure = Snapshot::take(&processes)?.since(&before);
             tally.stalls += 1;
             tally.starved += u64::from(pressure.starved_millis() * 2.0 > took.as_secs_f64() * 1e3);
-            println!("bang {} took {took:.0?} to {}; {pressure}", tally.bangs, last.1);
+            if tally.stalls <= STALLS_TOLD {
+                println!("bang {} took {took:.0?} to {}; {pressure}", tally.bangs, last.1);
+            }
         }
         // What could not be done in time is not made up for.
         next = (next + every).max(Instant::now());
