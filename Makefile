@@ -10,12 +10,13 @@ PLAYERS ?= 8
 BANGS ?= 60
 NETWORK ?= loopback wifi
 PEERS ?= page soundworks snapcast
+INPUTS ?= 1000000
 
 # Debian and Ubuntu packages, by what needs them.
 BUILD_PACKAGES := build-essential pkg-config libasound2-dev
 WINDOW_PACKAGES := libgl1 libegl1 libx11-xcb1 libxkbcommon-x11-0 libxcursor1 libxi6 libxrandr2
 LAB_PACKAGES := pulseaudio pulseaudio-utils chromium chromium-driver xvfb xdotool imagemagick \
-	libgl1-mesa-dri nodejs npm
+	libgl1-mesa-dri nodejs npm iproute2
 # Other systems, to be measured beside this one.
 PEER_PACKAGES := snapserver snapclient
 
@@ -65,11 +66,15 @@ bench-sync: .system-bench ## Measure how far apart machines sound (PLAYERS=8 BAN
 	PLAYERS="$(PLAYERS)" BANGS="$(BANGS)" NETWORK="$(NETWORK)" PEERS="$(PEERS)" target/release/bench-sync
 
 .PHONY: fuzz
-fuzz: ## Throw random bytes at the decoders for a minute each (needs cargo-fuzz)
-	cd relay/protocol/fuzz
+fuzz: ## Throw a million inputs at each decoder, and at the handshake (needs cargo-fuzz)
+	# libFuzzer's instrumentation is behind a flag that a stable compiler asks this for.
+	export RUSTC_BOOTSTRAP=1
 	for target in from_client from_relay; do
-		# libFuzzer's instrumentation is behind a flag that a stable compiler asks this for.
-		RUSTC_BOOTSTRAP=1 cargo fuzz run $$target -- -max_total_time=60
+		(cd relay/protocol/fuzz; cargo fuzz run $$target -- -runs=$(INPUTS))
+	done
+	for target in handshake frames; do
+		(cd relay/fuzz; mkdir -p corpus/$$target; \
+			cargo fuzz run $$target corpus/$$target seeds/$$target -- -runs=$(INPUTS))
 	done
 
 .PHONY: bench-relay

@@ -26,6 +26,13 @@ pub enum SessionEvent {
         /// The sound of a bang that names none.
         default_sound: String,
     },
+    /// The relay serves other sounds from now on. What sounds goes on.
+    OtherBank {
+        /// The sounds that can be banged.
+        bank: Vec<SoundInfo>,
+        /// The sound of a bang that names none.
+        default_sound: String,
+    },
     /// The connection ended, or could not be made.
     Lost {
         /// Why, in plain words.

@@ -31,6 +31,9 @@ impl Teller {
             SessionEvent::Connected { wire: Wire::Plain, .. } => {
                 "Talking to a plain relay: one sound, played on arrival".to_owned()
             }
+            SessionEvent::OtherBank { bank, .. } => {
+                format!("The relay serves {} sounds now", bank.len())
+            }
             SessionEvent::Lost { reason, retry_in } => {
                 format!("Lost the relay: {reason}; next try in {:.1} s", retry_in.as_secs_f32())
             }

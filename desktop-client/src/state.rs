@@ -212,6 +212,7 @@ impl State {
                 self.take_bank(bank, &default_sound);
                 self.refusal = None;
             }
+            SessionEvent::OtherBank { bank, default_sound } => self.take_bank(bank, &default_sound),
             SessionEvent::Lost { reason, retry_in } => {
                 self.connection = Connection::Lost { reason, retry_in };
                 self.leave_room();
@@ -345,6 +346,23 @@ mod tests {
         // A bank without it falls back to the relay's default.
         connect(&mut state, vec![sound("click", "a")]);
         assert_eq!(state.selected.as_deref(), Some("click"));
+    }
+
+    #[test]
+    fn another_bank_is_shown_and_keeps_the_choice_if_it_can() {
+        let mut state = state();
+        connect(&mut state, vec![sound("click", "a"), sound("bell", "b")]);
+        state.apply(SessionEvent::SoundReady { name: "bell".to_owned() });
+        state.pick(&Action::SelectSound("bell".to_owned()));
+        let other = |bank| SessionEvent::OtherBank { bank, default_sound: "click".to_owned() };
+        state.apply(other(vec![sound("bell", "b"), sound("click", "a"), sound("kick", "k")]));
+        let shown: Vec<_> = state.bank.iter().map(|sound| sound.info.name.as_str()).collect();
+        assert_eq!(shown, ["bell", "click", "kick"]);
+        assert_eq!(state.bank[0].readiness, Readiness::Ready);
+        assert_eq!(state.selected.as_deref(), Some("bell"));
+        state.apply(other(vec![sound("click", "a")]));
+        assert_eq!(state.selected.as_deref(), Some("click"));
+        assert!(state.can_bang(), "it is the same connection");
     }
 
     #[test]

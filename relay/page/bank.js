@@ -64,7 +64,8 @@ export class Bank {
       this.#buffers.set(hash, buffer);
       this.#on.loaded(name);
     } catch (error) {
-      this.#on.failed(name, error.message);
+      // Of one that the bank no longer has, nobody needs to hear.
+      if (this.#hashes.get(name) === hash) this.#on.failed(name, error.message);
       this.#setTimer(() => {
         this.#pending.delete(hash);
         if (this.#hashes.get(name) === hash) this.#get({ name, hash });

@@ -192,6 +192,8 @@ class Page {
         this.#room.roster(message);
         this.#ui.showLead(this.#room.leadMicros);
         return this.#showRoster();
+      case 'bank':
+        return this.#bankChanged(message);
       case 'error':
         return this.#ui.say(REFUSALS[message.code] ?? `The relay refused: ${message.message}`);
     }
@@ -217,6 +219,13 @@ class Page {
     for (const wanted of this.#room.wanted.values()) {
       if (wanted.stopAt !== undefined) this.#player.stop(wanted);
     }
+  }
+
+  /** The relay serves other sounds from now on. What sounds goes on. */
+  #bankChanged(message) {
+    this.#room.bank(message);
+    this.#bank.use(message.sounds);
+    this.#showSounds();
   }
 
   #probed({ replied }, arrivedMicros) {

@@ -153,6 +153,7 @@ const RELAY_TO_CLIENT = {
   trigger: triggerFields,
   stop: { seq: count, stop_at: count, trigger: optional(count), sound: optional(text), by },
   roster: { total: count, clients: listOf(client), lead_micros: count },
+  bank: { sounds: listOf(sound), default_sound: text },
   error: { code: text, message: text },
 };
 

@@ -6,6 +6,7 @@
 /**
  * @typedef {object} Wanted What should be sounding, or will be.
  * @property {object} trigger The trigger that started it.
+ * @property {object} [sound] What it plays, as the bank had it then; none if it had no such sound.
  * @property {number} [stopAt] Relay time in µs at which it is to be silent before its own end.
  */
 
@@ -86,16 +87,24 @@ export class Room {
     }
     this.epoch = message.epoch;
     this.id = message.id;
-    this.sounds = new Map(message.sounds.map((sound) => [sound.name, sound]));
-    this.defaultSound = message.default_sound;
+    this.bank(message);
     this.leadMicros = message.lead_micros;
     this.mostLeadMicros = message.limits.most_lead_micros;
+    const known = reborn ? new Map() : this.wanted;
     this.wanted = new Map();
     for (const { trigger, stop_at: stopAt } of message.sounding) {
       this.#seen.add(trigger.seq);
-      if (this.#isForMe(trigger)) this.wanted.set(trigger.seq, { trigger, stopAt });
+      if (!this.#isForMe(trigger)) continue;
+      const sound = known.get(trigger.seq)?.sound ?? this.sounds.get(trigger.sound);
+      this.wanted.set(trigger.seq, { trigger, stopAt, sound });
     }
     return reborn;
+  }
+
+  /** Takes another bank. What is wanted stays so, and is as long as it was when it was banged. */
+  bank(message) {
+    this.sounds = new Map(message.sounds.map((sound) => [sound.name, sound]));
+    this.defaultSound = message.default_sound;
   }
 
   /** Takes a trigger; true if this client is to sound it. One that was seen changes nothing. */
@@ -103,7 +112,7 @@ export class Room {
     if (!this.#seen.add(message.seq)) return false;
     this.last = message;
     if (!this.#isForMe(message)) return false;
-    this.wanted.set(message.seq, { trigger: message });
+    this.wanted.set(message.seq, { trigger: message, sound: this.sounds.get(message.sound) });
     return true;
   }
 
@@ -140,8 +149,7 @@ export class Room {
   }
 
   /** When `wanted` falls silent, in µs of relay time; a sound that the bank lacks never begins. */
-  endOf({ trigger, stopAt }) {
-    const sound = this.sounds.get(trigger.sound);
+  endOf({ trigger, stopAt, sound }) {
     if (!sound) return trigger.play_at;
     const lengthMicros = (sound.frames / sound.rate / trigger.rate) * 1e6;
     return Math.min(trigger.play_at + lengthMicros, stopAt ?? Infinity);

@@ -37,11 +37,11 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client that connected at `now`.
+    /// A client that connected at `now`. What is sent to it waits until its outbox is opened.
     #[must_use]
-    pub fn new(id: ClientId, wire: Wire, role: Role, outbox: Outbox, now: RelayTime) -> Self {
+    pub fn new(id: ClientId, wire: Wire, role: Role, now: RelayTime) -> Self {
         let heard = AtomicU64::new(now.as_micros());
-        Self { id, wire, role, outbox, since: now, heard }
+        Self { id, wire, role, outbox: Outbox::new(), since: now, heard }
     }
 
     /// Notes that something arrived from it.

@@ -1,6 +1,6 @@
 //! Relay time: the only file of the relay that reads the clock it stamps with.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use downbeat_protocol::RelayTime;
 
@@ -21,5 +21,11 @@ impl RelayClock {
     #[must_use]
     pub fn now(self) -> RelayTime {
         RelayTime::from_micros(self.epoch.elapsed().as_micros() as u64)
+    }
+    /// How long it is until `at`; nothing if that has passed.
+    #[must_use]
+    pub fn until(self, at: RelayTime) -> Duration {
+        let at = self.epoch + Duration::from_micros(at.as_micros());
+        at.saturating_duration_since(Instant::now())
     }
 }

@@ -241,6 +241,10 @@ pub const FRAMES_PER_WRITE: usize = 64;
 /// a burst from every machine of a large lab.
 pub const FAN_OUT_QUEUE: usize = 1024;
 
+/// Most frames that wait for the instant at which the seed's clients are told: a burst of 2000 from
+/// each of eight machines within one lead. Each costs 40 bytes.
+pub const DUE_FRAMES: usize = 16 * 1024;
+
 /// Most messages that the fan-out joins into one write a client. More would only make those wait
 /// that come first.
 pub const FAN_OUT_BATCH: usize = 64;
@@ -278,6 +282,10 @@ pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Pause after an accept that failed for lack of file descriptors or memory: trying at once would
 /// only burn the processor, and a new client does not notice a tenth of a second.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How often the folder of sounds is looked at: a change is heard of within two of these, and a few
+/// hundred questions to a file system in that time are nothing.
+pub const FOLDER_EVERY: Duration = Duration::from_secs(2);
 
 /// Largest sound, in bytes: five minutes of stereo at 24 bits and 48 kHz are 86 MB. The relay
 /// holds its bank in memory, and each player holds it decoded, which is larger still.

@@ -1,10 +1,11 @@
-//! The one thread that says things to everybody.
+//! The threads that say things to everybody: one for each wire.
 //!
-//! It has a thread of its own so that a probe never waits behind a fan-out: writing to 5000
+//! They are threads of their own so that a probe never waits behind a fan-out: writing to 5000
 //! sockets takes some 30 ms, which on a thread of the runtime would hold up whoever else is served
-//! there. It alone owns the list of who hears what, and is told by a bounded channel who comes,
-//! who goes and what to say. Hence everything arrives everywhere in one order, and no lock is held
-//! while writing.
+//! there. And there are two, so that those of `downbeat.v1` never wait behind those of the seed's
+//! wire, who are told at the instant of the sound when the others are told well before it. Each alone
+//! owns the list of who hears its wire, and is told by a bounded channel who comes, who goes and
+//! what to say. Hence everything arrives everywhere in one order, and no lock is held while writing.
 //!
 //! Whatever piles up in the channel while it writes is joined: frames that are said one after the
 //! other become one write a client, so that a burst costs little more than one trigger. A large
@@ -15,27 +16,30 @@ use std::{
     io,
     num::NonZero,
     sync::{Arc, atomic::Ordering},
-    thread,
+    task::{Context, Poll, Wake, Waker},
+    thread::{self, Thread},
     time::Instant,
 };
 
 use bytes::{Bytes, BytesMut};
 use downbeat_protocol::{ClientId, RelayTime};
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, Permit};
 
 use crate::{
     clients::{Client, Wire},
+    clock::RelayClock,
     config::{
         CLIENTS_PER_WRITER, FAN_OUT_BATCH, FAN_OUT_QUEUE, HELLO_TIMEOUT, MOST_WRITERS, PING_AFTER,
         SILENT_AFTER, STALLED_AFTER,
     },
+    due::Due,
     frame::{self, CloseCode},
     metrics::Measured,
     outbox::CutOff,
 };
 
-/// What the thread is told.
-#[derive(Debug)]
+/// What a thread is told.
+#[derive(Clone, Debug)]
 pub enum Command {
     /// A client connected. It is looked after from now on, but hears nothing yet.
     Connected(Arc<Client>),
@@ -43,8 +47,10 @@ pub enum Command {
     Admitted(ClientId),
     /// It is gone.
     Left(ClientId),
-    /// Say this to all who hear.
-    Say(Said),
+    /// Say this complete frame to all who hear.
+    Say(Bytes),
+    /// Say it to all who hear at that instant.
+    SayAt(RelayTime, Bytes),
     /// Look after everyone: ping, and cut off who is silent or stalls. Carries the time, and the
     /// time of the last such round.
     Sweep {
@@ -57,65 +63,139 @@ pub enum Command {
     End,
 }
 
-/// A complete frame for each wire, or none for a wire that is told nothing.
-#[derive(Clone, Debug, Default)]
-pub struct Said {
-    /// For clients of the seed's wire.
-    pub seed: Option<Bytes>,
-    /// For clients of `downbeat.v1`.
-    pub modern: Option<Bytes>,
+/// The ways to the threads.
+#[derive(Debug)]
+pub struct FanOut {
+    seed: mpsc::Sender<Command>,
+    modern: mpsc::Sender<Command>,
 }
 
-/// Starts the thread. It ends when every sender is gone.
-///
-/// Whoever sends waits while [`FAN_OUT_QUEUE`] commands are ahead of it: one who bangs faster than
-/// the room can be told is slowed by TCP itself, and no bang is lost.
-///
-/// # Errors
-/// If the system starts no thread.
-pub fn start(measured: Arc<Measured>) -> io::Result<mpsc::Sender<Command>> {
-    let (sender, receiver) = mpsc::channel(FAN_OUT_QUEUE);
-    thread::Builder::new().name("fan-out".into()).spawn(move || run(receiver, measured))?;
-    Ok(sender)
+impl FanOut {
+    /// Starts the threads. They end when this is gone.
+    ///
+    /// # Errors
+    /// If the system starts no thread.
+    pub fn start(clock: RelayClock, measured: &Arc<Measured>) -> io::Result<Self> {
+        let start = |name: &str| {
+            let (sender, receiver) = mpsc::channel(FAN_OUT_QUEUE);
+            let measured = measured.clone();
+            thread::Builder::new()
+                .name(name.into())
+                .spawn(move || run(receiver, clock, measured))?;
+            io::Result::Ok(sender)
+        };
+        Ok(Self { seed: start("fan-out seed")?, modern: start("fan-out v1")? })
+    }
+
+    /// A place in the channel of a wire's thread. `None` only if the thread is gone, and then so is
+    /// the relay.
+    ///
+    /// Whoever asks waits while [`FAN_OUT_QUEUE`] commands are ahead of it: one who bangs faster
+    /// than the room can be told is slowed by TCP itself, and no bang is lost.
+    pub async fn reserve(&self, wire: Wire) -> Option<Permit<'_, Command>> {
+        let sender = match wire {
+            Wire::Seed => &self.seed,
+            Wire::Modern => &self.modern,
+        };
+        sender.reserve().await.ok()
+    }
+
+    /// Tells a wire's thread, when there is room for it in the channel.
+    pub async fn tell(&self, wire: Wire, command: Command) {
+        if let Some(channel) = self.reserve(wire).await {
+            channel.send(command);
+        }
+    }
+
+    /// Tells both.
+    pub async fn tell_all(&self, command: Command) {
+        self.tell(Wire::Modern, command.clone()).await;
+        self.tell(Wire::Seed, command).await;
+    }
 }
 
-fn run(mut commands: mpsc::Receiver<Command>, measured: Arc<Measured>) {
+fn run(mut commands: mpsc::Receiver<Command>, clock: RelayClock, measured: Arc<Measured>) {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     let mut everyone =
         Everyone { writers: cores.min(MOST_WRITERS), measured, ..Everyone::default() };
     let mut batch = Vec::with_capacity(FAN_OUT_BATCH);
-    let mut seed = Joined::default();
-    let mut modern = Joined::default();
-    while commands.blocking_recv_many(&mut batch, FAN_OUT_BATCH) > 0 {
+    let mut said = Joined::default();
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    while receive(&mut commands, &mut batch, &waker, clock, everyone.due.next()) {
         for command in batch.drain(..) {
-            if let Command::Say(said) = command {
-                seed.add(said.seed);
-                modern.add(said.modern);
+            if let Command::Say(frame) = command {
+                said.add(frame);
+                continue;
+            }
+            if let Command::SayAt(at, frame) = command {
+                everyone.due.put(at, frame);
                 continue;
             }
             // Who comes now did not hear what was said before, and who goes did.
-            everyone.tell(Wire::Seed, seed.take());
-            everyone.tell(Wire::Modern, modern.take());
+            everyone.tell(said.take());
             everyone.apply(command);
         }
-        everyone.tell(Wire::Seed, seed.take());
-        everyone.tell(Wire::Modern, modern.take());
+        everyone.tell(said.take());
+        if everyone.due.next().is_some() {
+            let now = clock.now();
+            while let Some(frame) = everyone.due.take(now) {
+                said.add(frame);
+            }
+            everyone.tell(said.take());
+        }
     }
 }
 
-/// Who is connected: those who hear nothing yet, and those who hear each wire.
+/// Waits for commands, at most [`FAN_OUT_BATCH`], but not beyond `due`. False if none will ever come
+/// again.
+///
+/// The channel can be waited for by a thread only without an end to it; so this polls it, and parks
+/// the thread in between, which the kernel can wake to the microsecond.
+fn receive(
+    commands: &mut mpsc::Receiver<Command>,
+    batch: &mut Vec<Command>,
+    waker: &Waker,
+    clock: RelayClock,
+    due: Option<RelayTime>,
+) -> bool {
+    let mut context = Context::from_waker(waker);
+    loop {
+        if let Poll::Ready(count) = commands.poll_recv_many(&mut context, batch, FAN_OUT_BATCH) {
+            return count > 0;
+        }
+        match due.map(|due| clock.until(due)) {
+            None => thread::park(),
+            Some(left) if left.is_zero() => return true,
+            Some(left) => thread::park_timeout(left),
+        }
+    }
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Who is connected on a wire: those who hear nothing yet, and those who hear.
 #[derive(Default)]
 struct Everyone {
     new: BTreeMap<ClientId, Arc<Client>>,
-    seed: Listeners,
-    modern: Listeners,
+    listeners: Listeners,
+    due: Due,
     /// Threads that may write at once, this one included.
     writers: usize,
     measured: Arc<Measured>,
     ending: bool,
 }
 
-/// Those who hear a wire, in the order of their numbers, which is that in which they came.
+/// Those who hear, in the order of their numbers, which is that in which they came.
 #[derive(Default)]
 struct Listeners(Vec<Arc<Client>>);
 
@@ -155,19 +235,16 @@ impl Listeners {
 }
 
 impl Everyone {
-    fn tell(&self, wire: Wire, frames: Option<Bytes>) {
+    fn tell(&self, frames: Option<Bytes>) {
         let Some(frames) = frames else { return };
-        let listeners = match wire {
-            Wire::Seed => &self.seed,
-            Wire::Modern => &self.modern,
-        };
-        if listeners.0.is_empty() {
+        let count = self.listeners.0.len();
+        if count == 0 {
             return;
         }
         let begun = Instant::now();
-        listeners.tell(&frames, self.writers.min(listeners.0.len() / CLIENTS_PER_WRITER));
+        self.listeners.tell(&frames, self.writers.min(count / CLIENTS_PER_WRITER));
         self.measured.fan_out.observe(begun.elapsed().as_secs_f64());
-        self.measured.deliveries.add_many(listeners.0.len() as u64);
+        self.measured.deliveries.add_many(count as u64);
     }
 
     fn apply(&mut self, command: Command) {
@@ -180,23 +257,25 @@ impl Everyone {
             }
             Command::Admitted(id) => {
                 if let Some(client) = self.new.remove(&id) {
-                    match client.wire {
-                        Wire::Seed => self.seed.insert(client),
-                        Wire::Modern => self.modern.insert(client),
-                    }
+                    self.listeners.insert(client);
                 }
             }
             Command::Left(id) => {
                 self.new.remove(&id);
-                self.seed.remove(id);
-                self.modern.remove(id);
+                self.listeners.remove(id);
             }
             Command::Sweep { now, last } => self.sweep(now, last),
             Command::End => {
                 self.ending = true;
+                // A bang that was promised is kept, if early.
+                self.due.hurry();
+                while let Some(frame) = self.due.take(RelayTime::from_micros(0)) {
+                    self.tell(Some(frame));
+                }
                 self.all().for_each(|client| goodbye(client));
             }
-            Command::Say(_) => {}
+            Command::Say(frame) => self.tell(Some(frame)),
+            Command::SayAt(at, frame) => self.due.put(at, frame),
         }
     }
 
@@ -223,7 +302,7 @@ impl Everyone {
     }
 
     fn all(&self) -> impl Iterator<Item = &Arc<Client>> {
-        self.new.values().chain(&self.seed.0).chain(&self.modern.0)
+        self.new.values().chain(&self.listeners.0)
     }
 }
 
@@ -239,8 +318,7 @@ struct Joined {
 }
 
 impl Joined {
-    fn add(&mut self, frame: Option<Bytes>) {
-        let Some(frame) = frame else { return };
+    fn add(&mut self, frame: Bytes) {
         match &self.first {
             None => self.first = Some(frame),
             Some(first) => {
@@ -272,7 +350,7 @@ mod tests {
     use crate::{
         access::Role,
         config::SWEEP,
-        outbox::{Outbox, Phase},
+        outbox::Phase,
     };
 
     /// A client that connected at the epoch, and its other end.
@@ -285,8 +363,9 @@ mod tests {
         let there = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (here, _) = listener.accept().await.unwrap();
         here.writable().await.unwrap();
-        let outbox = Outbox::new(here);
-        (Arc::new(Client::new(ClientId(id), wire, Role::Bang, outbox, at(0))), there)
+        let client = Client::new(ClientId(id), wire, Role::Bang, at(0));
+        client.outbox.open(Arc::new(here), None);
+        (Arc::new(client), there)
     }
 
     fn at(seconds: u64) -> RelayTime {
@@ -329,7 +408,7 @@ mod tests {
         let (client, there) = connect(Wire::Modern).await;
         let mut everyone = Everyone::default();
         everyone.apply(Command::Connected(client.clone()));
-        everyone.tell(Wire::Modern, Some(Bytes::from_static(b"not for it")));
+        everyone.tell(Some(Bytes::from_static(b"not for it")));
         client.was_heard(at(10));
         sweep(&mut everyone, 0, 10);
         assert_eq!(client.outbox.phase(), Phase::Open);
@@ -376,11 +455,10 @@ mod tests {
     fn frames_are_joined_in_order_and_once() {
         let mut joined = Joined::default();
         assert_eq!(joined.take(), None);
-        joined.add(None);
-        joined.add(Some(Bytes::from_static(b"one")));
+        joined.add(Bytes::from_static(b"one"));
         assert_eq!(joined.take().unwrap(), "one");
         for text in [&b"one"[..], b"two", b"three"] {
-            joined.add(Some(Bytes::from_static(text)));
+            joined.add(Bytes::from_static(text));
         }
         assert_eq!(joined.take().unwrap(), "onetwothree");
         assert_eq!(joined.take(), None);

@@ -6,6 +6,7 @@
 use bytes::{BufMut as _, Bytes, BytesMut};
 
 const FINAL_TEXT: u8 = 0x81;
+const FINAL_BINARY: u8 = 0x82;
 const FINAL_CLOSE: u8 = 0x88;
 
 /// An empty ping.
@@ -14,9 +15,19 @@ pub const PING: Bytes = Bytes::from_static(&[0x89, 0]);
 /// A whole text message.
 #[must_use]
 pub fn text(message: &str) -> Bytes {
+    whole(FINAL_TEXT, message.as_bytes())
+}
+
+/// A whole binary message. The relay sends none; what is built on its parts may.
+#[must_use]
+pub fn binary(message: &[u8]) -> Bytes {
+    whole(FINAL_BINARY, message)
+}
+
+fn whole(first: u8, message: &[u8]) -> Bytes {
     let length = message.len();
     let mut frame = BytesMut::with_capacity(length + 10);
-    frame.put_u8(FINAL_TEXT);
+    frame.put_u8(first);
     // The shortest of three forms in which the length fits, as the standard demands.
     if let Ok(length) = u8::try_from(length)
         && length < 126
@@ -29,7 +40,7 @@ pub fn text(message: &str) -> Bytes {
         frame.put_u8(127);
         frame.put_u64(length as u64);
     }
-    frame.put_slice(message.as_bytes());
+    frame.put_slice(message);
     frame.freeze()
 }
 
@@ -94,6 +105,7 @@ mod tests {
     fn a_text_of_any_length_is_read_back_by_another_implementation() {
         for length in [0, 1, 125, 126, 127, 65_535, 65_536, 200_000] {
             let message = "x".repeat(length);
+            assert_eq!(read_back(&binary(message.as_bytes())), Message::binary(message.clone()));
             assert_eq!(read_back(&text(&message)), Message::text(message), "{length} bytes");
         }
     }

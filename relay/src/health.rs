@@ -114,7 +114,7 @@ pub fn as_json(relay: &Relay) -> String {
         version: env!("CARGO_PKG_VERSION"),
         epoch: relay.epoch,
         uptime_micros: relay.clock.now().as_micros(),
-        sounds: relay.bank.infos().count(),
+        sounds: relay.bank().infos().count(),
         connections: counts.connections.get(),
         triggers: counts.triggers.get(),
         refused: counts.refused.get(),

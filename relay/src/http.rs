@@ -13,7 +13,7 @@ use hyper::{
         IF_RANGE, LOCATION, RANGE, REFERRER_POLICY, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_PROTOCOL,
         SEC_WEBSOCKET_VERSION, UPGRADE, X_CONTENT_TYPE_OPTIONS,
     },
-    upgrade::OnUpgrade,
+    upgrade::{OnUpgrade, Upgraded},
 };
 use hyper_util::rt::TokioIo;
 use socket2::SockRef;
@@ -21,13 +21,11 @@ use tokio::{net::TcpStream, sync::watch};
 use tokio_rustls::server::TlsStream;
 
 use crate::{
-    access::Role,
     clients::{Client, Wire},
     config::SEND_BUFFER_BYTES,
     connection,
     doors::Visit,
     health, metrics,
-    outbox::Outbox,
     page::{self, PageFile},
     ranges::{self, Wanted},
     relay::Relay,
@@ -51,28 +49,46 @@ pub fn answer(
     relay: &Arc<Relay>,
     presence: &watch::Receiver<bool>,
     visit: &Arc<Visit>,
-    mut request: Request<Incoming>,
-) -> Answer {
+    request: Request<Incoming>,
+) -> impl Future<Output = Answer> + use<> {
+    let (relay, stay) = (relay.clone(), (presence.clone(), visit.clone()));
+    async move {
+        if relay.access.is_own_host(request.headers()) && upgrade::is_asked_for(request.headers()) {
+            open(relay, stay, request).await
+        } else {
+            answer_plainly(&relay, &request)
+        }
+    }
+}
+
+/// What an upgrade leaves its connection: that it is inside, and is told of the end.
+type Stay = (watch::Receiver<bool>, Arc<Visit>);
+
+/// Answers one who asks for a WebSocket.
+async fn open(relay: Arc<Relay>, stay: Stay, mut request: Request<Incoming>) -> Answer {
+    match upgrade::judge(&relay.access, request.method(), request.headers()) {
+        Ok(granted) => {
+            let upgrade = hyper::upgrade::on(&mut request);
+            // It is in the room before it is told so: whatever is said from then on waits for it
+            // behind the answer.
+            let client = relay.connect(granted.wire, granted.role).await;
+            tokio::spawn(begin(relay, stay, upgrade, client));
+            switch(&granted)
+        }
+        Err(refused) => {
+            let mut answer = text(refused.status(), refused.reason());
+            put(&mut answer, SEC_WEBSOCKET_VERSION, "13");
+            answer
+        }
+    }
+}
+
+fn answer_plainly(relay: &Relay, request: &Request<Incoming>) -> Answer {
     if !relay.access.is_own_host(request.headers()) {
         return text(
             StatusCode::MISDIRECTED_REQUEST,
             "the relay is not known under this name: use its address, or allow it by --allow-origin\n",
         );
-    }
-    if upgrade::is_asked_for(request.headers()) {
-        return match upgrade::judge(&relay.access, request.method(), request.headers()) {
-            Ok(granted) => {
-                let upgrade = hyper::upgrade::on(&mut request);
-                let stay = (presence.clone(), visit.clone());
-                tokio::spawn(begin(relay.clone(), stay, upgrade, granted.wire, granted.role));
-                switch(&granted)
-            }
-            Err(refused) => {
-                let mut answer = text(refused.status(), refused.reason());
-                put(&mut answer, SEC_WEBSOCKET_VERSION, "13");
-                answer
-            }
-        };
     }
     let is_head = request.method() == Method::HEAD;
     if request.method() != Method::GET && !is_head {
@@ -81,7 +97,8 @@ pub fn answer(
         return answer;
     }
     let path = request.uri().path();
-    let sound = path.strip_prefix("/sounds/").and_then(|hash| relay.bank.by_hash(hash));
+    let bank = relay.bank();
+    let sound = path.strip_prefix("/sounds/").and_then(|hash| bank.by_hash(hash));
     let answer = if let Some(sound) = sound {
         sound_file(sound, request.headers())
     } else if let Some(file) = page::file(path) {
@@ -107,31 +124,34 @@ pub fn answer(
 /// is done, and its buffers are freed.
 async fn begin(
     relay: Arc<Relay>,
-    (presence, visit): (watch::Receiver<bool>, Arc<Visit>),
+    (presence, visit): Stay,
     upgrade: OnUpgrade,
-    wire: Wire,
-    role: Role,
+    client: Arc<Client>,
 ) {
-    // Either failure means that the socket went away during the handshake.
-    let Ok(upgraded) = upgrade.await else { return };
+    let Some((socket, seal, early)) = upgrade.await.ok().and_then(take_apart) else {
+        // The socket went away during the handshake.
+        relay.leave(&client).await;
+        return;
+    };
+    if let Err(error) = SockRef::from(&socket).set_send_buffer_size(SEND_BUFFER_BYTES) {
+        tracing::debug!(client = client.id.0, %error, "cannot bound its send buffer");
+    }
+    connection::serve(relay, client, (socket, seal), visit, early).await;
+    drop(presence);
+}
+
+/// The socket of an upgraded connection, its seal if it came over TLS, and what was read early.
+fn take_apart(upgraded: Upgraded) -> Option<(TcpStream, Option<Seal>, Vec<u8>)> {
     // A copy of what was read early, though mostly of nothing: the original would keep the whole
     // read buffer of the HTTP connection for as long as the client stays.
-    let (outbox, early) = match upgraded.downcast::<TokioIo<TcpStream>>() {
-        Ok(parts) => (Outbox::new(parts.io.into_inner()), parts.read_buf.to_vec()),
+    match upgraded.downcast::<TokioIo<TcpStream>>() {
+        Ok(parts) => Some((parts.io.into_inner(), None, parts.read_buf.to_vec())),
         Err(upgraded) => {
-            let Ok(parts) = upgraded.downcast::<TokioIo<TlsStream<TcpStream>>>() else { return };
+            let parts = upgraded.downcast::<TokioIo<TlsStream<TcpStream>>>().ok()?;
             let (socket, session) = parts.io.into_inner().into_inner();
-            (Outbox::sealed(socket, Seal::new(session)), parts.read_buf.to_vec())
+            Some((socket, Some(Seal::new(session)), parts.read_buf.to_vec()))
         }
-    };
-    let (id, now) = (relay.next_id(), relay.clock.now());
-    let bounded = SockRef::from(outbox.socket()).set_send_buffer_size(SEND_BUFFER_BYTES);
-    if let Err(error) = bounded {
-        tracing::debug!(client = id.0, %error, "cannot bound its send buffer");
     }
-    let client = Arc::new(Client::new(id, wire, role, outbox, now));
-    connection::serve(relay, client, visit, early).await;
-    drop(presence);
 }
 
 /// Answers a request that came without TLS where TLS is spoken: a browser is led there, others are
@@ -157,7 +177,9 @@ pub fn answer_unencrypted(relay: &Relay, request: &Request<Incoming>) -> Answer 
     answer
 }
 
-fn switch(granted: &Granted) -> Answer {
+/// The answer to a handshake that is granted.
+#[must_use]
+pub fn switch(granted: &Granted) -> Answer {
     let mut answer = Answer::default();
     *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     put(&mut answer, CONNECTION, "Upgrade");

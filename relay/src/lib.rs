@@ -4,16 +4,18 @@
 //! It makes no sound and decodes none. What is inside, from the socket inwards:
 //!
 //! - [`server`] accepts and ends; [`http`] answers requests and hands each WebSocket ([`upgrade`]) to
-//!   [`connection`], which reads one client; [`conversation`] and [`seed`] are what the two wires
-//!   mean by what they say.
+//!   [`connection`], which serves one client through its [`reader`]; [`conversation`] and [`seed`] are
+//!   what the two wires mean by what they say.
 //! - [`tls`] is the way in for those who encrypt, with a [`certificate`]; a [`seal`] is what stays
 //!   of it beside a socket.
 //! - [`access`] says who may; [`doors`] bounds how many are inside, [`rate`] how much one says.
 //! - [`relay`] is what all connections share; [`room`] (numbers, what is sounding, who is here) and
 //!   [`lead`] are its pure core, told what time it is.
-//! - [`fan_out`] is the one thread that says things to everybody, each through its [`outbox`].
+//! - [`fan_out`] are the threads that say things to everybody, each through its [`outbox`]; [`due`] is
+//!   what is to be said at an instant to come.
 //! - [`health`] and [`metrics`] say how it does, to people and to monitors.
-//! - [`sounds`] is the bank, [`page`] the page, [`config`] every default with its unit and reason.
+//! - [`sounds`] is the bank, [`folder`] loads it anew when its files change, [`page`] the page,
+//!   [`config`] every default with its unit and reason.
 
 pub mod access;
 pub mod certificate;
@@ -23,7 +25,9 @@ pub mod config;
 pub mod connection;
 pub mod conversation;
 pub mod doors;
+pub mod due;
 pub mod fan_out;
+pub mod folder;
 pub mod frame;
 pub mod health;
 pub mod http;
@@ -33,6 +37,7 @@ pub mod outbox;
 pub mod page;
 pub mod ranges;
 pub mod rate;
+pub mod reader;
 pub mod relay;
 pub mod room;
 pub mod seal;

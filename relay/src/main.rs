@@ -28,11 +28,14 @@ fn main() -> anyhow::Result<ExitCode> {
         .init();
     // One thread for all that comes in: it is little, and to wake a second for half of it costs
     // more than the half. What goes out has threads of its own.
-    tokio::runtime::Builder::new_current_thread()
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .context("cannot start the runtime")?
-        .block_on(run(&config))
+        .context("cannot start the runtime")?;
+    let code = runtime.block_on(run(&config));
+    // Whoever still waits for a disk that does not answer is left to it.
+    runtime.shutdown_background();
+    code
 }
 
 /// Takes as many file descriptors as the system gives: the usual first limit of 1024 is for
@@ -52,6 +55,8 @@ async fn run(config: &Config) -> anyhow::Result<ExitCode> {
         Ok(server) => server,
         Err(error) => return Ok(downbeat_command_line::refuse(PROGRAM, error)),
     };
+    #[cfg(unix)]
+    reload_when_asked(&server).context("cannot listen for signals")?;
     announce(&server);
     server.run(end).await;
     Ok(ExitCode::SUCCESS)
@@ -70,6 +75,19 @@ fn announce(server: &Server) {
     }
     // A relay whose standard output was closed still serves the room.
     let _ = writeln!(io::stdout(), "{}", lines.join("\n"));
+}
+
+/// Has the bank loaded anew at each SIGHUP, as service managers ask for it.
+#[cfg(unix)]
+fn reload_when_asked(server: &Server) -> io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut hangups, reload) = (signal(SignalKind::hangup())?, server.reload());
+    tokio::spawn(async move {
+        while hangups.recv().await.is_some() {
+            reload.notify_one();
+        }
+    });
+    Ok(())
 }
 
 /// Completes at ctrl-C, or when the system or a service manager ends the process.

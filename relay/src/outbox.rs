@@ -2,8 +2,7 @@
 //!
 //! A frame is tried straight on the socket; only what the kernel does not take is queued, and the
 //! connection's task writes it when there is room, several frames in one call. So a room that
-//! keeps up costs one bare write a client, and no task is woken. Over TLS a frame is sealed first,
-//! by whoever sends it and under the queue's lock: what is sealed must be written in that order.
+//! keeps up costs one bare write a client, and no task is woken.
 //!
 //! The bound: what waits may be [`OUTBOX_BYTES`] and [`OUTBOX_FRAMES`] (one frame of any size
 //! fits an empty outbox). A client that exceeds it, or whose queue makes no progress for
@@ -12,7 +11,7 @@
 use std::{
     collections::VecDeque,
     io::{self, ErrorKind, IoSlice, Read},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -49,12 +48,9 @@ pub enum Phase {
     Cut(CutOff),
 }
 
-/// A client's socket, and what waits to be written to it.
+/// The way to a client's socket, and what waits to be written to it.
 #[derive(Debug)]
 pub struct Outbox {
-    socket: TcpStream,
-    /// Whether the queue has a seal; known without its lock, which a plain read does not need.
-    is_sealed: bool,
     queue: Mutex<Queue>,
     /// Told when something begins to wait and when the phase changes.
     changed: Notify,
@@ -62,6 +58,8 @@ pub struct Outbox {
 
 #[derive(Debug)]
 struct Queue {
+    /// None as long as the socket is not ours, because its handshake is still being answered.
+    socket: Option<Arc<TcpStream>>,
     waiting: VecDeque<Bytes>,
     bytes: usize,
     /// The most that `bytes` ever was.
@@ -74,52 +72,51 @@ struct Queue {
 }
 
 impl Outbox {
-    /// An outbox that writes to `socket`; whoever holds it may read from [`Self::socket`].
+    /// An outbox in which everything waits until it is opened.
     #[must_use]
-    pub fn new(socket: TcpStream) -> Self {
-        Self::with(socket, None)
-    }
-
-    /// The same for a socket whose TLS handshake is over.
-    #[must_use]
-    pub fn sealed(socket: TcpStream, mut seal: Seal) -> Self {
-        // Should the session have something left to say, it comes before all else.
-        let own = seal.own_words();
-        let outbox = Self::with(socket, Some(seal));
-        outbox.put_raw(&mut outbox.queue(), &own);
-        outbox
-    }
-
-    fn with(socket: TcpStream, seal: Option<Seal>) -> Self {
-        let is_sealed = seal.is_some();
+    pub fn new() -> Self {
         let queue = Queue {
+            socket: None,
             waiting: VecDeque::new(),
             bytes: 0,
             peak: 0,
             progress: Instant::now(),
             phase: Phase::Open,
-            seal,
+            seal: None,
         };
-        Self { socket, is_sealed, queue: Mutex::new(queue), changed: Notify::new() }
+        Self { queue: Mutex::new(queue), changed: Notify::new() }
     }
 
-    /// The socket, to wait on and to know its addresses. What it holds may be sealed.
-    #[must_use]
-    pub fn socket(&self) -> &TcpStream {
-        &self.socket
+    /// From now on `socket` is written to, with what has waited so far first. Whoever opens it goes
+    /// on to read from the socket, and to wait for it; what it holds may be sealed.
+    pub fn open(&self, socket: Arc<TcpStream>, seal: Option<Seal>) {
+        let mut queue = self.queue();
+        queue.socket = Some(socket);
+        if let Some(mut seal) = seal {
+            // Should the session have something left to say, it comes before all else.
+            let own = seal.own_words();
+            queue.seal = Some(seal);
+            let plain = std::mem::take(&mut queue.waiting);
+            queue.bytes = 0;
+            self.put_raw(&mut queue, &own);
+            for frame in &plain {
+                self.put(&mut queue, frame);
+            }
+        }
+        drop(queue);
+        self.flush();
     }
 
-    /// Reads what the client sent. Never waits.
+    /// Reads what a client sent that came over TLS. Never waits.
     ///
     /// # Errors
     /// `WouldBlock` if there is nothing yet; else why there will be nothing more.
-    pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        if !self.is_sealed {
-            return self.socket.try_read(buffer);
-        }
+    pub fn read_sealed(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut queue = self.queue();
-        let Some(seal) = &mut queue.seal else { return Ok(0) };
-        let read = seal.open(&mut Raw(&self.socket), buffer);
+        let Queue { socket: Some(socket), seal: Some(seal), .. } = &mut *queue else {
+            return Ok(0);
+        };
+        let read = seal.open(&mut Raw(socket), buffer);
         let own = seal.own_words();
         self.put_raw(&mut queue, &own);
         read
@@ -128,9 +125,9 @@ impl Outbox {
     /// Tells a client that came over TLS that nothing more will be written. Without TLS the end of
     /// the socket says it.
     pub fn say_end(&self) {
-        if self.is_sealed {
-            let mut queue = self.queue();
-            let last = queue.seal.as_mut().map(Seal::end).unwrap_or_default();
+        let mut queue = self.queue();
+        if let Some(seal) = &mut queue.seal {
+            let last = seal.end();
             self.put_raw(&mut queue, &last);
         }
     }
@@ -181,7 +178,7 @@ impl Outbox {
             for (slice, frame) in slices.iter_mut().zip(&queue.waiting) {
                 *slice = IoSlice::new(frame);
             }
-            match self.socket.try_write_vectored(&slices[..count]) {
+            match queue.write(&slices[..count]) {
                 Ok(written) => queue.took(written),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Err(_) => return self.cut(&mut queue, CutOff::Broken),
@@ -225,7 +222,7 @@ impl Outbox {
         }
         let mut written = 0;
         if queue.waiting.is_empty() {
-            match self.socket.try_write(frame) {
+            match queue.write(&[IoSlice::new(frame)]) {
                 Ok(all) if all == frame.len() => return,
                 Ok(part) => written = part,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
@@ -256,6 +253,12 @@ impl Outbox {
     }
 }
 
+impl Default for Outbox {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// The socket as the seal reads it.
 struct Raw<'a>(&'a TcpStream);
 
@@ -266,6 +269,16 @@ impl Read for Raw<'_> {
 }
 
 impl Queue {
+    /// Tries the socket. One that is not there yet takes nothing.
+    fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let socket = self.socket.as_ref().ok_or(ErrorKind::WouldBlock)?;
+        match slices {
+            // A call of its own, because it is the usual one and cheaper.
+            [frame] => socket.try_write(frame),
+            frames => socket.try_write_vectored(frames),
+        }
+    }
+
     fn took(&mut self, mut written: usize) {
         self.bytes -= written;
         self.progress = Instant::now();
@@ -292,12 +305,19 @@ mod tests {
 
     const DEADLINE: Duration = Duration::from_secs(10);
 
-    async fn pair() -> (Outbox, TcpStream) {
+    async fn sockets() -> (Arc<TcpStream>, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let there = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (here, _) = listener.accept().await.unwrap();
         here.writable().await.unwrap();
-        (Outbox::new(here), there)
+        (Arc::new(here), there)
+    }
+
+    async fn pair() -> (Outbox, TcpStream) {
+        let (here, there) = sockets().await;
+        let outbox = Outbox::new();
+        outbox.open(here, None);
+        (outbox, there)
     }
 
     fn numbered(n: u32) -> Bytes {
@@ -318,7 +338,9 @@ mod tests {
 
     #[tokio::test]
     async fn what_waits_goes_out_whole_and_in_order() {
-        let (outbox, mut there) = pair().await;
+        let (here, mut there) = sockets().await;
+        let outbox = Outbox::new();
+        outbox.open(here.clone(), None);
         let mut sent = 0;
         while !outbox.is_waiting() {
             outbox.send(&numbered(sent));
@@ -330,7 +352,7 @@ mod tests {
         }
         let flush = async {
             while outbox.is_waiting() {
-                outbox.socket().ready(Interest::WRITABLE).await.unwrap();
+                here.ready(Interest::WRITABLE).await.unwrap();
                 outbox.flush();
             }
         };
@@ -344,6 +366,22 @@ mod tests {
         timeout(DEADLINE, async { tokio::join!(flush, read) }).await.unwrap();
         assert_eq!(outbox.phase(), Phase::Open);
         assert_eq!(outbox.queue().bytes, 0);
+    }
+
+    #[tokio::test]
+    async fn what_is_sent_before_it_is_opened_goes_out_first() {
+        let (here, mut there) = sockets().await;
+        let outbox = Outbox::new();
+        outbox.send(&Bytes::from_static(b"one "));
+        outbox.send(&Bytes::from_static(b"two "));
+        assert!(outbox.is_waiting());
+        outbox.open(here, None);
+        assert!(!outbox.is_waiting());
+        outbox.close(CloseCode::GoingAway, "bye");
+        drop(outbox);
+        let mut read = Vec::new();
+        timeout(DEADLINE, there.read_to_end(&mut read)).await.unwrap().unwrap();
+        assert_eq!(read, b"one two \x88\x05\x03\xe9bye");
     }
 
     #[tokio::test]

@@ -35,12 +35,6 @@ impl Bucket {
         }
         passes
     }
-
-    /// How many pass at once after a silence.
-    #[must_use]
-    pub fn burst(&self) -> u32 {
-        self.most as u32
-    }
 }
 
 /// What becomes of a message.
@@ -60,8 +54,9 @@ pub enum Verdict {
 #[derive(Debug)]
 pub struct Meter {
     bucket: Bucket,
-    /// Messages left unheard since the last one that was heard.
-    unheard: u32,
+    /// What is left of the patience with messages that are left unheard: as many as are heard. It is
+    /// not renewed by one that is heard, because in a flood there is always one that is.
+    patience: Bucket,
     told: Option<RelayTime>,
 }
 
@@ -69,17 +64,16 @@ impl Meter {
     /// For a connection that begins at `now`.
     #[must_use]
     pub fn new(per_second: u32, now: RelayTime) -> Self {
-        Self { bucket: Bucket::new(per_second, now), unheard: 0, told: None }
+        let bucket = || Bucket::new(per_second, now);
+        Self { bucket: bucket(), patience: bucket(), told: None }
     }
 
     /// Judges one message at `now`; `address_passes` is what its address's own bucket says.
     pub fn judge(&mut self, now: RelayTime, address_passes: bool) -> Verdict {
         if self.bucket.take(now) && address_passes {
-            self.unheard = 0;
             return Verdict::Pass;
         }
-        self.unheard += 1;
-        if self.unheard > self.bucket.burst() {
+        if !self.patience.take(now) {
             return Verdict::Expel;
         }
         if self.told.is_some_and(|told| now.micros_since(told) < 1_000_000) {
@@ -131,5 +125,19 @@ mod tests {
             assert_eq!(meter.judge(at(1001), false), Verdict::Ignore);
         }
         assert_eq!(meter.judge(at(1001), false), Verdict::Expel);
+    }
+
+    #[test]
+    fn a_flood_of_which_some_pass_is_a_flood() {
+        // Twenty messages a millisecond, of which one in two milliseconds passes.
+        let mut meter = Meter::new(500, at(0));
+        let mut said = (0..).flat_map(|millis| std::iter::repeat_n(at(millis), 20));
+        let count = said.position(|at| meter.judge(at, true) == Verdict::Expel).unwrap();
+        assert!((4000..4300).contains(&count), "{count}");
+        // One who says half as much again as it may is told, and stays.
+        let mut meter = Meter::new(500, at(0));
+        for n in 0..60_000 {
+            assert_ne!(meter.judge(at(n * 4 / 3), true), Verdict::Expel);
+        }
     }
 }

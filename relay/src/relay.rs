@@ -1,8 +1,9 @@
 //! What all connections share: the clock, the bank, the room, and the way to everyone.
 //!
-//! The room is behind the one lock of the relay. It is held for microseconds, never while writing
-//! to a socket of the room or waiting; and what comes out of the room is put into the fan-out's
-//! channel before it is let go, so that everyone hears it in the order of its numbers.
+//! The room is behind the one lock that matters. It is held for microseconds, never while writing to
+//! a socket of the room or waiting; and what comes out of the room is put into the fan-out's channel
+//! before it is let go, so that everyone hears it in the order of its numbers. The bank has another,
+//! for no longer than it takes to look where it is; whoever needs both takes the room's first.
 
 use std::{
     io,
@@ -13,26 +14,26 @@ use std::{
 };
 
 use downbeat_protocol::{
-    By, ClientId, Epoch, ErrorCode, Hello, Limits, Refusal, RelayTime, RelayToClient, Report,
-    StopRequest, TriggerRequest, Welcome, encode,
+    BankNow, By, ClientId, ClientKind, Epoch, ErrorCode, Hello, Limits, Refusal, RelayTime,
+    RelayToClient, Report, StopRequest, Trigger, TriggerRequest, Welcome, encode,
 };
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::Permit;
 
 use crate::{
     VERSION,
-    access::Access,
-    clients::Client,
+    access::{Access, Role},
+    clients::{Client, Wire},
     clock::RelayClock,
     config::{Config, MESSAGE_BYTES},
     doors::{Bounds, Doors},
-    fan_out::{self, Command, Said},
+    fan_out::{Command, FanOut},
     frame,
     health::Counts,
     lead::Lead,
     metrics::Measured,
     room::{Member, Room},
     seed,
-    sounds::Bank,
+    sounds::{Bank, Sound},
 };
 
 /// What all connections share.
@@ -42,8 +43,6 @@ pub struct Relay {
     pub clock: RelayClock,
     /// This life of this relay.
     pub epoch: Epoch,
-    /// The sounds.
-    pub bank: Bank,
     /// Who may do what.
     pub access: Access,
     /// Who may be inside.
@@ -54,9 +53,11 @@ pub struct Relay {
     pub measured: Arc<Measured>,
     /// What is counted.
     pub counts: Counts,
+    /// The ways to everyone.
+    pub fan_out: FanOut,
     limits: Limits,
     room: Mutex<Room>,
-    everyone: mpsc::Sender<Command>,
+    bank: Mutex<Arc<Bank>>,
     last_id: AtomicU32,
 }
 
@@ -64,7 +65,7 @@ impl Relay {
     /// A relay with nobody in the room.
     ///
     /// # Errors
-    /// If the thread of the fan-out cannot be started.
+    /// If a thread of the fan-out cannot be started.
     pub fn new(config: &Config, access: Access, bank: Bank) -> io::Result<Self> {
         let lead = Lead::new(config.least_lead_ms * 1000, config.most_lead_ms * 1000);
         let limits = Limits {
@@ -78,17 +79,18 @@ impl Relay {
             messages_per_address: config.messages_per_address,
         };
         let measured = Arc::new(Measured::default());
+        let clock = RelayClock::start();
         Ok(Self {
             access,
             doors: Doors::new(bounds),
             messages: config.messages,
-            clock: RelayClock::start(),
+            clock,
             epoch: Epoch(fastrand::u64(..)),
-            bank,
+            bank: Mutex::new(Arc::new(bank)),
             counts: Counts::default(),
             limits,
             room: Mutex::new(Room::new(lead)),
-            everyone: fan_out::start(measured.clone())?,
+            fan_out: FanOut::start(clock, &measured)?,
             measured,
             last_id: AtomicU32::new(0),
         })
@@ -100,24 +102,43 @@ impl Relay {
         self.room.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A number that no client of this epoch has had.
-    pub fn next_id(&self) -> ClientId {
-        ClientId(self.last_id.fetch_add(1, Ordering::Relaxed).wrapping_add(1))
+    /// The bank as it is now.
+    pub fn bank(&self) -> Arc<Bank> {
+        self.bank.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Says something to everyone, or to the fan-out, when there is room for it in the channel.
-    pub async fn command(&self, command: Command) {
-        if let Some(channel) = self.reserve().await {
-            channel.send(command);
+    /// Another bank takes the place of the one before, and everyone is told, if it tells of anything
+    /// else.
+    pub async fn serve_bank(&self, bank: Bank) {
+        if bank.infos().eq(self.bank().infos()) {
+            return tracing::info!("the bank is as it was");
         }
+        let Some(channel) = self.fan_out.reserve(Wire::Modern).await else { return };
+        // Under the lock on the room, so that a newcomer is welcomed with this bank or told of it.
+        let _room = self.room();
+        let bank = Arc::new(bank);
+        let message = RelayToClient::Bank(BankNow {
+            sounds: bank.infos().cloned().collect(),
+            default_sound: bank.default_name().to_owned(),
+        });
+        *self.bank.lock().unwrap_or_else(PoisonError::into_inner) = bank;
+        channel.send(Command::Say(frame::text(&encode(&message))));
     }
 
-    /// Admits a client of the seed's wire.
-    pub async fn admit_plain(&self, id: ClientId) {
-        let Some(channel) = self.reserve().await else { return };
-        let mut room = self.room();
-        room.enter(id, Member::new(seed::name(id), downbeat_protocol::ClientKind::Plain));
-        channel.send(Command::Admitted(id));
+    /// Takes a client in whose handshake is still to be answered. One of the seed's wire hears from
+    /// now on what is said, and what it hears waits until its outbox is opened.
+    pub async fn connect(&self, wire: Wire, role: Role) -> Arc<Client> {
+        let id = ClientId(self.last_id.fetch_add(1, Ordering::Relaxed).wrapping_add(1));
+        let client = Arc::new(Client::new(id, wire, role, self.clock.now()));
+        self.fan_out.tell(wire, Command::Connected(client.clone())).await;
+        if wire == Wire::Seed
+            && let Some(channel) = self.fan_out.reserve(wire).await
+        {
+            let mut room = self.room();
+            room.enter(id, Member::new(seed::name(id), ClientKind::Plain));
+            channel.send(Command::Admitted(id));
+        }
+        client
     }
 
     /// Admits a client that said hello, under its cleaned `name`, and welcomes it.
@@ -125,22 +146,22 @@ impl Relay {
     /// It is told what is sounding and hears everything that comes after: nothing twice, nothing
     /// lost in between.
     pub async fn admit(&self, client: &Client, hello: &Hello, name: &str) {
-        let Some(channel) = self.reserve().await else { return };
+        let Some(channel) = self.fan_out.reserve(client.wire).await else { return };
         let kind = match hello.kind {
             // Only the relay says this of a client.
-            downbeat_protocol::ClientKind::Plain => downbeat_protocol::ClientKind::Other,
+            ClientKind::Plain => ClientKind::Other,
             kind => kind,
         };
         let mut room = self.room();
-        let now = self.clock.now();
+        let (bank, now) = (self.bank(), self.clock.now());
         let welcome = Welcome {
             id: client.id,
             epoch: self.epoch,
             now,
             relay: VERSION.to_owned(),
             limits: self.limits.clone(),
-            sounds: self.bank.infos().cloned().collect(),
-            default_sound: self.bank.default_name().to_owned(),
+            sounds: bank.infos().cloned().collect(),
+            default_sound: bank.default_name().to_owned(),
             sounding: room.sounding(now),
             lead_micros: room.lead().micros(),
         };
@@ -150,9 +171,9 @@ impl Relay {
     }
 
     /// Lets a client go.
-    pub async fn leave(&self, id: ClientId) -> Option<Member> {
-        let member = self.room().leave(id);
-        self.command(Command::Left(id)).await;
+    pub async fn leave(&self, client: &Client) -> Option<Member> {
+        let member = self.room().leave(client.id);
+        self.fan_out.tell(client.wire, Command::Left(client.id)).await;
         member
     }
 
@@ -165,51 +186,55 @@ impl Relay {
             code: ErrorCode::InvalidValue,
             message: error.to_string(),
         })?;
-        let name = request.sound.as_deref().unwrap_or(self.bank.default_name());
-        let sound = self.bank.get(name).ok_or_else(|| unknown_sound(name))?;
-        let micros = sound.info.duration_micros(request.rate);
-        // A client of the seed's wire has no name to be aimed at.
-        let plain = request.target.is_none().then_some(seed::OUTPUT);
-        let Some(channel) = self.reserve().await else { return Ok(()) };
+        let Some(channels) = self.reserve_both().await else { return Ok(()) };
         let mut room = self.room();
-        let trigger = room.trigger(request, &sound.info.name, micros, by, self.clock.now());
-        tracing::debug!(seq = trigger.seq, sound = trigger.sound, by = trigger.by.id.0, "trigger");
-        let modern = Some(frame::text(&encode(&RelayToClient::Trigger(trigger))));
-        channel.send(Command::Say(Said { seed: plain, modern }));
+        let bank = self.bank();
+        let name = request.sound.as_deref().unwrap_or(bank.default_name());
+        let sound = bank.get(name).ok_or_else(|| unknown_sound(name))?;
+        let trigger = self.number(&mut room, request, sound, by);
+        // A client of the seed's wire has no name to be aimed at.
+        let plain = trigger.target.is_none();
+        say(channels, &room, plain, Some(trigger));
         self.counts.triggers.add();
         Ok(())
     }
 
     /// A bang from a client of the seed's wire: it sounds there whatever the bank holds.
     pub async fn bang_plain(&self, by: By) {
-        let default = self.bank.get(self.bank.default_name());
-        let Some(channel) = self.reserve().await else { return };
+        let Some(channels) = self.reserve_both().await else { return };
         let mut room = self.room();
-        let modern = default.map(|sound| {
-            let micros = sound.info.duration_micros(1.0);
-            let (request, now) = (TriggerRequest::default(), self.clock.now());
-            let trigger = room.trigger(request, &sound.info.name, micros, by, now);
-            frame::text(&encode(&RelayToClient::Trigger(trigger)))
-        });
-        channel.send(Command::Say(Said { seed: Some(seed::OUTPUT), modern }));
+        let bank = self.bank();
+        let trigger = bank
+            .get(bank.default_name())
+            .map(|sound| self.number(&mut room, TriggerRequest::default(), sound, by));
+        say(channels, &room, true, trigger);
         self.counts.triggers.add();
+    }
+
+    fn number(&self, room: &mut Room, request: TriggerRequest, sound: &Sound, by: By) -> Trigger {
+        let micros = sound.info.duration_micros(request.rate);
+        let trigger = room.trigger(request, &sound.info.name, micros, by, self.clock.now());
+        tracing::debug!(seq = trigger.seq, sound = trigger.sound, by = trigger.by.id.0, "trigger");
+        trigger
     }
 
     /// A wish for silence.
     ///
     /// # Errors
-    /// If the bank has no such sound.
+    /// If the bank has no such sound, and none of that name is sounding.
     pub async fn stop(&self, by: By, request: StopRequest) -> Result<(), Refusal> {
+        let Some(channel) = self.fan_out.reserve(Wire::Modern).await else { return Ok(()) };
+        let mut room = self.room();
+        let now = self.clock.now();
         if let Some(name) = &request.sound
-            && self.bank.get(name).is_none()
+            && self.bank().get(name).is_none()
+            // It may have been taken out of the bank while it sounds.
+            && !room.sounding(now).iter().any(|sounding| sounding.trigger.sound == *name)
         {
             return Err(unknown_sound(name));
         }
-        let Some(channel) = self.reserve().await else { return Ok(()) };
-        let mut room = self.room();
-        let stop = room.stop(request, by, self.clock.now());
-        let modern = Some(frame::text(&encode(&RelayToClient::Stop(stop))));
-        channel.send(Command::Say(Said { seed: None, modern }));
+        let stop = room.stop(request, by, now);
+        channel.send(Command::Say(frame::text(&encode(&RelayToClient::Stop(stop)))));
         Ok(())
     }
 
@@ -220,18 +245,42 @@ impl Relay {
 
     /// Looks after the room, and says the roster if it is time to.
     pub async fn tick(&self, now: RelayTime) {
-        let Some(channel) = self.reserve().await else { return };
+        let Some(channel) = self.fan_out.reserve(Wire::Modern).await else { return };
         let mut room = self.room();
         if let Some(roster) = room.tick(now) {
-            let modern = Some(frame::text(&encode(&RelayToClient::Roster(roster))));
-            channel.send(Command::Say(Said { seed: None, modern }));
+            channel.send(Command::Say(frame::text(&encode(&RelayToClient::Roster(roster)))));
         }
     }
 
-    /// A place in the fan-out's channel. It is taken before the lock on the room, which must not
-    /// be held while waiting. `None` only if the fan-out is gone, and then so is the relay.
-    async fn reserve(&self) -> Option<mpsc::Permit<'_, Command>> {
-        self.everyone.reserve().await.ok()
+    /// A place in either channel. They are taken before the lock on the room, which must not be held
+    /// while waiting. `None` only if the fan-out is gone, and then so is the relay.
+    async fn reserve_both(&self) -> Option<Channels<'_>> {
+        let modern = self.fan_out.reserve(Wire::Modern).await?;
+        Some(Channels { modern, seed: self.fan_out.reserve(Wire::Seed).await? })
+    }
+}
+
+struct Channels<'a> {
+    modern: Permit<'a, Command>,
+    seed: Permit<'a, Command>,
+}
+
+/// Says a bang on either wire, if there is anyone to hear it: to wake a thread for nobody would cost
+/// a small room more than the rest.
+fn say(channels: Channels<'_>, room: &Room, plain: bool, trigger: Option<Trigger>) {
+    // Who cannot be scheduled sounds together with those who can.
+    let at = trigger.as_ref().map(|trigger| trigger.play_at).filter(|_| room.has_players());
+    if let Some(trigger) = trigger
+        && room.has(Wire::Modern)
+    {
+        let frame = frame::text(&encode(&RelayToClient::Trigger(trigger)));
+        channels.modern.send(Command::Say(frame));
+    }
+    if plain && room.has(Wire::Seed) {
+        channels.seed.send(match at {
+            None => Command::Say(seed::OUTPUT),
+            Some(at) => Command::SayAt(at, seed::OUTPUT),
+        });
     }
 }
 

@@ -14,6 +14,7 @@ use downbeat_protocol::{
 };
 
 use crate::{
+    clients::Wire,
     config::{REPORTS_ROSTER_EVERY, ROSTER_EVERY_PER_CLIENT, SOUNDING},
     lead::{Lead, Player},
 };
@@ -65,6 +66,9 @@ enum News {
 pub struct Room {
     lead: Lead,
     members: BTreeMap<ClientId, Member>,
+    /// How many of them are [plain](ClientKind::Plain), and how many have said what lead they need.
+    plain: usize,
+    players: usize,
     next_seq: u64,
     /// In the order of their numbers, at most [`SOUNDING`]; beyond that the oldest is forgotten,
     /// and only a newcomer misses it.
@@ -80,6 +84,8 @@ impl Room {
         Self {
             lead,
             members: BTreeMap::new(),
+            plain: 0,
+            players: 0,
             next_seq: 1,
             voices: VecDeque::new(),
             news: News::Nothing,
@@ -102,14 +108,30 @@ impl Room {
     /// How many there are on the seed's wire, and on `downbeat.v1`.
     #[must_use]
     pub fn count_by_wire(&self) -> (u32, u32) {
-        let all = self.members.len() as u32;
-        let plain = self.members.values().filter(|member| member.kind == ClientKind::Plain);
-        let plain = plain.count() as u32;
-        (plain, all - plain)
+        (self.plain as u32, (self.members.len() - self.plain) as u32)
+    }
+
+    /// Whether there is anyone on a wire.
+    #[must_use]
+    pub fn has(&self, wire: Wire) -> bool {
+        match wire {
+            Wire::Seed => self.plain > 0,
+            Wire::Modern => self.members.len() > self.plain,
+        }
+    }
+
+    /// Whether someone is here who is scheduled: who has said what lead it needs, and so has an
+    /// output and knows the time. One who only bangs has none to say, nor has a page before its first
+    /// touch.
+    #[must_use]
+    pub fn has_players(&self) -> bool {
+        self.players > 0
     }
 
     /// Admits a client.
     pub fn enter(&mut self, id: ClientId, member: Member) {
+        self.plain += usize::from(member.kind == ClientKind::Plain);
+        self.players += usize::from(member.need().is_some());
         self.members.insert(id, member);
         self.news = News::People;
     }
@@ -117,6 +139,8 @@ impl Room {
     /// Lets a client go; `None` if it had not been admitted.
     pub fn leave(&mut self, id: ClientId) -> Option<Member> {
         let member = self.members.remove(&id)?;
+        self.plain -= usize::from(member.kind == ClientKind::Plain);
+        self.players -= usize::from(member.need().is_some());
         self.news = News::People;
         Some(member)
     }
@@ -129,7 +153,9 @@ impl Room {
         }
         let is_first = member.need().is_none();
         let needs_more = report.lead_micros.is_some_and(|need| need > self.lead.micros());
+        self.players -= usize::from(member.need().is_some());
         member.report = Some(report);
+        self.players += usize::from(member.need().is_some());
         self.news = self.news.max(News::Reports);
         // Everything else can wait for the next tick: to judge a room of thousands at each of its
         // reports would cost more than all the rest.
@@ -307,6 +333,35 @@ mod tests {
         assert_eq!(bang(&mut room, "bell", 1.0).seq, 1);
         assert_eq!(room.stop(StopRequest::default(), by(), at(1.0)).seq, 2);
         assert_eq!(bang(&mut room, "bell", 1.0).seq, 3);
+    }
+
+    #[test]
+    fn only_one_who_says_what_lead_it_needs_counts_as_a_player() {
+        let mut room = room();
+        assert!(!room.has_players() && room.has(Wire::Modern) && !room.has(Wire::Seed));
+        room.enter(ClientId(2), Member::new("plain client 2".into(), ClientKind::Plain));
+        room.enter(ClientId(3), Member::new("page".into(), ClientKind::Page));
+        assert!(!room.has_players() && room.has(Wire::Seed));
+        assert_eq!(room.count_by_wire(), (1, 2));
+        // A page before its first touch knows the time, and has no output.
+        room.report(
+            ClientId(3),
+            Report { clock_error_micros: Some(30), ..Report::default() },
+            at(1.0),
+        );
+        assert!(!room.has_players());
+        room.report(ClientId(1), needs(14_000), at(2.0));
+        room.report(ClientId(1), needs(15_000), at(2.5));
+        room.report(ClientId(3), needs(900_000), at(3.0));
+        assert!(room.has_players());
+        // One whose output was pulled out is none any more.
+        room.report(ClientId(1), Report::default(), at(4.0));
+        assert!(room.has_players(), "the straggler sounds too");
+        room.leave(ClientId(3));
+        assert!(!room.has_players());
+        room.leave(ClientId(1));
+        room.leave(ClientId(2));
+        assert!(!room.has(Wire::Seed) && !room.has(Wire::Modern));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use thiserror::Error;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::watch,
+    sync::{Notify, watch},
     time::{MissedTickBehavior, interval, sleep, timeout},
 };
 
@@ -28,6 +28,7 @@ use crate::{
     },
     doors::{Full, Visit},
     fan_out::Command,
+    folder::{self, Folder},
     http,
     relay::Relay,
     sounds::{Bank, FolderError},
@@ -89,6 +90,8 @@ pub struct Server {
     address: SocketAddr,
     relay: Arc<Relay>,
     identity: Option<Identity>,
+    folder: Option<Folder>,
+    reload: Arc<Notify>,
 }
 
 impl Server {
@@ -105,7 +108,17 @@ impl Server {
         let own_name = own_name.to_string_lossy();
         let access = Access::new(config, &own_name)?;
         let identity = Identity::new(config, &own_name)?;
-        let bank = load_bank(config)?;
+        let (folder, bank) = match &config.samples {
+            None => {
+                let bank = Bank::embedded();
+                folder::tell_size(&bank);
+                (None, bank)
+            }
+            Some(path) => {
+                let (folder, bank) = Folder::open(path)?;
+                (Some(folder), bank)
+            }
+        };
         let listen = |source| StartError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
@@ -113,7 +126,14 @@ impl Server {
         if let Some(warning) = exposure(address.ip(), relay.access.is_open(), identity.is_some()) {
             tracing::warn!("{warning}");
         }
-        Ok(Self { listener, address, relay: Arc::new(relay), identity })
+        let relay = Arc::new(relay);
+        Ok(Self { listener, address, relay, identity, folder, reload: Arc::default() })
+    }
+
+    /// Whoever notifies this has the bank loaded anew, once it [runs](Self::run).
+    #[must_use]
+    pub fn reload(&self) -> Arc<Notify> {
+        self.reload.clone()
     }
 
     /// Where it listens: the real port, where any was asked for.
@@ -168,12 +188,13 @@ impl Server {
     /// Serves until `end` completes, then says goodbye to everyone and returns when they are gone
     /// or [`DRAIN`] has passed.
     pub async fn run(self, end: impl Future<Output = ()>) {
-        let Self { listener, relay, identity, .. } = self;
+        let Self { listener, relay, identity, folder, reload, .. } = self;
         let tls = identity.map(|identity| Arc::new(TlsDoor::new(identity.tls)));
         // Everything that serves a connection holds a receiver: it tells them of the end, and when
         // none is left, they are all gone.
         let (ending, presence) = watch::channel(false);
         let keeper = tokio::spawn(look_after(relay.clone()));
+        let follower = tokio::spawn(folder::follow(relay.clone(), folder, reload));
         let mut end = pin!(end);
         loop {
             tokio::select! {
@@ -198,32 +219,13 @@ impl Server {
         drop((listener, presence));
         tracing::info!("ending");
         keeper.abort();
+        follower.abort();
         ending.send_replace(true);
-        relay.command(Command::End).await;
+        relay.fan_out.tell_all(Command::End).await;
         if timeout(DRAIN, ending.closed()).await.is_err() {
             tracing::warn!(left = ending.receiver_count(), "some connections did not end in time");
         }
     }
-}
-
-fn load_bank(config: &Config) -> Result<Bank, FolderError> {
-    let bank = match &config.samples {
-        None => Bank::embedded(),
-        Some(folder) => {
-            let (bank, left_out) = Bank::from_folder(folder)?;
-            for file in left_out {
-                tracing::warn!("{:?} is left out: it {}", file.path, file.reason);
-            }
-            bank
-        }
-    };
-    let sounds = bank.infos().count();
-    if sounds == 0 {
-        tracing::warn!("there is no sound to serve; put WAV files into the folder of --samples");
-    } else {
-        tracing::info!(sounds, default = bank.default_name(), "the bank is read");
-    }
-    Ok(bank)
 }
 
 /// What others can do who reach this machine, in one sentence, if that is more than it may seem.
@@ -257,7 +259,7 @@ async fn look_after(relay: Arc<Relay>) {
         let now = relay.clock.now();
         relay.tick(now).await;
         if now.micros_since(swept) >= SWEEP.as_micros() as i64 {
-            relay.command(Command::Sweep { now, last: swept }).await;
+            relay.fan_out.tell_all(Command::Sweep { now, last: swept }).await;
             swept = now;
         }
     }
@@ -346,7 +348,7 @@ where
     let mut ending = presence.clone();
     let service = service_fn(move |request| {
         let answer = http::answer(&relay, &presence, &visit, request);
-        async move { Ok::<_, Infallible>(answer) }
+        async move { Ok::<_, Infallible>(answer.await) }
     });
     let connection = http1().serve_connection(TokioIo::new(stream), service).with_upgrades();
     let mut connection = pin!(connection);

@@ -1,6 +1,6 @@
 //! The bank: the sounds that the relay serves, in memory, found by name and by content.
 //!
-//! Files are read once, at the start. What is asked for later is looked up among what was read,
+//! Files are read when the bank is loaded. What is asked for later is looked up among what was read,
 //! and never on disk, so that no request can reach outside the folder.
 
 use std::{
@@ -31,6 +31,8 @@ pub struct Sound {
 pub struct Bank {
     sounds: Vec<Sound>,
     by_hash: HashMap<String, usize>,
+    /// What the bank before this one had and this one has not, by hash: someone may be fetching it.
+    former: HashMap<String, Sound>,
 }
 
 /// Why a folder is no bank.
@@ -39,6 +41,14 @@ pub struct Bank {
 pub struct FolderError {
     folder: PathBuf,
     source: io::Error,
+}
+
+impl FolderError {
+    /// That `folder` cannot be read.
+    #[must_use]
+    pub fn new(folder: &Path, source: io::Error) -> Self {
+        Self { folder: folder.to_owned(), source }
+    }
 }
 
 /// A file that was left out of the bank.
@@ -82,7 +92,8 @@ impl Bank {
     pub fn embedded() -> Self {
         let mut bank = Self::default();
         for sound in downbeat_samples::EMBEDDED {
-            let added = bank.add(sound.name.to_owned(), Bytes::from_static(sound.wav));
+            let file = Bytes::from_static(sound.wav);
+            let added = bank.add(sound.name.to_owned(), file, &Self::default());
             // The package that makes them tests that each can be played.
             debug_assert!(added.is_ok(), "{}: {added:?}", sound.name);
         }
@@ -90,20 +101,25 @@ impl Bank {
     }
 
     /// The WAV files of a folder, by name, and what was left out of them. Folders inside are not
-    /// entered.
+    /// entered. What the `former` bank had is held once, and can still be fetched.
     ///
     /// # Errors
     /// If the folder cannot be listed.
-    pub fn from_folder(folder: &Path) -> Result<(Self, Vec<LeftOut>), FolderError> {
-        let (home, paths) = list_wavs(folder)
-            .map_err(|source| FolderError { folder: folder.to_owned(), source })?;
+    pub fn from_folder(folder: &Path, former: &Self) -> Result<(Self, Vec<LeftOut>), FolderError> {
+        let (home, paths) = list_wavs(folder).map_err(|source| FolderError::new(folder, source))?;
         let mut bank = Self::default();
         let mut left_out = Vec::new();
         for path in paths {
-            if let Err(reason) = bank.add_file(&home, &path) {
+            if let Err(reason) = bank.add_file(&home, &path, former) {
                 left_out.push(LeftOut { path, reason });
             }
         }
+        bank.former = former
+            .sounds
+            .iter()
+            .filter(|sound| !bank.by_hash.contains_key(&sound.info.hash))
+            .map(|sound| (sound.info.hash.clone(), sound.clone()))
+            .collect();
         Ok((bank, left_out))
     }
 
@@ -118,10 +134,13 @@ impl Bank {
         self.sounds.iter().find(|sound| sound.info.name == name)
     }
 
-    /// The sound of this content.
+    /// The sound of this content, in this bank or the one before.
     #[must_use]
     pub fn by_hash(&self, hash: &str) -> Option<&Sound> {
-        self.by_hash.get(hash).map(|&index| &self.sounds[index])
+        match self.by_hash.get(hash) {
+            Some(&index) => Some(&self.sounds[index]),
+            None => self.former.get(hash),
+        }
     }
 
     /// The sound of a bang that names none: `click` if there is one, else the first. In an empty
@@ -135,7 +154,7 @@ impl Bank {
         }
     }
 
-    fn add_file(&mut self, home: &Path, path: &Path) -> Result<(), Reason> {
+    fn add_file(&mut self, home: &Path, path: &Path, former: &Self) -> Result<(), Reason> {
         let real = path.canonicalize()?;
         let metadata = fs::metadata(&real)?;
         if !real.starts_with(home) || !metadata.is_file() {
@@ -150,15 +169,18 @@ impl Bank {
         }
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
         let name = clean_name(&stem).ok_or(Reason::Nameless)?;
-        self.add(name, fs::read(&real)?.into())
+        self.add(name, fs::read(&real)?.into(), former)
     }
 
-    fn add(&mut self, name: String, file: Bytes) -> Result<(), Reason> {
+    fn add(&mut self, name: String, mut file: Bytes, former: &Self) -> Result<(), Reason> {
         if self.get(&name).is_some() {
             return Err(Reason::SameName(name));
         }
         let wav = wav::inspect(&file)?;
         let hash = hex(&Sha256::digest(&file));
+        if let Some(same) = former.by_hash(&hash) {
+            file = same.file.clone();
+        }
         let info = SoundInfo {
             name,
             hash: hash.clone(),
@@ -174,7 +196,10 @@ impl Bank {
 }
 
 /// The folder without links, and the paths of what looks like a WAV in it, by name.
-fn list_wavs(folder: &Path) -> io::Result<(PathBuf, Vec<PathBuf>)> {
+///
+/// # Errors
+/// If the folder cannot be listed.
+pub fn list_wavs(folder: &Path) -> io::Result<(PathBuf, Vec<PathBuf>)> {
     let home = folder.canonicalize()?;
     let mut paths = Vec::new();
     for entry in fs::read_dir(&home)? {

@@ -194,6 +194,8 @@ async fn broken_files_are_named_and_the_rest_is_served() {
 mod unix {
     use std::time::Instant;
 
+    use common::{Player, bang, player_at};
+    use downbeat_protocol::{BankNow, ClientToRelay, RelayToClient, StopRequest};
     use futures_util::StreamExt as _;
     use tokio::net::TcpStream;
     use tokio_tungstenite::{connect_async, tungstenite::Message};
@@ -227,6 +229,107 @@ mod unix {
             assert_eq!(relay.ended().await.code(), Some(0), "SIG{name}");
             assert!(started.elapsed().as_secs() < 5 && started.elapsed() < DEADLINE);
         }
+    }
+
+    /// The next bank that a player is told of, rosters left aside, and the names in it.
+    async fn bank_told(player: &mut Player) -> (BankNow, Vec<String>) {
+        match player.hear().await {
+            RelayToClient::Bank(bank) => {
+                let names = bank.sounds.iter().map(|sound| sound.name.clone()).collect();
+                (bank, names)
+            }
+            other => panic!("not a bank: {other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_changes_is_loaded_anew_and_everyone_is_told() {
+        let wav = |name: &str| {
+            let sound = downbeat_samples::EMBEDDED.iter().find(|sound| sound.name == name);
+            sound.unwrap().wav
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::write(path("long.wav"), wav("texture")).unwrap();
+        std::fs::write(path("other.wav"), wav("click")).unwrap();
+        let mut command = program();
+        command.args(["--listen", "127.0.0.1:0", "--samples"]).arg(folder.path());
+        let (mut relay, address) = Relay::start(command).await;
+        let (mut player, welcome) = player_at(address, "player").await;
+        assert_eq!(welcome.default_sound, "long");
+        let long = welcome.sounds[0].clone();
+        player.say(bang("long")).await;
+        let sounding = player.hear_trigger().await;
+
+        // Asked for, it does not wait until the folder is next looked at.
+        std::fs::remove_file(path("long.wav")).unwrap();
+        std::fs::write(path("other.wav"), wav("bell")).unwrap();
+        std::fs::write(path("bad.wav"), b"RIFF").unwrap();
+        std::fs::write(path("new.wav"), wav("click")).unwrap();
+        signal(&relay, "HUP");
+        let (bank, names) = bank_told(&mut player).await;
+        assert_eq!(
+            (names.as_slice(), bank.default_sound.as_str()),
+            (&["new".into(), "other".into()][..], "new")
+        );
+        assert_eq!(bank.sounds[0].hash, welcome.sounds[1].hash, "the same click by another name");
+        assert_ne!(bank.sounds[1].hash, welcome.sounds[1].hash);
+
+        // What sounds goes on for one who comes now, and can be stopped by its name.
+        let (mut late, welcome) = player_at(address, "late").await;
+        assert_eq!(welcome.sounds, bank.sounds);
+        assert_eq!(welcome.sounding[0].trigger, sounding);
+        player.say(bang("long")).await;
+        assert!(matches!(player.hear().await, RelayToClient::Error(_)), "it is gone from the list");
+        player.say(bang("new")).await;
+        assert_eq!(late.hear_trigger().await.sound, "new");
+        player.hear_trigger().await;
+        let stop = StopRequest { sound: Some("long".into()), trigger: None };
+        player.say(ClientToRelay::Stop(stop)).await;
+        assert!(matches!(player.hear().await, RelayToClient::Stop(_)));
+        assert!(matches!(late.hear().await, RelayToClient::Stop(_)));
+
+        // Whoever is still fetching the old file gets the old file.
+        let get = |hash: &str, more: &str| {
+            let head = format!("GET /sounds/{hash} HTTP/1.1\r\n{more}");
+            async move { request(address, &head).await }
+        };
+        let old = get(&long.hash, "").await;
+        assert_eq!((old.status, old.body.as_slice()), (200, wav("texture")));
+        let part = get(&long.hash, "Range: bytes=4-7\r\n").await;
+        assert_eq!((part.status, part.body.as_slice()), (206, &wav("texture")[4..8]));
+        let new = get(&bank.sounds[1].hash, "").await;
+        assert_eq!(new.body, wav("bell"));
+        let tag = format!("\"{}\"", bank.sounds[1].hash);
+        assert_eq!(new.header("ETag"), Some(tag.as_str()));
+        assert_eq!(
+            get(&bank.sounds[1].hash, &format!("If-None-Match: {tag}\r\n")).await.status,
+            304
+        );
+
+        // And a change that nobody tells of is found.
+        std::fs::remove_file(path("bad.wav")).unwrap();
+        std::fs::rename(path("new.wav"), path("renamed.wav")).unwrap();
+        let (_, names) = bank_told(&mut player).await;
+        assert_eq!(names, ["other", "renamed"]);
+        bank_told(&mut late).await;
+
+        signal(&relay, "TERM");
+        assert_eq!(relay.ended().await.code(), Some(0));
+        let said = relay.stderr();
+        let about_bad = said.lines().find(|line| line.contains("bad.wav"));
+        assert!(about_bad.is_some_and(|line| line.contains("cannot be played")), "{said}");
+    }
+
+    #[tokio::test]
+    async fn a_built_in_bank_survives_being_asked_for_another() {
+        let mut command = program();
+        command.args(["--listen", "127.0.0.1:0"]);
+        let (mut relay, address) = Relay::start(command).await;
+        signal(&relay, "HUP");
+        let stderr = relay.0.stderr.take().unwrap();
+        line_where(stderr, |line| line.contains("not loaded anew")).await;
+        player_at(address, "player").await;
     }
 
     #[tokio::test]

@@ -1,9 +1,14 @@
 //! The seed's wire over real sockets: two fixed texts, and nothing else to anyone.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what is unexpected fails the test")]
 
 mod common;
 
-use common::{Running, bang, within};
-use downbeat_protocol::{ClientToRelay, TriggerRequest};
+use std::time::{Duration, Instant};
+
+use common::{DEADLINE, Player, Raw, Running, bang, within};
+use downbeat_protocol::{ClientToRelay, Probe, RelayTime, RelayToClient, Report, TriggerRequest};
+use downbeat_relay::config::Config;
+use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 use tokio_tungstenite::tungstenite::Message;
 
 fn output() -> Message {
@@ -86,6 +91,124 @@ async fn both_wires_hear_each_other() {
     player.hear_trigger().await;
     relay.end().await;
     assert_eq!(plain.hear_all().await.0, []);
+}
+
+/// How long a bang waits in a room whose player needs this: long enough to be told from none.
+const LEAD_MICROS: u32 = 200_000;
+
+/// A player that has said what lead it needs, as one does that has an output.
+async fn scheduled_player(relay: &Running) -> Player {
+    let (mut player, _) = relay.player("modern").await;
+    let report = Report { lead_micros: Some(LEAD_MICROS), ..Report::default() };
+    player.say(ClientToRelay::Report(report)).await;
+    player.settle().await;
+    player
+}
+
+/// What the relay's clock cannot be beyond now: its answer to a probe sent before `since`, and what
+/// has passed since.
+async fn latest_relay_time(player: &mut Player, since: Instant) -> (RelayTime, Instant) {
+    player.say(ClientToRelay::Probe(Probe { sent: 0 })).await;
+    match player.hear().await {
+        RelayToClient::ProbeReply(reply) => (reply.received, since),
+        other => panic!("not a reply: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn in_a_room_with_players_it_sounds_when_they_do() {
+    let relay = Running::start().await;
+    let mut plain = relay.plain().await;
+    let mut player = scheduled_player(&relay).await;
+    let (relay_time, at) = latest_relay_time(&mut player, Instant::now()).await;
+
+    for from_plain in [true, false] {
+        if from_plain {
+            plain.bang().await;
+        } else {
+            player.say(bang("click")).await;
+        }
+        let trigger = player.hear_trigger().await;
+        let told = Instant::now();
+        assert_eq!(plain.hear().await, Some(output()));
+        let heard = Instant::now();
+        // Relay time now is at most this, because the probe was received after `at`.
+        let latest = relay_time.plus_micros((heard - at).as_micros() as u64);
+        assert!(latest >= trigger.play_at, "{latest:?} is before {:?}", trigger.play_at);
+        // The player was told a lead before, less what this machine needed to get there.
+        assert!(heard - told < DEADLINE / 10, "it came {:?} after", heard - told);
+    }
+}
+
+#[tokio::test]
+async fn a_burst_in_a_room_with_players_is_whole_and_nothing_else_waits_for_it() {
+    let relay = Running::start().await;
+    let (mut plain, listener) = (relay.plain().await, relay.plain().await);
+    let mut player = scheduled_player(&relay).await;
+    for _ in 0..1000 {
+        plain.bang().await;
+    }
+    for seq in 1..=1000 {
+        assert_eq!(player.hear_trigger().await.seq, seq);
+    }
+    for _ in 0..1000 {
+        assert_eq!(plain.hear().await, Some(output()));
+    }
+    // One more, which the end finds waiting: it is said before the goodbye.
+    player.say(bang("click")).await;
+    player.hear_trigger().await;
+    relay.end().await;
+    assert_eq!(plain.hear_all().await, (vec![output()], Some(1001)));
+    assert_eq!(within(listener.hear_all()).await.0.len(), 1001);
+}
+
+#[tokio::test]
+async fn those_who_only_bang_or_have_no_output_put_nothing_off() {
+    // With a lead that no test would wait for.
+    let config = Config { least_lead_ms: 10_000, most_lead_ms: 10_000, ..Config::default() };
+    let relay = Running::with(config).await;
+    let mut plain = relay.plain().await;
+    let (mut remote, _) = relay.player("remote").await;
+    remote.say(ClientToRelay::Report(Report::default())).await;
+    let banged = Instant::now();
+    remote.say(bang("click")).await;
+    let trigger = remote.hear_trigger().await;
+    assert_eq!(plain.hear().await, Some(output()));
+    assert!(banged.elapsed() < Duration::from_secs(8));
+    assert!(trigger.play_at.as_micros() >= 10_000_000);
+}
+
+#[tokio::test]
+async fn whoever_has_been_answered_hears_the_next_bang_of_anyone() {
+    let relay = Running::start().await;
+    let (mut sender, _) = relay.player("sender").await;
+    for _ in 0..200 {
+        let mut comes = Raw::open(relay.address, "", b"").await;
+        // It has read the 101 and not a byte more; and nothing else was waited for.
+        sender.say(bang("click")).await;
+        assert_eq!(comes.frame().await, (0x81, b"trigger-output".to_vec()));
+        sender.hear_trigger().await;
+    }
+}
+
+#[tokio::test]
+async fn one_that_leaves_before_it_is_answered_is_forgotten() {
+    let relay = Running::start().await;
+    for _ in 0..50 {
+        let mut socket = within(TcpStream::connect(relay.address)).await.unwrap();
+        let head = format!(
+            "GET / HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+            relay.address
+        );
+        within(socket.write_all(head.as_bytes())).await.unwrap();
+        // A reset rather than a goodbye.
+        socket2::SockRef::from(&socket).set_linger(Some(Duration::ZERO)).unwrap();
+    }
+    relay.until(|health| health["total"] == 0).await;
+    let mut plain = relay.plain().await;
+    plain.bang().await;
+    assert_eq!(plain.hear().await, Some(output()));
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ pub mod lab;
 pub mod load;
 pub mod network;
 pub mod onsets;
+pub mod partition;
 pub mod process;
 pub mod recorder;
 pub mod relay;

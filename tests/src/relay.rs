@@ -38,8 +38,16 @@ impl Relay {
     /// # Errors
     /// If it is not built, or does not accept in time.
     pub fn start_with<A: AsRef<OsStr>>(arguments: &[A]) -> Result<Self> {
+        Self::start_on("127.0.0.1:0", arguments)
+    }
+
+    /// Starts one that listens at another address than loopback.
+    ///
+    /// # Errors
+    /// If it is not built, or does not accept in time.
+    pub fn start_on<A: AsRef<OsStr>>(listen: &str, arguments: &[A]) -> Result<Self> {
         let arguments = arguments.iter().map(|a| a.as_ref().to_owned()).collect();
-        Self::start_at("127.0.0.1:0", arguments, None)
+        Self::start_at(listen, arguments, None)
     }
 
     /// Starts one that keeps what it has to keep in a folder of the caller's.

@@ -13,6 +13,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("chromedriver", "chromium-driver"),
     ("chromium", "chromium"),
     ("import", "imagemagick"),
+    ("ip", "iproute2"),
     ("node", "nodejs"),
     ("pacat", "pulseaudio-utils"),
     ("pactl", "pulseaudio-utils"),

@@ -137,6 +137,29 @@ fn broken_files_are_named_and_the_rest_is_served() -> Result<()> {
 }
 
 #[test]
+fn a_sound_that_is_added_while_the_room_plays_is_heard_everywhere() -> Result<()> {
+    let folder = tempfile::tempdir().context("making a folder of sounds")?;
+    wav::write_good(&folder.path().join("first.wav"))?;
+    let lab = Lab::open(1)?;
+    let relay = Relay::start_with(&[Path::new("--samples"), folder.path()])?;
+    let url = relay.ws_url();
+    let player = lab.play(0, &url)?;
+    let mark = player.mark();
+    // Copied beside and put in its place whole, as a careful person would; then nobody is told.
+    let clap = downbeat_samples::EMBEDDED.iter().find(|sound| sound.name == "clap");
+    let beside = folder.path().join("added.part");
+    std::fs::write(&beside, clap.context("the bank has a clap")?.wav)?;
+    std::fs::rename(&beside, folder.path().join("added.wav"))?;
+    player.wait_for_after(mark, "The relay serves 2 sounds now")?;
+    player.wait_for_after(mark, "Ready: 2 sounds")?;
+    let take = lab.record();
+    lab.bang(&url, &["--sound", "added"])?;
+    take.wait_for_onsets(&[0], 1)?;
+    assert_eq!(take.stop()?.onset_counts(), [1]);
+    Ok(())
+}
+
+#[test]
 fn players_sound_the_files_of_the_relays_own_folder() -> Result<()> {
     let folder = tempfile::tempdir().context("making a folder of sounds")?;
     wav::write_broken(folder.path())?;

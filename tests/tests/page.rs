@@ -1,6 +1,6 @@
 //! The page in a real browser: tapped, clicked and heard.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use anyhow::{Context, Result};
 use downbeat_tests::{
@@ -93,6 +93,36 @@ fn the_page_and_a_desktop_player_sound_from_each_others_bangs() -> Result<()> {
     let roster = roster.as_str().context("the roster is text")?;
     assert!(roster.contains(&Lab::machine_name(DESKTOP)), "{roster:?}");
     picture(&browser, "page-phone-room.png")?;
+    Ok(())
+}
+
+#[test]
+fn the_page_follows_the_relays_folder() -> Result<()> {
+    let embedded = |name: &str| {
+        let sound = downbeat_samples::EMBEDDED.iter().find(|sound| sound.name == name);
+        sound.map(|sound| sound.wav).with_context(|| format!("the bank has a {name}"))
+    };
+    let folder = tempfile::tempdir()?;
+    let put = |name: &str, sound: &str| -> Result<()> {
+        Ok(std::fs::write(folder.path().join(name), embedded(sound)?)?)
+    };
+    // The long one is what tells whether a machine is ready.
+    put("texture.wav", "texture")?;
+    put("kick.wav", "kick")?;
+    put("old.wav", "bell")?;
+    let lab = Lab::open(1)?;
+    let relay = Relay::start_with(&[Path::new("--samples"), folder.path()])?;
+    let browser = join(&lab, &relay, &[BROWSER])?;
+    std::fs::remove_file(folder.path().join("old.wav"))?;
+    put("new.wav", "clap")?;
+    browser.wait_for("#sound label[data-sound=new]:not(.missing)")?;
+    let old = browser.run("return document.querySelectorAll('#sound [data-sound=old]').length")?;
+    assert_eq!(old, 0, "what is gone is gone from the list");
+    // What was chosen still is, and sounds.
+    let take = lab.record();
+    browser.click("#bang")?;
+    take.wait_for_onsets(&[BROWSER], 1).with_context(|| shown(&browser))?;
+    assert_eq!(take.stop()?.onset_counts(), [1]);
     Ok(())
 }
 

@@ -3,8 +3,8 @@
 //! Pure: texts in, meanings out. It opens no socket, reads no clock, makes no sound.
 
 use downbeat_protocol::{
-    ClientId, DecodeError, Epoch, ProbeReply, Refusal, RelayToClient, Roster, Sounding, Stop,
-    Trigger, Welcome, decode_from_relay,
+    BankNow, ClientId, DecodeError, Epoch, ProbeReply, Refusal, RelayToClient, Roster, Sounding,
+    Stop, Trigger, Welcome, decode_from_relay,
 };
 
 /// What a text from the relay comes to.
@@ -27,6 +27,8 @@ pub enum Meaning {
     Silence(Stop),
     /// Who is here.
     Roster(Roster),
+    /// The relay serves other sounds from now on.
+    OtherBank(BankNow),
     /// Something this player sent was refused.
     Refused(Refusal),
     /// A trigger of the seed's wire: sound now.
@@ -124,6 +126,7 @@ impl Conversation {
             RelayToClient::Trigger(_) | RelayToClient::Stop(_) => Meaning::Nothing("seen before"),
             RelayToClient::ProbeReply(reply) => Meaning::Probed(reply),
             RelayToClient::Roster(roster) => Meaning::Roster(roster),
+            RelayToClient::Bank(bank) => Meaning::OtherBank(bank),
             RelayToClient::Error(refusal) => Meaning::Refused(refusal),
             RelayToClient::Welcome(_) => Meaning::Nothing("a second welcome"),
         }
@@ -217,6 +220,18 @@ mod tests {
         talk.begin();
         assert!(matches!(talk.hear(&welcome(2, &[])), Meaning::Welcomed { new_epoch: true, .. }));
         assert!(matches!(talk.hear(&cue(1)), Meaning::Cue(_)));
+    }
+
+    #[test]
+    fn another_bank_is_taken_from_a_relay_that_has_welcomed_and_from_no_other() {
+        let bank = BankNow { sounds: vec![], default_sound: "bell".into() };
+        let said = encode(&RelayToClient::Bank(bank.clone()));
+        let mut talk = Conversation::new();
+        assert!(matches!(talk.hear(&said), Meaning::Nothing(_)));
+        talk.hear(&welcome(1, &[]));
+        talk.hear(&cue(1));
+        assert_eq!(talk.hear(&said), Meaning::OtherBank(bank));
+        assert!(matches!(talk.hear(&cue(1)), Meaning::Nothing(_)), "what was heard stays heard");
     }
 
     #[test]

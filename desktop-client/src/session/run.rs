@@ -7,8 +7,8 @@
 use std::{io, time::Duration};
 
 use downbeat_protocol::{
-    By, ClientId, ClientToRelay, Hello, RelayTime, Report, SEED_TRIGGER_INPUT, StopRequest,
-    Trigger, TriggerRequest, Welcome,
+    BankNow, By, ClientId, ClientToRelay, Hello, RelayTime, Report, SEED_TRIGGER_INPUT, SoundInfo,
+    StopRequest, Trigger, TriggerRequest, Welcome,
 };
 use tokio::{
     sync::mpsc,
@@ -292,6 +292,11 @@ impl Session {
                 self.look_after_stage();
             }
             Meaning::Roster(roster) => self.tell(SessionEvent::Roster(roster)),
+            Meaning::OtherBank(BankNow { sounds, default_sound }) => {
+                self.serve(sounds, default_sound);
+                let (bank, default_sound) = self.bank_now();
+                self.tell(SessionEvent::OtherBank { bank, default_sound });
+            }
             Meaning::Refused(refusal) => {
                 self.tell(SessionEvent::Refused { reason: refusal.message });
             }
@@ -318,12 +323,16 @@ impl Session {
         self.stage.set_clock(self.timekeeper.estimate(), now);
         self.stage.reset_tally();
         self.reported_lead_micros = 0;
-        if let Some(address) = self.line.address() {
-            let source = Source::Relay(Box::new(address.clone()));
-            self.bank.serve(source, welcome.sounds, welcome.default_sound);
-        }
+        self.serve(welcome.sounds, welcome.default_sound);
         let most_lead_micros = welcome.limits.most_lead_micros;
         self.connected(event::Wire::Downbeat { id: welcome.id, most_lead_micros });
+    }
+
+    fn serve(&mut self, sounds: Vec<SoundInfo>, default_sound: String) {
+        if let Some(address) = self.line.address() {
+            let source = Source::Relay(Box::new(address.clone()));
+            self.bank.serve(source, sounds, default_sound);
+        }
     }
 
     async fn is_plain(&mut self) {
@@ -337,10 +346,14 @@ impl Session {
     }
 
     fn connected(&mut self, wire: event::Wire) {
-        self.stage.set_bank(self.bank.sounds());
-        let bank = self.bank.sounds().to_vec();
-        let default_sound = self.bank.default_sound().to_owned();
+        let (bank, default_sound) = self.bank_now();
         self.tell(SessionEvent::Connected { wire, bank, default_sound });
+    }
+
+    /// Gives the stage the bank as it is now, and whoever watches what to show of it.
+    fn bank_now(&mut self) -> (Vec<SoundInfo>, String) {
+        self.stage.set_bank(self.bank.sounds());
+        (self.bank.sounds().to_vec(), self.bank.default_sound().to_owned())
     }
 
     async fn release_held(&mut self) {

@@ -43,6 +43,19 @@ test('sounds are fetched by hash, the smallest first, and once', async () => {
   assert.equal(bank.buffer('bell'), undefined);
 });
 
+test('a bank that was changed brings what is new and drops what is gone', async () => {
+  const { bank, log } = bankOn(served);
+  bank.use([TEXTURE, CLICK]);
+  await settled();
+  log.length = 0;
+  bank.use([{ ...CLICK, hash: 'c2' }]);
+  assert.equal(bank.buffer('click'), undefined, 'it is another click');
+  await settled();
+  assert.deepEqual(log, ['/sounds/c2', 'loaded click']);
+  assert.equal(bank.buffer('click'), 'decoded /sounds/c2');
+  assert.equal(bank.buffer('texture'), undefined);
+});
+
 test('one that cannot be had is said, tried again, and keeps no other waiting', async () => {
   let broken = true;
   const { bank, log, timers } = bankOn((url) =>

@@ -19,7 +19,7 @@ const DIRECTIONS = [
   [
     'relay-to-client',
     decodeFromRelay,
-    ['welcome', 'probe_reply', 'trigger', 'stop', 'roster', 'error'],
+    ['welcome', 'probe_reply', 'trigger', 'stop', 'roster', 'bank', 'error'],
   ],
 ];
 

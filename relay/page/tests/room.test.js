@@ -53,6 +53,29 @@ test('a trigger sounds once, however often it comes', () => {
   assert.deepEqual([...room.wanted.keys()], [1]);
 });
 
+test('another bank takes the place of the one before, and what sounds goes on', () => {
+  const room = entered();
+  room.trigger(trigger(1));
+  const bell = { ...TEXTURE, name: 'bell', hash: 'bb', frames: 48_000 };
+  room.bank({ type: 'bank', sounds: [bell], default_sound: 'bell' });
+  assert.deepEqual([...room.sounds.keys()], ['bell']);
+  assert.equal(room.defaultSound, 'bell');
+  // Ten seconds of texture, though the bank has none any more: also after a reconnect.
+  room.prune(10_999_999);
+  assert.deepEqual([...room.wanted.keys()], [1]);
+  room.welcome(
+    welcome({ sounds: [bell], sounding: [{ trigger: trigger(1) }], default_sound: 'bell' }),
+  );
+  room.prune(10_999_999);
+  assert.deepEqual([...room.wanted.keys()], [1]);
+  room.prune(11_000_000);
+  assert.equal(room.wanted.size, 0);
+  // What is banged now is the bank's own.
+  room.trigger(trigger(2, { sound: 'bell', play_at: 11_000_000 }));
+  room.prune(12_000_000);
+  assert.equal(room.wanted.size, 0);
+});
+
 test('one that was overtaken still sounds, but none from long ago', () => {
   const room = entered();
   room.trigger(trigger(5000));
@@ -145,9 +168,10 @@ test('another life of the relay begins anew', () => {
 
 test('a sound ends after its length at its speed, or when it is stopped', () => {
   const room = entered();
-  assert.equal(room.endOf({ trigger: trigger(1) }), 11_000_000);
-  assert.equal(room.endOf({ trigger: trigger(1, { rate: 2 }) }), 6_000_000);
-  assert.equal(room.endOf({ trigger: trigger(1), stopAt: 2_000_000 }), 2_000_000);
+  const sound = TEXTURE;
+  assert.equal(room.endOf({ trigger: trigger(1), sound }), 11_000_000);
+  assert.equal(room.endOf({ trigger: trigger(1, { rate: 2 }), sound }), 6_000_000);
+  assert.equal(room.endOf({ trigger: trigger(1), sound, stopAt: 2_000_000 }), 2_000_000);
   assert.equal(room.endOf({ trigger: trigger(1, { sound: 'gone' }) }), 1_000_000);
 });
 

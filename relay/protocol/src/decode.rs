@@ -37,7 +37,8 @@ struct Tag {
 }
 
 const FROM_CLIENT: [&str; 5] = ["hello", "probe", "trigger", "stop", "report"];
-const FROM_RELAY: [&str; 6] = ["welcome", "probe_reply", "trigger", "stop", "roster", "error"];
+const FROM_RELAY: [&str; 7] =
+    ["welcome", "probe_reply", "trigger", "stop", "roster", "bank", "error"];
 
 /// The message that a client's text frame holds.
 ///

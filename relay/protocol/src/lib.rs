@@ -12,8 +12,8 @@ mod values;
 
 pub use decode::{DecodeError, Message, decode_from_client, decode_from_relay, encode};
 pub use message::{
-    By, ClientId, ClientKind, ClientToRelay, ErrorCode, Hello, Limits, Probe, ProbeReply, Refusal,
-    RelayToClient, Report, Roster, RosterEntry, Sounding, Stop, StopRequest, Trigger,
+    BankNow, By, ClientId, ClientKind, ClientToRelay, ErrorCode, Hello, Limits, Probe, ProbeReply,
+    Refusal, RelayToClient, Report, Roster, RosterEntry, Sounding, Stop, StopRequest, Trigger,
     TriggerRequest, Welcome,
 };
 pub use time::{Epoch, RelayTime};

@@ -44,6 +44,8 @@ pub enum RelayToClient {
     Stop(Stop),
     /// Who is here, and the lead of the room.
     Roster(Roster),
+    /// The bank has changed.
+    Bank(BankNow),
     /// A message was refused.
     Error(Refusal),
 }
@@ -262,6 +264,16 @@ pub struct Welcome {
     pub sounding: Vec<Sounding>,
     /// From a bang's arrival at the relay to its sound.
     pub lead_micros: u32,
+}
+
+/// The bank has changed, and is now this. Nothing else of the welcome has: what sounds goes on, and is
+/// ended by its own end or by a stop, in the bank or not.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BankNow {
+    /// The bank.
+    pub sounds: Vec<SoundInfo>,
+    /// The sound of a bang that names none.
+    pub default_sound: String,
 }
 
 /// What is sounding: the trigger that started it, and the stop that will end it if one is under way.

@@ -44,7 +44,10 @@ fn examples_from_the_relay_survive_a_round_trip() {
 fn every_message_type_has_an_example() {
     for (direction, types) in [
         ("client-to-relay", &["hello", "probe", "trigger", "stop", "report"][..]),
-        ("relay-to-client", &["welcome", "probe_reply", "trigger", "stop", "roster", "error"]),
+        (
+            "relay-to-client",
+            &["welcome", "probe_reply", "trigger", "stop", "roster", "bank", "error"],
+        ),
     ] {
         let examples = examples(direction);
         for kind in types {

@@ -93,21 +93,31 @@ impl Running {
 
     /// A client of `downbeat.v1` that has not said hello.
     pub async fn stranger(&self) -> Player {
-        let mut request = format!("ws://{}/", self.address).into_client_request().unwrap();
-        let offer = SUBPROTOCOL.parse().unwrap();
-        request.headers_mut().insert("Sec-WebSocket-Protocol", offer);
-        let (socket, answer) = within(Box::pin(connect_async(request))).await.unwrap();
-        assert_eq!(answer.headers()["Sec-WebSocket-Protocol"], SUBPROTOCOL);
-        Player(socket)
+        stranger_at(self.address).await
     }
 
     pub async fn player(&self, name: &str) -> (Player, Welcome) {
-        let mut player = self.stranger().await;
-        player.say(hello(name)).await;
-        match player.hear().await {
-            RelayToClient::Welcome(welcome) => (player, welcome),
-            other => panic!("not a welcome: {other:?}"),
-        }
+        player_at(self.address, name).await
+    }
+}
+
+/// A client of `downbeat.v1` that has not said hello to the relay at `address`.
+pub async fn stranger_at(address: SocketAddr) -> Player {
+    let mut request = format!("ws://{address}/").into_client_request().unwrap();
+    let offer = SUBPROTOCOL.parse().unwrap();
+    request.headers_mut().insert("Sec-WebSocket-Protocol", offer);
+    let (socket, answer) = within(Box::pin(connect_async(request))).await.unwrap();
+    assert_eq!(answer.headers()["Sec-WebSocket-Protocol"], SUBPROTOCOL);
+    Player(socket)
+}
+
+/// One that has, and how it was welcomed.
+pub async fn player_at(address: SocketAddr, name: &str) -> (Player, Welcome) {
+    let mut player = stranger_at(address).await;
+    player.say(hello(name)).await;
+    match player.hear().await {
+        RelayToClient::Welcome(welcome) => (player, welcome),
+        other => panic!("not a welcome: {other:?}"),
     }
 }
 

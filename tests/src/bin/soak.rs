@@ -5,8 +5,9 @@
 //! SOAK_SECONDS=600 SOAK_CLIENTS=1000 SOAK_EVERY_MS=50 soak
 //! ```
 //!
-//! Ends with counts, and with code 1 if a bang was lost. Each bang waits for the one before it to
-//! have reached everyone, so that a loss has a name.
+//! A bang that took long is told with what the kernel says kept it. Ends with counts, and with code 1
+//! if a bang was lost. Each bang waits for the one before it to have reached everyone, so that a loss
+//! has a name.
 
 use std::{
     io::{Read as _, Write as _},
@@ -27,6 +28,7 @@ use downbeat_tests::{
         cost::{allow_open_files, memory_bytes, open_files},
         crowd::{Crowd, Heard, Wire, masked, shake_hands},
         figures::quantile,
+        pressure::Snapshot,
         server::Server,
     },
     relay::relay_command,
@@ -34,6 +36,12 @@ use downbeat_tests::{
 
 /// How long a bang may take to everyone before those who have not heard it count as losses.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A bang that takes longer to the last is told of.
+const STALL: Duration = Duration::from_millis(250);
+
+/// So many of them; the rest is only counted.
+const STALLS_TOLD: u64 = 10;
 
 /// Clients that never read at any time.
 const DEAF: usize = 20;
@@ -76,6 +84,10 @@ fn main() -> Result<ExitCode> {
     );
     let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     let Memory { settled, ended, files_settled, files_ended } = memory;
+    println!(
+        "stalls               {} over {STALL:?}, {} of them while threads waited for a processor",
+        tally.stalls, tally.starved
+    );
     println!("memory of the relay  {:.1} MiB settled, {:.1} at the end", mib(settled), mib(ended));
     println!("its open files       {files_settled} settled, {files_ended} at the end");
     let held = tally.lost == 0 && tally.dropped == 0;
@@ -104,6 +116,9 @@ struct Tally {
     hostile: u64,
     deaf_cut_off: u64,
     last_millis: Vec<f64>,
+    stalls: u64,
+    /// Those in which threads waited for a processor at least half as long as the bang took.
+    starved: u64,
 }
 
 struct Memory {
@@ -138,6 +153,8 @@ fn live(
         if settled.is_none() && Instant::now() >= settled_at {
             settled = Some((memory_bytes(relay.id())?, open_files(relay.id())?));
         }
+        let processes = [("relay", relay.id()), ("soak", std::process::id())];
+        let before = Snapshot::take(&processes)?;
         let sent = Instant::now();
         if tally.bangs.is_multiple_of(2) {
             plain.bang(tally.bangs as usize % plain.len(), 1)?;
@@ -145,8 +162,21 @@ fn live(
             modern.say(tally.bangs as usize % modern.len(), loud.as_bytes())?;
         }
         tally.bangs += 1;
-        for crowd in [&mut plain, &mut modern] {
-            tally.hear(crowd, sent)?;
+        let mut last = (sent, String::new());
+        for (wire, crowd) in [("plain", &mut plain), ("modern", &mut modern)] {
+            let (client, at) = tally.hear(crowd, sent)?;
+            if at > last.0 {
+                last = (at, format!("{wire} client {client}"));
+            }
+        }
+        let took = last.0 - sent;
+        if took > STALL {
+            let pressure = Snapshot::take(&processes)?.since(&before);
+            tally.stalls += 1;
+            tally.starved += u64::from(pressure.starved_millis() * 2.0 > took.as_secs_f64() * 1e3);
+            if tally.stalls <= STALLS_TOLD {
+                println!("bang {} took {took:.0?} to {}; {pressure}", tally.bangs, last.1);
+            }
         }
         // What could not be done in time is not made up for.
         next = (next + every).max(Instant::now());
@@ -171,17 +201,17 @@ fn admitted(crowd: &mut Crowd) -> Result<()> {
 }
 
 impl Tally {
-    /// Everyone of the crowd is to hear one bang.
-    fn hear(&mut self, crowd: &mut Crowd, sent: Instant) -> Result<()> {
+    /// Everyone of the crowd is to hear one bang. Who was the last to do so, and when.
+    fn hear(&mut self, crowd: &mut Crowd, sent: Instant) -> Result<(usize, Instant)> {
         let mut missing = crowd.len() as u64;
-        let mut last = sent;
+        let (mut last, mut who) = (sent, 0);
         let (mut delivered, mut dropped) = (0, 0);
-        crowd.hear(PATIENCE, |_, heard, at| {
+        crowd.hear(PATIENCE, |client, heard, at| {
             match heard {
                 Heard::Trigger => {
                     delivered += 1;
                     missing = missing.saturating_sub(1);
-                    last = at;
+                    (last, who) = (at, client);
                 }
                 // A close is followed by the end.
                 Heard::Other | Heard::Close(_) => {}
@@ -193,7 +223,7 @@ impl Tally {
         self.lost += missing;
         self.dropped += dropped;
         self.last_millis.push((last - sent).as_secs_f64() * 1e3);
-        Ok(())
+        Ok((who, last))
     }
 }
 

@@ -163,10 +163,11 @@ impl Crowd {
                 ensure!(error.kind() == ErrorKind::Interrupted, "waiting for the crowd: {error}");
                 continue;
             }
-            let ready: Vec<usize> = self.events.iter().map(|event| event.token().0).collect();
+            let ready: Vec<(usize, bool)> =
+                self.events.iter().map(|event| (event.token().0, event.is_read_closed())).collect();
             let mut broke = false;
-            for number in ready {
-                broke |= self.read(number, &mut each)?.is_break();
+            for (number, ends) in ready {
+                broke |= self.read(number, ends, &mut each)?.is_break();
             }
             if broke {
                 return Ok(true);
@@ -174,10 +175,11 @@ impl Crowd {
         }
     }
 
-    /// Reads what one client was sent.
+    /// Reads what one client was sent; `ends` if its socket's end is known to be behind that.
     fn read(
         &mut self,
         number: usize,
+        ends: bool,
         each: &mut impl FnMut(usize, Heard, Instant) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>> {
         let mut flow = ControlFlow::Continue(());
@@ -224,8 +226,9 @@ impl Crowd {
                 bytes = rest;
             }
             client.partial.extend_from_slice(bytes);
-            if count < self.buffer.len() {
-                // A short read has emptied the socket, and epoll tells of what comes after.
+            if count < self.buffer.len() && !ends {
+                // A short read has emptied the socket, and epoll tells of what comes after. It has
+                // told of an end that was there already.
                 break;
             }
         }

@@ -7,4 +7,5 @@
 pub mod cost;
 pub mod crowd;
 pub mod figures;
+pub mod pressure;
 pub mod server;

@@ -2,12 +2,15 @@
 //!
 //! ```text
 //! bench-relay [--clients 100,1000,5000] [--rounds 3] [--deliveries 200000]
+//! bench-relay --hold 600 [--clients 10000]
 //! ```
 //!
 //! Each server gets a process of its own, one after the other, several times over; the figures are
 //! the medians of the rounds, and a ratio compares what was measured in the same round, because a
 //! machine is not equally fast all the time. For `downbeat.v1` the floor is still the seed's frame
 //! of 16 bytes, though its own are some hundred longer.
+
+mod hold;
 
 use std::{
     net::SocketAddr,
@@ -87,12 +90,17 @@ struct Options {
     clients: Vec<usize>,
     rounds: usize,
     deliveries: usize,
+    /// Hold that many clients for so many seconds, and measure nothing else.
+    hold_seconds: Option<u64>,
 }
 
 fn main() -> Result<()> {
     let options = options()?;
     let most = options.clients.iter().max().copied().unwrap_or_default();
     allow_open_files(most as u64 + 100)?;
+    if let Some(seconds) = options.hold_seconds {
+        return options.clients.iter().try_for_each(|&count| hold::hold(count, seconds));
+    }
     let mut kinds = vec![Kind::Floor, Kind::Relay(Wire::Seed), Kind::Relay(Wire::Modern)];
     match seed_command() {
         Ok(_) => kinds.push(Kind::Ws),
@@ -112,7 +120,13 @@ fn main() -> Result<()> {
 }
 
 fn options() -> Result<Options> {
-    let mut options = Options { clients: vec![100, 1000, 5000], rounds: 3, deliveries: 200_000 };
+    let mut options = Options {
+        clients: vec![100, 1000, 5000],
+        rounds: 3,
+        deliveries: 200_000,
+        hold_seconds: None,
+    };
+    let mut clients_given = false;
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
         let value = arguments.next().with_context(|| format!("{name} needs a value"))?;
@@ -120,11 +134,18 @@ fn options() -> Result<Options> {
             "--clients" => {
                 let counts = value.split(',').map(str::parse).collect::<Result<_, _>>();
                 options.clients = counts.with_context(|| format!("--clients {value}"))?;
+                clients_given = true;
             }
             "--rounds" => options.rounds = value.parse().context("--rounds")?,
             "--deliveries" => options.deliveries = value.parse().context("--deliveries")?,
-            _ => bail!("there is no {name}; there are --clients, --rounds and --deliveries"),
+            "--hold" => options.hold_seconds = Some(value.parse().context("--hold")?),
+            _ => {
+                bail!("there is no {name}; there are --clients, --rounds, --deliveries and --hold")
+            }
         }
+    }
+    if options.hold_seconds.is_some() && !clients_given {
+        options.clients = vec![10_000];
     }
     ensure!(options.rounds > 0 && options.clients.iter().all(|&count| count > 0), "none is 0");
     Ok(options)

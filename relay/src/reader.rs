@@ -1,0 +1,315 @@
+//! The incoming half of a connection: bytes to messages, within bounds.
+//!
+//! The WebSocket library reads and checks what comes in. It never writes: its pongs and closes
+//! go to the client's [`Outbox`](crate::outbox::Outbox) like everything else, so that one thing
+//! alone writes to a socket.
+
+use std::{
+    io::{self, ErrorKind, Read, Write},
+    net::Shutdown,
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use downbeat_protocol::RelayTime;
+use socket2::SockRef;
+use tokio::{io::Interest, net::TcpStream, task::coop::consume_budget, time::timeout};
+use tokio_tungstenite::tungstenite::{
+    Error, Message, WebSocket,
+    error::ProtocolError,
+    protocol::{Role, WebSocketConfig},
+};
+
+use crate::{
+    clients::Client,
+    clock::RelayClock,
+    config::{CLOSE_TIMEOUT, MESSAGE_BYTES, READ_BUFFER_BYTES, UNFINISHED_BYTES},
+    frame::CloseCode,
+    outbox::Phase,
+};
+
+/// How a conversation came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The socket is of no more use.
+    Gone,
+    /// The client said goodbye, and the answer is on its way.
+    Closed,
+    /// The relay said goodbye.
+    Closing,
+    /// The client broke the rules.
+    Broken(CloseCode, &'static str),
+}
+
+fn end_of(error: &Error) -> End {
+    match error {
+        Error::ConnectionClosed | Error::AlreadyClosed => End::Closed,
+        Error::Capacity(_) => End::Broken(CloseCode::TooLarge, "message too large"),
+        Error::Utf8(_) => End::Broken(CloseCode::NotUtf8, "text is not UTF-8"),
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => End::Gone,
+        Error::Protocol(_) => End::Broken(CloseCode::Protocol, "protocol error"),
+        _ => End::Gone,
+    }
+}
+
+/// How much a connection may send.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// In one message.
+    pub message_bytes: usize,
+    /// Without completing a message.
+    pub unfinished_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { message_bytes: MESSAGE_BYTES, unfinished_bytes: UNFINISHED_BYTES }
+    }
+}
+
+/// Reads messages from a stream that never waits, and answers pings and closes into it.
+pub struct Decoder<S> {
+    websocket: WebSocket<Bounded<S>>,
+}
+
+impl<S: Read + Write> Decoder<S> {
+    /// A decoder of `stream`, of which `early` was read before.
+    pub fn new(stream: S, early: Vec<u8>, limits: Limits) -> Self {
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER_BYTES)
+            .write_buffer_size(0)
+            // The library only ever writes control frames, one at a time, and they are taken at
+            // once.
+            .max_write_buffer_size(1024)
+            .max_message_size(Some(limits.message_bytes))
+            .max_frame_size(Some(limits.message_bytes));
+        let bounded = Bounded { stream, unfinished: early.len(), most: limits.unfinished_bytes };
+        let websocket = WebSocket::from_partially_read(bounded, early, Role::Server, Some(config));
+        Self { websocket }
+    }
+
+    /// The next message, or none as long as no whole one has come.
+    ///
+    /// # Errors
+    /// If none will ever come.
+    pub fn decode(&mut self) -> Result<Option<Message>, End> {
+        match self.websocket.read() {
+            Ok(message) => {
+                self.websocket.get_mut().unfinished = 0;
+                Ok(Some(message))
+            }
+            Err(Error::Io(_)) if self.websocket.get_ref().is_endless() => {
+                Err(End::Broken(CloseCode::TooLarge, "a message without end"))
+            }
+            Err(Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(end_of(&error)),
+        }
+    }
+
+    /// The stream.
+    pub fn stream(&self) -> &S {
+        &self.websocket.get_ref().stream
+    }
+}
+
+/// A stream that is given up when bytes come and come and never make a message: the library would
+/// read fragments for ever, as long as they add nothing to it.
+struct Bounded<S> {
+    stream: S,
+    /// Bytes read since the last whole message.
+    unfinished: usize,
+    most: usize,
+}
+
+impl<S> Bounded<S> {
+    fn is_endless(&self) -> bool {
+        self.unfinished > self.most
+    }
+}
+
+impl<S: Read> Read for Bounded<S> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.is_endless() {
+            return Err(ErrorKind::InvalidData.into());
+        }
+        let count = self.stream.read(buffer)?;
+        self.unfinished += count;
+        Ok(count)
+    }
+}
+
+impl<S: Write> Write for Bounded<S> {
+    fn write(&mut self, frame: &[u8]) -> io::Result<usize> {
+        self.stream.write(frame)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
+
+/// Reads one client's messages, and meanwhile writes what waits in its outbox.
+pub struct Reader {
+    client: Arc<Client>,
+    socket: Arc<TcpStream>,
+    decoder: Decoder<Incoming>,
+}
+
+impl Reader {
+    /// A reader of `socket`, to which the client's outbox writes, sealed if it `is_sealed`; `early` is
+    /// what was read past the handshake.
+    #[must_use]
+    pub fn new(
+        client: Arc<Client>,
+        socket: Arc<TcpStream>,
+        is_sealed: bool,
+        clock: RelayClock,
+        early: Vec<u8>,
+        limits: Limits,
+    ) -> Self {
+        let incoming = Incoming {
+            client: client.clone(),
+            stream: socket.clone(),
+            is_sealed,
+            clock,
+            read_at: clock.now(),
+        };
+        Self { client, socket, decoder: Decoder::new(incoming, early, limits) }
+    }
+
+    /// The next message, and when its last bytes were read.
+    ///
+    /// # Errors
+    /// If the conversation has come to its end.
+    pub async fn next(&mut self) -> Result<(Message, RelayTime), End> {
+        loop {
+            match self.client.outbox.phase() {
+                Phase::Open => {}
+                Phase::Closing => return Err(End::Closing),
+                Phase::Cut(_) => return Err(End::Gone),
+            }
+            // However much one has to say, others on this thread get their turn.
+            consume_budget().await;
+            match self.decoder.decode()? {
+                Some(message) => return Ok((message, self.decoder.stream().read_at)),
+                None => self.wait().await.map_err(|_| End::Gone)?,
+            }
+        }
+    }
+
+    /// Sees the last frames out, and the socket to its end.
+    pub async fn part(&mut self, end: End) {
+        if let End::Broken(code, reason) = end {
+            self.client.outbox.close(code, reason);
+        }
+        let farewell = async {
+            match end {
+                End::Gone => {}
+                End::Closed => {
+                    while self.client.outbox.is_waiting() && self.wait().await.is_ok() {}
+                }
+                // A socket that is closed with something unread may take down with it what was
+                // sent last, which is the close frame. So the client is heard to its end.
+                End::Closing => self.drain().await,
+                End::Broken(..) => self.drain_unread().await,
+            }
+        };
+        // Whoever does not answer in time has had its chance.
+        let _ = timeout(CLOSE_TIMEOUT, farewell).await;
+        self.client.outbox.say_end();
+    }
+
+    /// Waits until there may be something to read, and writes what waits meanwhile.
+    async fn wait(&self) -> io::Result<()> {
+        let outbox = &self.client.outbox;
+        let mut interest = Interest::READABLE;
+        if outbox.is_waiting() {
+            interest |= Interest::WRITABLE;
+        }
+        tokio::select! {
+            ready = self.socket.ready(interest) => {
+                if ready?.is_writable() {
+                    outbox.flush();
+                }
+            }
+            () = outbox.changed() => {}
+        }
+        Ok(())
+    }
+
+    /// Hears a client to its own goodbye.
+    async fn drain(&mut self) {
+        loop {
+            consume_budget().await;
+            match self.decoder.decode() {
+                Ok(Some(Message::Close(_))) | Err(_) => return,
+                Ok(Some(_)) => {}
+                Ok(None) => {
+                    if self.wait().await.is_err() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The same for one that can no longer be understood: the end of our half tells it to end.
+    async fn drain_unread(&mut self) {
+        let mut scratch = vec![0; READ_BUFFER_BYTES];
+        let mut ended = false;
+        loop {
+            consume_budget().await;
+            if !ended && !self.client.outbox.is_waiting() {
+                ended = true;
+                self.client.outbox.say_end();
+                // If it fails, the socket is gone already, and the next read says so.
+                let _ = SockRef::from(&*self.socket).shutdown(Shutdown::Write);
+            }
+            // As it comes: what it means is of no interest any more.
+            match self.socket.try_read(&mut scratch) {
+                Ok(1..) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    if self.wait().await.is_err() {
+                        return;
+                    }
+                }
+                Ok(0) | Err(_) => return,
+            }
+        }
+    }
+}
+
+/// What the decoder takes for a socket: reads are the socket's, writes the outbox's.
+struct Incoming {
+    client: Arc<Client>,
+    stream: Arc<TcpStream>,
+    is_sealed: bool,
+    clock: RelayClock,
+    /// When something was last read. Taken before the read: what it yields was there by then.
+    read_at: RelayTime,
+}
+
+impl Read for Incoming {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let now = self.clock.now();
+        let count = if self.is_sealed {
+            self.client.outbox.read_sealed(buffer)?
+        } else {
+            self.stream.try_read(buffer)?
+        };
+        self.read_at = now;
+        self.client.was_heard(now);
+        Ok(count)
+    }
+}
+
+impl Write for Incoming {
+    fn write(&mut self, frame: &[u8]) -> io::Result<usize> {
+        self.client.outbox.send(&Bytes::copy_from_slice(frame));
+        Ok(frame.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,178 @@
+//! The outbox against the simplest thing that it could be: one long list of bytes. Whatever is sent,
+//! read and flushed in whatever order, over a socket that takes little at a time, the other end reads
+//! the beginning of that list, and all of it if nobody was cut off.
+//!
+//! The outbox has no atomics of its own: all of it is behind one lock, which is what makes this enough.
+#![allow(clippy::unwrap_used, reason = "what is unexpected fails the test")]
+
+use std::{io::ErrorKind, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use downbeat_relay::{
+    config::{OUTBOX_BYTES, OUTBOX_FRAMES},
+    frame::{self, CloseCode},
+    outbox::{CutOff, Outbox, Phase},
+};
+use proptest::prelude::*;
+use socket2::SockRef;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::{Instant, sleep, timeout},
+};
+
+const DEADLINE: Duration = Duration::from_secs(30);
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// A frame of so many bytes is sent.
+    Send(usize),
+    /// So many small ones.
+    SendMany(usize),
+    /// The far end reads at most so many bytes.
+    Read(usize),
+    /// The socket is open from now on.
+    Open,
+    /// What waits is written as far as it goes.
+    Flush,
+    /// The relay says goodbye.
+    Close,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => (1_usize..60_000).prop_map(Step::Send),
+        1 => Just(Step::Send(OUTBOX_BYTES + 1)),
+        1 => (1_usize..3000).prop_map(Step::SendMany),
+        6 => (1_usize..200_000).prop_map(Step::Read),
+        1 => Just(Step::Open),
+        4 => Just(Step::Flush),
+        1 => Just(Step::Close),
+    ]
+}
+
+/// An outbox, the far end of its socket, and what should go from one to the other.
+struct World {
+    outbox: Outbox,
+    here: Arc<TcpStream>,
+    there: TcpStream,
+    sent: Vec<u8>,
+    frames: usize,
+    read: Vec<u8>,
+}
+
+impl World {
+    async fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let there = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (here, _) = listener.accept().await.unwrap();
+        here.writable().await.unwrap();
+        SockRef::from(&here).set_send_buffer_size(4096).unwrap();
+        let here = Arc::new(here);
+        Self { outbox: Outbox::new(), here, there, sent: vec![], frames: 0, read: vec![] }
+    }
+
+    /// Sends a frame whose bytes tell where in the list they stand.
+    fn send(&mut self, length: usize) -> Result<(), TestCaseError> {
+        if self.outbox.phase() != Phase::Open {
+            self.outbox.send(&Bytes::from_static(b"unheard"));
+            return Ok(());
+        }
+        let at = self.sent.len();
+        let frame: Vec<u8> = (at..at + length).map(|at| (at ^ (at >> 8)) as u8).collect();
+        self.outbox.send(&Bytes::copy_from_slice(&frame));
+        if self.outbox.phase() == Phase::Open {
+            self.sent.extend(frame);
+            self.frames += 1;
+            return Ok(());
+        }
+        // Nobody is cut off who is not far behind.
+        prop_assert_eq!(self.outbox.phase(), Phase::Cut(CutOff::Overflow));
+        let behind = at + length - self.read.len();
+        prop_assert!(behind > OUTBOX_BYTES || self.frames >= OUTBOX_FRAMES, "{} bytes", behind);
+        Ok(())
+    }
+
+    fn read(&mut self, most: usize) -> bool {
+        let mut buffer = vec![0; most];
+        match self.there.try_read(&mut buffer) {
+            Ok(0) => false,
+            Ok(count) => {
+                self.read.extend(&buffer[..count]);
+                true
+            }
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::WouldBlock);
+                false
+            }
+        }
+    }
+
+    async fn take(&mut self, step: &Step) -> Result<(), TestCaseError> {
+        match step {
+            Step::Send(length) => self.send(*length)?,
+            Step::SendMany(count) => {
+                for _ in 0..*count {
+                    self.send(7)?;
+                }
+            }
+            Step::Read(most) => {
+                self.read(*most);
+                // So that the runtime hears of the room there is now.
+                tokio::task::yield_now().await;
+            }
+            Step::Open => self.outbox.open(self.here.clone(), None),
+            Step::Flush => self.outbox.flush(),
+            Step::Close => {
+                if self.outbox.phase() == Phase::Open {
+                    self.outbox.close(CloseCode::GoingAway, "bye");
+                    if self.outbox.phase() == Phase::Closing {
+                        self.sent.extend(frame::close(CloseCode::GoingAway, "bye"));
+                    }
+                }
+            }
+        }
+        prop_assert!(self.sent.starts_with(&self.read), "it read something else than was sent");
+        Ok(())
+    }
+
+    /// Opens the socket, if it is not yet, and reads all that will come.
+    async fn finish(&mut self) -> Result<(), TestCaseError> {
+        self.outbox.open(self.here.clone(), None);
+        let deadline = Instant::now() + DEADLINE;
+        let cut = matches!(self.outbox.phase(), Phase::Cut(_));
+        while self.read.len() < self.sent.len() && Instant::now() < deadline {
+            self.outbox.flush();
+            if !self.read(100_000) {
+                // What was cut off is in the kernel's hands at most.
+                if cut && !self.outbox.is_waiting() && !self.is_readable_soon().await {
+                    break;
+                }
+                sleep(Duration::from_micros(200)).await;
+            }
+        }
+        prop_assert!(self.sent.starts_with(&self.read));
+        prop_assert!(cut || self.read.len() == self.sent.len(), "not all of it came");
+        prop_assert!(!self.outbox.is_waiting());
+        Ok(())
+    }
+
+    async fn is_readable_soon(&self) -> bool {
+        timeout(Duration::from_millis(20), self.there.readable()).await.is_ok()
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_read_is_what_was_sent(steps in prop::collection::vec(step(), 1..60)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut world = World::new().await;
+            for step in &steps {
+                world.take(step).await?;
+            }
+            world.finish().await
+        })?;
+    }
+}

@@ -1,0 +1,154 @@
+//! A relay with hundreds of clients, some of whom never read: the others notice nothing, and the end
+//! comes in time.
+
+use std::{
+    net::TcpStream,
+    ops::ControlFlow,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use downbeat_tests::{
+    load::{
+        cost::{allow_open_files, memory_bytes},
+        crowd::{Crowd, Heard, Wire},
+        figures::quantile,
+    },
+    process::PATIENCE,
+    relay::Relay,
+};
+
+/// Free data of a bang: what is not read must fill the kernel's buffers in some hundred of them.
+const LOUD_BYTES: usize = 4000;
+
+/// How much longer than before a bang may take to the last of those who read: far more than a busy
+/// machine makes of it, far less than to wait for one that does not read.
+const NOTICED_MILLIS: f64 = 500.0;
+
+/// How much larger the relay may become: each waiting frame is held once, however many wait for it.
+const LARGER_BYTES: u64 = 16 << 20;
+
+/// Someone says a bang and everyone of `crowd` hears it. Returns when the last did, in ms.
+fn loud_bang(crowd: &mut Crowd) -> Result<f64> {
+    let bang = format!(r#"{{"type":"trigger","data":"{}"}}"#, "x".repeat(LOUD_BYTES));
+    let mut missing = crowd.len();
+    let mut ended = 0;
+    let said = Instant::now();
+    crowd.say(0, bang.as_bytes())?;
+    let all = crowd.hear(PATIENCE, |_, heard, _| {
+        match heard {
+            Heard::Trigger => missing = missing.saturating_sub(1),
+            Heard::Other => {}
+            Heard::Close(_) | Heard::End => ended += 1,
+        }
+        if missing == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    ensure!(all && ended == 0, "{missing} of those who read did not hear a bang, {ended} left");
+    Ok(said.elapsed().as_secs_f64() * 1e3)
+}
+
+/// How many the relay has cut off because they did not read.
+fn cut_off(relay: &Relay) -> Result<u64> {
+    let health = relay.health()?;
+    let count = |why: &str| health["cut_off"][why].as_u64().context("a count");
+    Ok(count("overflow")? + count("stalled")?)
+}
+
+fn wait_until_here(relay: &Relay, count: usize) -> Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    while relay.health()?["total"] != count {
+        ensure!(Instant::now() < deadline, "not everyone came: {}", relay.health()?["total"]);
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Ok(())
+}
+
+#[test]
+fn fifty_of_five_hundred_that_stop_reading_are_cut_off_and_noticed_by_nobody() -> Result<()> {
+    allow_open_files(600)?;
+    let mut relay = Relay::start_with(&["--log", "error"])?;
+    let pid = relay.process().id();
+    let mut deaf = Crowd::join(relay.address(), Wire::Modern, 50)?;
+    let mut others = Crowd::join(relay.address(), Wire::Modern, 450)?;
+    wait_until_here(&relay, 500)?;
+
+    // First everyone reads.
+    let mut before = Vec::new();
+    for _ in 0..100 {
+        before.push(loud_bang(&mut others)?);
+        deaf.hear(Duration::from_millis(1), |_, _, _| ControlFlow::Continue(()))?;
+    }
+    let memory = memory_bytes(pid)?;
+
+    // Then fifty do not. The kernel holds some of it for them, then the relay does, then it lets go.
+    let (mut meanwhile, mut largest) = (Vec::new(), memory);
+    let deadline = Instant::now() + 2 * PATIENCE;
+    while cut_off(&relay)? < 50 {
+        ensure!(Instant::now() < deadline, "only {} were cut off", cut_off(&relay)?);
+        for _ in 0..20 {
+            meanwhile.push(loud_bang(&mut others)?);
+        }
+        largest = largest.max(memory_bytes(pid)?);
+    }
+    wait_until_here(&relay, 450)?;
+    for _ in 0..20 {
+        loud_bang(&mut others)?;
+    }
+    assert_eq!(cut_off(&relay)?, 50, "nobody else was");
+
+    let (before, meanwhile) = (quantile(&before, 0.99), quantile(&meanwhile, 0.99));
+    println!("p99 of the last: {before:.1} ms, then {meanwhile:.1} ms");
+    println!("memory: {memory} bytes, at most {largest}");
+    assert!(meanwhile < before + NOTICED_MILLIS, "{before:.1} ms became {meanwhile:.1} ms");
+    assert!(largest < memory + LARGER_BYTES, "{memory} bytes became {largest}");
+    Ok(())
+}
+
+#[test]
+fn a_thousand_clients_are_told_of_the_end_and_it_comes_in_time() -> Result<()> {
+    allow_open_files(1200)?;
+    let mut relay = Relay::start_with(&["--log", "error"])?;
+    let address = relay.address();
+    let deaf = Crowd::join(address, Wire::Modern, 100)?;
+    let mut plain = Crowd::join(address, Wire::Seed, 450)?;
+    let mut modern = Crowd::join(address, Wire::Modern, 450)?;
+    wait_until_here(&relay, 1000)?;
+    // Until more waits for the deaf ones than the kernel takes, and they are not cut off yet.
+    let waits = || -> Result<bool> {
+        let metrics =
+            ureq::get(format!("http://{address}/metrics")).call()?.body_mut().read_to_string()?;
+        let peak =
+            metrics.lines().find_map(|line| line.strip_prefix("downbeat_outbox_peak_bytes "));
+        Ok(peak.context("the outboxes' peak")?.parse::<f64>()? > 0.0)
+    };
+    while !waits()? {
+        for _ in 0..10 {
+            loud_bang(&mut modern)?;
+        }
+    }
+    plain.hear(Duration::from_millis(100), |_, _, _| ControlFlow::Continue(()))?;
+
+    let told = Instant::now();
+    relay.process().terminate()?;
+    for crowd in [&mut plain, &mut modern] {
+        let mut codes = vec![None; crowd.len()];
+        let mut ended = 0;
+        let all = crowd.hear(PATIENCE, |client, heard, _| {
+            match heard {
+                Heard::Close(code) => codes[client] = Some(code),
+                Heard::End => ended += 1,
+                Heard::Trigger | Heard::Other => {}
+            }
+            if ended == codes.len() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        let told = codes.iter().filter(|code| **code == Some(1001)).count();
+        ensure!(all && told == codes.len(), "{told} of {} were told, {ended} ended", codes.len());
+    }
+    relay.process().expect_exit(0)?;
+    let took = told.elapsed();
+    println!("it took {took:?}");
+    assert!(took < Duration::from_secs(5), "it took {took:?}");
+    assert!(TcpStream::connect(address).is_err(), "nobody is let in after the end");
+    drop(deaf);
+    Ok(())
+}
