@@ -164,10 +164,7 @@ impl RelayAddress {
     /// that was used over TLS is used without it.
     #[must_use]
     pub fn knowing(mut self, known: &Self) -> Self {
-        let place = |address: &Self| {
-            (address.http.host_str().map(str::to_owned), address.http.port_or_known_default())
-        };
-        if place(&self) == place(known) && (self.is_encrypted() || !known.is_encrypted()) {
+        if self.place() == known.place() && (self.is_encrypted() || !known.is_encrypted()) {
             self.token = self.token.or_else(|| known.token.clone());
             if self.is_encrypted() {
                 self.fingerprint = self.fingerprint.or(known.fingerprint);
@@ -192,6 +189,15 @@ impl RelayAddress {
     #[must_use]
     pub fn fingerprint(&self) -> Option<Fingerprint> {
         self.fingerprint
+    }
+
+    /// The machine it runs on, by name or number, and its port.
+    #[must_use]
+    pub fn place(&self) -> (String, u16) {
+        // An address of the newer kind stands in brackets in a URL, and nowhere else.
+        let host = self.http.host_str().unwrap_or_default();
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        (host.to_owned(), self.http.port_or_known_default().unwrap_or_default())
     }
 
     /// Where its files are.
@@ -296,6 +302,16 @@ mod tests {
         assert_eq!(read("lab").socket().as_str(), "wss://lab:3000/");
         let refused = RelayAddress::read("http://lab", None, Some(one)).unwrap_err();
         assert!(refused.to_string().contains("https://"), "{refused}");
+    }
+
+    #[test]
+    fn the_machine_is_told_as_the_system_looks_it_up() {
+        for (text, host, port) in
+            [("lab", "lab", 3000), ("https://lab", "lab", 443), ("[::1]:3001", "::1", 3001)]
+        {
+            let place = text.parse::<RelayAddress>().unwrap().place();
+            assert_eq!(place, (host.to_owned(), port));
+        }
     }
 
     #[test]

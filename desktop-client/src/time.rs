@@ -57,7 +57,13 @@ impl LocalClock {
     /// The time. Never blocks, and on Linux needs no system call: the audio thread may ask.
     #[must_use]
     pub fn now(self) -> LocalTime {
-        let nanos = Instant::now().saturating_duration_since(self.origin).as_nanos();
+        self.at(Instant::now())
+    }
+
+    /// The time at an instant of this process; 0 for one before the clock began.
+    #[must_use]
+    pub fn at(self, instant: Instant) -> LocalTime {
+        let nanos = instant.saturating_duration_since(self.origin).as_nanos();
         LocalTime(i64::try_from(nanos).unwrap_or(i64::MAX))
     }
 

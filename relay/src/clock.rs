@@ -22,6 +22,14 @@ impl RelayClock {
     pub fn now(self) -> RelayTime {
         RelayTime::from_micros(self.epoch.elapsed().as_micros() as u64)
     }
+
+    /// The time at an instant of this process.
+    #[must_use]
+    pub fn at(self, instant: Instant) -> RelayTime {
+        let since = instant.saturating_duration_since(self.epoch);
+        RelayTime::from_micros(since.as_micros() as u64)
+    }
+
     /// How long it is until `at`; nothing if that has passed.
     #[must_use]
     pub fn until(self, at: RelayTime) -> Duration {

@@ -347,11 +347,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::{
-        access::Role,
-        config::SWEEP,
-        outbox::Phase,
-    };
+    use crate::{access::Role, config::SWEEP, outbox::Phase};
 
     /// A client that connected at the epoch, and its other end.
     async fn connect(wire: Wire) -> (Arc<Client>, TcpStream) {

@@ -136,6 +136,8 @@ async fn begin(
     if let Err(error) = SockRef::from(&socket).set_send_buffer_size(SEND_BUFFER_BYTES) {
         tracing::debug!(client = client.id.0, %error, "cannot bound its send buffer");
     }
+    // Its clock is only as good as the instants at which its probes are said to have come.
+    downbeat_arrival::note_arrivals(&socket);
     connection::serve(relay, client, (socket, seal), visit, early).await;
     drop(presence);
 }

@@ -107,19 +107,21 @@ impl Outbox {
         self.flush();
     }
 
-    /// Reads what a client sent that came over TLS. Never waits.
+    /// Reads what a client sent that came over TLS, and tells when that arrived. Never waits.
     ///
     /// # Errors
     /// `WouldBlock` if there is nothing yet; else why there will be nothing more.
-    pub fn read_sealed(&self, buffer: &mut [u8]) -> io::Result<usize> {
+    pub fn read_sealed(&self, buffer: &mut [u8]) -> io::Result<(usize, Instant)> {
         let mut queue = self.queue();
         let Queue { socket: Some(socket), seal: Some(seal), .. } = &mut *queue else {
-            return Ok(0);
+            return Ok((0, Instant::now()));
         };
-        let read = seal.open(&mut Raw(socket), buffer);
+        let mut raw = Raw { socket, arrived: Instant::now() };
+        let read = seal.open(&mut raw, buffer);
+        let arrived = raw.arrived;
         let own = seal.own_words();
         self.put_raw(&mut queue, &own);
-        read
+        read.map(|count| (count, arrived))
     }
 
     /// Tells a client that came over TLS that nothing more will be written. Without TLS the end of
@@ -260,11 +262,17 @@ impl Default for Outbox {
 }
 
 /// The socket as the seal reads it.
-struct Raw<'a>(&'a TcpStream);
+struct Raw<'a> {
+    socket: &'a TcpStream,
+    /// When what was last read had arrived.
+    arrived: Instant,
+}
 
 impl Read for Raw<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.try_read(buffer)
+        let (count, arrived) = downbeat_arrival::try_read(self.socket, buffer)?;
+        self.arrived = arrived;
+        Ok(count)
     }
 }
 

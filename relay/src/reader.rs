@@ -285,20 +285,19 @@ struct Incoming {
     stream: Arc<TcpStream>,
     is_sealed: bool,
     clock: RelayClock,
-    /// When something was last read. Taken before the read: what it yields was there by then.
+    /// When what was last read had arrived.
     read_at: RelayTime,
 }
 
 impl Read for Incoming {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let now = self.clock.now();
-        let count = if self.is_sealed {
+        let (count, arrived) = if self.is_sealed {
             self.client.outbox.read_sealed(buffer)?
         } else {
-            self.stream.try_read(buffer)?
+            downbeat_arrival::try_read(&self.stream, buffer)?
         };
-        self.read_at = now;
-        self.client.was_heard(now);
+        self.read_at = self.clock.at(arrived);
+        self.client.was_heard(self.read_at);
         Ok(count)
     }
 }

@@ -6,9 +6,9 @@ use std::{io, pin::Pin, time::Duration};
 use downbeat_protocol::SUBPROTOCOL;
 use futures_util::{SinkExt as _, StreamExt as _};
 use thiserror::Error;
-use tokio::{net::TcpStream, time::timeout};
+use tokio::time::timeout;
 use tokio_tungstenite::{
-    Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config,
+    Connector, MaybeTlsStream, WebSocketStream, client_async_tls_with_config,
     tungstenite::{
         self, Message, Utf8Bytes,
         client::IntoClientRequest as _,
@@ -18,6 +18,7 @@ use tokio_tungstenite::{
     },
 };
 
+use super::cable::Cable;
 use crate::{
     address::RelayAddress,
     time::{LocalClock, LocalTime},
@@ -143,7 +144,7 @@ fn speaks_tls_only(response: &tungstenite::handshake::client::Response) -> bool 
 /// One open WebSocket.
 #[derive(Debug)]
 pub struct Link {
-    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    socket: WebSocketStream<MaybeTlsStream<Cable>>,
     clock: LocalClock,
     last_heard: LocalTime,
 }
@@ -197,10 +198,10 @@ impl Link {
             .read_buffer_size(READ_BUFFER_BYTES)
             .max_message_size(Some(MESSAGE_BYTES))
             .max_frame_size(Some(MESSAGE_BYTES));
-        // Nagle's algorithm would hold a bang back until the last probe is acknowledged.
-        let nodelay = true;
-        let connecting =
-            connect_async_tls_with_config(request, Some(config), nodelay, Some(connector));
+        let connecting = async {
+            let cable = Cable::connect(address.place()).await?;
+            client_async_tls_with_config(request, cable, Some(config), Some(connector)).await
+        };
         let (socket, _) = timeout(CONNECT_TIMEOUT, connecting)
             .await
             .map_err(|_| Refused::Other(LinkError::TimedOut(CONNECT_TIMEOUT)))??;
@@ -216,13 +217,25 @@ impl Link {
             let message = self.socket.next().await;
             self.last_heard = self.clock.now();
             match message {
-                Some(Ok(Message::Text(text))) => return Ok((text, self.last_heard)),
+                Some(Ok(Message::Text(text))) => {
+                    let arrived = self.cable().map(|cable| self.clock.at(cable.arrived()));
+                    return Ok((text, arrived.unwrap_or(self.last_heard)));
+                }
                 Some(Ok(Message::Close(frame))) => return Err(LinkError::Closed(frame)),
                 // Pings are answered by the library while it reads.
                 Some(Ok(_)) => {}
                 Some(Err(error)) => return Err(error.into()),
                 None => return Err(LinkError::Closed(None)),
             }
+        }
+    }
+
+    fn cable(&self) -> Option<&Cable> {
+        match self.socket.get_ref() {
+            MaybeTlsStream::Plain(cable) => Some(cable),
+            MaybeTlsStream::Rustls(tls) => Some(tls.get_ref().0),
+            // The library may know other ways to encrypt; this program asks for none.
+            _ => None,
         }
     }
 

@@ -7,6 +7,7 @@
 
 mod backoff;
 mod bank;
+mod cable;
 mod choices;
 pub mod clock;
 mod conversation;

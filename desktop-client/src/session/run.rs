@@ -4,6 +4,8 @@
 //! `stage`); this file carries meanings from the line, the output and the loader to each other and
 //! to whoever watches.
 
+mod output;
+
 use std::{io, time::Duration};
 
 use downbeat_protocol::{
@@ -26,10 +28,10 @@ use super::{
     timekeeper::Timekeeper,
 };
 use crate::{
-    action::{Action, OutputChoice, Trim},
+    action::Action,
     address::{RelayAddress, TypedAddress},
-    audio::{DeviceChoice, DeviceInfo, DeviceKeeper, DeviceToSession},
-    event::{self, Heard, Output, SessionEvent},
+    audio::{DeviceInfo, DeviceKeeper, DeviceToSession},
+    event::{self, Heard, SessionEvent},
     sounds::{Loader, LoaderToSession, Source},
     time::{LocalClock, LocalTime},
 };
@@ -45,9 +47,6 @@ const LEAD_NEWS_MICROS: u32 = 2_000;
 
 /// While something sounds, the stage is looked after and the meter read this often.
 const STAGE_EVERY: Duration = Duration::from_millis(33);
-
-/// A latency that has changed by so much is shown again.
-const LATENCY_NEWS_MICROS: u32 = 500;
 
 /// Bangs kept while it is not yet known what the far end speaks.
 const HELD_BANGS: usize = 8;
@@ -125,7 +124,7 @@ impl Session {
             // A session that is gone needs no sounds.
             let _ = to_session.blocking_send(Helped::Loader(news));
         })?;
-        let devices = DeviceKeeper::start(device_choice(output), clock, move |news| {
+        let devices = DeviceKeeper::start(output::device_choice(output), clock, move |news| {
             let _ = helpers.blocking_send(Helped::Device(news));
         });
         let bank = Bank::new(loader);
@@ -174,7 +173,7 @@ impl Session {
             Action::StopAll => self.say(&ClientToRelay::Stop(StopRequest::default())).await,
             Action::SetVolume(volume) => self.stage.set_volume(volume),
             Action::SetOutput(choice) => {
-                self.devices.choose(device_choice(choice));
+                self.devices.choose(output::device_choice(choice));
                 // The choice may change nothing, and is answered all the same.
                 self.show_output();
             }
@@ -184,11 +183,6 @@ impl Session {
             // Which sound is chosen is the window's own business: a bang names it.
             Action::SelectSound(_) => {}
         }
-    }
-
-    /// The trim of the open output.
-    fn trim(&self) -> Trim {
-        self.output.as_ref().map_or(Trim::NONE, |device| self.choices.trim(&device.id))
     }
 
     fn set_relay(&mut self, relay: &TypedAddress) {
@@ -273,7 +267,8 @@ impl Session {
 
     // What the relay says.
 
-    async fn understand(&mut self, meaning: Meaning, now: LocalTime) {
+    async fn understand(&mut self, meaning: Meaning, arrived: LocalTime) {
+        let now = self.clock.now();
         match meaning {
             Meaning::Welcomed { welcome, new_epoch, missed } => {
                 self.welcomed(*welcome, new_epoch, now);
@@ -283,7 +278,7 @@ impl Session {
                 self.release_held().await;
             }
             Meaning::Probed(reply) => {
-                self.timekeeper.hear(reply, now);
+                self.timekeeper.hear(reply, arrived, now);
                 self.stage.set_clock(self.timekeeper.estimate(), now);
             }
             Meaning::Cue(trigger) => self.put_on(trigger, None, now),
@@ -419,52 +414,8 @@ impl Session {
                     self.tell(event);
                 }
             }
-            Helped::Device(DeviceToSession::Opened { player, device }) => {
-                self.bank.set_rate(player.format().rate);
-                self.stage.set_trim(self.choices.opened(&device), now);
-                self.stage.set_output(Some(player), now);
-                self.output = Ok(device);
-                self.show_output();
-            }
-            Helped::Device(DeviceToSession::Lost { reason }) => {
-                self.stage.set_output(None, now);
-                self.output = Err(reason);
-                self.show_output();
-            }
-            Helped::Device(DeviceToSession::Devices(devices)) => {
-                let output =
-                    |d: DeviceInfo| Output { id: d.id, name: d.name, is_default: d.is_default };
-                self.tell(SessionEvent::Outputs(devices.into_iter().map(output).collect()));
-            }
+            Helped::Device(news) => self.device_news(news, now),
         }
-    }
-
-    /// Shows the output, or why there is none.
-    fn show_output(&mut self) {
-        let event = match &self.output {
-            Ok(device) => {
-                let (id, name) = (device.id.clone(), device.name.clone());
-                SessionEvent::OutputOpened { id, name, trim: self.trim() }
-            }
-            Err(reason) => SessionEvent::OutputLost { reason: reason.clone() },
-        };
-        self.tell(event);
-        self.shown_latency_micros = 0;
-        self.show_latency();
-    }
-
-    /// Shows the output's latency once it is known, and when it has settled elsewhere.
-    fn show_latency(&mut self) {
-        let Some(micros) = self.latency_micros() else { return };
-        if self.shown_latency_micros.abs_diff(micros) >= LATENCY_NEWS_MICROS {
-            self.shown_latency_micros = micros;
-            self.tell(SessionEvent::OutputLatency { micros });
-        }
-    }
-
-    fn latency_micros(&self) -> Option<u32> {
-        let latency_nanos = self.stage.stats()?.latency_nanos;
-        u32::try_from(latency_nanos / 1000).ok().filter(|micros| *micros > 0)
     }
 
     // What is due by the clock.
@@ -546,12 +497,5 @@ impl Session {
             xruns: stats.map_or(0, |stats| stats.xruns),
         };
         self.say(&ClientToRelay::Report(report)).await;
-    }
-}
-
-fn device_choice(choice: OutputChoice) -> DeviceChoice {
-    match choice {
-        OutputChoice::SystemDefault => DeviceChoice::Default,
-        OutputChoice::Device(id) => DeviceChoice::Named(id),
     }
 }

@@ -50,18 +50,19 @@ impl Timekeeper {
         Probe { sent: now.as_nanos() }
     }
 
-    /// Takes in the answer to a probe.
-    pub(super) fn hear(&mut self, reply: ProbeReply, arrived: LocalTime) {
+    /// Takes in the answer to a probe, which `arrived` at this machine and is seen to `now`. The clock
+    /// is told the one, the lead the other: what a message waits for here is a delay like any.
+    pub(super) fn hear(&mut self, reply: ProbeReply, arrived: LocalTime, now: LocalTime) {
         let ProbeReply { sent, received, replied } = reply;
         let sent = LocalTime::from_nanos(sent);
         self.estimator.observe(Exchange { sent, received, replied, arrived });
-        self.came(replied, arrived);
+        self.came(replied, now);
     }
 
-    /// A message that left the relay at `left` has arrived.
-    fn came(&mut self, left: RelayTime, arrived: LocalTime) {
+    /// A message that left the relay at `left` is seen to `now`.
+    fn came(&mut self, left: RelayTime, now: LocalTime) {
         if let Some(clock) = self.estimator.estimate() {
-            self.delays.observe(arrived.nanos_since(clock.local_at(left)) as f64 / 1e3, arrived);
+            self.delays.observe(now.nanos_since(clock.local_at(left)) as f64 / 1e3, now);
         }
     }
 
