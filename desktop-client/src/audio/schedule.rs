@@ -48,7 +48,7 @@ const MOST_DRIFT: f64 = 5e6;
 
 /// How fast the device's speed wanders against the local clock: nanoseconds per second, per square
 /// root of a second. It lets the filter follow a crystal that warms up or a clock being steered.
-const DRIFT_WANDER: f64 = 300.0;
+const DRIFT_WANDER: f64 = 150.0;
 
 /// How fast the offset wanders by itself: nanoseconds per square root of a second.
 const OFFSET_WANDER: f64 = 500.0;
