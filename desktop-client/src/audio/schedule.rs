@@ -48,10 +48,10 @@ const MOST_DRIFT: f64 = 5e6;
 
 /// How fast the device's speed wanders against the local clock: nanoseconds per second, per square
 /// root of a second. It lets the filter follow a crystal that warms up or a clock being steered.
-const DRIFT_WANDER: f64 = 150.0;
+const DRIFT_WANDER: f64 = 100.0;
 
 /// How fast the offset wanders by itself: nanoseconds per square root of a second.
-const OFFSET_WANDER: f64 = 500.0;
+const OFFSET_WANDER: f64 = 200.0;
 
 /// Innovations are clipped at this many standard deviations (Huber, 1964).
 const CLIP: f64 = 3.0;
