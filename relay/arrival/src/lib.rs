@@ -69,9 +69,12 @@ mod linux {
         let mut slices = [IoSliceMut::new(buffer)];
         let message =
             recvmsg::<()>(socket.as_raw_fd(), &mut slices, Some(&mut beside), MsgFlags::empty())?;
-        let noted = message.cmsgs()?.find_map(|said| match said {
-            ControlMessageOwned::ScmTimestampns(time) => Some(time),
-            _ => None,
+        // The bytes have been read by now, whatever is the matter with the time.
+        let noted = message.cmsgs().ok().and_then(|mut beside| {
+            beside.find_map(|said| match said {
+                ControlMessageOwned::ScmTimestampns(time) => Some(time),
+                _ => None,
+            })
         });
         let arrived = noted.and_then(arrived_at).unwrap_or(before);
         Ok((message.bytes, arrived))

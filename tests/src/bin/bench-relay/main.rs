@@ -215,6 +215,8 @@ fn start(kind: Kind, count: usize) -> Result<Server> {
         Kind::Relay(_) => {
             let mut command = relay_command()?;
             command.args(["--listen", "127.0.0.1:0", "--log", "error"]);
+            // One client bangs more than any person's would: what is measured is not its patience.
+            command.args(["--messages", "1000000"]);
             command
         }
         Kind::Ws => seed_command()?,
