@@ -272,7 +272,7 @@ impl Keeping {
 
     fn lose_all(&mut self, outputs: &[Output]) {
         // The next look may find that a sound server has come up instead. One that is there is kept:
-        // its client library leaves a thread behind with every connection that is dropped.
+        // to shake hands with it once a second, until it has an output, would gain nothing.
         if outputs.is_empty() {
             self.host.take_if(|host| !host.is_preferred());
         }

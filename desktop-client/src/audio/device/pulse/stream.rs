@@ -241,8 +241,7 @@ impl Playback {
 
     /// Renders what the server waits for, to be sent.
     fn fill(&mut self) -> Result<(), PulseError> {
-        let skipped = self.skip_what_was_slept_through();
-        let mut offset = skipped;
+        let mut offset = self.skip_what_was_slept_through();
         while self.wanted_bytes >= self.frame_bytes {
             let values = (self.wanted_bytes / VALUE_BYTES).min(self.samples.len());
             let frames = values * VALUE_BYTES / self.frame_bytes;
