@@ -10,7 +10,6 @@ pub mod audio;
 pub mod config;
 pub mod event;
 pub mod headless;
-pub mod priority;
 pub mod remembered;
 pub mod remote;
 pub mod session;

@@ -249,9 +249,10 @@ pub const DUE_FRAMES: usize = 16 * 1024;
 /// that come first.
 pub const FAN_OUT_BATCH: usize = 64;
 
-/// A thread is worth its start, some 30 microseconds, when it takes over the writes of this many
-/// clients, about a millisecond.
-pub const CLIENTS_PER_WRITER: usize = 400;
+/// A thread is woken to write to so many clients: to wake one costs some ten microseconds, and so
+/// does it to write to three or four. Fewer are written to by the thread that reads everything, which
+/// keeps it for less than half a millisecond.
+pub const CLIENTS_PER_WRITER: usize = 128;
 
 /// Most threads that write at once: beyond them the kernel's own locks are what they wait for.
 pub const MOST_WRITERS: usize = 4;

@@ -1,44 +1,38 @@
-//! The threads that say things to everybody: one for each wire.
+//! Who says things to everybody: one lane for each wire.
 //!
-//! They are threads of their own so that a probe never waits behind a fan-out: writing to 5000
-//! sockets takes some 30 ms, which on a thread of the runtime would hold up whoever else is served
-//! there. And there are two, so that those of `downbeat.v1` never wait behind those of the seed's
-//! wire, who are told at the instant of the sound when the others are told well before it. Each alone
-//! owns the list of who hears its wire, and is told by a bounded channel who comes, who goes and
-//! what to say. Hence everything arrives everywhere in one order, and no lock is held while writing.
+//! A lane alone owns the list of who hears its wire, and is told by a bounded channel who comes, who
+//! goes and what to say. Hence everything arrives everywhere in one order, and no lock is held while
+//! writing. There are two, so that those of `downbeat.v1` never wait behind those of the seed's wire,
+//! who are told at the instant of the sound when the others are told well before it.
 //!
-//! Whatever piles up in the channel while it writes is joined: frames that are said one after the
-//! other become one write a client, so that a burst costs little more than one trigger. A large
-//! room is shared out to helpers, who write at once and are gone before the next thing is said.
+//! Whatever piles up in the channel while it is busy is joined: frames that are said one after the
+//! other become one write a client, so that a burst costs little more than one trigger. Who writes
+//! is decided by the [writers](crate::writers): a lane itself never takes so long that a probe would
+//! have to wait for it.
 
 use std::{
-    collections::BTreeMap,
     io,
-    num::NonZero,
-    sync::{Arc, atomic::Ordering},
-    task::{Context, Poll, Wake, Waker},
-    thread::{self, Thread},
-    time::Instant,
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
 use bytes::{Bytes, BytesMut};
 use downbeat_protocol::{ClientId, RelayTime};
-use tokio::sync::mpsc::{self, Permit};
-
-use crate::{
-    clients::{Client, Wire},
-    clock::RelayClock,
-    config::{
-        CLIENTS_PER_WRITER, FAN_OUT_BATCH, FAN_OUT_QUEUE, HELLO_TIMEOUT, MOST_WRITERS, PING_AFTER,
-        SILENT_AFTER, STALLED_AFTER,
-    },
-    due::Due,
-    frame::{self, CloseCode},
-    metrics::Measured,
-    outbox::CutOff,
+use tokio::{
+    sync::mpsc::{self, Permit},
+    time::timeout,
 };
 
-/// What a thread is told.
+use crate::{
+    clients::{Client, Clients, Wire},
+    clock::RelayClock,
+    config::{FAN_OUT_BATCH, FAN_OUT_QUEUE},
+    due::Due,
+    metrics::Measured,
+    writers::{Deed, Writers},
+};
+
+/// What a lane is told.
 #[derive(Clone, Debug)]
 pub enum Command {
     /// A client connected. It is looked after from now on, but hears nothing yet.
@@ -63,7 +57,7 @@ pub enum Command {
     End,
 }
 
-/// The ways to the threads.
+/// The ways to the lanes.
 #[derive(Debug)]
 pub struct FanOut {
     seed: mpsc::Sender<Command>,
@@ -71,24 +65,22 @@ pub struct FanOut {
 }
 
 impl FanOut {
-    /// Starts the threads. They end when this is gone.
+    /// Starts the lanes, on the runtime of whoever calls. They end when this is gone.
     ///
     /// # Errors
-    /// If the system starts no thread.
+    /// If the system starts no thread to write with.
     pub fn start(clock: RelayClock, measured: &Arc<Measured>) -> io::Result<Self> {
         let start = |name: &str| {
             let (sender, receiver) = mpsc::channel(FAN_OUT_QUEUE);
-            let measured = measured.clone();
-            thread::Builder::new()
-                .name(name.into())
-                .spawn(move || run(receiver, clock, measured))?;
+            let everyone = Everyone::new(Writers::start(name, measured)?, clock, measured.clone());
+            tokio::spawn(run(receiver, everyone));
             io::Result::Ok(sender)
         };
-        Ok(Self { seed: start("fan-out seed")?, modern: start("fan-out v1")? })
+        Ok(Self { seed: start("writer seed")?, modern: start("writer v1")? })
     }
 
-    /// A place in the channel of a wire's thread. `None` only if the thread is gone, and then so is
-    /// the relay.
+    /// A place in the channel of a wire's lane. `None` only if the lane is gone, and then so is the
+    /// relay.
     ///
     /// Whoever asks waits while [`FAN_OUT_QUEUE`] commands are ahead of it: one who bangs faster
     /// than the room can be told is slowed by TCP itself, and no bang is lost.
@@ -100,7 +92,7 @@ impl FanOut {
         sender.reserve().await.ok()
     }
 
-    /// Tells a wire's thread, when there is room for it in the channel.
+    /// Tells a wire's lane, when there is room for it in the channel.
     pub async fn tell(&self, wire: Wire, command: Command) {
         if let Some(channel) = self.reserve(wire).await {
             channel.send(command);
@@ -114,200 +106,132 @@ impl FanOut {
     }
 }
 
-fn run(mut commands: mpsc::Receiver<Command>, clock: RelayClock, measured: Arc<Measured>) {
-    let cores = thread::available_parallelism().map_or(1, NonZero::get);
-    let mut everyone =
-        Everyone { writers: cores.min(MOST_WRITERS), measured, ..Everyone::default() };
+/// A frame that is due is handed to a thread this long before, because the runtime wakes to the
+/// millisecond and a thread to the microsecond. Whoever comes or goes meanwhile waits.
+const HANDOVER: Duration = Duration::from_millis(2);
+
+async fn run(mut commands: mpsc::Receiver<Command>, mut everyone: Everyone) {
     let mut batch = Vec::with_capacity(FAN_OUT_BATCH);
     let mut said = Joined::default();
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    while receive(&mut commands, &mut batch, &waker, clock, everyone.due.next()) {
+    while receive(&mut commands, &mut batch, everyone.next_due()).await {
         for command in batch.drain(..) {
             if let Command::Say(frame) = command {
                 said.add(frame);
                 continue;
             }
-            if let Command::SayAt(at, frame) = command {
-                everyone.due.put(at, frame);
-                continue;
-            }
             // Who comes now did not hear what was said before, and who goes did.
-            everyone.tell(said.take());
-            everyone.apply(command);
+            everyone.tell(said.take(), None).await;
+            everyone.apply(command).await;
         }
-        everyone.tell(said.take());
-        if everyone.due.next().is_some() {
-            let now = clock.now();
-            while let Some(frame) = everyone.due.take(now) {
-                said.add(frame);
-            }
-            everyone.tell(said.take());
-        }
+        everyone.tell(said.take(), None).await;
+        everyone.tell_what_is_due().await;
     }
 }
 
-/// Waits for commands, at most [`FAN_OUT_BATCH`], but not beyond `due`. False if none will ever come
-/// again.
-///
-/// The channel can be waited for by a thread only without an end to it; so this polls it, and parks
-/// the thread in between, which the kernel can wake to the microsecond.
-fn receive(
+/// Waits for commands, at most [`FAN_OUT_BATCH`], and no longer than `due`, if something is. False
+/// if none will ever come again.
+async fn receive(
     commands: &mut mpsc::Receiver<Command>,
     batch: &mut Vec<Command>,
-    waker: &Waker,
-    clock: RelayClock,
-    due: Option<RelayTime>,
+    due: Option<Duration>,
 ) -> bool {
-    let mut context = Context::from_waker(waker);
-    loop {
-        if let Poll::Ready(count) = commands.poll_recv_many(&mut context, batch, FAN_OUT_BATCH) {
-            return count > 0;
-        }
-        match due.map(|due| clock.until(due)) {
-            None => thread::park(),
-            Some(left) if left.is_zero() => return true,
-            Some(left) => thread::park_timeout(left),
-        }
-    }
-}
-
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.0.unpark();
+    let some = commands.recv_many(batch, FAN_OUT_BATCH);
+    match due {
+        None => some.await > 0,
+        Some(left) => !matches!(timeout(left, some).await, Ok(0)),
     }
 }
 
 /// Who is connected on a wire: those who hear nothing yet, and those who hear.
-#[derive(Default)]
 struct Everyone {
-    new: BTreeMap<ClientId, Arc<Client>>,
-    listeners: Listeners,
+    new: Clients,
+    listeners: Clients,
     due: Due,
-    /// Threads that may write at once, this one included.
-    writers: usize,
+    writers: Writers,
+    clock: RelayClock,
     measured: Arc<Measured>,
     ending: bool,
 }
 
-/// Those who hear, in the order of their numbers, which is that in which they came.
-#[derive(Default)]
-struct Listeners(Vec<Arc<Client>>);
-
-impl Listeners {
-    fn insert(&mut self, client: Arc<Client>) {
-        // Mostly at the end.
-        let Err(place) = self.0.binary_search_by_key(&client.id, |other| other.id) else { return };
-        self.0.insert(place, client);
-    }
-
-    fn remove(&mut self, id: ClientId) {
-        if let Ok(place) = self.0.binary_search_by_key(&id, |client| client.id) {
-            self.0.remove(place);
-        }
-    }
-
-    /// Writes `frames` to each, by `writers` threads, at least this one.
-    fn tell(&self, frames: &Bytes, writers: usize) {
-        let tell = |clients: &[Arc<Client>]| {
-            for client in clients {
-                client.outbox.send(frames);
-            }
-        };
-        let mut shares = self.0.chunks(self.0.len().div_ceil(writers.max(1)).max(1));
-        let own = shares.next().unwrap_or_default();
-        thread::scope(|scope| {
-            for share in shares {
-                let helper = thread::Builder::new().name("fan-out helper".into());
-                if helper.spawn_scoped(scope, || tell(share)).is_err() {
-                    // A system that gives no thread still lets this one write.
-                    tell(share);
-                }
-            }
-            tell(own);
-        });
-    }
-}
-
 impl Everyone {
-    fn tell(&self, frames: Option<Bytes>) {
+    fn new(writers: Writers, clock: RelayClock, measured: Arc<Measured>) -> Self {
+        let (new, listeners) = (Clients::default(), Clients::default());
+        Self { new, listeners, due: Due::default(), writers, clock, measured, ending: false }
+    }
+
+    /// How long the next frame that is due can still be left alone.
+    fn next_due(&self) -> Option<Duration> {
+        Some(self.clock.until(self.due.next()?).saturating_sub(HANDOVER))
+    }
+
+    /// Sends `frames` to all who hear: now, or at an instant to come.
+    async fn tell(&self, frames: Option<Bytes>, at: Option<Instant>) {
         let Some(frames) = frames else { return };
-        let count = self.listeners.0.len();
-        if count == 0 {
+        if self.listeners.is_empty() {
             return;
         }
-        let begun = Instant::now();
-        self.listeners.tell(&frames, self.writers.min(count / CLIENTS_PER_WRITER));
+        let begun = at.into_iter().fold(Instant::now(), Instant::max);
+        self.writers.each(&self.listeners, Deed::Send(frames), at).await;
         self.measured.fan_out.observe(begun.elapsed().as_secs_f64());
-        self.measured.deliveries.add_many(count as u64);
+        self.measured.deliveries.add_many(self.listeners.len() as u64);
     }
 
-    fn apply(&mut self, command: Command) {
+    async fn tell_what_is_due(&mut self) {
+        while let Some(at) = self.due.next() {
+            let left = self.clock.until(at);
+            if left > HANDOVER {
+                return;
+            }
+            let mut said = Joined::default();
+            let by = at.max(self.clock.now());
+            while let Some(frame) = self.due.take(by) {
+                said.add(frame);
+            }
+            self.tell(said.take(), Some(Instant::now() + left)).await;
+        }
+    }
+
+    async fn apply(&mut self, command: Command) {
         match command {
             Command::Connected(client) => {
                 if self.ending {
-                    goodbye(&client);
+                    Deed::Goodbye.do_for(&client, &self.measured);
                 }
-                self.new.insert(client.id, client);
+                self.new.insert(client);
             }
             Command::Admitted(id) => {
-                if let Some(client) = self.new.remove(&id) {
+                if let Some(client) = self.new.remove(id) {
                     self.listeners.insert(client);
                 }
             }
             Command::Left(id) => {
-                self.new.remove(&id);
+                self.new.remove(id);
                 self.listeners.remove(id);
             }
-            Command::Sweep { now, last } => self.sweep(now, last),
+            Command::Sweep { now, last } => {
+                self.writers.each(&self.new, Deed::ExpectHello { now }, None).await;
+                self.each(&Deed::LookAfter { now, last }).await;
+            }
             Command::End => {
                 self.ending = true;
                 // A bang that was promised is kept, if early.
                 self.due.hurry();
                 while let Some(frame) = self.due.take(RelayTime::from_micros(0)) {
-                    self.tell(Some(frame));
+                    self.tell(Some(frame), None).await;
                 }
-                self.all().for_each(|client| goodbye(client));
+                self.each(&Deed::Goodbye).await;
             }
-            Command::Say(frame) => self.tell(Some(frame)),
+            Command::Say(frame) => self.tell(Some(frame), None).await,
             Command::SayAt(at, frame) => self.due.put(at, frame),
         }
     }
 
-    fn sweep(&self, now: RelayTime, last: RelayTime) {
-        let instant = Instant::now();
-        for client in self.new.values() {
-            if now.micros_since(client.since) > HELLO_TIMEOUT.as_micros() as i64 {
-                client.outbox.close(CloseCode::Policy, "no hello");
-            }
-        }
-        for client in self.all() {
-            let silent = now.micros_since(client.heard()).max(0);
-            let before = last.micros_since(client.heard()).max(0);
-            let ping_after = PING_AFTER.as_micros() as i64;
-            if silent > SILENT_AFTER.as_micros() as i64 {
-                client.outbox.cut_off(CutOff::Silent);
-            } else if silent / ping_after > before / ping_after {
-                client.outbox.send(&frame::PING);
-            }
-            client.outbox.cut_off_if_stalled(instant, STALLED_AFTER);
-            let peak = client.outbox.peak() as u64;
-            self.measured.outbox_peak.fetch_max(peak, Ordering::Relaxed);
+    /// Does `deed` for all, whether they hear or not.
+    async fn each(&self, deed: &Deed) {
+        for clients in [&self.new, &self.listeners] {
+            self.writers.each(clients, deed.clone(), None).await;
         }
     }
-
-    fn all(&self) -> impl Iterator<Item = &Arc<Client>> {
-        self.new.values().chain(&self.listeners.0)
-    }
-}
-
-fn goodbye(client: &Client) {
-    client.outbox.close(CloseCode::GoingAway, "the relay is ending");
 }
 
 /// Frames said one after the other, to be written as one. A single frame is passed on as it is.
@@ -338,16 +262,18 @@ impl Joined {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use tokio::{
         io::AsyncReadExt as _,
         net::{TcpListener, TcpStream},
-        time::timeout,
     };
 
     use super::*;
-    use crate::{access::Role, config::SWEEP, outbox::Phase};
+    use crate::{
+        access::Role,
+        config::{CLIENTS_PER_WRITER, SWEEP},
+        frame::{self, CloseCode},
+        outbox::{CutOff, Phase},
+    };
 
     /// A client that connected at the epoch, and its other end.
     async fn connect(wire: Wire) -> (Arc<Client>, TcpStream) {
@@ -364,15 +290,21 @@ mod tests {
         (Arc::new(client), there)
     }
 
+    fn everyone() -> Everyone {
+        let measured = Arc::new(Measured::default());
+        let writers = Writers::start("writer", &measured).unwrap();
+        Everyone::new(writers, RelayClock::start(), measured)
+    }
+
     fn at(seconds: u64) -> RelayTime {
         RelayTime::from_micros(seconds * 1_000_000)
     }
 
     /// One sweep each second after `from` until `to`.
-    fn sweep(everyone: &mut Everyone, from: u64, to: u64) {
+    async fn sweep(everyone: &mut Everyone, from: u64, to: u64) {
         assert_eq!(SWEEP, Duration::from_secs(1));
         for second in from..to {
-            everyone.apply(Command::Sweep { now: at(second + 1), last: at(second) });
+            everyone.apply(Command::Sweep { now: at(second + 1), last: at(second) }).await;
         }
     }
 
@@ -385,16 +317,16 @@ mod tests {
     #[tokio::test]
     async fn one_that_is_silent_is_pinged_every_ten_seconds_and_cut_off_after_thirty() {
         let (client, there) = connect(Wire::Seed).await;
-        let mut everyone = Everyone::default();
-        everyone.apply(Command::Connected(client.clone()));
-        everyone.apply(Command::Admitted(client.id));
-        sweep(&mut everyone, 0, 5);
+        let mut everyone = everyone();
+        everyone.apply(Command::Connected(client.clone())).await;
+        everyone.apply(Command::Admitted(client.id)).await;
+        sweep(&mut everyone, 0, 5).await;
         client.was_heard(at(5));
-        sweep(&mut everyone, 5, 35);
+        sweep(&mut everyone, 5, 35).await;
         assert_eq!(client.outbox.phase(), Phase::Open);
-        sweep(&mut everyone, 35, 36);
+        sweep(&mut everyone, 35, 36).await;
         assert_eq!(client.outbox.phase(), Phase::Cut(CutOff::Silent));
-        everyone.apply(Command::Left(client.id));
+        everyone.apply(Command::Left(client.id)).await;
         drop(client);
         assert_eq!(rest(there).await, [0x89, 0, 0x89, 0, 0x89, 0]);
     }
@@ -402,13 +334,13 @@ mod tests {
     #[tokio::test]
     async fn one_that_never_says_hello_hears_nothing_and_is_told_to_go() {
         let (client, there) = connect(Wire::Modern).await;
-        let mut everyone = Everyone::default();
-        everyone.apply(Command::Connected(client.clone()));
-        everyone.tell(Some(Bytes::from_static(b"not for it")));
+        let mut everyone = everyone();
+        everyone.apply(Command::Connected(client.clone())).await;
+        everyone.tell(Some(Bytes::from_static(b"not for it")), None).await;
         client.was_heard(at(10));
-        sweep(&mut everyone, 0, 10);
+        sweep(&mut everyone, 0, 10).await;
         assert_eq!(client.outbox.phase(), Phase::Open);
-        sweep(&mut everyone, 10, 11);
+        sweep(&mut everyone, 10, 11).await;
         assert_eq!(client.outbox.phase(), Phase::Closing);
         drop((everyone, client));
         assert_eq!(rest(there).await, frame::close(CloseCode::Policy, "no hello"));
@@ -417,34 +349,54 @@ mod tests {
     #[tokio::test]
     async fn one_that_comes_after_the_end_is_told_so_too() {
         let (client, there) = connect(Wire::Modern).await;
-        let mut everyone = Everyone::default();
-        everyone.apply(Command::End);
-        everyone.apply(Command::Connected(client.clone()));
+        let mut everyone = everyone();
+        everyone.apply(Command::End).await;
+        everyone.apply(Command::Connected(client.clone())).await;
         drop((everyone, client));
         let goodbye = frame::close(CloseCode::GoingAway, "the relay is ending");
         assert_eq!(rest(there).await, goodbye);
     }
 
     #[tokio::test]
-    async fn everyone_is_told_once_whoever_writes() {
-        let (mut listeners, mut theirs) = (Listeners::default(), Vec::new());
-        for id in [3, 1, 2, 5, 4] {
-            let (client, there) = connect_as(id, Wire::Seed).await;
-            listeners.insert(client);
-            theirs.push(there);
+    async fn everyone_is_told_once_and_in_order_however_many_they_are() {
+        for count in [1, CLIENTS_PER_WRITER - 1, CLIENTS_PER_WRITER, 3 * CLIENTS_PER_WRITER + 1] {
+            let (mut everyone, mut theirs) = (everyone(), Vec::new());
+            for id in 1..=count as u32 {
+                let (client, there) = connect_as(id, Wire::Seed).await;
+                everyone.apply(Command::Connected(client)).await;
+                everyone.apply(Command::Admitted(ClientId(id))).await;
+                theirs.push(there);
+            }
+            for text in ["one ", "two ", "three"] {
+                everyone.tell(Some(Bytes::from(text)), None).await;
+            }
+            assert_eq!(everyone.measured.deliveries.get(), 3 * count as u64);
+            drop(everyone);
+            for there in theirs {
+                assert_eq!(rest(there).await, b"one two three");
+            }
         }
-        assert_eq!(
-            listeners.0.iter().map(|client| client.id.0).collect::<Vec<_>>(),
-            [1, 2, 3, 4, 5]
-        );
-        for writers in 0..8 {
-            listeners.tell(&Bytes::from(vec![b'0' + writers as u8]), writers);
+    }
+
+    #[tokio::test]
+    async fn what_is_due_is_said_at_its_instant_and_what_piled_up_by_then_with_it() {
+        let (client, mut there) = connect(Wire::Seed).await;
+        let mut everyone = everyone();
+        everyone.apply(Command::Connected(client.clone())).await;
+        everyone.apply(Command::Admitted(client.id)).await;
+        let clock = everyone.clock;
+        let due = clock.now().plus_micros(20_000);
+        let (commands, receiver) = mpsc::channel(8);
+        let lane = tokio::spawn(run(receiver, everyone));
+        for text in ["first ", "second"] {
+            commands.send(Command::SayAt(due, Bytes::from(text))).await.unwrap();
         }
-        listeners.remove(ClientId(9));
-        drop(listeners);
-        for there in theirs {
-            assert_eq!(rest(there).await, b"01234567");
-        }
+        let mut heard = [0; 12];
+        timeout(Duration::from_secs(10), there.read_exact(&mut heard)).await.unwrap().unwrap();
+        assert!(clock.now() >= due, "it was said {:?} too early", clock.until(due));
+        assert_eq!(&heard, b"first second");
+        drop(commands);
+        timeout(Duration::from_secs(10), lane).await.unwrap().unwrap();
     }
 
     #[test]

@@ -11,8 +11,8 @@
 //! - [`access`] says who may; [`doors`] bounds how many are inside, [`rate`] how much one says.
 //! - [`relay`] is what all connections share; [`room`] (numbers, what is sounding, who is here) and
 //!   [`lead`] are its pure core, told what time it is.
-//! - [`fan_out`] are the threads that say things to everybody, each through its [`outbox`]; [`due`] is
-//!   what is to be said at an instant to come.
+//! - [`fan_out`] says things to everybody, each through its [`outbox`]; [`writers`] are its threads,
+//!   [`due`] is what is to be said at an instant to come.
 //! - [`health`] and [`metrics`] say how it does, to people and to monitors.
 //! - [`sounds`] is the bank, [`folder`] loads it anew when its files change, [`page`] the page,
 //!   [`config`] every default with its unit and reason.
@@ -46,6 +46,7 @@ pub mod server;
 pub mod sounds;
 pub mod tls;
 pub mod upgrade;
+pub mod writers;
 
 /// The relay's name and version, as clients and logs are told.
 pub const VERSION: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));

@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+use downbeat_priority::Urgency;
 use downbeat_relay::{certificate::Identity, config::Config, server::Server};
 use tracing_subscriber::EnvFilter;
 
@@ -27,9 +28,15 @@ fn main() -> anyhow::Result<ExitCode> {
         .with_env_filter(EnvFilter::new(format!("off,downbeat_relay={}", config.log)))
         .init();
     // One thread for all that comes in: it is little, and to wake a second for half of it costs
-    // more than the half. What goes out has threads of its own.
+    // more than the half. What goes out to many has threads of its own.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        // Whoever reads a folder and decodes what is in it does so when nothing else is to be done.
+        .on_thread_start(|| {
+            if let Err(reason) = downbeat_priority::give_way() {
+                tracing::debug!(reason, "a thread goes before others that need not");
+            }
+        })
         .build()
         .context("cannot start the runtime")?;
     let code = runtime.block_on(run(&config));
@@ -58,6 +65,11 @@ async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     #[cfg(unix)]
     reload_when_asked(&server).context("cannot listen for signals")?;
     announce(&server);
+    // Not before: the threads that write have been started, and inherit nothing. They may wait for
+    // their turn; what a client says may not, least of all a probe.
+    if let Err(reason) = downbeat_priority::raise(Urgency::Relay) {
+        tracing::info!(reason, "the relay takes its turn as any other program");
+    }
     server.run(end).await;
     Ok(ExitCode::SUCCESS)
 }

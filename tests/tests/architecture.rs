@@ -225,17 +225,16 @@ fn one_room_names_cpal_and_one_fetches() -> Result<()> {
 
 #[test]
 fn the_players_rooms_name_whom_they_may() -> Result<()> {
-    expect_only("audio", &["priority", "time"])?;
+    expect_only("audio", &["time"])?;
     expect_only("sounds", &["address", "audio", "tls"])?;
     expect_only(
         "session",
-        &["action", "address", "audio", "event", "priority", "remembered", "sounds", "time", "tls"],
+        &["action", "address", "audio", "event", "remembered", "sounds", "time", "tls"],
     )?;
     expect_only("ui", &["action", "address", "event", "standing", "state", "time"])?;
     expect_only("state", &["action", "address", "event", "standing", "time"])?;
     expect_only("standing", &["event", "time"])?;
     expect_only("remembered", &["action", "address"])?;
-    expect_only("priority", &[])?;
     expect_only("action", &["address"])?;
     expect_only("address", &["access"])?;
     expect_only("access", &[])?;

@@ -21,6 +21,7 @@ mod timekeeper;
 
 use std::{collections::BTreeMap, io, thread};
 
+use downbeat_priority::Urgency;
 use downbeat_protocol::ClientKind;
 use run::Session;
 use tokio::sync::mpsc;
@@ -29,7 +30,6 @@ use crate::{
     action::{Action, OutputChoice, Trim},
     address::RelayAddress,
     event::SessionEvent,
-    priority::{self, Urgency},
     remembered::RememberedFile,
     sounds::Cache,
     time::LocalClock,
@@ -112,7 +112,7 @@ pub fn start(
                     // Who started this waits for the word.
                     let _ = made.send(Ok(()));
                     // Not before: threads inherit it, and the one that decodes must not.
-                    if let Err(reason) = priority::raise(Urgency::Session) {
+                    if let Err(reason) = downbeat_priority::raise(Urgency::Session) {
                         tracing::info!(reason, "the session takes its turn as any other thread");
                     }
                     run::run(session, asked).await;

@@ -7,13 +7,20 @@
 //!
 //! It neither waits nor buffers.
 
-use std::{io, time::Instant};
+#[cfg(unix)]
+use std::os::fd::AsFd as Socket;
+#[cfg(windows)]
+use std::os::windows::io::AsSocket as Socket;
+use std::{
+    io::{self, Read},
+    time::Instant,
+};
 
 use tokio::net::TcpStream;
 
 /// Asks the kernel to note when bytes arrive on `socket`. One that does not is no failure: what
-/// [`try_read`] says is then as good as it can be.
-pub fn note_arrivals(socket: &TcpStream) {
+/// [`try_read`] and [`read`] say is then as good as it can be.
+pub fn note_arrivals(socket: &impl Socket) {
     #[cfg(target_os = "linux")]
     linux::note_arrivals(socket);
     #[cfg(not(target_os = "linux"))]
@@ -37,11 +44,31 @@ pub fn try_read(socket: &TcpStream, buffer: &mut [u8]) -> io::Result<(usize, Ins
     }
 }
 
+/// The same for a socket of any kind, of which what it does when there is nothing is its own affair.
+///
+/// # Errors
+/// Those of the read.
+pub fn read<S: Socket>(socket: &S, buffer: &mut [u8]) -> io::Result<(usize, Instant)>
+where
+    for<'a> &'a S: Read,
+{
+    #[cfg(target_os = "linux")]
+    {
+        linux::read(socket, buffer)
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let now = Instant::now();
+        let mut socket = socket;
+        socket.read(buffer).map(|count| (count, now))
+    }
+}
+
 #[cfg(target_os = "linux")]
 mod linux {
     use std::{
         io::{self, IoSliceMut},
-        os::fd::AsRawFd as _,
+        os::fd::{AsFd, AsRawFd as _},
         time::{Duration, Instant, SystemTime},
     };
 
@@ -49,7 +76,6 @@ mod linux {
         socket::{ControlMessageOwned, MsgFlags, recvmsg, setsockopt, sockopt::ReceiveTimestampns},
         time::TimeSpec,
     };
-    use tokio::net::TcpStream;
 
     /// Room for what the kernel says beside the bytes: a header of 16 bytes, a time of 16, and as
     /// much again.
@@ -58,17 +84,17 @@ mod linux {
     /// Bytes that have waited for longer than this have not: the clock on the wall was set.
     const MOST_WAIT: Duration = Duration::from_secs(10);
 
-    pub(super) fn note_arrivals(socket: &TcpStream) {
+    pub(super) fn note_arrivals(socket: &impl AsFd) {
         // As documented: without it, the time of the read has to do.
-        let _ = setsockopt(socket, ReceiveTimestampns, &true);
+        let _ = setsockopt(&socket.as_fd(), ReceiveTimestampns, &true);
     }
 
-    pub(super) fn read(socket: &TcpStream, buffer: &mut [u8]) -> io::Result<(usize, Instant)> {
+    pub(super) fn read(socket: &impl AsFd, buffer: &mut [u8]) -> io::Result<(usize, Instant)> {
         let before = Instant::now();
         let mut beside = [0; BESIDE_BYTES];
         let mut slices = [IoSliceMut::new(buffer)];
-        let message =
-            recvmsg::<()>(socket.as_raw_fd(), &mut slices, Some(&mut beside), MsgFlags::empty())?;
+        let socket = socket.as_fd().as_raw_fd();
+        let message = recvmsg::<()>(socket, &mut slices, Some(&mut beside), MsgFlags::empty())?;
         // The bytes have been read by now, whatever is the matter with the time.
         let noted = message.cmsgs().ok().and_then(|mut beside| {
             beside.find_map(|said| match said {

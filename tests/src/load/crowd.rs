@@ -86,6 +86,7 @@ impl Crowd {
         let stream = shake_hands(address, self.wire)
             .with_context(|| format!("client {number} at {address}"))?;
         stream.set_nonblocking(true)?;
+        downbeat_arrival::note_arrivals(&stream);
         let mut stream = mio::net::TcpStream::from_std(stream);
         self.poll.registry().register(&mut stream, Token(number), Interest::READABLE)?;
         self.clients.push(Client { stream, partial: Vec::new(), open: true });
@@ -144,7 +145,8 @@ impl Crowd {
 
     /// Hears what comes until `each` breaks or `patience` is over; whether it broke.
     ///
-    /// `each` is told who heard what, and when it was read.
+    /// `each` is told who heard what, and when that arrived, however late it is read: the crowd is
+    /// one thread, and stands for as many machines as it has clients.
     ///
     /// # Errors
     /// If something comes that is no frame of a server.
@@ -186,15 +188,14 @@ impl Crowd {
         let mut pongs = Vec::new();
         let client = &mut self.clients[number];
         while client.open {
-            let count = match client.stream.read(&mut self.buffer) {
-                Ok(count) => count,
+            let (count, arrived) = match downbeat_arrival::read(&client.stream, &mut self.buffer) {
+                Ok(read) => read,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(_) => 0,
+                Err(_) => (0, Instant::now()),
             };
-            let now = Instant::now();
             let mut note = |heard| {
-                if each(number, heard, now).is_break() {
+                if each(number, heard, arrived).is_break() {
                     flow = ControlFlow::Break(());
                 }
             };

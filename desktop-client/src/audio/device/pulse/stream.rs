@@ -22,6 +22,7 @@ use cpal::{
     Data, ErrorKind, FrameCount, OutputCallbackInfo, OutputStreamTimestamp, SampleFormat,
     StreamInstant,
 };
+use downbeat_priority::Urgency;
 use pulseaudio::protocol::{
     self, Command, CorkStreamParams, CreatePlaybackStreamReply, LatencyParams, PlaybackLatency,
     PlaybackStreamParams,
@@ -29,7 +30,6 @@ use pulseaudio::protocol::{
 
 use super::connection::{Connection, Heard, PulseError};
 use super::timing::{Answer, Timing};
-use crate::priority::{self, Urgency};
 
 /// The server is asked with every block until so many have been sent, so that the schedule rests
 /// on measured ground as soon as it is settled.
@@ -183,7 +183,7 @@ struct Question {
 
 impl Playback {
     fn run(mut self) {
-        if let Err(error) = priority::raise(Urgency::Audio) {
+        if let Err(error) = downbeat_priority::raise(Urgency::Audio) {
             (self.fail)(cpal::Error::with_message(ErrorKind::RealtimeDenied, error));
         }
         if let Err(error) = self.play()
