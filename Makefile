@@ -77,6 +77,25 @@ fuzz: ## Throw a million inputs at each decoder, and at the handshake (needs car
 			cargo fuzz run $$target corpus/$$target seeds/$$target -- -runs=$(INPUTS))
 	done
 
+.PHONY: conformance
+conformance: ## Hold the relay's WebSocket stack against Autobahn's suite (needs wstest, from autobahntestsuite)
+	cargo build --release --locked --package downbeat-relay --example echo
+	target/release/examples/echo 127.0.0.1:9001 & echo=$$!
+	trap 'kill $$echo' EXIT
+	until (exec 3<>/dev/tcp/127.0.0.1/9001) 2>/dev/null; do kill -0 $$echo; sleep 0.05; done
+	wstest --mode fuzzingclient --spec relay/examples/autobahn.json
+	# Whatever is not one of these is a fault.
+	node -e '
+		const { downbeat } = JSON.parse(fs.readFileSync("target/conformance/index.json"));
+		const verdicts = {}, faults = [];
+		for (const [name, { behavior, behaviorClose }] of Object.entries(downbeat)) {
+			verdicts[behavior] = (verdicts[behavior] ?? 0) + 1;
+			const fine = ["OK", "NON-STRICT", "INFORMATIONAL", "UNIMPLEMENTED"];
+			if (!fine.includes(behavior) || !fine.includes(behaviorClose)) faults.push(name);
+		}
+		console.log(verdicts);
+		if (faults.length) { console.error("Faults: " + faults.join(", ")); process.exit(1); }'
+
 .PHONY: bench-relay
 bench-relay: ## Measure the relay beside the machine's floor and Node's ws (BENCH="--clients 1000")
 	cargo build --release --locked --package downbeat-relay --package downbeat-tests --bins

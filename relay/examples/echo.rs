@@ -1,9 +1,9 @@
 //! A WebSocket server that says back what it is told, on the relay's own parts: its handshake, its
-//! reader, its outbox, its frames. It is there for conformance suites to be pointed at.
+//! reader, its outbox, its frames. It is there for conformance suites to be pointed at;
+//! `make conformance` points Autobahn's at it.
 //!
 //! ```text
 //! cargo run --release --package downbeat-relay --example echo -- 127.0.0.1:9001
-//! wstest --mode fuzzingclient --spec fuzzingclient.json    # Autobahn, with that address in it
 //! ```
 //!
 //! Two things are otherwise than in the relay: a message may have 16 MiB, because such suites send
