@@ -78,7 +78,8 @@ fuzz: ## Throw a million inputs at each decoder, and at the handshake (needs car
 	done
 
 .PHONY: conformance
-conformance: ## Hold the relay's WebSocket stack against Autobahn's suite (needs wstest, from autobahntestsuite)
+conformance: ## Hold the relay's WebSocket stack against Autobahn's suite (needs its wstest)
+	command -v wstest >/dev/null || { echo "Install Autobahn's suite: pip install autobahntestsuite, with a Python 2.7." >&2; exit 1; }
 	cargo build --release --locked --package downbeat-relay --example echo
 	target/release/examples/echo 127.0.0.1:9001 & echo=$$!
 	trap 'kill $$echo' EXIT

@@ -17,7 +17,7 @@ use tokio::{io::Interest, net::TcpStream, task::coop::consume_budget, time::time
 use tokio_tungstenite::tungstenite::{
     Error, Message, WebSocket,
     error::ProtocolError,
-    protocol::{Role, WebSocketConfig},
+    protocol::{CloseFrame, Role, WebSocketConfig, frame},
 };
 
 use crate::{
@@ -50,6 +50,13 @@ fn end_of(error: &Error) -> End {
         Error::Protocol(_) => End::Broken(CloseCode::Protocol, "protocol error"),
         _ => End::Gone,
     }
+}
+
+/// Whether it is a goodbye with a code that none may send: in the place of that, the library tells of
+/// one of its own, and would answer it.
+fn is_forbidden_goodbye(message: &Message) -> bool {
+    let Message::Close(Some(CloseFrame { code, reason })) = message else { return false };
+    *code == frame::coding::CloseCode::Protocol && reason.as_str() == "Protocol violation"
 }
 
 /// How much a connection may send.
@@ -94,6 +101,9 @@ impl<S: Read + Write> Decoder<S> {
     /// If none will ever come.
     pub fn decode(&mut self) -> Result<Option<Message>, End> {
         match self.websocket.read() {
+            Ok(message) if is_forbidden_goodbye(&message) => {
+                Err(End::Broken(CloseCode::Protocol, "protocol error"))
+            }
             Ok(message) => {
                 self.websocket.get_mut().unfinished = 0;
                 Ok(Some(message))
