@@ -120,14 +120,19 @@ impl Writers {
     /// If the system starts none.
     pub fn start(name: &str, measured: &Arc<Measured>) -> io::Result<Self> {
         let cores = thread::available_parallelism().map_or(1, NonZero::get);
-        let start = |_| {
+        let writers = cores.min(MOST_WRITERS);
+        let start = |place| {
             // Whoever shares out waits until all is done, so there is never more than one.
             let (sender, shares) = mpsc::sync_channel::<Share>(1);
             let measured = measured.clone();
             thread::Builder::new().name(name.to_owned()).spawn(move || {
-                // Or else whoever is woken by a write, on this machine, holds up the next one.
-                if let Err(reason) = downbeat_priority::raise(Urgency::Writer) {
-                    tracing::debug!(reason, "a writer takes its turn as any other thread");
+                // Or else whoever is woken by a write, on this machine, holds up the next one. And
+                // where there is one for each processor, it has it: a machine with more finds them
+                // idle ones, and one that takes its turn must be free to look for another.
+                let raised = downbeat_priority::raise(Urgency::Writer);
+                let kept = raised.and_then(|()| downbeat_priority::keep_to(place, writers));
+                if let Err(reason) = kept {
+                    tracing::debug!(reason, "the system finds a writer its processor and its turn");
                 }
                 while let Ok(share) = shares.recv() {
                     share.do_it(&measured);
@@ -135,7 +140,7 @@ impl Writers {
             })?;
             Ok(sender)
         };
-        let threads = (0..cores.min(MOST_WRITERS)).map(start).collect::<io::Result<_>>()?;
+        let threads = (0..writers).map(start).collect::<io::Result<_>>()?;
         Ok(Self { threads, measured: measured.clone() })
     }
 
@@ -144,10 +149,9 @@ impl Writers {
     pub async fn each(&self, clients: &Clients, deed: Deed, not_before: Option<Instant>) {
         let is_early = not_before.is_some_and(|at| at > Instant::now());
         if clients.len() < CLIENTS_PER_WRITER && !is_early {
-            clients
-                .of(0..clients.len())
-                .iter()
-                .for_each(|client| deed.do_for(client, &self.measured));
+            for client in clients.of(0..clients.len()) {
+                deed.do_for(client, &self.measured);
+            }
             return;
         }
         let writers = (clients.len() / CLIENTS_PER_WRITER).clamp(1, self.threads.len());

@@ -70,6 +70,36 @@ fn set(level: u8, policy: thread_priority::ThreadSchedulePolicy) -> Result<(), S
         .map_err(|error| format!("no such priority ({error:?})"))
 }
 
+/// Keeps the calling thread to one of the processors that it may use, if these are `count`: to the one
+/// at `place`, from 0. For `count` threads that are to work at the same time: when they are woken one
+/// right after the other, the system may let two of them take turns beside an idle processor.
+///
+/// # Errors
+/// In words, if they are not so many, or the system does not let it.
+#[cfg(target_os = "linux")]
+pub fn keep_to(place: usize, count: usize) -> Result<(), String> {
+    use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
+    let allowed = sched_getaffinity(None).map_err(|error| error.to_string())?;
+    let mut processors = (0..CpuSet::MAX_CPU).filter(|&processor| allowed.is_set(processor));
+    if processors.clone().count() != count {
+        return Err(format!("it may not use {count} processors"));
+    }
+    let processor = processors.nth(place).ok_or_else(|| format!("no processor {place}"))?;
+    let mut only = CpuSet::new();
+    only.set(processor);
+    sched_setaffinity(None, &only).map_err(|error| error.to_string())
+}
+
+/// Leaves the calling thread as it is.
+///
+/// # Errors
+/// Never.
+#[cfg(not(target_os = "linux"))]
+pub fn keep_to(_: usize, _: usize) -> Result<(), String> {
+    Ok(())
+}
+
 /// Leaves the calling thread as it is.
 ///
 /// # Errors
@@ -96,6 +126,25 @@ mod tests {
     };
 
     use super::*;
+
+    #[test]
+    fn as_many_threads_as_processors_have_one_each() {
+        use rustix::thread::sched_getaffinity;
+
+        let allowed = sched_getaffinity(None).unwrap().count() as usize;
+        let one_each = (0..allowed).map(|place| {
+            std::thread::spawn(move || {
+                assert!(keep_to(place, allowed + 1).is_err());
+                assert_eq!(keep_to(place, allowed), Ok(()));
+                let mine = sched_getaffinity(None).unwrap();
+                assert_eq!(mine.count(), 1);
+                (0..1024).find(|&processor| mine.is_set(processor)).unwrap()
+            })
+        });
+        let mut places: Vec<usize> = one_each.map(|thread| thread.join().unwrap()).collect();
+        places.dedup();
+        assert_eq!(places.len(), allowed);
+    }
 
     #[test]
     fn one_with_much_to_do_keeps_to_the_usual_turns() {
