@@ -245,13 +245,17 @@ pub const FAN_OUT_QUEUE: usize = 1024;
 /// each of eight machines within one lead. Each costs 40 bytes.
 pub const DUE_FRAMES: usize = 16 * 1024;
 
+/// A frame that is due is handed to a thread this long before, because the runtime wakes to the
+/// millisecond and a thread to the microsecond. Whoever comes or goes on that wire waits meanwhile.
+pub const DUE_HANDOVER: Duration = Duration::from_millis(2);
+
 /// Most messages that the fan-out joins into one write a client. More would only make those wait
 /// that come first.
 pub const FAN_OUT_BATCH: usize = 64;
 
 /// A thread is woken to write to so many clients: to wake one costs some ten microseconds, and so
 /// does it to write to three or four. Fewer are written to by the thread that reads everything, which
-/// keeps it for less than half a millisecond.
+/// keeps it, and a probe, for about half a millisecond at most.
 pub const CLIENTS_PER_WRITER: usize = 128;
 
 /// Most threads that write at once: beyond them the kernel's own locks are what they wait for.

@@ -6,9 +6,11 @@
 //! who are told at the instant of the sound when the others are told well before it.
 //!
 //! Whatever piles up in the channel while it is busy is joined: frames that are said one after the
-//! other become one write a client, so that a burst costs little more than one trigger. Who writes
-//! is decided by the [writers](crate::writers): a lane itself never takes so long that a probe would
-//! have to wait for it.
+//! other become one write a client, so that a burst costs little more than one trigger.
+//!
+//! A lane lives on the thread that reads everything, and so must not keep it long: to a small room it
+//! writes itself, which takes half a millisecond at most; a large one is left to the
+//! [writers](crate::writers), and no probe waits for them.
 
 use std::{
     io,
@@ -26,7 +28,7 @@ use tokio::{
 use crate::{
     clients::{Client, Clients, Wire},
     clock::RelayClock,
-    config::{FAN_OUT_BATCH, FAN_OUT_QUEUE},
+    config::{DUE_HANDOVER, FAN_OUT_BATCH, FAN_OUT_QUEUE},
     due::Due,
     metrics::Measured,
     writers::{Deed, Writers},
@@ -68,7 +70,10 @@ impl FanOut {
     /// Starts the lanes, on the runtime of whoever calls. They end when this is gone.
     ///
     /// # Errors
-    /// If the system starts no thread to write with.
+    /// If the system does not start the threads to write with.
+    ///
+    /// # Panics
+    /// Outside of a runtime.
     pub fn start(clock: RelayClock, measured: &Arc<Measured>) -> io::Result<Self> {
         let start = |name: &str| {
             let (sender, receiver) = mpsc::channel(FAN_OUT_QUEUE);
@@ -106,24 +111,13 @@ impl FanOut {
     }
 }
 
-/// A frame that is due is handed to a thread this long before, because the runtime wakes to the
-/// millisecond and a thread to the microsecond. Whoever comes or goes meanwhile waits.
-const HANDOVER: Duration = Duration::from_millis(2);
-
 async fn run(mut commands: mpsc::Receiver<Command>, mut everyone: Everyone) {
     let mut batch = Vec::with_capacity(FAN_OUT_BATCH);
-    let mut said = Joined::default();
     while receive(&mut commands, &mut batch, everyone.next_due()).await {
         for command in batch.drain(..) {
-            if let Command::Say(frame) = command {
-                said.add(frame);
-                continue;
-            }
-            // Who comes now did not hear what was said before, and who goes did.
-            everyone.tell(said.take(), None).await;
             everyone.apply(command).await;
         }
-        everyone.tell(said.take(), None).await;
+        everyone.tell_what_was_said().await;
         everyone.tell_what_is_due().await;
     }
 }
@@ -146,6 +140,8 @@ async fn receive(
 struct Everyone {
     new: Clients,
     listeners: Clients,
+    /// What they are still to be told.
+    said: Joined,
     due: Due,
     writers: Writers,
     clock: RelayClock,
@@ -155,13 +151,21 @@ struct Everyone {
 
 impl Everyone {
     fn new(writers: Writers, clock: RelayClock, measured: Arc<Measured>) -> Self {
-        let (new, listeners) = (Clients::default(), Clients::default());
-        Self { new, listeners, due: Due::default(), writers, clock, measured, ending: false }
+        Self {
+            new: Clients::default(),
+            listeners: Clients::default(),
+            said: Joined::default(),
+            due: Due::default(),
+            writers,
+            clock,
+            measured,
+            ending: false,
+        }
     }
 
     /// How long the next frame that is due can still be left alone.
     fn next_due(&self) -> Option<Duration> {
-        Some(self.clock.until(self.due.next()?).saturating_sub(HANDOVER))
+        Some(self.clock.until(self.due.next()?).saturating_sub(DUE_HANDOVER))
     }
 
     /// Sends `frames` to all who hear: now, or at an instant to come.
@@ -170,16 +174,22 @@ impl Everyone {
         if self.listeners.is_empty() {
             return;
         }
-        let begun = at.into_iter().fold(Instant::now(), Instant::max);
+        let now = Instant::now();
+        let begun = at.map_or(now, |at| at.max(now));
         self.writers.each(&self.listeners, Deed::Send(frames), at).await;
         self.measured.fan_out.observe(begun.elapsed().as_secs_f64());
         self.measured.deliveries.add_many(self.listeners.len() as u64);
     }
 
+    async fn tell_what_was_said(&mut self) {
+        let said = self.said.take();
+        self.tell(said, None).await;
+    }
+
     async fn tell_what_is_due(&mut self) {
         while let Some(at) = self.due.next() {
             let left = self.clock.until(at);
-            if left > HANDOVER {
+            if left > DUE_HANDOVER {
                 return;
             }
             let mut said = Joined::default();
@@ -193,6 +203,8 @@ impl Everyone {
 
     async fn apply(&mut self, command: Command) {
         match command {
+            Command::Say(frame) => self.said.add(frame),
+            Command::SayAt(at, frame) => self.due.put(at, frame),
             Command::Connected(client) => {
                 if self.ending {
                     Deed::Goodbye.do_for(&client, &self.measured);
@@ -200,15 +212,20 @@ impl Everyone {
                 self.new.insert(client);
             }
             Command::Admitted(id) => {
+                // What was said before is not for who comes now.
+                self.tell_what_was_said().await;
                 if let Some(client) = self.new.remove(id) {
                     self.listeners.insert(client);
                 }
             }
             Command::Left(id) => {
+                // But it is for who goes now.
+                self.tell_what_was_said().await;
                 self.new.remove(id);
                 self.listeners.remove(id);
             }
             Command::Sweep { now, last } => {
+                self.tell_what_was_said().await;
                 self.writers.each(&self.new, Deed::ExpectHello { now }, None).await;
                 self.each(&Deed::LookAfter { now, last }).await;
             }
@@ -217,12 +234,11 @@ impl Everyone {
                 // A bang that was promised is kept, if early.
                 self.due.hurry();
                 while let Some(frame) = self.due.take(RelayTime::from_micros(0)) {
-                    self.tell(Some(frame), None).await;
+                    self.said.add(frame);
                 }
+                self.tell_what_was_said().await;
                 self.each(&Deed::Goodbye).await;
             }
-            Command::Say(frame) => self.tell(Some(frame), None).await,
-            Command::SayAt(at, frame) => self.due.put(at, frame),
         }
     }
 

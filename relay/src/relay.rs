@@ -66,6 +66,9 @@ impl Relay {
     ///
     /// # Errors
     /// If a thread of the fan-out cannot be started.
+    ///
+    /// # Panics
+    /// Outside of a runtime.
     pub fn new(config: &Config, access: Access, bank: Bank) -> io::Result<Self> {
         let lead = Lead::new(config.least_lead_ms * 1000, config.most_lead_ms * 1000);
         let limits = Limits {

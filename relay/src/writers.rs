@@ -117,7 +117,7 @@ impl Writers {
     /// Starts as many threads as there are processors to write with. They end when this is gone.
     ///
     /// # Errors
-    /// If the system starts none.
+    /// If the system does not start them all.
     pub fn start(name: &str, measured: &Arc<Measured>) -> io::Result<Self> {
         let cores = thread::available_parallelism().map_or(1, NonZero::get);
         let writers = cores.min(MOST_WRITERS);

@@ -58,7 +58,7 @@ pub fn give_way() -> Result<(), String> {
         return Ok(());
     }
     // Of 100 levels, the one that is a niceness of 0.
-    set(49, ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Other))
+    set(48, ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Other))
 }
 
 #[cfg(target_os = "linux")]
@@ -120,12 +120,18 @@ pub fn give_way() -> Result<(), String> {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
+    use rustix::process::getpriority_process;
     use thread_priority::{
         NormalThreadSchedulePolicy, RealtimeThreadSchedulePolicy, ThreadSchedulePolicy,
         thread_schedule_policy,
     };
 
     use super::*;
+
+    /// Of the calling thread.
+    fn niceness() -> Option<i32> {
+        getpriority_process(None).ok()
+    }
 
     #[test]
     fn as_many_threads_as_processors_have_one_each() {
@@ -149,8 +155,9 @@ mod tests {
     #[test]
     fn one_with_much_to_do_keeps_to_the_usual_turns() {
         std::thread::spawn(|| {
-            // Whether it may or not.
-            let _ = raise(Urgency::Writer);
+            let before = niceness();
+            let expected = if raise(Urgency::Writer).is_ok() { Some(-11) } else { before };
+            assert_eq!(niceness(), expected);
             let usual = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Other);
             assert_eq!(thread_schedule_policy(), Ok(usual));
         })
@@ -173,6 +180,7 @@ mod tests {
             let theirs = std::thread::spawn(move || {
                 assert_eq!(thread_schedule_policy(), Ok(raised));
                 assert_eq!(give_way(), Ok(()));
+                assert_eq!(niceness(), Some(0));
                 thread_schedule_policy()
             });
             assert_eq!(theirs.join().unwrap(), Ok(usual));

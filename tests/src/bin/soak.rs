@@ -211,7 +211,10 @@ impl Tally {
                 Heard::Trigger => {
                     delivered += 1;
                     missing = missing.saturating_sub(1);
-                    (last, who) = (at, client);
+                    // The one that is read last need not be the one that heard it last.
+                    if at > last {
+                        (last, who) = (at, client);
+                    }
                 }
                 // A close is followed by the end.
                 Heard::Other | Heard::Close(_) => {}

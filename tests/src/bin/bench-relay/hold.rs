@@ -78,7 +78,7 @@ pub fn hold(count: usize, seconds: u64) -> Result<()> {
                     Heard::Trigger => {
                         delivered += 1;
                         missing = missing.saturating_sub(1);
-                        heard_at = at;
+                        heard_at = heard_at.max(at);
                     }
                     Heard::Other | Heard::Close(_) => {}
                     Heard::End => dropped += 1,
