@@ -19,7 +19,8 @@ use std::{
 use tokio::net::TcpStream;
 
 /// Asks the kernel to note when bytes arrive on `socket`. One that does not is no failure: what
-/// [`try_read`] and [`read`] say is then as good as it can be.
+/// [`try_read`] and [`read`] say is then as good as it can be. The first socket on a machine to ask
+/// may have to wait some milliseconds for it.
 pub fn note_arrivals(socket: &impl Socket) {
     #[cfg(target_os = "linux")]
     linux::note_arrivals(socket);
@@ -132,23 +133,31 @@ mod tests {
         (here, there)
     }
 
-    #[tokio::test]
-    async fn bytes_arrive_when_they_come_and_not_when_they_are_read() {
-        let (here, mut there) = sockets().await;
-        note_arrivals(&here);
+    /// How late four bytes are said to have come, of which the program hears only after `busy`.
+    async fn late_by(here: &TcpStream, there: &mut TcpStream, busy: Duration) -> Duration {
         let before = Instant::now();
         there.write_all(b"bang").await.unwrap();
         let after = Instant::now();
         here.readable().await.unwrap();
-        // The program has other things to do.
-        std::thread::sleep(Duration::from_millis(50));
+        std::thread::sleep(busy);
         let mut buffer = [0; 16];
-        let (count, arrived) = try_read(&here, &mut buffer).unwrap();
+        let (count, arrived) = try_read(here, &mut buffer).unwrap();
         assert_eq!(&buffer[..count], b"bang");
         assert!(arrived >= before, "it came before it was sent");
-        if cfg!(target_os = "linux") {
-            let late = arrived.saturating_duration_since(after);
-            assert!(late < Duration::from_millis(25), "it came {late:?} after it was sent");
+        arrived.saturating_duration_since(after)
+    }
+
+    #[tokio::test]
+    async fn bytes_arrive_when_they_come_and_not_when_they_are_read() {
+        const BUSY: Duration = Duration::from_millis(50);
+        let (here, mut there) = sockets().await;
+        note_arrivals(&here);
+        let mut late = late_by(&here, &mut there, BUSY).await;
+        // As documented, the first to ask may have to wait.
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while cfg!(target_os = "linux") && late >= BUSY / 2 {
+            assert!(Instant::now() < deadline, "it still comes {late:?} after it was sent");
+            late = late_by(&here, &mut there, BUSY).await;
         }
     }
 
