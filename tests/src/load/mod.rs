@@ -8,4 +8,5 @@ pub mod cost;
 pub mod crowd;
 pub mod figures;
 pub mod pressure;
+pub mod processors;
 pub mod server;

@@ -1,7 +1,7 @@
 //! What the relay costs, beside the floor of the machine and the tutorial's server.
 //!
 //! ```text
-//! bench-relay [--clients 100,1000,5000] [--rounds 3] [--deliveries 200000]
+//! bench-relay [--clients 100,1000,5000] [--rounds 5] [--deliveries 200000]
 //! bench-relay --hold 600 [--clients 10000]
 //! ```
 //!
@@ -13,6 +13,10 @@
 //! A client has heard a bang when its frame has arrived, by the kernel's word, and not when it is
 //! read: all clients are one thread here, which is busy reading for longer than the servers are
 //! writing, and would be what is measured. When it has read the last one is printed too.
+//!
+//! That thread keeps to one processor, and the servers may use all. The clients are to stand for other
+//! machines; left alone, the system moves them about between the servers' threads, and what a server
+//! pays to wake them differs by a fifth from one process to the next.
 
 mod hold;
 
@@ -36,6 +40,7 @@ use downbeat_tests::{
         cost::{allow_open_files, memory_bytes, processor_nanos},
         crowd::{Crowd, Heard, Wire},
         figures::{median, quantile},
+        processors::Processors,
         server::Server,
     },
     process::PATIENCE,
@@ -128,7 +133,7 @@ fn main() -> Result<()> {
 fn options() -> Result<Options> {
     let mut options = Options {
         clients: vec![100, 1000, 5000],
-        rounds: 3,
+        rounds: 5,
         deliveries: 200_000,
         hold_seconds: None,
     };
@@ -159,6 +164,22 @@ fn options() -> Result<Options> {
 
 fn measure(kind: Kind, count: usize, deliveries: usize) -> Result<Measured> {
     let server = start(kind, count)?;
+    let all = Processors::allowed()?;
+    all.last().keep_to()?;
+    let measured = measure_running(&server, kind, count, deliveries, all);
+    // The next server is started from this thread, and inherits what it may use.
+    all.keep_to()?;
+    measured
+}
+
+/// From a thread that keeps to one of the processors, where `all` are what it might use.
+fn measure_running(
+    server: &Server,
+    kind: Kind,
+    count: usize,
+    deliveries: usize,
+    all: Processors,
+) -> Result<Measured> {
     let (pid, address) = (server.id(), server.address());
     // What the first few clients cost once (threads, pages of code) is not each client's.
     let mut first_of_all = match kind {
@@ -207,7 +228,7 @@ fn measure(kind: Kind, count: usize, deliveries: usize) -> Result<Measured> {
     measured.deliveries_a_second = deliveries / busy;
 
     if matches!(kind, Kind::Relay(_)) {
-        probe_while_fanning_out(address, &mut crowd, bangs, &mut measured)?;
+        probe_while_fanning_out(address, &mut crowd, bangs, all, &mut measured)?;
     }
     Ok(measured)
 }
@@ -274,11 +295,13 @@ fn fan_out(crowd: &mut Crowd, times: usize) -> Result<FannedOut> {
     Ok(FannedOut { arrived, read })
 }
 
-/// Probes as fast as they are answered, from a thread of its own, while the crowd is banged at.
+/// Probes as fast as they are answered, from a thread of its own, on whatever processor is free, while
+/// the crowd is banged at.
 fn probe_while_fanning_out(
     address: SocketAddr,
     crowd: &mut Crowd,
     bangs: usize,
+    all: Processors,
     measured: &mut Measured,
 ) -> Result<()> {
     let mut prober = Modern::connect(&format!("ws://{address}/"), "prober", ClientKind::Remote)?;
@@ -286,6 +309,7 @@ fn probe_while_fanning_out(
     let end = Arc::new(AtomicBool::new(false));
     let ended = end.clone();
     let probing = thread::spawn(move || -> Result<Vec<(f64, f64)>> {
+        all.keep_to()?;
         let mut times = Vec::new();
         while !ended.load(Ordering::Relaxed) {
             let sent = Instant::now();
