@@ -258,6 +258,10 @@ pub const FAN_OUT_BATCH: usize = 64;
 /// keeps it, and a probe, for about half a millisecond at most.
 pub const CLIENTS_PER_WRITER: usize = 128;
 
+/// How many clients a writer takes at a time: enough that to take them costs nothing beside a write,
+/// and few enough that they are soon done.
+pub const CLIENTS_AT_A_TIME: usize = 8;
+
 /// Most threads that write at once: beyond them the kernel's own locks are what they wait for.
 pub const MOST_WRITERS: usize = 4;
 

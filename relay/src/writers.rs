@@ -10,20 +10,24 @@ use std::{
     io,
     num::NonZero,
     ops::Range,
-    sync::{Arc, atomic::Ordering, mpsc},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
     thread,
     time::Instant,
 };
 
 use bytes::Bytes;
-use downbeat_priority::Urgency;
 use downbeat_protocol::RelayTime;
 use tokio::sync::oneshot;
 
 use crate::{
     clients::{Client, Clients},
     config::{
-        CLIENTS_PER_WRITER, HELLO_TIMEOUT, MOST_WRITERS, PING_AFTER, SILENT_AFTER, STALLED_AFTER,
+        CLIENTS_AT_A_TIME, CLIENTS_PER_WRITER, HELLO_TIMEOUT, MOST_WRITERS, PING_AFTER,
+        SILENT_AFTER, STALLED_AFTER,
     },
     frame::{self, CloseCode},
     metrics::Measured,
@@ -80,36 +84,72 @@ fn look_after(client: &Client, now: RelayTime, last: RelayTime, measured: &Measu
     measured.outbox_peak.fetch_max(client.outbox.peak() as u64, Ordering::Relaxed);
 }
 
-/// What one thread is to do.
-struct Share {
+/// A deed for a large room. Each writer begins with a part of the room of its own, and so with the
+/// same clients each time, whose sockets its processor knows; then it helps the others with theirs.
+/// Hence one that is kept from its processor for a while holds up few.
+struct Work {
     clients: Clients,
-    range: Range<usize>,
+    parts: Box<[Part]>,
     deed: Deed,
     not_before: Option<Instant>,
-    /// Dropped when it is done, by the last of those who hold it.
-    done: Arc<oneshot::Sender<()>>,
+    /// Dropped when all is done, with the work itself. Being the last field it goes last: who is told
+    /// that it is done may change the clients, and while they are lent that takes a copy of all.
+    _done: oneshot::Sender<()>,
 }
 
-impl Share {
-    fn do_it(self, measured: &Measured) {
-        let Self { clients, range, deed, not_before, done } = self;
-        if let Some(at) = not_before {
+struct Part {
+    /// The place of the first client that nobody has taken yet. It guards no other memory, so the
+    /// weakest ordering does.
+    next: AtomicUsize,
+    end: usize,
+}
+
+impl Part {
+    /// The next few clients, which are then whoever's asks.
+    fn take(&self) -> Option<Range<usize>> {
+        let begin = self.next.fetch_add(CLIENTS_AT_A_TIME, Ordering::Relaxed);
+        (begin < self.end).then(|| begin..self.end.min(begin + CLIENTS_AT_A_TIME))
+    }
+}
+
+impl Work {
+    /// Shares `clients` out to `writers`.
+    fn new(
+        clients: Clients,
+        writers: usize,
+        deed: Deed,
+        not_before: Option<Instant>,
+        done: oneshot::Sender<()>,
+    ) -> Self {
+        let size = clients.len().div_ceil(writers);
+        let part = |place| {
+            let end = clients.len().min((place + 1) * size);
+            Part { next: AtomicUsize::new(end.min(place * size)), end }
+        };
+        let parts = (0..writers).map(part).collect();
+        Self { clients, parts, deed, not_before, _done: done }
+    }
+
+    /// Does what is left, beginning with the part at `place`.
+    fn help(&self, place: usize, measured: &Measured) {
+        if let Some(at) = self.not_before {
             thread::sleep(at.saturating_duration_since(Instant::now()));
         }
-        for client in clients.of(range) {
-            deed.do_for(client, measured);
+        let (before, from) = self.parts.split_at(place);
+        for part in from.iter().chain(before) {
+            while let Some(places) = part.take() {
+                for client in self.clients.of(places) {
+                    self.deed.do_for(client, measured);
+                }
+            }
         }
-        // In this order: who is told that it is done may change the clients, and while they are lent
-        // that takes a copy of all of them.
-        drop(clients);
-        drop(done);
     }
 }
 
 /// The threads for one wire.
 #[derive(Debug)]
 pub struct Writers {
-    threads: Vec<mpsc::SyncSender<Share>>,
+    threads: Vec<mpsc::SyncSender<Arc<Work>>>,
     measured: Arc<Measured>,
 }
 
@@ -123,19 +163,16 @@ impl Writers {
         let writers = cores.min(MOST_WRITERS);
         let start = |place| {
             // Whoever shares out waits until all is done, so there is never more than one.
-            let (sender, shares) = mpsc::sync_channel::<Share>(1);
+            let (sender, works) = mpsc::sync_channel::<Arc<Work>>(1);
             let measured = measured.clone();
             thread::Builder::new().name(name.to_owned()).spawn(move || {
-                // Or else whoever is woken by a write, on this machine, holds up the next one. And
-                // where there is one for each processor, it has it: a machine with more finds them
-                // idle ones, and one that takes its turn must be free to look for another.
-                let raised = downbeat_priority::raise(Urgency::Writer);
-                let kept = raised.and_then(|()| downbeat_priority::keep_to(place, writers));
-                if let Err(reason) = kept {
-                    tracing::debug!(reason, "the system finds a writer its processor and its turn");
+                // Woken one right after the other, two were often put on one processor, to take
+                // turns there. A machine with more processors than writers finds them idle ones.
+                if let Err(reason) = downbeat_priority::keep_to(place, writers) {
+                    tracing::debug!(reason, "the system finds a writer its processor");
                 }
-                while let Ok(share) = shares.recv() {
-                    share.do_it(&measured);
+                while let Ok(work) = works.recv() {
+                    work.help(place, &measured);
                 }
             })?;
             Ok(sender)
@@ -155,22 +192,75 @@ impl Writers {
             return;
         }
         let writers = (clients.len() / CLIENTS_PER_WRITER).clamp(1, self.threads.len());
-        let share = clients.len().div_ceil(writers).max(1);
         let (done, all_done) = oneshot::channel();
-        let done = Arc::new(done);
-        for (thread, begin) in self.threads.iter().zip((0..clients.len()).step_by(share)) {
-            let range = begin..clients.len().min(begin + share);
-            let (deed, done) = (deed.clone(), done.clone());
-            let share = Share { clients: clients.clone(), range, deed, not_before, done };
+        let work = Arc::new(Work::new(clients.clone(), writers, deed, not_before, done));
+        for (place, thread) in self.threads.iter().take(writers).enumerate() {
             // It takes one always, as it has none.
-            if let Err(mpsc::TrySendError::Full(share) | mpsc::TrySendError::Disconnected(share)) =
-                thread.try_send(share)
-            {
-                share.do_it(&self.measured);
+            if thread.try_send(work.clone()).is_err() {
+                work.help(place, &self.measured);
             }
         }
-        drop(done);
+        drop(work);
         // What it yields is that nobody holds the other end any more.
         let _ = all_done.await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use downbeat_protocol::ClientId;
+
+    use super::*;
+    use crate::{access::Role, clients::Wire};
+
+    const WRITERS: usize = 3;
+    const FRAME: &[u8] = b"bang";
+
+    /// So many clients that have no socket yet: what they are sent waits.
+    fn clients(count: usize) -> Clients {
+        let mut clients = Clients::default();
+        for id in 1..=count as u32 {
+            let now = RelayTime::from_micros(0);
+            let client = Client::new(ClientId(id), Wire::Seed, Role::Bang, now);
+            clients.insert(Arc::new(client));
+        }
+        clients
+    }
+
+    fn work(clients: &Clients) -> (Work, oneshot::Receiver<()>) {
+        let (done, all_done) = oneshot::channel();
+        let send = Deed::Send(Bytes::from_static(FRAME));
+        (Work::new(clients.clone(), WRITERS, send, None, done), all_done)
+    }
+
+    fn all_were_told_once(clients: &Clients) -> bool {
+        clients.of(0..clients.len()).iter().all(|client| client.outbox.peak() == FRAME.len())
+    }
+
+    #[test]
+    fn whoever_is_done_does_what_the_others_have_not_begun() {
+        for count in [1, 2, WRITERS, 100, CLIENTS_AT_A_TIME * WRITERS + 1] {
+            for place in 0..WRITERS {
+                let clients = clients(count);
+                work(&clients).0.help(place, &Measured::default());
+                assert!(all_were_told_once(&clients), "of {count} clients, by writer {place}");
+            }
+        }
+    }
+
+    #[test]
+    fn many_at_once_tell_each_client_once() {
+        let clients = clients(10_000);
+        let (work, all_done) = work(&clients);
+        let measured = Measured::default();
+        thread::scope(|scope| {
+            for place in 0..WRITERS {
+                let (work, measured) = (&work, &measured);
+                scope.spawn(move || work.help(place, measured));
+            }
+        });
+        assert!(all_were_told_once(&clients));
+        drop(work);
+        assert!(all_done.blocking_recv().is_err(), "it says when it is done, and nothing else");
     }
 }

@@ -15,9 +15,6 @@ pub enum Urgency {
     /// It takes in what all clients say, and answers each within microseconds: what waits for it is
     /// a whole room.
     Relay,
-    /// It writes to all clients, one after the other: each of them waits for all before it. Unlike the
-    /// others it has much to do, and so takes most of a processor's time, but never all.
-    Writer,
 }
 
 /// Makes the calling thread go before others. Threads that it starts from now on go before others
@@ -28,19 +25,15 @@ pub enum Urgency {
 /// to suffer when the machine is busy.
 #[cfg(target_os = "linux")]
 pub fn raise(urgency: Urgency) -> Result<(), String> {
-    use thread_priority::{
-        NormalThreadSchedulePolicy, RealtimeThreadSchedulePolicy, ThreadSchedulePolicy,
-    };
+    use thread_priority::{RealtimeThreadSchedulePolicy, ThreadSchedulePolicy};
 
-    let at_once = ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::RoundRobin);
-    let (level, policy) = match urgency {
+    let level = match urgency {
         // PulseAudio's own threads run at 5: below the kernel's, above all that does not sound.
-        Urgency::Audio => (5, at_once),
-        Urgency::Session => (4, at_once),
-        Urgency::Relay => (3, at_once),
-        // Of 100 levels, the one that is a niceness of -11, as PulseAudio's own process has.
-        Urgency::Writer => (76, ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Other)),
+        Urgency::Audio => 5,
+        Urgency::Session => 4,
+        Urgency::Relay => 3,
     };
+    let policy = ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::RoundRobin);
     set(level, policy)
 }
 
@@ -128,11 +121,6 @@ mod tests {
 
     use super::*;
 
-    /// Of the calling thread.
-    fn niceness() -> Option<i32> {
-        getpriority_process(None).ok()
-    }
-
     #[test]
     fn as_many_threads_as_processors_have_one_each() {
         use rustix::thread::sched_getaffinity;
@@ -153,19 +141,6 @@ mod tests {
     }
 
     #[test]
-    fn one_with_much_to_do_keeps_to_the_usual_turns() {
-        std::thread::spawn(|| {
-            let before = niceness();
-            let expected = if raise(Urgency::Writer).is_ok() { Some(-11) } else { before };
-            assert_eq!(niceness(), expected);
-            let usual = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Other);
-            assert_eq!(thread_schedule_policy(), Ok(usual));
-        })
-        .join()
-        .unwrap();
-    }
-
-    #[test]
     fn a_thread_goes_before_others_until_it_gives_way() {
         // On a thread of its own: what it leaves behind is nobody's.
         let told = std::thread::spawn(|| {
@@ -180,7 +155,7 @@ mod tests {
             let theirs = std::thread::spawn(move || {
                 assert_eq!(thread_schedule_policy(), Ok(raised));
                 assert_eq!(give_way(), Ok(()));
-                assert_eq!(niceness(), Some(0));
+                assert_eq!(getpriority_process(None), Ok(0));
                 thread_schedule_policy()
             });
             assert_eq!(theirs.join().unwrap(), Ok(usual));
