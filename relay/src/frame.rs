@@ -59,6 +59,12 @@ pub enum CloseCode {
     TooLarge = 1009,
 }
 
+/// Whether a frame is a close frame.
+#[must_use]
+pub fn is_close(frame: &[u8]) -> bool {
+    frame.first() == Some(&FINAL_CLOSE)
+}
+
 /// A close frame. `reason` is for people, and short: a control frame holds at most 125 bytes.
 #[must_use]
 pub fn close(code: CloseCode, reason: &'static str) -> Bytes {

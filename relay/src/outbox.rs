@@ -144,10 +144,15 @@ impl Outbox {
 
     /// Sends a close frame and takes nothing more.
     pub fn close(&self, code: CloseCode, reason: &'static str) {
+        self.end_with(&frame::close(code, reason));
+    }
+
+    /// The same with a close frame as it is: the answer to the client's own.
+    pub fn end_with(&self, goodbye: &Bytes) {
         let mut queue = self.queue();
         if queue.phase == Phase::Open {
             queue.phase = Phase::Closing;
-            self.put(&mut queue, &frame::close(code, reason));
+            self.put(&mut queue, goodbye);
             self.changed.notify_one();
         }
     }

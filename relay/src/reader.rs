@@ -17,14 +17,14 @@ use tokio::{io::Interest, net::TcpStream, task::coop::consume_budget, time::time
 use tokio_tungstenite::tungstenite::{
     Error, Message, WebSocket,
     error::ProtocolError,
-    protocol::{CloseFrame, Role, WebSocketConfig, frame},
+    protocol::{CloseFrame, Role, WebSocketConfig, frame::coding},
 };
 
 use crate::{
     clients::Client,
     clock::RelayClock,
     config::{CLOSE_TIMEOUT, MESSAGE_BYTES, READ_BUFFER_BYTES, UNFINISHED_BYTES},
-    frame::CloseCode,
+    frame::{self, CloseCode},
     outbox::Phase,
 };
 
@@ -56,7 +56,7 @@ fn end_of(error: &Error) -> End {
 /// one of its own, and would answer it.
 fn is_forbidden_goodbye(message: &Message) -> bool {
     let Message::Close(Some(CloseFrame { code, reason })) = message else { return false };
-    *code == frame::coding::CloseCode::Protocol && reason.as_str() == "Protocol violation"
+    *code == coding::CloseCode::Protocol && reason.as_str() == "Protocol violation"
 }
 
 /// How much a connection may send.
@@ -215,12 +215,13 @@ impl Reader {
         let farewell = async {
             match end {
                 End::Gone => {}
-                End::Closed => {
-                    while self.client.outbox.is_waiting() && self.wait().await.is_ok() {}
-                }
+                End::Closed => self.see_out().await,
                 // A socket that is closed with something unread may take down with it what was
                 // sent last, which is the close frame. So the client is heard to its end.
-                End::Closing => self.drain().await,
+                End::Closing => {
+                    self.drain().await;
+                    self.see_out().await;
+                }
                 End::Broken(..) => self.drain_unread().await,
             }
         };
@@ -245,6 +246,20 @@ impl Reader {
             () = outbox.changed() => {}
         }
         Ok(())
+    }
+
+    /// Writes what still waits, to one from whom nothing more is read.
+    async fn see_out(&self) {
+        let outbox = &self.client.outbox;
+        while outbox.is_waiting() {
+            consume_budget().await;
+            // Not until there is something to read as well: as nobody reads, that is so for ever, and
+            // this would never let go of the thread.
+            if self.socket.writable().await.is_err() {
+                return;
+            }
+            outbox.flush();
+        }
     }
 
     /// Hears a client to its own goodbye.
@@ -314,7 +329,13 @@ impl Read for Incoming {
 
 impl Write for Incoming {
     fn write(&mut self, frame: &[u8]) -> io::Result<usize> {
-        self.client.outbox.send(&Bytes::copy_from_slice(frame));
+        let outbox = &self.client.outbox;
+        let answer = Bytes::copy_from_slice(frame);
+        if frame::is_close(&answer) {
+            outbox.end_with(&answer);
+        } else {
+            outbox.send(&answer);
+        }
         Ok(frame.len())
     }
 

@@ -4,6 +4,7 @@
 use std::{
     net::TcpStream,
     ops::ControlFlow,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -58,7 +59,24 @@ fn wait_until_here(relay: &Relay, count: usize) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
     while relay.health()?["total"] != count {
         ensure!(Instant::now() < deadline, "not everyone came: {}", relay.health()?["total"]);
-        std::thread::sleep(Duration::from_millis(10));
+        thread::sleep(Duration::from_millis(10));
+    }
+    Ok(())
+}
+
+/// Bangs until more waits for one who does not read than the kernel takes, and nobody is cut off yet.
+fn until_something_waits(relay: &Relay, loud: &mut Crowd) -> Result<()> {
+    let waits = || -> Result<bool> {
+        let metrics = format!("http://{}/metrics", relay.address());
+        let metrics = ureq::get(metrics).call()?.body_mut().read_to_string()?;
+        let peak =
+            metrics.lines().find_map(|line| line.strip_prefix("downbeat_outbox_peak_bytes "));
+        Ok(peak.context("the outboxes' peak")?.parse::<f64>()? > 0.0)
+    };
+    // The relay looks once a second, and until then no more must come than it holds for one.
+    while !waits()? {
+        loud_bang(loud)?;
+        thread::sleep(Duration::from_millis(10));
     }
     Ok(())
 }
@@ -113,19 +131,7 @@ fn a_thousand_clients_are_told_of_the_end_and_it_comes_in_time() -> Result<()> {
     let mut plain = Crowd::join(address, Wire::Seed, 450)?;
     let mut modern = Crowd::join(address, Wire::Modern, 450)?;
     wait_until_here(&relay, 1000)?;
-    // Until more waits for the deaf ones than the kernel takes, and they are not cut off yet.
-    let waits = || -> Result<bool> {
-        let metrics =
-            ureq::get(format!("http://{address}/metrics")).call()?.body_mut().read_to_string()?;
-        let peak =
-            metrics.lines().find_map(|line| line.strip_prefix("downbeat_outbox_peak_bytes "));
-        Ok(peak.context("the outboxes' peak")?.parse::<f64>()? > 0.0)
-    };
-    while !waits()? {
-        for _ in 0..10 {
-            loud_bang(&mut modern)?;
-        }
-    }
+    until_something_waits(&relay, &mut modern)?;
     plain.hear(Duration::from_millis(100), |_, _, _| ControlFlow::Continue(()))?;
 
     let told = Instant::now();
@@ -150,5 +156,35 @@ fn a_thousand_clients_are_told_of_the_end_and_it_comes_in_time() -> Result<()> {
     assert!(took < Duration::from_secs(5), "it took {took:?}");
     assert!(TcpStream::connect(address).is_err(), "nobody is let in after the end");
     drop(deaf);
+    Ok(())
+}
+
+#[test]
+fn some_that_say_goodbye_without_having_read_hold_up_nobody() -> Result<()> {
+    let relay = Relay::start_with(&["--log", "error"])?;
+    let mut others = Crowd::join(relay.address(), Wire::Modern, 10)?;
+    let mut deaf = Crowd::join(relay.address(), Wire::Modern, 10)?;
+    wait_until_here(&relay, 20)?;
+    until_something_waits(&relay, &mut others)?;
+    for client in 0..deaf.len() {
+        deaf.say_goodbye(client)?;
+    }
+    // Whoever stays is served meanwhile.
+    loud_bang(&mut others)?;
+    wait_until_here(&relay, 10)?;
+    loud_bang(&mut others)?;
+    // Those who go are told what was said before, and nothing after the answer to their goodbye.
+    let (mut answered, mut ended, mut late) = (vec![false; deaf.len()], 0, 0);
+    deaf.hear(PATIENCE, |client, heard, _| {
+        match heard {
+            Heard::Trigger | Heard::Other => late += usize::from(answered[client]),
+            Heard::Close(code) => answered[client] = code == 1000,
+            Heard::End => ended += 1,
+        }
+        if ended == answered.len() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    assert_eq!((ended, late), (deaf.len(), 0));
+    assert!(answered.iter().all(|answered| *answered), "{answered:?}");
+    assert_eq!(cut_off(&relay)?, 0, "they went by themselves");
     Ok(())
 }

@@ -132,6 +132,14 @@ impl Crowd {
         self.write(client, &masked(TEXT, text))
     }
 
+    /// A client says that it goes. Whether it reads what comes until then is its affair.
+    ///
+    /// # Errors
+    /// If it cannot.
+    pub fn say_goodbye(&mut self, client: usize) -> Result<()> {
+        self.write(client, &masked(CLOSE, &1000_u16.to_be_bytes()))
+    }
+
     /// A client leaves without a word.
     pub fn leave(&mut self, client: usize) {
         let client = &mut self.clients[client];
