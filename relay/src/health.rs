@@ -43,12 +43,15 @@ pub struct Counts {
     pub triggers: Count,
     /// Messages that were answered by an error.
     pub refused: Count,
-    /// Clients that were closed because they broke the WebSocket's rules or its limits.
+    /// Clients that were closed because they broke the WebSocket's rules or its limits, or did not say
+    /// hello.
     pub broken: Count,
     /// Connections that found the house full, or their address's share of it.
     pub turned_away: Count,
     /// Sockets of which no TLS handshake came.
     pub handshakes: Count,
+    /// Connections on which something came that was no HTTP request, or none in time.
+    pub heads: Count,
     /// Messages that were left unheard, because there were too many of them.
     pub unheard: Count,
     overflowed: Count,
@@ -92,6 +95,7 @@ struct Health {
     broken: u64,
     turned_away: u64,
     handshakes: u64,
+    heads: u64,
     unheard: u64,
     cut_off: CutOffs,
     #[serde(flatten)]
@@ -121,6 +125,7 @@ pub fn as_json(relay: &Relay) -> String {
         broken: counts.broken.get(),
         turned_away: counts.turned_away.get(),
         handshakes: counts.handshakes.get(),
+        heads: counts.heads.get(),
         unheard: counts.unheard.get(),
         cut_off: CutOffs {
             overflow: counts.overflowed.get(),

@@ -263,6 +263,7 @@ fn matches(headers: &HeaderMap, name: HeaderName, etag: &str) -> bool {
 fn not_modified() -> Answer {
     let mut answer = Answer::default();
     *answer.status_mut() = StatusCode::NOT_MODIFIED;
+    guard(&mut answer);
     answer
 }
 
@@ -275,9 +276,14 @@ fn text(status: StatusCode, message: &'static str) -> Answer {
 fn body(content: impl Into<Bytes>, content_type: &'static str) -> Answer {
     let mut answer = Response::new(Full::new(content.into()));
     put(&mut answer, CONTENT_TYPE, content_type);
-    put(&mut answer, X_CONTENT_TYPE_OPTIONS, "nosniff");
-    put(&mut answer, REFERRER_POLICY, "no-referrer");
+    guard(&mut answer);
     answer
+}
+
+/// What every answer says to a browser.
+fn guard(answer: &mut Answer) {
+    put(answer, X_CONTENT_TYPE_OPTIONS, "nosniff");
+    put(answer, REFERRER_POLICY, "no-referrer");
 }
 
 fn without_body(answer: Answer) -> Answer {

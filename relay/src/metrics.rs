@@ -23,9 +23,9 @@ pub struct Measured {
     pub fan_out: Histogram,
     /// From the arrival of a probe to its answer, in seconds.
     pub probe: Histogram,
-    /// Writes to one client, or places in its queue, of what was said to all.
+    /// Messages said to all, each as often as there was a client to hear it.
     pub deliveries: Count,
-    /// Most bytes that ever waited for one client, as of the last sweep.
+    /// Most bytes that ever waited for one client: of those who are here, as of the last sweep.
     pub outbox_peak: AtomicU64,
 }
 
@@ -65,6 +65,7 @@ pub fn as_text(relay: &Relay) -> String {
     count("refused", "Messages that were answered by an error", &counts.refused);
     count("unheard", "Messages beyond a rate, left unheard", &counts.unheard);
     count("handshakes", "Sockets of which no TLS handshake came", &counts.handshakes);
+    count("heads", "Connections of which no HTTP request came", &counts.heads);
     count("turned_away", "Connections beyond a bound", &counts.turned_away);
 
     let drops = Family::<Reason, Counter>::default();
@@ -82,7 +83,11 @@ pub fn as_text(relay: &Relay) -> String {
     let connections = ConstGauge::new(i64::from(relay.doors.connections()));
     registry.register("connections", "Connections of any kind", connections);
     let deliveries = ConstCounter::new(relay.measured.deliveries.get());
-    registry.register("deliveries", "Writes to one client of what is said to all", deliveries);
+    registry.register(
+        "deliveries",
+        "Messages said to all, once for each who was to hear them",
+        deliveries,
+    );
     let peak = relay.measured.outbox_peak.load(Ordering::Relaxed);
     registry.register_with_unit(
         "outbox_peak",

@@ -68,9 +68,10 @@ impl Meter {
         Self { bucket: bucket(), patience: bucket(), told: None }
     }
 
-    /// Judges one message at `now`; `address_passes` is what its address's own bucket says.
-    pub fn judge(&mut self, now: RelayTime, address_passes: bool) -> Verdict {
-        if self.bucket.take(now) && address_passes {
+    /// Judges one message at `now`; `address_passes` asks its address's own bucket, which is left full
+    /// for others by what does not pass here.
+    pub fn judge(&mut self, now: RelayTime, address_passes: impl FnOnce() -> bool) -> Verdict {
+        if self.bucket.take(now) && address_passes() {
             return Verdict::Pass;
         }
         if !self.patience.take(now) {
@@ -112,19 +113,32 @@ mod tests {
     }
 
     #[test]
+    fn what_one_may_not_say_takes_nothing_from_its_address() {
+        let mut meter = Meter::new(10, at(0));
+        let mut taken = 0;
+        for _ in 0..60 {
+            meter.judge(at(0), || {
+                taken += 1;
+                true
+            });
+        }
+        assert_eq!(taken, 40);
+    }
+
+    #[test]
     fn one_that_says_too_much_is_told_once_a_second_and_expelled_if_it_goes_on() {
         let mut meter = Meter::new(10, at(0));
         for _ in 0..40 {
-            assert_eq!(meter.judge(at(0), true), Verdict::Pass);
+            assert_eq!(meter.judge(at(0), || true), Verdict::Pass);
         }
-        assert_eq!(meter.judge(at(0), true), Verdict::Refuse);
-        assert_eq!(meter.judge(at(50), true), Verdict::Ignore);
-        assert_eq!(meter.judge(at(1000), true), Verdict::Pass);
-        assert_eq!(meter.judge(at(1000), false), Verdict::Refuse);
+        assert_eq!(meter.judge(at(0), || true), Verdict::Refuse);
+        assert_eq!(meter.judge(at(50), || true), Verdict::Ignore);
+        assert_eq!(meter.judge(at(1000), || true), Verdict::Pass);
+        assert_eq!(meter.judge(at(1000), || false), Verdict::Refuse);
         for _ in 1..40 {
-            assert_eq!(meter.judge(at(1001), false), Verdict::Ignore);
+            assert_eq!(meter.judge(at(1001), || false), Verdict::Ignore);
         }
-        assert_eq!(meter.judge(at(1001), false), Verdict::Expel);
+        assert_eq!(meter.judge(at(1001), || false), Verdict::Expel);
     }
 
     #[test]
@@ -132,12 +146,12 @@ mod tests {
         // Twenty messages a millisecond, of which one in two milliseconds passes.
         let mut meter = Meter::new(500, at(0));
         let mut said = (0..).flat_map(|millis| std::iter::repeat_n(at(millis), 20));
-        let count = said.position(|at| meter.judge(at, true) == Verdict::Expel).unwrap();
+        let count = said.position(|at| meter.judge(at, || true) == Verdict::Expel).unwrap();
         assert!((4000..4300).contains(&count), "{count}");
         // One who says half as much again as it may is told, and stays.
         let mut meter = Meter::new(500, at(0));
         for n in 0..60_000 {
-            assert_ne!(meter.judge(at(n * 4 / 3), true), Verdict::Expel);
+            assert_ne!(meter.judge(at(n * 4 / 3), || true), Verdict::Expel);
         }
     }
 }

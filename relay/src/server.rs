@@ -5,7 +5,10 @@ use std::{
     io::{self, ErrorKind},
     net::{IpAddr, SocketAddr},
     pin::pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -346,7 +349,9 @@ where
 {
     let Stay { relay, presence, visit, peer } = stay;
     let mut ending = presence.clone();
-    let service = service_fn(move |request| {
+    let asked = AtomicBool::new(false);
+    let service = service_fn(|request| {
+        asked.store(true, Ordering::Relaxed);
         let answer = http::answer(&relay, &presence, &visit, request);
         async move { Ok::<_, Infallible>(answer.await) }
     });
@@ -364,6 +369,9 @@ where
         }
     };
     if let Err(error) = served {
+        if !asked.load(Ordering::Relaxed) {
+            relay.counts.heads.add();
+        }
         tracing::debug!(%peer, %error, "an HTTP connection failed");
     }
 }

@@ -136,7 +136,19 @@ async fn a_head_that_never_ends_is_given_up() {
 
     let head = format!("GET / HTTP/1.1\r\nX: {}\r\n", "y".repeat(20_000));
     assert_eq!(request(relay.address, &head).await.status, 431);
-    relay.until(|health| health["connections"] == 0).await;
+    relay.until(|health| health["heads"] == 2).await;
+    assert_eq!(relay.health().await["connections"], 0);
+}
+
+#[tokio::test]
+async fn one_that_never_says_hello_is_told_to_go_and_counted() {
+    let relay = Running::start().await;
+    let protocol = "Sec-WebSocket-Protocol: downbeat.v1\r\n";
+    let mut raw = common::Raw::open(relay.address, protocol, b"").await;
+    let (first, payload) = raw.frame().await;
+    assert_eq!((first, &payload[..2]), (0x88, &1008_u16.to_be_bytes()[..]));
+    raw.write(&masked(0x88, &payload[..2])).await;
+    relay.until(|health| health["broken"] == 1).await;
 }
 
 #[tokio::test]
