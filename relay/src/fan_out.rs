@@ -10,7 +10,7 @@
 //!
 //! A lane lives on the thread that reads everything, and so must not keep it long: to a small room it
 //! writes itself, which takes half a millisecond at most; a large one is left to the
-//! [writers](crate::writers), and no probe waits for them.
+//! [writers](crate::writers), and a probe waits for one write at most, if that is to the same client.
 
 use std::{
     io,
@@ -37,9 +37,10 @@ use crate::{
 /// What a lane is told.
 #[derive(Clone, Debug)]
 pub enum Command {
-    /// A client connected. It is looked after from now on, but hears nothing yet.
+    /// A client connected. It is looked after from now on. One of the seed's wire hears what is said,
+    /// too; another hears nothing yet.
     Connected(Arc<Client>),
-    /// It hears what is said on its wire from now on.
+    /// It said hello, and hears what is said on its wire from now on.
     Admitted(ClientId),
     /// It is gone.
     Left(ClientId),
@@ -168,17 +169,17 @@ impl Everyone {
         Some(self.clock.until(self.due.next()?).saturating_sub(DUE_HANDOVER))
     }
 
-    /// Sends `frames` to all who hear: now, or at an instant to come.
-    async fn tell(&self, frames: Option<Bytes>, at: Option<Instant>) {
-        let Some(frames) = frames else { return };
+    /// Sends what is `said` to all who hear: now, or at an instant to come.
+    async fn tell(&self, said: Option<Frames>, at: Option<Instant>) {
+        let Some(Frames { bytes, count }) = said else { return };
         if self.listeners.is_empty() {
             return;
         }
         let now = Instant::now();
         let begun = at.map_or(now, |at| at.max(now));
-        self.writers.each(&self.listeners, Deed::Send(frames), at).await;
+        self.writers.each(&self.listeners, Deed::Send(bytes), at).await;
         self.measured.fan_out.observe(begun.elapsed().as_secs_f64());
-        self.measured.deliveries.add_many(self.listeners.len() as u64);
+        self.measured.deliveries.add_many(count * self.listeners.len() as u64);
     }
 
     async fn tell_what_was_said(&mut self) {
@@ -209,13 +210,14 @@ impl Everyone {
                 if self.ending {
                     Deed::Goodbye.do_for(&client, &self.measured);
                 }
-                self.new.insert(client);
+                match client.wire {
+                    Wire::Seed => self.begin_to_tell(client).await,
+                    Wire::Modern => self.new.insert(client),
+                }
             }
             Command::Admitted(id) => {
-                // What was said before is not for who comes now.
-                self.tell_what_was_said().await;
                 if let Some(client) = self.new.remove(id) {
-                    self.listeners.insert(client);
+                    self.begin_to_tell(client).await;
                 }
             }
             Command::Left(id) => {
@@ -242,6 +244,12 @@ impl Everyone {
         }
     }
 
+    async fn begin_to_tell(&mut self, client: Arc<Client>) {
+        // What was said before is not for who comes now.
+        self.tell_what_was_said().await;
+        self.listeners.insert(client);
+    }
+
     /// Does `deed` for all, whether they hear or not.
     async fn each(&self, deed: &Deed) {
         for clients in [&self.new, &self.listeners] {
@@ -250,15 +258,24 @@ impl Everyone {
     }
 }
 
-/// Frames said one after the other, to be written as one. A single frame is passed on as it is.
+/// Frames to be written as one.
+#[derive(Debug, PartialEq, Eq)]
+struct Frames {
+    bytes: Bytes,
+    count: u64,
+}
+
+/// Frames said one after the other, until they are told. A single one is passed on as it is.
 #[derive(Default)]
 struct Joined {
     first: Option<Bytes>,
     rest: BytesMut,
+    count: u64,
 }
 
 impl Joined {
     fn add(&mut self, frame: Bytes) {
+        self.count += 1;
         match &self.first {
             None => self.first = Some(frame),
             Some(first) => {
@@ -270,9 +287,11 @@ impl Joined {
         }
     }
 
-    fn take(&mut self) -> Option<Bytes> {
+    fn take(&mut self) -> Option<Frames> {
         let first = self.first.take()?;
-        if self.rest.is_empty() { Some(first) } else { Some(self.rest.split().freeze()) }
+        let count = std::mem::take(&mut self.count);
+        let bytes = if self.rest.is_empty() { first } else { self.rest.split().freeze() };
+        Some(Frames { bytes, count })
     }
 }
 
@@ -306,6 +325,10 @@ mod tests {
         (Arc::new(client), there)
     }
 
+    fn single(text: &'static str) -> Frames {
+        Frames { bytes: Bytes::from(text), count: 1 }
+    }
+
     fn everyone() -> Everyone {
         let measured = Arc::new(Measured::default());
         let writers = Writers::start("writer", &measured).unwrap();
@@ -335,7 +358,6 @@ mod tests {
         let (client, there) = connect(Wire::Seed).await;
         let mut everyone = everyone();
         everyone.apply(Command::Connected(client.clone())).await;
-        everyone.apply(Command::Admitted(client.id)).await;
         sweep(&mut everyone, 0, 5).await;
         client.was_heard(at(5));
         sweep(&mut everyone, 5, 35).await;
@@ -352,7 +374,7 @@ mod tests {
         let (client, there) = connect(Wire::Modern).await;
         let mut everyone = everyone();
         everyone.apply(Command::Connected(client.clone())).await;
-        everyone.tell(Some(Bytes::from_static(b"not for it")), None).await;
+        everyone.tell(Some(single("not for it")), None).await;
         client.was_heard(at(10));
         sweep(&mut everyone, 0, 10).await;
         assert_eq!(client.outbox.phase(), Phase::Open);
@@ -380,11 +402,10 @@ mod tests {
             for id in 1..=count as u32 {
                 let (client, there) = connect_as(id, Wire::Seed).await;
                 everyone.apply(Command::Connected(client)).await;
-                everyone.apply(Command::Admitted(ClientId(id))).await;
                 theirs.push(there);
             }
             for text in ["one ", "two ", "three"] {
-                everyone.tell(Some(Bytes::from(text)), None).await;
+                everyone.tell(Some(single(text)), None).await;
             }
             assert_eq!(everyone.measured.deliveries.get(), 3 * count as u64);
             drop(everyone);
@@ -399,7 +420,6 @@ mod tests {
         let (client, mut there) = connect(Wire::Seed).await;
         let mut everyone = everyone();
         everyone.apply(Command::Connected(client.clone())).await;
-        everyone.apply(Command::Admitted(client.id)).await;
         let clock = everyone.clock;
         let due = clock.now().plus_micros(20_000);
         let (commands, receiver) = mpsc::channel(8);
@@ -420,11 +440,12 @@ mod tests {
         let mut joined = Joined::default();
         assert_eq!(joined.take(), None);
         joined.add(Bytes::from_static(b"one"));
-        assert_eq!(joined.take().unwrap(), "one");
+        assert_eq!(joined.take(), Some(single("one")));
         for text in [&b"one"[..], b"two", b"three"] {
             joined.add(Bytes::from_static(text));
         }
-        assert_eq!(joined.take().unwrap(), "onetwothree");
+        let bytes = Bytes::from_static(b"onetwothree");
+        assert_eq!(joined.take(), Some(Frames { bytes, count: 3 }));
         assert_eq!(joined.take(), None);
     }
 }

@@ -133,13 +133,14 @@ impl Relay {
     pub async fn connect(&self, wire: Wire, role: Role) -> Arc<Client> {
         let id = ClientId(self.last_id.fetch_add(1, Ordering::Relaxed).wrapping_add(1));
         let client = Arc::new(Client::new(id, wire, role, self.clock.now()));
-        self.fan_out.tell(wire, Command::Connected(client.clone())).await;
-        if wire == Wire::Seed
-            && let Some(channel) = self.fan_out.reserve(wire).await
-        {
+        if let Some(channel) = self.fan_out.reserve(wire).await {
+            // Nothing is waited for any more: who asks for this may hang up while it waits, and must
+            // not leave behind what nobody would ever take away.
             let mut room = self.room();
-            room.enter(id, Member::new(seed::name(id), ClientKind::Plain));
-            channel.send(Command::Admitted(id));
+            if wire == Wire::Seed {
+                room.enter(id, Member::new(seed::name(id), ClientKind::Plain));
+            }
+            channel.send(Command::Connected(client.clone()));
         }
         client
     }

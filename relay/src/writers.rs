@@ -21,7 +21,7 @@ use std::{
 
 use bytes::Bytes;
 use downbeat_protocol::RelayTime;
-use tokio::sync::oneshot;
+use tokio::sync::Notify;
 
 use crate::{
     clients::{Client, Clients},
@@ -92,9 +92,9 @@ struct Work {
     parts: Box<[Part]>,
     deed: Deed,
     not_before: Option<Instant>,
-    /// Dropped when all is done, with the work itself. Being the last field it goes last: who is told
-    /// that it is done may change the clients, and while they are lent that takes a copy of all.
-    _done: oneshot::Sender<()>,
+    /// How many clients are still to be seen to.
+    left: AtomicUsize,
+    done: Notify,
 }
 
 struct Part {
@@ -114,32 +114,32 @@ impl Part {
 
 impl Work {
     /// Shares `clients` out to `writers`.
-    fn new(
-        clients: Clients,
-        writers: usize,
-        deed: Deed,
-        not_before: Option<Instant>,
-        done: oneshot::Sender<()>,
-    ) -> Self {
+    fn new(clients: Clients, writers: usize, deed: Deed, not_before: Option<Instant>) -> Self {
         let size = clients.len().div_ceil(writers);
         let part = |place| {
             let end = clients.len().min((place + 1) * size);
             Part { next: AtomicUsize::new(end.min(place * size)), end }
         };
         let parts = (0..writers).map(part).collect();
-        Self { clients, parts, deed, not_before, _done: done }
+        let left = AtomicUsize::new(clients.len());
+        Self { clients, parts, deed, not_before, left, done: Notify::new() }
     }
 
-    /// Does what is left, beginning with the part at `place`.
+    /// Does what is left, for the writer at `place`.
     fn help(&self, place: usize, measured: &Measured) {
         if let Some(at) = self.not_before {
             thread::sleep(at.saturating_duration_since(Instant::now()));
         }
-        let (before, from) = self.parts.split_at(place);
+        let (before, from) = self.parts.split_at(place % self.parts.len());
         for part in from.iter().chain(before) {
             while let Some(places) = part.take() {
+                let count = places.len();
                 for client in self.clients.of(places) {
                     self.deed.do_for(client, measured);
+                }
+                // Whoever hears that it is done has what all of them did before it.
+                if self.left.fetch_sub(count, Ordering::AcqRel) == count {
+                    self.done.notify_one();
                 }
             }
         }
@@ -162,7 +162,7 @@ impl Writers {
         let cores = thread::available_parallelism().map_or(1, NonZero::get);
         let writers = cores.min(MOST_WRITERS);
         let start = |place| {
-            // Whoever shares out waits until all is done, so there is never more than one.
+            // One that is late finds at most one in which nothing is left to do.
             let (sender, works) = mpsc::sync_channel::<Arc<Work>>(1);
             let measured = measured.clone();
             thread::Builder::new().name(name.to_owned()).spawn(move || {
@@ -184,6 +184,9 @@ impl Writers {
     /// Does `deed` for each of `clients`, but not before an instant, if there is one. Completes when
     /// it is done for all.
     pub async fn each(&self, clients: &Clients, deed: Deed, not_before: Option<Instant>) {
+        if clients.is_empty() {
+            return;
+        }
         let is_early = not_before.is_some_and(|at| at > Instant::now());
         if clients.len() < CLIENTS_PER_WRITER && !is_early {
             for client in clients.of(0..clients.len()) {
@@ -192,23 +195,23 @@ impl Writers {
             return;
         }
         let writers = (clients.len() / CLIENTS_PER_WRITER).clamp(1, self.threads.len());
-        let (done, all_done) = oneshot::channel();
-        let work = Arc::new(Work::new(clients.clone(), writers, deed, not_before, done));
-        for (place, thread) in self.threads.iter().take(writers).enumerate() {
-            // It takes one always, as it has none.
-            if thread.try_send(work.clone()).is_err() {
-                work.help(place, &self.measured);
-            }
+        let work = Arc::new(Work::new(clients.clone(), writers, deed, not_before));
+        // One that has not come for what the others have done without it is left alone.
+        let free = self.threads.iter().filter(|thread| thread.try_send(work.clone()).is_ok());
+        if free.take(writers).count() == 0 {
+            // Then they are gone, as at least one has done what was before.
+            work.help(0, &self.measured);
         }
-        drop(work);
-        // What it yields is that nobody holds the other end any more.
-        let _ = all_done.await;
+        work.done.notified().await;
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use downbeat_protocol::ClientId;
+    use tokio::time::timeout;
 
     use super::*;
     use crate::{access::Role, clients::Wire};
@@ -227,10 +230,8 @@ mod tests {
         clients
     }
 
-    fn work(clients: &Clients) -> (Work, oneshot::Receiver<()>) {
-        let (done, all_done) = oneshot::channel();
-        let send = Deed::Send(Bytes::from_static(FRAME));
-        (Work::new(clients.clone(), WRITERS, send, None, done), all_done)
+    fn work(clients: &Clients) -> Work {
+        Work::new(clients.clone(), WRITERS, Deed::Send(Bytes::from_static(FRAME)), None)
     }
 
     fn all_were_told_once(clients: &Clients) -> bool {
@@ -242,16 +243,16 @@ mod tests {
         for count in [1, 2, WRITERS, 100, CLIENTS_AT_A_TIME * WRITERS + 1] {
             for place in 0..WRITERS {
                 let clients = clients(count);
-                work(&clients).0.help(place, &Measured::default());
+                work(&clients).help(place, &Measured::default());
                 assert!(all_were_told_once(&clients), "of {count} clients, by writer {place}");
             }
         }
     }
 
-    #[test]
-    fn many_at_once_tell_each_client_once() {
+    #[tokio::test]
+    async fn many_at_once_tell_each_client_once() {
         let clients = clients(10_000);
-        let (work, all_done) = work(&clients);
+        let work = work(&clients);
         let measured = Measured::default();
         thread::scope(|scope| {
             for place in 0..WRITERS {
@@ -260,7 +261,21 @@ mod tests {
             }
         });
         assert!(all_were_told_once(&clients));
-        drop(work);
-        assert!(all_done.blocking_recv().is_err(), "it says when it is done, and nothing else");
+        let done = timeout(Duration::from_secs(10), work.done.notified());
+        done.await.expect("it says when it is done");
+    }
+
+    #[tokio::test]
+    async fn one_that_does_not_come_holds_up_nobody() {
+        let measured = Arc::new(Measured::default());
+        let mut writers = Writers::start("writer", &measured).unwrap();
+        let (never, _comes) = mpsc::sync_channel(1);
+        writers.threads.insert(0, never);
+        for round in 1..=3 {
+            let clients = clients(2 * CLIENTS_PER_WRITER);
+            let told = writers.each(&clients, Deed::Send(Bytes::from_static(FRAME)), None);
+            timeout(Duration::from_secs(10), told).await.expect("it is done without it");
+            assert!(all_were_told_once(&clients), "in round {round}");
+        }
     }
 }
