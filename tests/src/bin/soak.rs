@@ -6,7 +6,7 @@
 //! ```
 //!
 //! A bang that took long is told with what the kernel says kept it. Ends with counts, and with code 1
-//! if a bang was lost. Each bang waits for the one before it to have reached everyone, so that a loss
+//! if a bang was lost or the relay has grown. Each bang waits for the one before it to have reached everyone, so that a loss
 //! has a name.
 
 use std::{
@@ -50,6 +50,9 @@ const DEAF: usize = 20;
 /// minutes.
 const LOUD_BYTES: usize = 4000;
 
+/// The relay has grown if it holds more than it did by this part of that.
+const LARGER: u64 = 4;
+
 fn main() -> Result<ExitCode> {
     let seconds = setting("SOAK_SECONDS", 600)?;
     let clients = setting("SOAK_CLIENTS", 1000)? as usize;
@@ -58,20 +61,25 @@ fn main() -> Result<ExitCode> {
     let end = Instant::now() + Duration::from_secs(seconds);
     let mut tally = Tally::default();
 
-    // The first life is short, and ends as a power cut would end it.
-    let address = {
-        let relay = start("127.0.0.1:0")?;
-        let life = Duration::from_secs(seconds / 10);
-        live(&relay, clients, every, Instant::now() + life, &mut tally)?;
-        relay.address()
-    };
+    // The first life is short, and ends as a power cut would end it: in a full room.
+    let relay = start("127.0.0.1:0")?;
+    let address = relay.address();
+    let mut room = Room::join(address, clients)?;
+    let life = Duration::from_secs(seconds / 10);
+    live(&relay, &mut room, every, Instant::now() + life, &mut tally)?;
+    drop(relay);
+    let bereft = room.hear_the_end()?;
+    // They all come back to the one that takes its place.
     let relay = start(&address.to_string())?;
-    let memory = live(&relay, clients, every, end, &mut tally)?;
+    let mut room = Room::join(address, clients)?;
+    let memory = live(&relay, &mut room, every, end, &mut tally)?;
 
     println!("bangs sent           {}", tally.bangs);
     println!("deliveries           {}", tally.delivered);
     println!("lost                 {}", tally.lost);
+    println!("heard twice          {}", tally.twice);
     println!("dropped, behaving    {}", tally.dropped);
+    println!("power cut            heard by {bereft} of {clients}, who came back");
     println!("came and went        {}", tally.strangers);
     println!("hostile inputs       {}", tally.hostile);
     println!("deaf, cut off        {}", tally.deaf_cut_off);
@@ -90,7 +98,9 @@ fn main() -> Result<ExitCode> {
     );
     println!("memory of the relay  {:.1} MiB settled, {:.1} at the end", mib(settled), mib(ended));
     println!("its open files       {files_settled} settled, {files_ended} at the end");
-    let held = tally.lost == 0 && tally.dropped == 0;
+    let grown = ended > settled + settled / LARGER;
+    let wrong = tally.lost + tally.twice + tally.dropped;
+    let held = wrong == 0 && bereft == clients && !grown;
     println!("{}", if held { "It held." } else { "It did not hold." });
     Ok(if held { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -111,6 +121,7 @@ struct Tally {
     bangs: u64,
     delivered: u64,
     lost: u64,
+    twice: u64,
     dropped: u64,
     strangers: u64,
     hostile: u64,
@@ -128,21 +139,47 @@ struct Memory {
     files_ended: usize,
 }
 
+/// Those who behave, on either wire.
+struct Room {
+    plain: Crowd,
+    modern: Crowd,
+}
+
+impl Room {
+    fn join(address: SocketAddr, clients: usize) -> Result<Self> {
+        let mut plain = Crowd::join(address, Wire::Seed, clients / 2)?;
+        let mut modern = Crowd::join(address, Wire::Modern, clients - clients / 2)?;
+        admitted(&mut plain)?;
+        admitted(&mut modern)?;
+        Ok(Self { plain, modern })
+    }
+
+    /// How many hear that the relay is gone.
+    fn hear_the_end(&mut self) -> Result<usize> {
+        let mut bereft = 0;
+        for crowd in [&mut self.plain, &mut self.modern] {
+            let mut left = crowd.len();
+            crowd.hear(PATIENCE, |_, heard, _| {
+                left -= usize::from(heard == Heard::End);
+                if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            })?;
+            bereft += crowd.len() - left;
+        }
+        Ok(bereft)
+    }
+}
+
 /// One life of the relay, until `end`.
 fn live(
     relay: &Server,
-    clients: usize,
+    room: &mut Room,
     every: Duration,
     end: Instant,
     tally: &mut Tally,
 ) -> Result<Memory> {
-    let address = relay.address();
-    let mut plain = Crowd::join(address, Wire::Seed, clients / 2)?;
-    let mut modern = Crowd::join(address, Wire::Modern, clients - clients / 2)?;
+    let Room { plain, modern } = room;
     // Nobody else bangs: a stranger's would be one too many for the count.
-    let trouble = Trouble::begin(address);
-    admitted(&mut plain)?;
-    admitted(&mut modern)?;
+    let trouble = Trouble::begin(relay.address());
     let loud = format!(r#"{{"type":"trigger","data":"{}"}}"#, "x".repeat(LOUD_BYTES));
     // It has settled after a tenth of its time.
     let begun = Instant::now();
@@ -163,7 +200,7 @@ fn live(
         }
         tally.bangs += 1;
         let mut last = (sent, String::new());
-        for (wire, crowd) in [("plain", &mut plain), ("modern", &mut modern)] {
+        for (wire, crowd) in [("plain", &mut *plain), ("modern", &mut *modern)] {
             let (client, at) = tally.hear(crowd, sent)?;
             if at > last.0 {
                 last = (at, format!("{wire} client {client}"));
@@ -203,14 +240,18 @@ fn admitted(crowd: &mut Crowd) -> Result<()> {
 impl Tally {
     /// Everyone of the crowd is to hear one bang. Who was the last to do so, and when.
     fn hear(&mut self, crowd: &mut Crowd, sent: Instant) -> Result<(usize, Instant)> {
+        let mut heard_it = vec![false; crowd.len()];
         let mut missing = crowd.len() as u64;
         let (mut last, mut who) = (sent, 0);
-        let (mut delivered, mut dropped) = (0, 0);
+        let (mut twice, mut dropped) = (0, 0);
         crowd.hear(PATIENCE, |client, heard, at| {
             match heard {
                 Heard::Trigger => {
-                    delivered += 1;
-                    missing = missing.saturating_sub(1);
+                    if std::mem::replace(&mut heard_it[client], true) {
+                        twice += 1;
+                    } else {
+                        missing -= 1;
+                    }
                     // The one that is read last need not be the one that heard it last.
                     if at > last {
                         (last, who) = (at, client);
@@ -222,7 +263,8 @@ impl Tally {
             }
             if missing == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
-        self.delivered += delivered;
+        self.delivered += crowd.len() as u64 - missing;
+        self.twice += twice;
         self.lost += missing;
         self.dropped += dropped;
         self.last_millis.push((last - sent).as_secs_f64() * 1e3);
