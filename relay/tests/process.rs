@@ -74,6 +74,22 @@ async fn line_where(output: impl Read + Send + 'static, what: fn(&str) -> bool) 
     within(found).await.unwrap().expect("it ended before it said so")
 }
 
+/// How often it warns until it is ended, started like this.
+async fn warnings(arguments: &[&str]) -> usize {
+    let mut command = program();
+    command.args(arguments);
+    let (mut relay, _) = Relay::start(command).await;
+    relay.0.kill().unwrap();
+    relay.stderr().lines().filter(|line| line.contains(" WARN ")).count()
+}
+
+#[tokio::test]
+async fn what_others_can_do_is_said_once_and_only_where_they_can() {
+    assert_eq!(warnings(&["--listen", "127.0.0.1:0"]).await, 0);
+    assert_eq!(warnings(&["--listen", "0.0.0.0:0"]).await, 1);
+    assert_eq!(warnings(&["--listen", "0.0.0.0:0", "--token", "lab"]).await, 1);
+}
+
 /// What it says on stderr when started like this, where it must refuse.
 fn refusal(arguments: &[&str]) -> String {
     let output = program().args(arguments).output().unwrap();

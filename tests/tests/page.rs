@@ -3,8 +3,10 @@
 use std::{path::Path, time::Duration};
 
 use anyhow::{Context, Result};
+use downbeat_protocol::{ClientKind, ClientToRelay, TriggerRequest};
 use downbeat_tests::{
-    browser::Browser, lab::Lab, relay::Relay, room::wait_until_ready, tools::pictures_folder,
+    browser::Browser, client::Modern, lab::Lab, relay::Relay, room::wait_until_ready,
+    tools::pictures_folder,
 };
 
 /// The card that the browser plays through.
@@ -93,6 +95,25 @@ fn the_page_and_a_desktop_player_sound_from_each_others_bangs() -> Result<()> {
     let roster = roster.as_str().context("the roster is text")?;
     assert!(roster.contains(&Lab::machine_name(DESKTOP)), "{roster:?}");
     picture(&browser, "page-phone-room.png")?;
+    Ok(())
+}
+
+#[test]
+fn a_name_is_shown_as_it_is_and_does_nothing() -> Result<()> {
+    const NAME: &str = "<img src=x onerror=alert(1)>";
+    let lab = Lab::open(1)?;
+    let relay = Relay::start()?;
+    let browser = join(&lab, &relay, &[BROWSER])?;
+    let take = lab.record();
+    let mut stranger = Modern::connect(&relay.ws_url(), NAME, ClientKind::Remote)?;
+    stranger.send(&ClientToRelay::Trigger(TriggerRequest::default()))?;
+    take.wait_for_onsets(&[BROWSER], 1).with_context(|| shown(&browser))?;
+    let text =
+        |what: &str| browser.run(&format!("return document.querySelector('{what}').innerText"));
+    assert_eq!(text("#last-by")?, format!("by {NAME}"));
+    let roster = text("#roster")?;
+    assert!(roster.as_str().is_some_and(|roster| roster.contains(NAME)), "{roster}");
+    assert_eq!(browser.run("return document.querySelectorAll('img').length")?, 0);
     Ok(())
 }
 
