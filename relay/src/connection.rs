@@ -4,7 +4,7 @@
 //! There are no timers here: the [fan-out](crate::fan_out) looks after everyone at once, which keeps
 //! an idle connection small.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::Arc;
 
 use downbeat_protocol::By;
 use tokio::net::TcpStream;
@@ -43,7 +43,7 @@ pub async fn serve(
     let end = converse(&relay, &client, &visit, &mut reader).await;
     let member = relay.leave(&client).await;
     relay.counts.ended(client.outbox.phase());
-    relay.measured.outbox_peak.fetch_max(client.outbox.peak() as u64, Ordering::Relaxed);
+    relay.measured.note_peak(&client.outbox);
     // One that is told to go before it has said hello has not kept to the rules either.
     let said_nothing = end == End::Closing && member.is_none();
     if said_nothing || matches!(end, End::Broken(..)) {

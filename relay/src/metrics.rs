@@ -14,7 +14,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::{health::Count, relay::Relay};
+use crate::{health::Count, outbox::Outbox, relay::Relay};
 
 /// What is measured as it happens.
 #[derive(Debug)]
@@ -26,7 +26,14 @@ pub struct Measured {
     /// Messages said to all, each as often as there was a client to hear it.
     pub deliveries: Count,
     /// Most bytes that ever waited for one client: of those who are here, as of the last sweep.
-    pub outbox_peak: AtomicU64,
+    outbox_peak: AtomicU64,
+}
+
+impl Measured {
+    /// Notes the most bytes that ever waited for one client.
+    pub fn note_peak(&self, outbox: &Outbox) {
+        self.outbox_peak.fetch_max(outbox.peak() as u64, Ordering::Relaxed);
+    }
 }
 
 impl Default for Measured {

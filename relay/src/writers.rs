@@ -81,7 +81,7 @@ fn look_after(client: &Client, now: RelayTime, last: RelayTime, measured: &Measu
         client.outbox.send(&frame::PING);
     }
     client.outbox.cut_off_if_stalled(Instant::now(), STALLED_AFTER);
-    measured.outbox_peak.fetch_max(client.outbox.peak() as u64, Ordering::Relaxed);
+    measured.note_peak(&client.outbox);
 }
 
 /// A deed for a large room. Each writer begins with a part of the room of its own, and so with the
@@ -162,7 +162,8 @@ impl Writers {
         let cores = thread::available_parallelism().map_or(1, NonZero::get);
         let writers = cores.min(MOST_WRITERS);
         let start = |place| {
-            // One that is late finds at most one in which nothing is left to do.
+            // For one at a time: the next is shared out when this is done. To a thread that is late,
+            // and finds nothing left to do, it is not: that still has the one before.
             let (sender, works) = mpsc::sync_channel::<Arc<Work>>(1);
             let measured = measured.clone();
             thread::Builder::new().name(name.to_owned()).spawn(move || {

@@ -108,6 +108,8 @@ fn a_name_is_shown_as_it_is_and_does_nothing() -> Result<()> {
     let mut stranger = Modern::connect(&relay.ws_url(), NAME, ClientKind::Remote)?;
     stranger.send(&ClientToRelay::Trigger(TriggerRequest::default()))?;
     take.wait_for_onsets(&[BROWSER], 1).with_context(|| shown(&browser))?;
+    // The roster is said less often than bangs are.
+    browser.wait_for("#roster li:nth-child(2)")?;
     let text =
         |what: &str| browser.run(&format!("return document.querySelector('{what}').innerText"));
     assert_eq!(text("#last-by")?, format!("by {NAME}"));
