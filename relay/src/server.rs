@@ -1,23 +1,15 @@
 //! The relay as a whole: listen, serve, and end so that everyone knows.
 
 use std::{
-    convert::Infallible,
     io::{self, ErrorKind},
     net::{IpAddr, SocketAddr},
     pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
+    sync::Arc,
 };
 
-use hyper::{server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
 use thiserror::Error;
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     sync::{Notify, watch},
     time::{MissedTickBehavior, interval, sleep, timeout},
 };
@@ -25,17 +17,13 @@ use tokio::{
 use crate::{
     access::{Access, AccessError},
     certificate::{CertificateError, Identity},
-    config::{
-        ACCEPT_PAUSE, Config, DRAIN, HEADER_BYTES, HEADER_TIMEOUT, HTTP_LIFETIME, SWEEP, TICK,
-        UNENCRYPTED_LIFETIME,
-    },
-    doors::{Full, Visit},
+    config::{ACCEPT_PAUSE, Config, DRAIN, SWEEP, TICK},
     fan_out::Command,
     folder::{self, Folder},
-    http,
+    reception::{self, Stay},
     relay::Relay,
     sounds::{Bank, FolderError},
-    tls::{Opened, TlsDoor},
+    tls::TlsDoor,
 };
 
 /// Why the relay does not start. Each says what to do about it.
@@ -201,23 +189,25 @@ impl Server {
         let mut end = pin!(end);
         loop {
             tokio::select! {
-                accepted = listener.accept() => match accepted {
-                    Ok((stream, peer)) => {
-                        let now = relay.clock.now();
-                        match relay.doors.enter(peer.ip(), now) {
-                            Ok(visit) => {
-                                let visit = Arc::new(visit);
-                                let presence = presence.clone();
-                                let stay = Stay { relay: relay.clone(), presence, visit, peer };
-                                begin(stay, tls.as_ref(), stream);
-                            }
-                            Err(full) => turn_away(&relay, full, tls.is_none(), &stream, peer),
-                        }
-                    }
-                    Err(error) => after_failed_accept(&error).await,
-                },
-                () = &mut end => break,
+                            accepted = listener.accept() => match accepted {
+                                Ok((stream, peer)) => {
+                                    let now = relay.clock.now();
+                                    match relay.doors.enter(peer.ip(), now) {
+                                        Ok(visit) => {
+                                            let visit = Arc::new(visit);
+                                            let presence = presence.clone();
+                                            let stay = Stay { relay: relay.clone(), presence, visit, peer };
+                                            reception::begin(stay, tls.as_ref(), stream);
+                                        }
+                                        Err(full) => {
+             reception::turn_away(&relay, full, tls.is_none(), &stream, peer);
             }
+                                    }
+                                }
+                                Err(error) => after_failed_accept(&error).await,
+                            },
+                            () = &mut end => break,
+                        }
         }
         drop((listener, presence));
         tracing::info!("ending");
@@ -276,133 +266,6 @@ async fn after_failed_accept(error: &io::Error) {
         tracing::error!(%error, "cannot accept a connection");
         sleep(ACCEPT_PAUSE).await;
     }
-}
-
-/// Tells one that there is no place for it, as far as its socket takes that at once; unless it
-/// `is_plain`, the end of the socket must do.
-fn turn_away(relay: &Relay, full: Full, is_plain: bool, stream: &TcpStream, peer: SocketAddr) {
-    relay.counts.turned_away.add();
-    let (status, said) = match full {
-        Full::House => ("503 Service Unavailable", "the relay is full\n"),
-        Full::Address => ("429 Too Many Requests", "too many connections from your address\n"),
-    };
-    tracing::debug!(%peer, "turned away: {}", said.trim_end());
-    if !is_plain {
-        return;
-    }
-    let answer = format!(
-        "HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\
-         Connection: close\r\n\r\n{said}",
-        said.len()
-    );
-    // A fresh socket has room for it; should it not, the end of the socket says the same.
-    let _ = socket2::SockRef::from(stream).send(answer.as_bytes());
-}
-
-/// One TCP connection's place in the house.
-struct Stay {
-    relay: Arc<Relay>,
-    presence: watch::Receiver<bool>,
-    visit: Arc<Visit>,
-    peer: SocketAddr,
-}
-
-/// Begins to serve one TCP connection, over TLS if the relay does.
-fn begin(stay: Stay, tls: Option<&Arc<TlsDoor>>, stream: TcpStream) {
-    // Without it a small frame waits for the acknowledgement of the one before, 40 ms or more.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(peer = %stay.peer, %error, "cannot turn off delays");
-    }
-    match tls {
-        // A task of its own kind: had it room for TLS, it would leave that much larger a hole among
-        // the WebSockets that stay, which no later one fills.
-        None => drop(tokio::spawn(speak_http(stay, stream))),
-        Some(tls) => drop(tokio::spawn(speak_tls(stay, tls.clone(), stream))),
-    }
-}
-
-async fn speak_tls(stay: Stay, tls: Arc<TlsDoor>, stream: TcpStream) {
-    let peer = stay.peer;
-    let mut ending = stay.presence.clone();
-    let opened = tokio::select! {
-        opened = tls.open(stream) => opened,
-        () = told_of_the_end(&mut ending) => return,
-    };
-    match opened {
-        Ok(Opened::Tls(stream)) => speak_http(stay, *stream).await,
-        Ok(Opened::Plain(stream)) => {
-            stay.relay.counts.handshakes.add();
-            tracing::debug!(%peer, "came without TLS");
-            send_to_tls(stay, stream).await;
-        }
-        Err(error) => {
-            stay.relay.counts.handshakes.add();
-            tracing::debug!(%peer, "{error}");
-        }
-    }
-}
-
-/// Serves one connection as long as it speaks HTTP.
-async fn speak_http<S>(stay: Stay, stream: S)
-where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
-    let Stay { relay, presence, visit, peer } = stay;
-    let mut ending = presence.clone();
-    let asked = AtomicBool::new(false);
-    let service = service_fn(|request| {
-        asked.store(true, Ordering::Relaxed);
-        let answer = http::answer(&relay, &presence, &visit, request);
-        async move { Ok::<_, Infallible>(answer.await) }
-    });
-    let connection = http1().serve_connection(TokioIo::new(stream), service).with_upgrades();
-    let mut connection = pin!(connection);
-    let served = tokio::select! {
-        served = timeout(HTTP_LIFETIME, connection.as_mut()) => match served {
-            Ok(served) => served,
-            Err(_) => return tracing::debug!(%peer, "took too long over HTTP"),
-        },
-        () = told_of_the_end(&mut ending) => {
-            connection.as_mut().graceful_shutdown();
-            // Long enough for an answer under way; a connection that is idle ends at once.
-            timeout(Duration::from_secs(2), connection).await.unwrap_or(Ok(()))
-        }
-    };
-    if let Err(error) = served {
-        if !asked.load(Ordering::Relaxed) {
-            relay.counts.heads.add();
-        }
-        tracing::debug!(%peer, %error, "an HTTP connection failed");
-    }
-}
-
-/// Answers one request that came without TLS. Its answer closes the connection, so that nothing
-/// more is said in the open.
-async fn send_to_tls(stay: Stay, stream: TcpStream) {
-    let Stay { relay, presence, visit, .. } = stay;
-    let mut ending = presence;
-    let service = service_fn(move |request| {
-        let answer = http::answer_unencrypted(&relay, &request);
-        async move { Ok::<_, Infallible>(answer) }
-    });
-    let connection = http1().serve_connection(TokioIo::new(stream), service);
-    tokio::select! {
-        // However it ends, it was one answer.
-        _ = timeout(UNENCRYPTED_LIFETIME, connection) => {}
-        () = told_of_the_end(&mut ending) => {}
-    }
-    drop(visit);
-}
-
-fn http1() -> http1::Builder {
-    let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(HEADER_BYTES);
-    builder
-}
-
-async fn told_of_the_end(ending: &mut watch::Receiver<bool>) {
-    // If the one who tells is gone, that is the end as well.
-    let _ = ending.wait_for(|ending| *ending).await;
 }
 
 #[cfg(test)]
