@@ -81,11 +81,12 @@ pub struct Config {
     #[arg(long, env = "DOWNBEAT_CONNECTIONS_PER_ADDRESS", value_name = "N", default_value_t = DEFAULT_CONNECTIONS_PER_ADDRESS, value_parser = clap::value_parser!(u32).range(1..))]
     pub connections_per_address: u32,
 
-    /// Most messages a second from one connection; four times as many pass at once
+    /// Most messages a second from one connection, HTTP requests included; four times as many pass at once
     #[arg(long, env = "DOWNBEAT_MESSAGES", value_name = "N", default_value_t = DEFAULT_MESSAGES, value_parser = clap::value_parser!(u32).range(1..))]
     pub messages: u32,
 
-    /// Most messages a second from one address; this machine's own are not counted
+    /// Most messages a second from one address, HTTP requests included; this machine's own are not
+    /// counted
     #[arg(long, env = "DOWNBEAT_MESSAGES_PER_ADDRESS", value_name = "N", default_value_t = DEFAULT_MESSAGES_PER_ADDRESS, value_parser = clap::value_parser!(u32).range(1..))]
     pub messages_per_address: u32,
 
@@ -181,6 +182,10 @@ pub const UNFINISHED_BYTES: usize = 2 * MESSAGE_BYTES;
 /// How long a connection may speak HTTP. A sound of 96 MB at 160 KB a second fits; a browser that
 /// wants more connects again, and one that takes nothing does not stay.
 pub const HTTP_LIFETIME: Duration = Duration::from_mins(10);
+
+/// How long the last answer may take once no other will follow it: what is under way is mostly on
+/// its way already.
+pub const LAST_ANSWER: Duration = Duration::from_secs(2);
 
 /// Largest message that is read, in bytes. The largest valid one is a trigger with 4096 bytes of
 /// data and 256 targets of usual length; this is twice that.

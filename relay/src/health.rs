@@ -52,8 +52,12 @@ pub struct Counts {
     pub handshakes: Count,
     /// Connections on which something came that was no HTTP request, or none in time.
     pub heads: Count,
-    /// Messages that were left unheard, because there were too many of them.
+    /// HTTP requests that were answered by an error of the one who asked (4xx).
+    pub denied: Count,
+    /// Messages and requests that were left unheard, because there were too many of them.
     pub unheard: Count,
+    /// Connections that had not taken their answer when HTTP had lasted its time.
+    pub unread: Count,
     overflowed: Count,
     stalled: Count,
     silent: Count,
@@ -62,11 +66,12 @@ pub struct Counts {
 impl Counts {
     /// Those that the relay let go, by reason.
     #[must_use]
-    pub fn drops(&self) -> [(&'static str, &Count); 4] {
+    pub fn drops(&self) -> [(&'static str, &Count); 5] {
         [
             ("overflow", &self.overflowed),
             ("stalled", &self.stalled),
             ("silent", &self.silent),
+            ("unread", &self.unread),
             ("broken", &self.broken),
         ]
     }
@@ -96,6 +101,7 @@ struct Health {
     turned_away: u64,
     handshakes: u64,
     heads: u64,
+    denied: u64,
     unheard: u64,
     cut_off: CutOffs,
     #[serde(flatten)]
@@ -107,6 +113,7 @@ struct CutOffs {
     overflow: u64,
     stalled: u64,
     silent: u64,
+    unread: u64,
 }
 
 /// What `/healthz` says, as JSON.
@@ -126,11 +133,13 @@ pub fn as_json(relay: &Relay) -> String {
         turned_away: counts.turned_away.get(),
         handshakes: counts.handshakes.get(),
         heads: counts.heads.get(),
+        denied: counts.denied.get(),
         unheard: counts.unheard.get(),
         cut_off: CutOffs {
             overflow: counts.overflowed.get(),
             stalled: counts.stalled.get(),
             silent: counts.silent.get(),
+            unread: counts.unread.get(),
         },
         roster: relay.room().roster(),
     };

@@ -10,8 +10,8 @@ use hyper::{
     header::{
         ACCEPT_RANGES, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_RANGE,
         CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HOST, HeaderName, HeaderValue, IF_NONE_MATCH,
-        IF_RANGE, LOCATION, RANGE, REFERRER_POLICY, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_PROTOCOL,
-        SEC_WEBSOCKET_VERSION, UPGRADE, X_CONTENT_TYPE_OPTIONS,
+        IF_RANGE, LOCATION, RANGE, REFERRER_POLICY, RETRY_AFTER, SEC_WEBSOCKET_ACCEPT,
+        SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE, X_CONTENT_TYPE_OPTIONS,
     },
     upgrade::{OnUpgrade, Upgraded},
 };
@@ -26,8 +26,10 @@ use crate::{
     connection,
     doors::Visit,
     health, metrics,
+    overheard::Overheard,
     page::{self, PageFile},
     ranges::{self, Wanted},
+    rate::Verdict,
     relay::Relay,
     seal::Seal,
     sounds::Sound,
@@ -43,36 +45,55 @@ const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; img-src '
                       object-src 'none'; base-uri 'none'; form-action 'none'; \
                       frame-ancestors 'none'";
 
-/// Answers a request. `presence` and `visit` are handed on to the connection that an upgrade
-/// begins.
+/// Answers a request of which its rate says `verdict`. `presence` and `visit` are handed on to the
+/// connection that an upgrade begins.
 pub fn answer(
     relay: &Arc<Relay>,
     presence: &watch::Receiver<bool>,
     visit: &Arc<Visit>,
+    verdict: Verdict,
     request: Request<Incoming>,
 ) -> impl Future<Output = Answer> + use<> {
     let (relay, stay) = (relay.clone(), (presence.clone(), visit.clone()));
     async move {
-        if relay.access.is_own_host(request.headers()) && upgrade::is_asked_for(request.headers()) {
-            open(relay, stay, request).await
+        let headers = request.headers();
+        let answer = if verdict != Verdict::Pass {
+            relay.counts.unheard.add();
+            too_many(verdict)
+        } else if relay.access.is_own_host(headers) && upgrade::is_asked_for(headers) {
+            open(&relay, stay, request).await
         } else {
             answer_plainly(&relay, &request)
+        };
+        if answer.status().is_client_error() {
+            relay.counts.denied.add();
         }
+        answer
     }
+}
+
+/// Tells one that asks too much, and whether that was the last it is told.
+fn too_many(verdict: Verdict) -> Answer {
+    let mut answer = text(StatusCode::TOO_MANY_REQUESTS, "too many requests; wait a second\n");
+    put(&mut answer, RETRY_AFTER, "1");
+    if verdict == Verdict::Expel {
+        put(&mut answer, CONNECTION, "close");
+    }
+    answer
 }
 
 /// What an upgrade leaves its connection: that it is inside, and is told of the end.
 type Stay = (watch::Receiver<bool>, Arc<Visit>);
 
 /// Answers one who asks for a WebSocket.
-async fn open(relay: Arc<Relay>, stay: Stay, mut request: Request<Incoming>) -> Answer {
+async fn open(relay: &Arc<Relay>, stay: Stay, mut request: Request<Incoming>) -> Answer {
     match upgrade::judge(&relay.access, request.method(), request.headers()) {
         Ok(granted) => {
             let upgrade = hyper::upgrade::on(&mut request);
             // It is in the room before it is told so: whatever is said from then on waits for it
             // behind the answer.
             let client = relay.connect(granted.wire, granted.role).await;
-            tokio::spawn(begin(relay, stay, upgrade, client));
+            tokio::spawn(begin(relay.clone(), stay, upgrade, client));
             switch(&granted)
         }
         Err(refused) => {
@@ -146,11 +167,11 @@ async fn begin(
 fn take_apart(upgraded: Upgraded) -> Option<(TcpStream, Option<Seal>, Vec<u8>)> {
     // A copy of what was read early, though mostly of nothing: the original would keep the whole
     // read buffer of the HTTP connection for as long as the client stays.
-    match upgraded.downcast::<TokioIo<TcpStream>>() {
-        Ok(parts) => Some((parts.io.into_inner(), None, parts.read_buf.to_vec())),
+    match upgraded.downcast::<TokioIo<Overheard<TcpStream>>>() {
+        Ok(parts) => Some((parts.io.into_inner().into_inner(), None, parts.read_buf.to_vec())),
         Err(upgraded) => {
-            let parts = upgraded.downcast::<TokioIo<TlsStream<TcpStream>>>().ok()?;
-            let (socket, session) = parts.io.into_inner().into_inner();
+            let parts = upgraded.downcast::<TokioIo<Overheard<TlsStream<TcpStream>>>>().ok()?;
+            let (socket, session) = parts.io.into_inner().into_inner().into_inner();
             Some((socket, Some(Seal::new(session)), parts.read_buf.to_vec()))
         }
     }

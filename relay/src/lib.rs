@@ -3,9 +3,10 @@
 //!
 //! It makes no sound and decodes none. What is inside, from the socket inwards:
 //!
-//! - [`server`] accepts and ends; [`reception`] is where each connection begins; [`http`] answers
-//!   requests and hands each WebSocket ([`upgrade`]) to [`connection`], which serves one client through
-//!   its [`reader`]; [`conversation`] and [`seed`] are what the two wires mean by what they say.
+//! - [`server`] accepts and ends; [`reception`] is where each connection begins, [`overheard`] while
+//!   it speaks HTTP; [`http`] answers requests and hands each WebSocket ([`upgrade`]) to
+//!   [`connection`], which serves one client through its [`reader`]; [`conversation`] and [`seed`] are
+//!   what the two wires mean by what they say.
 //! - [`tls`] is the way in for those who encrypt, with a [`certificate`]; a [`seal`] is what stays
 //!   of it beside a socket.
 //! - [`access`] says who may; [`doors`] bounds how many are inside, [`rate`] how much one says.
@@ -34,6 +35,7 @@ pub mod http;
 pub mod lead;
 pub mod metrics;
 pub mod outbox;
+pub mod overheard;
 pub mod page;
 pub mod ranges;
 pub mod rate;

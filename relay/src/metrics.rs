@@ -73,6 +73,7 @@ pub fn as_text(relay: &Relay) -> String {
     count("unheard", "Messages beyond a rate, left unheard", &counts.unheard);
     count("handshakes", "Sockets of which no TLS handshake came", &counts.handshakes);
     count("heads", "Connections of which no HTTP request came", &counts.heads);
+    count("denied", "HTTP requests that were answered by an error", &counts.denied);
     count("turned_away", "Connections beyond a bound", &counts.turned_away);
 
     let drops = Family::<Reason, Counter>::default();

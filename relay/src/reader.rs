@@ -48,6 +48,10 @@ fn end_of(error: &Error) -> End {
         Error::Utf8(_) => End::Broken(CloseCode::NotUtf8, "text is not UTF-8"),
         Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => End::Gone,
         Error::Protocol(_) => End::Broken(CloseCode::Protocol, "protocol error"),
+        // No socket says so, but the seal does.
+        Error::Io(error) if error.kind() == ErrorKind::InvalidData => {
+            End::Broken(CloseCode::Protocol, "TLS that does not open or holds nothing")
+        }
         _ => End::Gone,
     }
 }

@@ -7,11 +7,7 @@ use std::{
     convert::Infallible,
     net::SocketAddr,
     pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use hyper::{server::conn::http1, service::service_fn};
@@ -20,13 +16,15 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
     sync::watch,
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 use crate::{
-    config::{HEADER_BYTES, HEADER_TIMEOUT, HTTP_LIFETIME, UNENCRYPTED_LIFETIME},
+    config::{HEADER_BYTES, HEADER_TIMEOUT, HTTP_LIFETIME, LAST_ANSWER, UNENCRYPTED_LIFETIME},
     doors::{Full, Visit},
     http,
+    overheard::{Heard, Overheard},
+    rate::Meter,
     relay::Relay,
     tls::{Opened, TlsDoor},
 };
@@ -106,29 +104,43 @@ where
 {
     let Stay { relay, presence, visit, peer } = stay;
     let mut ending = presence.clone();
-    let asked = AtomicBool::new(false);
+    let meter = Mutex::new(Meter::new(relay.messages, relay.clock.now()));
     let service = service_fn(|request| {
-        asked.store(true, Ordering::Relaxed);
-        let answer = http::answer(&relay, &presence, &visit, request);
+        let now = relay.clock.now();
+        let mut meter = meter.lock().unwrap_or_else(PoisonError::into_inner);
+        let verdict = meter.judge(now, || visit.may_speak(now));
+        let answer = http::answer(&relay, &presence, &visit, verdict, request);
         async move { Ok::<_, Infallible>(answer.await) }
     });
+    let (stream, heard) = Overheard::new(stream);
     let connection = http1().serve_connection(TokioIo::new(stream), service).with_upgrades();
     let mut connection = pin!(connection);
-    let served = tokio::select! {
-        served = timeout(HTTP_LIFETIME, connection.as_mut()) => match served {
-            Ok(served) => served,
-            Err(_) => return tracing::debug!(%peer, "took too long over HTTP"),
-        },
-        () = told_of_the_end(&mut ending) => {
-            connection.as_mut().graceful_shutdown();
-            // Long enough for an answer under way; a connection that is idle ends at once.
-            timeout(Duration::from_secs(2), connection).await.unwrap_or(Ok(()))
-        }
+    let is_late = tokio::select! {
+        served = connection.as_mut() => return note_the_end(&relay, peer, &heard, &served),
+        () = sleep(HTTP_LIFETIME) => true,
+        () = told_of_the_end(&mut ending) => false,
     };
-    if let Err(error) = served {
-        if !asked.load(Ordering::Relaxed) {
-            relay.counts.heads.add();
+    // A connection that is idle ends at once, an answer under way a little later.
+    connection.as_mut().graceful_shutdown();
+    match timeout(LAST_ANSWER, connection).await {
+        Ok(served) => note_the_end(&relay, peer, &heard, &served),
+        Err(_) if is_late => {
+            relay.counts.unread.add();
+            tracing::debug!(%peer, "does not read its answer");
         }
+        Err(_) => {}
+    }
+}
+
+/// Counts a connection that did not end as HTTP does.
+fn note_the_end(relay: &Relay, peer: SocketAddr, heard: &Heard, served: &hyper::Result<()>) {
+    let failure = served.as_ref().err();
+    // One that has asked what it began to ask may leave, or stay and be silent, as it likes.
+    let is_cut = failure.is_some_and(|error| error.is_parse() || !heard.ends_a_head());
+    if is_cut || heard.is_spoilt() {
+        relay.counts.heads.add();
+    }
+    if let Some(error) = failure {
         tracing::debug!(%peer, %error, "an HTTP connection failed");
     }
 }
@@ -160,4 +172,143 @@ fn http1() -> http1::Builder {
 async fn told_of_the_end(ending: &mut watch::Receiver<bool>) {
     // If the one who tells is gone, that is the end as well.
     let _ = ending.wait_for(|ending| *ending).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex},
+        task::JoinHandle,
+        time::{Duration, Instant},
+    };
+
+    use super::*;
+    use crate::{access::Access, config::Config, sounds::Bank};
+
+    const REQUEST: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+    /// One connection to a relay of its own, by a pipe that holds little, in virtual time.
+    struct Call {
+        relay: Arc<Relay>,
+        pipe: DuplexStream,
+        served: JoinHandle<()>,
+        _ending: watch::Sender<bool>,
+    }
+
+    impl Call {
+        fn new(config: &Config) -> Self {
+            let access = Access::new(config, "x").unwrap();
+            let relay = Arc::new(Relay::new(config, access, Bank::embedded()).unwrap());
+            let peer = SocketAddr::from(([192, 0, 2, 1], 4000));
+            let visit = Arc::new(relay.doors.enter(peer.ip(), relay.clock.now()).unwrap());
+            let (ending, presence) = watch::channel(false);
+            let (pipe, stream) = duplex(256);
+            let stay = Stay { relay: relay.clone(), presence, visit, peer };
+            let served = tokio::spawn(speak_http(stay, stream));
+            Self { relay, pipe, served, _ending: ending }
+        }
+
+        async fn say(&mut self, bytes: &[u8]) {
+            self.pipe.write_all(bytes).await.unwrap();
+        }
+
+        /// The next answer, whole.
+        async fn answer(&mut self) -> String {
+            let mut answer = Vec::new();
+            while !answer.ends_with(b"\r\n\r\n") {
+                answer.push(self.pipe.read_u8().await.unwrap());
+            }
+            let head = String::from_utf8(answer).unwrap();
+            let (_, length) = head.split_once("content-length: ").unwrap();
+            let length = length.lines().next().unwrap().parse().unwrap();
+            let mut body = vec![0; length];
+            self.pipe.read_exact(&mut body).await.unwrap();
+            head + &String::from_utf8(body).unwrap()
+        }
+
+        /// What else comes, and how many seconds passed from `since` to the end of it.
+        async fn end(mut self, since: Instant) -> (String, u64, Arc<Relay>) {
+            let mut rest = String::new();
+            self.pipe.read_to_string(&mut rest).await.unwrap();
+            self.served.await.unwrap();
+            (rest, since.elapsed().as_secs(), self.relay)
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_does_not_read_its_answer_is_cut_off_and_counted() {
+        let mut call = Call::new(&Config::default());
+        let since = Instant::now();
+        call.say(REQUEST).await;
+        let served = &mut call.served;
+        served.await.unwrap();
+        assert_eq!(since.elapsed(), HTTP_LIFETIME + LAST_ANSWER);
+        assert_eq!((call.relay.counts.unread.get(), call.relay.counts.heads.get()), (1, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_asks_and_asks_comes_to_a_regular_end() {
+        let mut call = Call::new(&Config::default());
+        let since = Instant::now();
+        while since.elapsed() + Duration::from_secs(4) < HTTP_LIFETIME {
+            call.say(REQUEST).await;
+            call.answer().await;
+            sleep(Duration::from_secs(5)).await;
+        }
+        let (rest, after, relay) = call.end(since).await;
+        assert_eq!((rest.as_str(), after), ("", HTTP_LIFETIME.as_secs()));
+        assert_eq!((relay.counts.unread.get(), relay.counts.heads.get()), (0, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn to_ask_no_more_is_fine_and_to_stop_in_the_middle_is_counted() {
+        // After a request, or without one: nothing, half a head, something else.
+        let asked: [&[u8]; 2] = [REQUEST, b""];
+        for (before, more, counted) in [
+            (asked[0], &b""[..], 0),
+            (asked[0], b"GET / HT", 1),
+            (asked[0], b"\0\0\r\n\r\n", 1),
+            (asked[1], b"", 1),
+            (asked[1], b"GET / HT", 1),
+            (asked[1], b"\0\0\r\n\r\n", 1),
+        ] {
+            let mut call = Call::new(&Config::default());
+            let since = Instant::now();
+            call.say(before).await;
+            if !before.is_empty() {
+                call.answer().await;
+            }
+            call.say(more).await;
+            let (rest, after, relay) = call.end(since).await;
+            let is_garbage = more.starts_with(b"\0");
+            assert_eq!(rest.starts_with("HTTP/1.1 400 "), is_garbage, "{rest}");
+            assert_eq!(after, if is_garbage { 0 } else { HEADER_TIMEOUT.as_secs() });
+            assert_eq!(relay.counts.heads.get(), counted, "{before:?} {more:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_asks_too_much_is_told_and_then_to_go() {
+        let mut call = Call::new(&Config { messages: 2, ..Config::default() });
+        let since = Instant::now();
+        // The relay's own clock is not virtual: what it lets through besides a burst of eight depends
+        // on how long this takes.
+        let mut told = 0;
+        let last = loop {
+            call.say(REQUEST).await;
+            let answer = call.answer().await;
+            if answer.starts_with("HTTP/1.1 429 ") {
+                assert!(answer.contains("retry-after: 1\r\n"), "{answer}");
+                told += 1;
+            }
+            if answer.contains("connection: close\r\n") {
+                break answer;
+            }
+        };
+        assert!(told > 8, "as many again as pass are told to wait: {told}");
+        assert!(last.starts_with("HTTP/1.1 429 "), "{last}");
+        let (rest, _, relay) = call.end(since).await;
+        assert_eq!(rest, "");
+        assert_eq!((relay.counts.unheard.get(), relay.counts.denied.get()), (told, told));
+    }
 }

@@ -63,14 +63,19 @@ impl Seal {
     ///
     /// # Errors
     /// `WouldBlock` if nothing has come that holds something, though `socket` may have more;
-    /// else why nothing more will come.
+    /// `InvalidData` if what comes cannot be opened, or holds nothing without end; else why nothing
+    /// more will come.
     pub fn open(&mut self, socket: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
         if let Some(count) = self.take(buffer)? {
             return Ok(count);
         }
         let read = self.session.read_tls(socket)?;
-        let failed = |error| io::Error::new(ErrorKind::InvalidData, error);
-        self.session.process_new_packets().map_err(failed)?;
+        if let Err(error) = self.session.process_new_packets() {
+            // Mostly an alert has said it already, and this adds nothing. From here on the session
+            // seals nothing more.
+            self.session.send_close_notify();
+            return Err(io::Error::new(ErrorKind::InvalidData, error));
+        }
         if let Some(count) = self.take(buffer)? {
             self.barren = 0;
             return Ok(count);

@@ -107,6 +107,7 @@ async fn only_reading_is_allowed() {
         let answer = request(relay.address, &format!("{method} / HTTP/1.1\r\n")).await;
         assert_eq!((answer.status, answer.header("Allow")), (405, Some("GET, HEAD")), "{method}");
     }
+    assert_eq!(relay.health().await["denied"], 4);
 }
 
 #[tokio::test]

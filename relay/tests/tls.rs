@@ -272,30 +272,68 @@ async fn garbage_is_dropped_and_counted_and_harms_nobody() {
     drop(relay.tcp().await);
     relay.until(|health| health["handshakes"] == 6).await;
 
-    // After the handshake, too.
-    let (mut socket, _) = relay.stream().await.into_inner();
-    within(socket.write_all(&[0x17, 3, 3, 0, 32])).await.unwrap();
-    within(socket.write_all(&[7; 32])).await.unwrap();
-    rest(socket).await;
-    // One who changes keys and says nothing.
-    let mut client = relay.player("restless").await;
-    within(async {
+    relay.until(|health| health["total"] == 1).await;
+    player.say(&bang("click")).await;
+    assert_eq!(player.hear_trigger().await, 1);
+}
+
+/// A record of TLS that no key opens.
+const UNOPENABLE: [u8; 37] = {
+    let mut record = [7; 37];
+    let [kind, major, minor, high, low, ..] = &mut record;
+    (*kind, *major, *minor, *high, *low) = (0x17, 3, 3, 0, 32);
+    record
+};
+
+#[tokio::test]
+async fn what_does_not_open_after_the_handshake_is_told_and_counted() {
+    let relay = Secure::start().await;
+    // In the place of a request, and after one.
+    for asked in ["", "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"] {
+        let mut stream = relay.stream().await;
+        within(stream.write_all(asked.as_bytes())).await.unwrap();
+        within(stream.flush()).await.unwrap();
+        if !asked.is_empty() {
+            within(stream.read_exact(&mut [0; 12])).await.unwrap();
+        }
+        within(stream.get_mut().0.write_all(&UNOPENABLE)).await.unwrap();
+        let error = loop {
+            if let Err(error) = within(stream.read(&mut [0; 4096])).await {
+                break error;
+            }
+        };
+        assert!(error.to_string().contains("BadRecordMac"), "{error}");
+    }
+    relay.until(|health| health["heads"] == 2).await;
+
+    let mut client = relay.player("broken").await;
+    within(client.0.get_mut().get_mut().0.write_all(&UNOPENABLE)).await.unwrap();
+    let told = within(async {
         loop {
-            let stream = client.0.get_mut();
-            if stream.get_mut().1.refresh_traffic_keys().is_err() || stream.flush().await.is_err() {
-                break;
+            match client.0.next().await.unwrap() {
+                Ok(message) => assert!(!message.is_close(), "nothing may follow an alert"),
+                Err(error) => break error,
             }
         }
     })
     .await;
-    let client = relay.player("broken").await;
-    let (mut socket, _) = client.0.into_inner().into_inner();
-    within(socket.write_all(&[0x17, 3, 3, 0, 32])).await.unwrap();
-    within(socket.write_all(&[7; 32])).await.unwrap();
-    rest(socket).await;
-    relay.until(|health| health["total"] == 1).await;
-    player.say(&bang("click")).await;
-    assert_eq!(player.hear_trigger().await, 1);
+    assert!(told.to_string().contains("BadRecordMac"), "{told}");
+    relay.until(|health| health["broken"] == 1).await;
+}
+
+#[tokio::test]
+async fn one_that_changes_keys_and_says_nothing_is_told_to_go_and_counted() {
+    let relay = Secure::start().await;
+    let mut client = relay.player("restless").await;
+    let stream = client.0.get_mut();
+    for _ in 0..100 {
+        stream.get_mut().1.refresh_traffic_keys().unwrap();
+    }
+    within(stream.flush()).await.unwrap();
+    // TLS itself has had enough, and no frame can be sealed any more: it ends, and says so.
+    assert!(within(client.0.next()).await.is_none_or(|heard| heard.is_err()));
+    assert_eq!(within(client.0.get_mut().read(&mut [0])).await.unwrap(), 0, "cut, not ended");
+    relay.until(|health| health["broken"] == 1 && health["total"] == 0).await;
 }
 
 #[tokio::test]
