@@ -99,10 +99,12 @@ async fn converse(
 async fn echo(client: &Client, reader: &mut Reader) -> End {
     loop {
         match reader.next().await {
-            Ok((Message::Text(text), _)) => client.outbox.send(&frame::text(&text)),
-            Ok((Message::Binary(bytes), _)) => client.outbox.send(&frame::binary(&bytes)),
-            // Pings and closes are answered by the reader.
-            Ok(_) => {}
+            Ok(said) => match said.message {
+                Message::Text(text) => client.outbox.send(&frame::text(&text)),
+                Message::Binary(bytes) => client.outbox.send(&frame::binary(&bytes)),
+                // Pings and closes are answered by the reader.
+                _ => {}
+            },
             Err(end) => return end,
         }
     }

@@ -81,14 +81,23 @@ pub struct Config {
     #[arg(long, env = "DOWNBEAT_CONNECTIONS_PER_ADDRESS", value_name = "N", default_value_t = DEFAULT_CONNECTIONS_PER_ADDRESS, value_parser = clap::value_parser!(u32).range(1..))]
     pub connections_per_address: u32,
 
-    /// Most messages a second from one connection, HTTP requests included; four times as many pass at once
+    /// Most messages a second from one connection, of 256 bytes on average; four times as many pass
+    /// at once
     #[arg(long, env = "DOWNBEAT_MESSAGES", value_name = "N", default_value_t = DEFAULT_MESSAGES, value_parser = clap::value_parser!(u32).range(1..))]
     pub messages: u32,
 
-    /// Most messages a second from one address, HTTP requests included; this machine's own are not
-    /// counted
+    /// Most messages a second from one address; this machine's own are not counted
     #[arg(long, env = "DOWNBEAT_MESSAGES_PER_ADDRESS", value_name = "N", default_value_t = DEFAULT_MESSAGES_PER_ADDRESS, value_parser = clap::value_parser!(u32).range(1..))]
     pub messages_per_address: u32,
+
+    /// Most HTTP requests a second on one connection; four times as many pass at once
+    #[arg(long, env = "DOWNBEAT_REQUESTS", value_name = "N", default_value_t = DEFAULT_REQUESTS, value_parser = clap::value_parser!(u32).range(1..))]
+    pub requests: u32,
+
+    /// Most HTTP requests a second from one address, a new connection being one or, with TLS, ten;
+    /// this machine's own are not counted
+    #[arg(long, env = "DOWNBEAT_REQUESTS_PER_ADDRESS", value_name = "N", default_value_t = DEFAULT_REQUESTS_PER_ADDRESS, value_parser = clap::value_parser!(u32).range(1..))]
+    pub requests_per_address: u32,
 
     /// How much to log on stderr
     #[arg(long, env = "DOWNBEAT_LOG", value_name = "LEVEL", default_value_t = LogLevel::Info, value_enum)]
@@ -112,6 +121,8 @@ impl Default for Config {
             connections_per_address: DEFAULT_CONNECTIONS_PER_ADDRESS,
             messages: DEFAULT_MESSAGES,
             messages_per_address: DEFAULT_MESSAGES_PER_ADDRESS,
+            requests: DEFAULT_REQUESTS,
+            requests_per_address: DEFAULT_REQUESTS_PER_ADDRESS,
             log: LogLevel::Info,
         }
     }
@@ -163,7 +174,8 @@ const DEFAULT_MOST_LEAD_MS: u32 = 500;
 /// Longest lead that can be configured: beyond it a value is a slip of the finger.
 const GREATEST_LEAD_MS: i64 = 10_000;
 
-/// A large school; and some 100 MB, should all of them be idle.
+/// A large school; and some 100 MB, should all of them be idle (and 400, had each said the largest
+/// there is: its buffer stays as large).
 const DEFAULT_CONNECTIONS: u32 = 16_384;
 
 /// A building behind one router; strangers who fill an address leave most of the house free.
@@ -175,21 +187,38 @@ const DEFAULT_MESSAGES: u32 = 600;
 /// Twenty connections at their most: a router's classroom in a frenzy.
 const DEFAULT_MESSAGES_PER_ADDRESS: u32 = 12_000;
 
+/// A page and its sounds are some thirty requests; a proxy asks for a class on one connection.
+const DEFAULT_REQUESTS: u32 = 500;
+
+/// At once, the page for two hundred, or everyone of a large school back after a power cut, over TLS
+/// within seconds. A few percent of a processor.
+const DEFAULT_REQUESTS_PER_ADDRESS: u32 = 2000;
+
+/// What it costs to come in, in requests: about as much, without TLS.
+pub const ENTRANCE: u32 = 1;
+
+/// The same with TLS: its handshake takes some tenths of a millisecond.
+pub const TLS_ENTRANCE: u32 = 10;
+
 /// Most bytes that a client may send without completing a message. The largest message in
 /// fragments of eight bytes fits; fragments of nothing, without end, do not.
 pub const UNFINISHED_BYTES: usize = 2 * MESSAGE_BYTES;
 
-/// How long a connection may speak HTTP. A sound of 96 MB at 160 KB a second fits; a browser that
-/// wants more connects again, and one that takes nothing does not stay.
+/// How long a connection may speak HTTP, and then its last answer last. A sound of 96 MB at 160 KB a
+/// second fits; a browser that wants more connects again, and one that takes nothing does not stay.
 pub const HTTP_LIFETIME: Duration = Duration::from_mins(10);
 
-/// How long the last answer may take once no other will follow it: what is under way is mostly on
-/// its way already.
+/// How long an answer may take when the relay ends: what is under way is mostly on its way already.
 pub const LAST_ANSWER: Duration = Duration::from_secs(2);
 
 /// Largest message that is read, in bytes. The largest valid one is a trigger with 4096 bytes of
 /// data and 256 targets of usual length; this is twice that.
 pub const MESSAGE_BYTES: usize = 16 * 1024;
+
+/// How large the messages of a connection may be on average for as many to pass as its rate says;
+/// larger ones are fewer. So what one client says at once, with what the relay adds to it, fits the
+/// [outbox](OUTBOX_BYTES) of another that is not reading just then.
+pub const MESSAGE_BYTES_ON_AVERAGE: u32 = 256;
 
 /// The read buffer of a connection, in bytes: several of the usual messages of about 200. It grows
 /// for a larger one; the library's own default would cost 128 KiB for each idle client.
@@ -227,7 +256,7 @@ pub const SILENT_AFTER: Duration = Duration::from_secs(30);
 pub const STALLED_AFTER: Duration = Duration::from_secs(5);
 
 /// Most bytes that wait for one client beyond what the kernel holds. A welcome with a bank of a
-/// thousand sounds and all that is sounding fits, and so does a burst of 2000 triggers.
+/// thousand sounds and all that is sounding fits, and so does what one client may say at once.
 pub const OUTBOX_BYTES: usize = 1024 * 1024;
 
 /// What the kernel may hold for one client, in bytes (Linux counts its own part and takes twice as
@@ -276,6 +305,11 @@ pub const TICK: Duration = Duration::from_millis(250);
 
 /// How often clients are looked after: who is silent, who stalls.
 pub const SWEEP: Duration = Duration::from_secs(1);
+
+/// How often a second a report may raise the lead at once, instead of at the next tick: as often as
+/// players of a large lab come to need more, and no oftener than a room of thousands can be judged
+/// for little.
+pub const JUDGEMENTS_PER_SECOND: u32 = 100;
 
 /// Rosters that differ only in reports or the lead are this far apart: nobody reads faster.
 pub const REPORTS_ROSTER_EVERY: Duration = Duration::from_secs(2);

@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use downbeat_protocol::By;
 use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::Message;
 
 use crate::{
     access,
@@ -17,7 +16,7 @@ use crate::{
     doors::Visit,
     frame::CloseCode,
     rate::{Meter, Verdict},
-    reader::{End, Limits, Reader},
+    reader::{End, Limits, Reader, Said},
     relay::Relay,
     seal::Seal,
     seed,
@@ -61,11 +60,11 @@ const EXPELLED: End = End::Broken(CloseCode::Policy, "too many messages");
 
 async fn converse(relay: &Relay, client: &Arc<Client>, visit: &Visit, reader: &mut Reader) -> End {
     let mut meter = Meter::new(relay.messages, client.since);
-    let mut judge = |message: &Message, at| {
-        if message.is_close() {
+    let mut judge = |said: &Said| {
+        if said.message.is_close() {
             return Verdict::Pass;
         }
-        let verdict = meter.judge(at, || visit.may_speak(at));
+        let verdict = meter.judge(said.at, said.bytes, || visit.may_speak(said.at));
         if verdict != Verdict::Pass {
             relay.counts.unheard.add();
         }
@@ -75,17 +74,17 @@ async fn converse(relay: &Relay, client: &Arc<Client>, visit: &Visit, reader: &m
         Wire::Seed => {
             let by = By { id: client.id, name: seed::name(client.id) };
             loop {
-                let (message, at) = match reader.next().await {
-                    Ok(heard) => heard,
+                let said = match reader.next().await {
+                    Ok(said) => said,
                     Err(end) => break end,
                 };
-                match judge(&message, at) {
+                match judge(&said) {
                     Verdict::Pass
-                        if seed::is_bang(&message) && client.role == access::Role::Listen =>
+                        if seed::is_bang(&said.message) && client.role == access::Role::Listen =>
                     {
                         relay.counts.refused.add();
                     }
-                    Verdict::Pass if seed::is_bang(&message) => {
+                    Verdict::Pass if seed::is_bang(&said.message) => {
                         relay.bang_plain(by.clone()).await;
                     }
                     // Nothing can be said to it but goodbye.
@@ -97,12 +96,12 @@ async fn converse(relay: &Relay, client: &Arc<Client>, visit: &Visit, reader: &m
         Wire::Modern => {
             let mut conversation = Conversation::default();
             loop {
-                let (message, at) = match reader.next().await {
-                    Ok(heard) => heard,
+                let said = match reader.next().await {
+                    Ok(said) => said,
                     Err(end) => break end,
                 };
-                match judge(&message, at) {
-                    Verdict::Pass => conversation.hear(relay, client, message, at).await,
+                match judge(&said) {
+                    Verdict::Pass => conversation.hear(relay, client, said.message, said.at).await,
                     Verdict::Refuse => conversation::refuse_too_many(relay, client),
                     Verdict::Ignore => {}
                     Verdict::Expel => break EXPELLED,

@@ -8,7 +8,10 @@ use downbeat_protocol::{
 };
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::{access::Role, clients::Client, frame, health::Printable, relay::Relay};
+use crate::{
+    access::Role, clients::Client, config::MESSAGE_BYTES_ON_AVERAGE, frame, health::Printable,
+    relay::Relay,
+};
 
 /// One client's side of the conversation: nobody yet, or someone with a name.
 #[derive(Debug, Default)]
@@ -106,7 +109,10 @@ pub fn refuse_too_many(relay: &Relay, client: &Client) {
         client,
         &RelayToClient::Error(Refusal {
             code: ErrorCode::TooMany,
-            message: format!("at most {} messages a second, please", relay.messages),
+            message: format!(
+                "at most {} messages a second, of {MESSAGE_BYTES_ON_AVERAGE} bytes on average, please",
+                relay.messages
+            ),
         }),
     );
 }

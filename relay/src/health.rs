@@ -50,9 +50,10 @@ pub struct Counts {
     pub turned_away: Count,
     /// Sockets of which no TLS handshake came.
     pub handshakes: Count,
-    /// Connections on which something came that was no HTTP request, or none in time.
+    /// Connections on which something came that was no HTTP request, or half of one.
     pub heads: Count,
-    /// HTTP requests that were answered by an error of the one who asked (4xx).
+    /// HTTP requests that were answered by an error of the one who asked (4xx), those beyond a rate
+    /// included.
     pub denied: Count,
     /// Messages and requests that were left unheard, because there were too many of them.
     pub unheard: Count,

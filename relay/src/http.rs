@@ -16,13 +16,12 @@ use hyper::{
     upgrade::{OnUpgrade, Upgraded},
 };
 use hyper_util::rt::TokioIo;
-use socket2::SockRef;
-use tokio::{net::TcpStream, sync::watch};
+use tokio::{net::TcpStream, sync::watch, time::timeout};
 use tokio_rustls::server::TlsStream;
 
 use crate::{
     clients::{Client, Wire},
-    config::SEND_BUFFER_BYTES,
+    config::HEADER_TIMEOUT,
     connection,
     doors::Visit,
     health, metrics,
@@ -149,14 +148,14 @@ async fn begin(
     upgrade: OnUpgrade,
     client: Arc<Client>,
 ) {
-    let Some((socket, seal, early)) = upgrade.await.ok().and_then(take_apart) else {
-        // The socket went away during the handshake.
+    let upgraded = timeout(HEADER_TIMEOUT, upgrade).await;
+    let upgraded = upgraded.ok().and_then(Result::ok).and_then(take_apart);
+    let Some((socket, seal, early)) = upgraded else {
+        // The socket went away during the handshake, or does not take the answer to it.
         relay.leave(&client).await;
+        relay.counts.ended(client.outbox.phase());
         return;
     };
-    if let Err(error) = SockRef::from(&socket).set_send_buffer_size(SEND_BUFFER_BYTES) {
-        tracing::debug!(client = client.id.0, %error, "cannot bound its send buffer");
-    }
     // Its clock is only as good as the instants at which its probes are said to have come.
     downbeat_arrival::note_arrivals(&socket);
     connection::serve(relay, client, (socket, seal), visit, early).await;
@@ -323,7 +322,7 @@ fn put(answer: &mut Answer, name: HeaderName, value: &'static str) {
 }
 
 fn put_text(answer: &mut Answer, name: HeaderName, value: &str) {
-    // Everything that comes here is digits, hashes and base64.
+    // Digits, hashes, base64, and what was a header's value before.
     if let Ok(value) = HeaderValue::from_str(value) {
         answer.headers_mut().insert(name, value);
     }

@@ -70,9 +70,9 @@ pub fn as_text(relay: &Relay) -> String {
     count("websockets", "Connections that became a WebSocket", &counts.connections);
     count("triggers", "Bangs that were said to the room", &counts.triggers);
     count("refused", "Messages that were answered by an error", &counts.refused);
-    count("unheard", "Messages beyond a rate, left unheard", &counts.unheard);
+    count("unheard", "Messages and requests beyond a rate, left unheard", &counts.unheard);
     count("handshakes", "Sockets of which no TLS handshake came", &counts.handshakes);
-    count("heads", "Connections of which no HTTP request came", &counts.heads);
+    count("heads", "Connections on which no HTTP request came, or half of one", &counts.heads);
     count("denied", "HTTP requests that were answered by an error", &counts.denied);
     count("turned_away", "Connections beyond a bound", &counts.turned_away);
 

@@ -1,16 +1,14 @@
-//! What HTTP reads, overheard: whether what a client sent ends where a request's head does.
+//! What HTTP reads, overheard: whether what a client sent ends in the middle of a request's head.
 //!
 //! The HTTP library does not tell a client that asks for nothing more from one that stops in the
 //! middle of a head, nor one that leaves from one whose TLS comes to nothing. The first of each is
-//! normal, the second is counted. Nothing is parsed here, and nothing delayed or kept but three bytes.
+//! normal, the second is counted. Nothing is delayed or kept here, nor parsed beyond the empty line
+//! that ends a head; what a body holds is taken for a head, because no request here has one.
 
 use std::{
     io::{self, ErrorKind, IoSlice},
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU32, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, ready},
 };
 
@@ -36,35 +34,54 @@ impl<S> Overheard<S> {
     }
 }
 
-/// What was heard from a stream so far.
-#[derive(Debug, Default)]
-pub struct Heard {
-    /// The bytes that came last, the latest lowest.
-    last: AtomicU32,
-    is_spoilt: AtomicBool,
+/// Where in a head a stream has come to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Place {
+    /// Before the next, where empty lines mean nothing.
+    #[default]
+    Between,
+    Line,
+    /// After a line, where an empty one ends it.
+    LineEnd,
+    /// What came cannot be read, such as records of TLS that do not open.
+    Spoilt,
 }
 
+impl Place {
+    fn after(self, byte: u8) -> Self {
+        match (self, byte) {
+            (Self::Between, b'\r' | b'\n') | (Self::LineEnd, b'\n') => Self::Between,
+            (Self::LineEnd, b'\r') | (Self::Line, b'\n') => Self::LineEnd,
+            _ => Self::Line,
+        }
+    }
+}
+
+/// What was heard from a stream so far.
+#[derive(Debug, Default)]
+pub struct Heard(Mutex<Place>);
+
 impl Heard {
-    /// Whether what came last is the end of a head: an empty line. One who sends no bodies, and so
-    /// has asked whatever it began to ask.
+    /// Whether a head began and has not ended.
     #[must_use]
-    pub fn ends_a_head(&self) -> bool {
-        let last = self.last.load(Ordering::Relaxed);
-        last & 0x00ff_ffff == u32::from_be_bytes(*b"\0\n\r\n")
-            || last & 0xffff == u32::from_be_bytes(*b"\0\0\n\n")
+    pub fn is_within_a_head(&self) -> bool {
+        matches!(*self.place(), Place::Line | Place::LineEnd)
     }
 
-    /// Whether something came that cannot be read, such as records of TLS that do not open.
+    /// Whether something came that cannot be read.
     #[must_use]
     pub fn is_spoilt(&self) -> bool {
-        self.is_spoilt.load(Ordering::Relaxed)
+        *self.place() == Place::Spoilt
     }
 
     fn note(&self, bytes: &[u8]) {
-        let before = self.last.load(Ordering::Relaxed);
-        let tail = &bytes[bytes.len().saturating_sub(4)..];
-        let last = tail.iter().fold(before, |last, byte| last << 8 | u32::from(*byte));
-        self.last.store(last, Ordering::Relaxed);
+        let mut place = self.place();
+        *place = bytes.iter().fold(*place, |place, byte| place.after(*byte));
+    }
+
+    fn place(&self) -> MutexGuard<'_, Place> {
+        // Nothing panics while holding it.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -79,7 +96,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Overheard<S> {
         match &read {
             Ok(()) => self.heard.note(&buffer.filled()[before..]),
             Err(error) if error.kind() == ErrorKind::InvalidData => {
-                self.heard.is_spoilt.store(true, Ordering::Relaxed);
+                *self.heard.place() = Place::Spoilt;
             }
             Err(_) => {}
         }
@@ -123,20 +140,22 @@ mod tests {
 
     #[test]
     fn a_head_ends_with_an_empty_line_however_it_came() {
-        for (parts, ends) in [
-            (&["GET / HTTP/1.1\r\nHost: a\r\n\r\n"][..], true),
-            (&["GET / HTTP/1.1\r\nHost: a\r\n", "\r", "\n"], true),
-            (&["GET / HTTP/1.1\n\n"], true),
-            (&["GET / HTTP/1.1\r\n\r\nGE"], false),
-            (&["GET / HTTP/1.1\r\n\r\n", "G"], false),
-            (&["GET / HTTP/1.1\r\n"], false),
+        for (parts, is_within) in [
+            (&["GET / HTTP/1.1\r\nHost: a\r\n\r\n"][..], false),
+            (&["GET / HTTP/1.1\r\nHost: a\r\n", "\r", "\n"], false),
+            (&["GET / HTTP/1.1\n\n"], false),
+            (&["GET / HTTP/1.1\r\n\r\n\r\n"], false),
+            (&["GET / HTTP/1.1\r\n\r\nGE"], true),
+            (&["GET / HTTP/1.1\r\n\r\n", "G"], true),
+            (&["GET / HTTP/1.1\r\n"], true),
+            (&["\r\n\r\n"], false),
             (&[], false),
         ] {
             let heard = Heard::default();
             for part in parts {
                 heard.note(part.as_bytes());
             }
-            assert_eq!(heard.ends_a_head(), ends, "{parts:?}");
+            assert_eq!(heard.is_within_a_head(), is_within, "{parts:?}");
         }
     }
 }

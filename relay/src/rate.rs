@@ -4,6 +4,8 @@
 
 use downbeat_protocol::RelayTime;
 
+use crate::config::MESSAGE_BYTES_ON_AVERAGE;
+
 /// How many seconds' worth one may say at once after a silence.
 const BURST_SECONDS: u32 = 4;
 
@@ -24,16 +26,33 @@ impl Bucket {
         Self { per_second: f64::from(per_second), most, level: most, at: now }
     }
 
-    /// Takes one message out, if there is one in it.
+    /// Takes one out, if there is one in it.
     pub fn take(&mut self, now: RelayTime) -> bool {
+        self.take_many(now, 1)
+    }
+
+    /// Takes so many out, if there are as many in it.
+    pub fn take_many(&mut self, now: RelayTime, count: u32) -> bool {
+        self.fill(now);
+        // However small the bucket, a full one lets anything through.
+        let count = f64::from(count).min(self.most);
+        let passes = self.level >= count;
+        if passes {
+            self.level -= count;
+        }
+        passes
+    }
+
+    /// Whether it holds as much as it can.
+    pub fn is_full(&mut self, now: RelayTime) -> bool {
+        self.fill(now);
+        self.level >= self.most
+    }
+
+    fn fill(&mut self, now: RelayTime) {
         let seconds = now.micros_since(self.at).max(0) as f64 / 1e6;
         self.at = self.at.max(now);
         self.level = (self.level + seconds * self.per_second).min(self.most);
-        let passes = self.level >= 1.0;
-        if passes {
-            self.level -= 1.0;
-        }
-        passes
     }
 }
 
@@ -54,6 +73,7 @@ pub enum Verdict {
 #[derive(Debug)]
 pub struct Meter {
     bucket: Bucket,
+    bytes: Bucket,
     /// What is left of the patience with messages that are left unheard: as many as are heard. It is
     /// not renewed by one that is heard, because in a flood there is always one that is.
     patience: Bucket,
@@ -61,17 +81,25 @@ pub struct Meter {
 }
 
 impl Meter {
-    /// For a connection that begins at `now`.
+    /// For a connection that begins at `now`, and may say `per_second` messages a second, of
+    /// [`MESSAGE_BYTES_ON_AVERAGE`].
     #[must_use]
     pub fn new(per_second: u32, now: RelayTime) -> Self {
         let bucket = || Bucket::new(per_second, now);
-        Self { bucket: bucket(), patience: bucket(), told: None }
+        let bytes = Bucket::new(per_second.saturating_mul(MESSAGE_BYTES_ON_AVERAGE), now);
+        Self { bucket: bucket(), bytes, patience: bucket(), told: None }
     }
 
-    /// Judges one message at `now`; `address_passes` asks its address's own bucket, which is left full
-    /// for others by what does not pass here.
-    pub fn judge(&mut self, now: RelayTime, address_passes: impl FnOnce() -> bool) -> Verdict {
-        if self.bucket.take(now) && address_passes() {
+    /// Judges one message at `now`, for which `bytes` had to be read; `address_passes` asks its
+    /// address's own bucket, which is left full for others by what does not pass here.
+    pub fn judge(
+        &mut self,
+        now: RelayTime,
+        bytes: usize,
+        address_passes: impl FnOnce() -> bool,
+    ) -> Verdict {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        if self.bucket.take(now) && self.bytes.take_many(now, bytes) && address_passes() {
             return Verdict::Pass;
         }
         if !self.patience.take(now) {
@@ -117,7 +145,7 @@ mod tests {
         let mut meter = Meter::new(10, at(0));
         let mut taken = 0;
         for _ in 0..60 {
-            meter.judge(at(0), || {
+            meter.judge(at(0), 50, || {
                 taken += 1;
                 true
             });
@@ -129,16 +157,31 @@ mod tests {
     fn one_that_says_too_much_is_told_once_a_second_and_expelled_if_it_goes_on() {
         let mut meter = Meter::new(10, at(0));
         for _ in 0..40 {
-            assert_eq!(meter.judge(at(0), || true), Verdict::Pass);
+            assert_eq!(meter.judge(at(0), 50, || true), Verdict::Pass);
         }
-        assert_eq!(meter.judge(at(0), || true), Verdict::Refuse);
-        assert_eq!(meter.judge(at(50), || true), Verdict::Ignore);
-        assert_eq!(meter.judge(at(1000), || true), Verdict::Pass);
-        assert_eq!(meter.judge(at(1000), || false), Verdict::Refuse);
+        assert_eq!(meter.judge(at(0), 50, || true), Verdict::Refuse);
+        assert_eq!(meter.judge(at(50), 50, || true), Verdict::Ignore);
+        assert_eq!(meter.judge(at(1000), 50, || true), Verdict::Pass);
+        assert_eq!(meter.judge(at(1000), 50, || false), Verdict::Refuse);
         for _ in 1..40 {
-            assert_eq!(meter.judge(at(1001), || false), Verdict::Ignore);
+            assert_eq!(meter.judge(at(1001), 50, || false), Verdict::Ignore);
         }
-        assert_eq!(meter.judge(at(1001), || false), Verdict::Expel);
+        assert_eq!(meter.judge(at(1001), 50, || false), Verdict::Expel);
+    }
+
+    #[test]
+    fn large_messages_are_fewer() {
+        let mut meter = Meter::new(600, at(0));
+        let passed = |meter: &mut Meter, bytes, millis| {
+            (0..3000)
+                .take_while(|_| meter.judge(at(millis), bytes, || true) == Verdict::Pass)
+                .count()
+        };
+        assert_eq!(passed(&mut meter, 16 * 1024, 0), 37, "of the largest, as many as one can hold");
+        assert_eq!(passed(&mut Meter::new(600, at(0)), 256, 0), 2400);
+        assert_eq!(passed(&mut meter, 16 * 1024, 1000), 9);
+        // Whoever may say little may still say something large.
+        assert_eq!(passed(&mut Meter::new(1, at(0)), 16 * 1024, 0), 1);
     }
 
     #[test]
@@ -146,12 +189,12 @@ mod tests {
         // Twenty messages a millisecond, of which one in two milliseconds passes.
         let mut meter = Meter::new(500, at(0));
         let mut said = (0..).flat_map(|millis| std::iter::repeat_n(at(millis), 20));
-        let count = said.position(|at| meter.judge(at, || true) == Verdict::Expel).unwrap();
+        let count = said.position(|at| meter.judge(at, 50, || true) == Verdict::Expel).unwrap();
         assert!((4000..4300).contains(&count), "{count}");
         // One who says half as much again as it may is told, and stays.
         let mut meter = Meter::new(500, at(0));
         for n in 0..60_000 {
-            assert_ne!(meter.judge(at(n * 4 / 3), || true), Verdict::Expel);
+            assert_ne!(meter.judge(at(n * 4 / 3), 50, || true), Verdict::Expel);
         }
     }
 }

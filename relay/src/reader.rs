@@ -94,7 +94,8 @@ impl<S: Read + Write> Decoder<S> {
             .max_write_buffer_size(1024)
             .max_message_size(Some(limits.message_bytes))
             .max_frame_size(Some(limits.message_bytes));
-        let bounded = Bounded { stream, unfinished: early.len(), most: limits.unfinished_bytes };
+        let read = early.len();
+        let bounded = Bounded { stream, unfinished: read, read, most: limits.unfinished_bytes };
         let websocket = WebSocket::from_partially_read(bounded, early, Role::Server, Some(config));
         Self { websocket }
     }
@@ -109,7 +110,14 @@ impl<S: Read + Write> Decoder<S> {
                 Err(End::Broken(CloseCode::Protocol, "protocol error"))
             }
             Ok(message) => {
-                self.websocket.get_mut().unfinished = 0;
+                let unfinished = &mut self.websocket.get_mut().unfinished;
+                // A control frame may stand between fragments, and completes nothing but itself.
+                *unfinished = match &message {
+                    Message::Ping(payload) | Message::Pong(payload) => {
+                        unfinished.saturating_sub(CONTROL_HEAD_BYTES + payload.len())
+                    }
+                    _ => 0,
+                };
                 Ok(Some(message))
             }
             Err(Error::Io(_)) if self.websocket.get_ref().is_endless() => {
@@ -120,11 +128,19 @@ impl<S: Read + Write> Decoder<S> {
         }
     }
 
+    /// How many bytes were read since this was last asked.
+    pub fn take_read(&mut self) -> usize {
+        std::mem::take(&mut self.websocket.get_mut().read)
+    }
+
     /// The stream.
     pub fn stream(&self) -> &S {
         &self.websocket.get_ref().stream
     }
 }
+
+/// What a client's control frame takes besides its payload: two bytes, and the mask.
+const CONTROL_HEAD_BYTES: usize = 6;
 
 /// A stream that is given up when bytes come and come and never make a message: the library would
 /// read fragments for ever, as long as they add nothing to it.
@@ -132,6 +148,8 @@ struct Bounded<S> {
     stream: S,
     /// Bytes read since the last whole message.
     unfinished: usize,
+    /// Bytes read since they were last asked for.
+    read: usize,
     most: usize,
 }
 
@@ -148,6 +166,7 @@ impl<S: Read> Read for Bounded<S> {
         }
         let count = self.stream.read(buffer)?;
         self.unfinished += count;
+        self.read += count;
         Ok(count)
     }
 }
@@ -160,6 +179,18 @@ impl<S: Write> Write for Bounded<S> {
     fn flush(&mut self) -> io::Result<()> {
         self.stream.flush()
     }
+}
+
+/// A message that a client sent.
+#[derive(Debug)]
+pub struct Said {
+    /// What it is.
+    pub message: Message,
+    /// When the last of it had arrived.
+    pub at: RelayTime,
+    /// What was read since the message before, in bytes: more than it needs, if others or fragments
+    /// of nothing came with it.
+    pub bytes: usize,
 }
 
 /// Reads one client's messages, and meanwhile writes what waits in its outbox.
@@ -191,11 +222,11 @@ impl Reader {
         Self { client, socket, decoder: Decoder::new(incoming, early, limits) }
     }
 
-    /// The next message, and when its last bytes were read.
+    /// The next message.
     ///
     /// # Errors
     /// If the conversation has come to its end.
-    pub async fn next(&mut self) -> Result<(Message, RelayTime), End> {
+    pub async fn next(&mut self) -> Result<Said, End> {
         loop {
             match self.client.outbox.phase() {
                 Phase::Open => {}
@@ -205,7 +236,10 @@ impl Reader {
             // However much one has to say, others on this thread get their turn.
             consume_budget().await;
             match self.decoder.decode()? {
-                Some(message) => return Ok((message, self.decoder.stream().read_at)),
+                Some(message) => {
+                    let (at, bytes) = (self.decoder.stream().read_at, self.decoder.take_read());
+                    return Ok(Said { message, at, bytes });
+                }
                 None => self.wait().await.map_err(|_| End::Gone)?,
             }
         }

@@ -12,6 +12,7 @@ use std::{
 
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
@@ -20,7 +21,10 @@ use tokio::{
 };
 
 use crate::{
-    config::{HEADER_BYTES, HEADER_TIMEOUT, HTTP_LIFETIME, LAST_ANSWER, UNENCRYPTED_LIFETIME},
+    config::{
+        ENTRANCE, HEADER_BYTES, HEADER_TIMEOUT, HTTP_LIFETIME, LAST_ANSWER, SEND_BUFFER_BYTES,
+        TLS_ENTRANCE, UNENCRYPTED_LIFETIME,
+    },
     doors::{Full, Visit},
     http,
     overheard::{Heard, Overheard},
@@ -29,13 +33,32 @@ use crate::{
     tls::{Opened, TlsDoor},
 };
 
+/// Lets a TCP connection in and begins to serve it, over TLS if there is a door for that; or turns it
+/// away.
+pub fn receive(
+    relay: &Arc<Relay>,
+    presence: &watch::Receiver<bool>,
+    tls: Option<&Arc<TlsDoor>>,
+    (stream, peer): (TcpStream, SocketAddr),
+) {
+    let entrance = if tls.is_some() { TLS_ENTRANCE } else { ENTRANCE };
+    match relay.doors.enter(peer.ip(), entrance, relay.clock.now()) {
+        Ok(visit) => {
+            let (relay, presence) = (relay.clone(), presence.clone());
+            begin(Stay { relay, presence, visit: Arc::new(visit), peer }, tls, stream);
+        }
+        Err(full) => turn_away(relay, full, tls.is_none(), &stream, peer),
+    }
+}
+
 /// Tells one that there is no place for it, as far as its socket takes that at once; unless it
 /// `is_plain`, the end of the socket must do.
-pub fn turn_away(relay: &Relay, full: Full, is_plain: bool, stream: &TcpStream, peer: SocketAddr) {
+fn turn_away(relay: &Relay, full: Full, is_plain: bool, stream: &TcpStream, peer: SocketAddr) {
     relay.counts.turned_away.add();
     let (status, said) = match full {
         Full::House => ("503 Service Unavailable", "the relay is full\n"),
         Full::Address => ("429 Too Many Requests", "too many connections from your address\n"),
+        Full::Often => ("429 Too Many Requests", "too many requests from your address\n"),
     };
     tracing::debug!(%peer, "turned away: {}", said.trim_end());
     if !is_plain {
@@ -47,26 +70,25 @@ pub fn turn_away(relay: &Relay, full: Full, is_plain: bool, stream: &TcpStream, 
         said.len()
     );
     // A fresh socket has room for it; should it not, the end of the socket says the same.
-    let _ = socket2::SockRef::from(stream).send(answer.as_bytes());
+    let _ = SockRef::from(stream).send(answer.as_bytes());
 }
 
 /// One TCP connection's place in the house.
-pub struct Stay {
-    /// The house.
-    pub relay: Arc<Relay>,
-    /// Tells of the end, and that this one has not come to it yet.
-    pub presence: watch::Receiver<bool>,
-    /// That it was let in.
-    pub visit: Arc<Visit>,
-    /// Where it comes from.
-    pub peer: SocketAddr,
+struct Stay {
+    relay: Arc<Relay>,
+    presence: watch::Receiver<bool>,
+    visit: Arc<Visit>,
+    peer: SocketAddr,
 }
 
 /// Begins to serve one TCP connection, over TLS if the relay does.
-pub fn begin(stay: Stay, tls: Option<&Arc<TlsDoor>>, stream: TcpStream) {
+fn begin(stay: Stay, tls: Option<&Arc<TlsDoor>>, stream: TcpStream) {
     // Without it a small frame waits for the acknowledgement of the one before, 40 ms or more.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(peer = %stay.peer, %error, "cannot turn off delays");
+    }
+    if let Err(error) = SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER_BYTES) {
+        tracing::debug!(peer = %stay.peer, %error, "cannot bound its send buffer");
     }
     match tls {
         // A task of its own kind: had it room for TLS, it would leave that much larger a hole among
@@ -104,31 +126,32 @@ where
 {
     let Stay { relay, presence, visit, peer } = stay;
     let mut ending = presence.clone();
-    let meter = Mutex::new(Meter::new(relay.messages, relay.clock.now()));
+    let meter = Mutex::new(Meter::new(relay.requests, relay.clock.now()));
     let service = service_fn(|request| {
         let now = relay.clock.now();
         let mut meter = meter.lock().unwrap_or_else(PoisonError::into_inner);
-        let verdict = meter.judge(now, || visit.may_speak(now));
+        let verdict = meter.judge(now, 0, || visit.may_ask(now));
         let answer = http::answer(&relay, &presence, &visit, verdict, request);
         async move { Ok::<_, Infallible>(answer.await) }
     });
     let (stream, heard) = Overheard::new(stream);
     let connection = http1().serve_connection(TokioIo::new(stream), service).with_upgrades();
     let mut connection = pin!(connection);
-    let is_late = tokio::select! {
+    tokio::select! {
         served = connection.as_mut() => return note_the_end(&relay, peer, &heard, &served),
-        () = sleep(HTTP_LIFETIME) => true,
-        () = told_of_the_end(&mut ending) => false,
-    };
-    // A connection that is idle ends at once, an answer under way a little later.
+        () = sleep(HTTP_LIFETIME) => {}
+        () = told_of_the_end(&mut ending) => {}
+    }
+    // A connection that is idle ends at once.
     connection.as_mut().graceful_shutdown();
-    match timeout(LAST_ANSWER, connection).await {
-        Ok(served) => note_the_end(&relay, peer, &heard, &served),
-        Err(_) if is_late => {
+    tokio::select! {
+        served = connection => note_the_end(&relay, peer, &heard, &served),
+        // One who takes a large sound over a slow network has as long again for it.
+        () = sleep(HTTP_LIFETIME) => {
             relay.counts.unread.add();
             tracing::debug!(%peer, "does not read its answer");
         }
-        Err(_) => {}
+        () = async { told_of_the_end(&mut ending).await; sleep(LAST_ANSWER).await } => {}
     }
 }
 
@@ -136,7 +159,7 @@ where
 fn note_the_end(relay: &Relay, peer: SocketAddr, heard: &Heard, served: &hyper::Result<()>) {
     let failure = served.as_ref().err();
     // One that has asked what it began to ask may leave, or stay and be silent, as it likes.
-    let is_cut = failure.is_some_and(|error| error.is_parse() || !heard.ends_a_head());
+    let is_cut = failure.is_some_and(|error| error.is_parse() || heard.is_within_a_head());
     if is_cut || heard.is_spoilt() {
         relay.counts.heads.add();
     }
@@ -200,7 +223,8 @@ mod tests {
             let access = Access::new(config, "x").unwrap();
             let relay = Arc::new(Relay::new(config, access, Bank::embedded()).unwrap());
             let peer = SocketAddr::from(([192, 0, 2, 1], 4000));
-            let visit = Arc::new(relay.doors.enter(peer.ip(), relay.clock.now()).unwrap());
+            let visit =
+                Arc::new(relay.doors.enter(peer.ip(), ENTRANCE, relay.clock.now()).unwrap());
             let (ending, presence) = watch::channel(false);
             let (pipe, stream) = duplex(256);
             let stay = Stay { relay: relay.clone(), presence, visit, peer };
@@ -242,7 +266,7 @@ mod tests {
         call.say(REQUEST).await;
         let served = &mut call.served;
         served.await.unwrap();
-        assert_eq!(since.elapsed(), HTTP_LIFETIME + LAST_ANSWER);
+        assert_eq!(since.elapsed(), 2 * HTTP_LIFETIME);
         assert_eq!((call.relay.counts.unread.get(), call.relay.counts.heads.get()), (1, 0));
     }
 
@@ -268,7 +292,9 @@ mod tests {
             (asked[0], &b""[..], 0),
             (asked[0], b"GET / HT", 1),
             (asked[0], b"\0\0\r\n\r\n", 1),
-            (asked[1], b"", 1),
+            // As browsers do that expect to ask soon.
+            (asked[1], b"", 0),
+            (asked[1], b"\r\n\r\n", 0),
             (asked[1], b"GET / HT", 1),
             (asked[1], b"\0\0\r\n\r\n", 1),
         ] {
@@ -289,7 +315,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn one_that_asks_too_much_is_told_and_then_to_go() {
-        let mut call = Call::new(&Config { messages: 2, ..Config::default() });
+        let mut call = Call::new(&Config { requests: 2, ..Config::default() });
         let since = Instant::now();
         // The relay's own clock is not virtual: what it lets through besides a burst of eight depends
         // on how long this takes.

@@ -49,6 +49,8 @@ pub struct Relay {
     pub doors: Arc<Doors>,
     /// Messages that one connection may send a second.
     pub messages: u32,
+    /// Requests that one connection may make a second.
+    pub requests: u32,
     /// What is measured.
     pub measured: Arc<Measured>,
     /// What is counted.
@@ -80,6 +82,7 @@ impl Relay {
             connections: config.connections,
             connections_per_address: config.connections_per_address,
             messages_per_address: config.messages_per_address,
+            requests_per_address: config.requests_per_address,
         };
         let measured = Arc::new(Measured::default());
         let clock = RelayClock::start();
@@ -87,6 +90,7 @@ impl Relay {
             access,
             doors: Doors::new(bounds),
             messages: config.messages,
+            requests: config.requests,
             clock,
             epoch: Epoch(fastrand::u64(..)),
             bank: Mutex::new(Arc::new(bank)),

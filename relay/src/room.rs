@@ -15,8 +15,9 @@ use downbeat_protocol::{
 
 use crate::{
     clients::Wire,
-    config::{REPORTS_ROSTER_EVERY, ROSTER_EVERY_PER_CLIENT, SOUNDING},
+    config::{JUDGEMENTS_PER_SECOND, REPORTS_ROSTER_EVERY, ROSTER_EVERY_PER_CLIENT, SOUNDING},
     lead::{Lead, Player},
+    rate::Bucket,
 };
 
 /// One who was admitted.
@@ -75,6 +76,8 @@ pub struct Room {
     voices: VecDeque<Voice>,
     news: News,
     last_roster: Option<(RelayTime, Roster)>,
+    /// How often the room may be judged between two ticks.
+    judgements: Bucket,
 }
 
 impl Room {
@@ -90,6 +93,7 @@ impl Room {
             voices: VecDeque::new(),
             news: News::Nothing,
             last_roster: None,
+            judgements: Bucket::new(JUDGEMENTS_PER_SECOND, RelayTime::from_micros(0)),
         }
     }
 
@@ -151,15 +155,16 @@ impl Room {
         if member.report.as_ref() == Some(&report) {
             return;
         }
-        let is_first = member.need().is_none();
-        let needs_more = report.lead_micros.is_some_and(|need| need > self.lead.micros());
+        let is_first = member.need().is_none() && report.lead_micros.is_some();
+        let most = self.lead.most();
+        let needs_more = report.lead_micros.is_some_and(|need| need.min(most) > self.lead.micros());
         self.players -= usize::from(member.need().is_some());
         member.report = Some(report);
         self.players += usize::from(member.need().is_some());
         self.news = self.news.max(News::Reports);
         // Everything else can wait for the next tick: to judge a room of thousands at each of its
-        // reports would cost more than all the rest.
-        if is_first || needs_more {
+        // reports would cost more than all the rest. So can this, from those who need more and more.
+        if (is_first || needs_more) && self.judgements.take(now) {
             self.follow_needs(now);
         }
     }
@@ -333,6 +338,20 @@ mod tests {
         assert_eq!(bang(&mut room, "bell", 1.0).seq, 1);
         assert_eq!(room.stop(StopRequest::default(), by(), at(1.0)).seq, 2);
         assert_eq!(bang(&mut room, "bell", 1.0).seq, 3);
+    }
+
+    #[test]
+    fn one_who_needs_more_and_more_is_soon_followed_by_the_tick_only() {
+        let mut room = room();
+        let followed = |room: &mut Room, lead_micros, now| {
+            room.report(ClientId(1), needs(lead_micros), at(now));
+            room.lead().micros() == lead_micros
+        };
+        let count = (10_000..20_000).filter(|need| followed(&mut room, *need, 1.0)).count();
+        assert_eq!(count as u32, 4 * JUDGEMENTS_PER_SECOND);
+        room.tick(at(1.25));
+        assert_eq!(room.lead().micros(), 19_999);
+        assert!(followed(&mut room, 30_000, 2.0), "one who needs more now and then is waited for");
     }
 
     #[test]

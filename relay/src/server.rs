@@ -20,7 +20,7 @@ use crate::{
     config::{ACCEPT_PAUSE, Config, DRAIN, SWEEP, TICK},
     fan_out::Command,
     folder::{self, Folder},
-    reception::{self, Stay},
+    reception,
     relay::Relay,
     sounds::{Bank, FolderError},
     tls::TlsDoor,
@@ -189,25 +189,12 @@ impl Server {
         let mut end = pin!(end);
         loop {
             tokio::select! {
-                            accepted = listener.accept() => match accepted {
-                                Ok((stream, peer)) => {
-                                    let now = relay.clock.now();
-                                    match relay.doors.enter(peer.ip(), now) {
-                                        Ok(visit) => {
-                                            let visit = Arc::new(visit);
-                                            let presence = presence.clone();
-                                            let stay = Stay { relay: relay.clone(), presence, visit, peer };
-                                            reception::begin(stay, tls.as_ref(), stream);
-                                        }
-                                        Err(full) => {
-             reception::turn_away(&relay, full, tls.is_none(), &stream, peer);
+                accepted = listener.accept() => match accepted {
+                    Ok(came) => reception::receive(&relay, &presence, tls.as_ref(), came),
+                    Err(error) => after_failed_accept(&error).await,
+                },
+                () = &mut end => break,
             }
-                                    }
-                                }
-                                Err(error) => after_failed_accept(&error).await,
-                            },
-                            () = &mut end => break,
-                        }
         }
         drop((listener, presence));
         tracing::info!("ending");
@@ -253,6 +240,7 @@ async fn look_after(relay: Arc<Relay>) {
         relay.tick(now).await;
         if now.micros_since(swept) >= SWEEP.as_micros() as i64 {
             relay.fan_out.tell_all(Command::Sweep { now, last: swept }).await;
+            relay.doors.sweep(now);
             swept = now;
         }
     }

@@ -66,6 +66,7 @@ async fn what_breaks_the_rules_is_told_so_by_its_code() {
             1009,
         ),
         ("empty fragments without end", endless(), 1009),
+        ("empty fragments without end, and pings between", endless_with_pings(), 1009),
         ("not UTF-8", masked(0x81, b"\xc3\x28"), 1007),
         ("not UTF-8 in a close frame", masked(0x88, b"\x03\xe8\xff"), 1007),
         ("unmasked", unmasked, 1002),
@@ -116,6 +117,12 @@ fn told_rows() -> std::collections::BTreeSet<String> {
 /// The start of a message, and then nothing more of it, again and again.
 fn endless() -> Vec<u8> {
     [masked(0x01, b"x"), masked(0x00, b"").repeat(100_000)].concat()
+}
+
+/// The same, with something whole now and then.
+fn endless_with_pings() -> Vec<u8> {
+    let some = [masked(0x00, b"").repeat(1000), masked(0x89, b"?")].concat();
+    [masked(0x01, b"x"), some.repeat(100)].concat()
 }
 
 #[tokio::test]
@@ -254,7 +261,7 @@ async fn a_goodbye_and_a_ping_are_answered() {
 
 #[tokio::test]
 async fn one_that_never_reads_is_cut_off_and_harms_no_one() {
-    let relay = Running::start().await;
+    let relay = Running::with(Config { messages: 60_000, ..Config::default() }).await;
     let (deaf, _) = relay.player("deaf").await;
     let (mut listener, _) = relay.player("listener").await;
     let (mut sender, _) = relay.player("sender").await;
@@ -300,6 +307,35 @@ async fn one_that_never_reads_is_cut_off_and_harms_no_one() {
     relay.end().await;
     assert_eq!(within(listening).await.unwrap(), sent + 1);
     drop(deaf);
+}
+
+#[tokio::test]
+async fn one_that_says_large_things_cuts_off_nobody_who_pauses() {
+    let relay = Running::start().await;
+    let protocol = "Sec-WebSocket-Protocol: downbeat.v1\r\n";
+    let hello = br#"{"type":"hello","name":"paused","kind":"remote","client":"t"}"#;
+    let mut paused = common::Raw::open(relay.address, protocol, &masked(0x81, hello)).await;
+    socket2::SockRef::from(&paused.0).set_recv_buffer_size(4096).unwrap();
+    relay.until_here(1).await;
+    let (mut sender, _) = relay.player("sender").await;
+    let request = TriggerRequest { data: Some(json!("x".repeat(4000))), ..Default::default() };
+    for _ in 0..500 {
+        sender.say(ClientToRelay::Trigger(request.clone())).await;
+    }
+    // As much as its rate lets it say is heard by one who takes its time; the rest by nobody.
+    relay
+        .until(|health| {
+            health["triggers"].as_u64().unwrap() + health["unheard"].as_u64().unwrap() == 500
+        })
+        .await;
+    let health = relay.health().await;
+    let (mut heard, said) = (0, health["triggers"].as_u64().unwrap());
+    assert!((100..200).contains(&said), "{said}");
+    while heard < said {
+        let (_, payload) = paused.frame().await;
+        heard += u64::from(payload.starts_with(br#"{"type":"trigger""#));
+    }
+    assert_eq!(relay.health().await["cut_off"]["overflow"], 0);
 }
 
 #[tokio::test]

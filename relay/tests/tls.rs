@@ -203,7 +203,7 @@ async fn at_the_end_everyone_is_told_and_the_sockets_end_properly() {
 
 #[tokio::test]
 async fn one_that_never_reads_is_cut_off_and_holds_up_nobody() {
-    let relay = Secure::start().await;
+    let relay = Secure::with(Config { messages: 60_000, ..Config::default() }).await;
     let mut stage = relay.player("stage").await;
     let deaf = relay.player("deaf").await;
     let data = Some(serde_json::Value::String("x".repeat(4000)));
