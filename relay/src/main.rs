@@ -8,9 +8,13 @@ use std::{
 use anyhow::Context as _;
 use downbeat_priority::Urgency;
 use downbeat_relay::{certificate::Identity, config::Config, server::Server};
+use tracing_appender::non_blocking::NonBlockingBuilder;
 use tracing_subscriber::EnvFilter;
 
 const PROGRAM: &str = "downbeat-relay";
+
+/// Most lines of the log that wait to be written: a few for each of a thousand who come at once.
+const LOG_LINES: usize = 4096;
 
 fn main() -> anyhow::Result<ExitCode> {
     let config: Config = match downbeat_command_line::parse(PROGRAM) {
@@ -19,8 +23,14 @@ fn main() -> anyhow::Result<ExitCode> {
     };
     #[cfg(unix)]
     allow_open_files();
+    // A thread of its own writes: a pipe that nobody reads must not keep the room waiting. What it
+    // cannot write is lost; what it still has when the relay ends, it has a second to write.
+    let (log, _written_at_the_end) = NonBlockingBuilder::default()
+        .buffered_lines_limit(LOG_LINES)
+        .thread_name("log")
+        .finish(io::stderr());
     tracing_subscriber::fmt()
-        .with_writer(io::stderr)
+        .with_writer(log)
         // Where would it say that it cannot write? A closed stderr must not end the relay.
         .log_internal_errors(false)
         .with_ansi(false)

@@ -74,22 +74,6 @@ async fn line_where(output: impl Read + Send + 'static, what: fn(&str) -> bool) 
     within(found).await.unwrap().expect("it ended before it said so")
 }
 
-/// How often it warns until it is ended, started like this.
-async fn warnings(arguments: &[&str]) -> usize {
-    let mut command = program();
-    command.args(arguments);
-    let (mut relay, _) = Relay::start(command).await;
-    relay.0.kill().unwrap();
-    relay.stderr().lines().filter(|line| line.contains(" WARN ")).count()
-}
-
-#[tokio::test]
-async fn what_others_can_do_is_said_once_and_only_where_they_can() {
-    assert_eq!(warnings(&["--listen", "127.0.0.1:0"]).await, 0);
-    assert_eq!(warnings(&["--listen", "0.0.0.0:0"]).await, 1);
-    assert_eq!(warnings(&["--listen", "0.0.0.0:0", "--token", "lab"]).await, 1);
-}
-
 /// What it says on stderr when started like this, where it must refuse.
 fn refusal(arguments: &[&str]) -> String {
     let output = program().args(arguments).output().unwrap();
@@ -221,6 +205,43 @@ mod unix {
     fn signal(relay: &Relay, name: &str) {
         let pid = relay.0.id().to_string();
         assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+    }
+
+    /// How often it warns until it is ended, started like this.
+    async fn warnings(arguments: &[&str]) -> usize {
+        let mut command = program();
+        command.args(arguments);
+        let (mut relay, _) = Relay::start(command).await;
+        // Ended so, it has written all that it had to say.
+        signal(&relay, "TERM");
+        relay.ended().await;
+        relay.stderr().lines().filter(|line| line.contains(" WARN ")).count()
+    }
+
+    #[tokio::test]
+    async fn what_others_can_do_is_said_once_and_only_where_they_can() {
+        assert_eq!(warnings(&["--listen", "127.0.0.1:0"]).await, 0);
+        assert_eq!(warnings(&["--listen", "0.0.0.0:0"]).await, 1);
+        assert_eq!(warnings(&["--listen", "0.0.0.0:0", "--token", "lab"]).await, 1);
+    }
+
+    #[tokio::test]
+    async fn one_who_does_not_read_the_log_keeps_nobody_waiting() {
+        let mut command = program();
+        command.args(["--listen", "127.0.0.1:0", "--log", "debug"]);
+        let (mut relay, address) = Relay::start(command).await;
+        let mut client = player_at(address, "one").await.0;
+        // Far more than a pipe holds.
+        for _ in 0..2000 {
+            client.say(bang("click")).await;
+        }
+        for seq in 1..=2000 {
+            assert_eq!(client.hear_trigger().await.seq, seq);
+        }
+        let started = Instant::now();
+        signal(&relay, "TERM");
+        assert_eq!(relay.ended().await.code(), Some(0));
+        assert!(started.elapsed().as_secs() < 5);
     }
 
     #[tokio::test]
