@@ -6,8 +6,8 @@
 //! ```
 //!
 //! A bang that took long is told with what the kernel says kept it. Ends with counts, and with code 1
-//! if a bang was lost or the relay has grown. Each bang waits for the one before it to have reached everyone, so that a loss
-//! has a name.
+//! if a bang was lost or the relay has grown. Each bang waits for the one before it to have reached
+//! everyone, so that a loss has a name.
 
 use std::{
     io::{Read as _, Write as _},
@@ -82,7 +82,7 @@ fn main() -> Result<ExitCode> {
     println!("power cut            heard by {bereft} of {clients}, who came back");
     println!("came and went        {}", tally.strangers);
     println!("hostile inputs       {}", tally.hostile);
-    println!("deaf, cut off        {}", tally.deaf_cut_off);
+    println!("deaf, shown out      {}", tally.deaf_cut_off);
     let last = |share| quantile(&tally.last_millis, share);
     println!(
         "last client          p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms",
@@ -308,11 +308,23 @@ impl Trouble {
             let _ = stream.write_all(input);
             true
         });
+        let requests = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(3000);
+        trouble.repeat(Duration::from_millis(200), &trouble.hostile.clone(), move |_| {
+            let Ok(mut stream) = TcpStream::connect(address) else { return false };
+            // It reads none of the answers, and so will not be rid of all of it.
+            let patience = stream.set_write_timeout(Some(Duration::from_millis(100)));
+            let _ = patience.and_then(|()| stream.write_all(&requests));
+            true
+        });
         let mut deaf: Vec<TcpStream> = Vec::new();
-        trouble.repeat(Duration::from_millis(100), &trouble.deaf.clone(), move |_| {
+        trouble.repeat(Duration::from_millis(100), &trouble.deaf.clone(), move |round| {
             if deaf.len() < DEAF {
                 deaf.extend(deaf_client(address));
                 return false;
+            }
+            // Some say goodbye, with much still waiting for them.
+            if round % 20 == 0 {
+                let _ = deaf[0].write_all(&masked(0x88, b"\x03\xe8"));
             }
             let before = deaf.len();
             deaf.retain(|stream| !was_cut_off(stream));
