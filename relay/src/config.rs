@@ -94,7 +94,7 @@ pub struct Config {
     #[arg(long, env = "DOWNBEAT_REQUESTS", value_name = "N", default_value_t = DEFAULT_REQUESTS, value_parser = clap::value_parser!(u32).range(1..))]
     pub requests: u32,
 
-    /// Most HTTP requests a second from one address, a new connection being one or, with TLS, ten;
+    /// Most HTTP requests a second from one address, a new connection being one or, with TLS, four;
     /// this machine's own are not counted
     #[arg(long, env = "DOWNBEAT_REQUESTS_PER_ADDRESS", value_name = "N", default_value_t = DEFAULT_REQUESTS_PER_ADDRESS, value_parser = clap::value_parser!(u32).range(1..))]
     pub requests_per_address: u32,
@@ -190,15 +190,16 @@ const DEFAULT_MESSAGES_PER_ADDRESS: u32 = 12_000;
 /// A page and its sounds are some thirty requests; a proxy asks for a class on one connection.
 const DEFAULT_REQUESTS: u32 = 500;
 
-/// At once, the page for two hundred, or everyone of a large school back after a power cut, over TLS
-/// within seconds. A few percent of a processor.
-const DEFAULT_REQUESTS_PER_ADDRESS: u32 = 2000;
+/// At once, the page for more than three hundred, over TLS as well (some sixty requests each then, the
+/// connections included), or everyone of a large school back after a power cut.
+const DEFAULT_REQUESTS_PER_ADDRESS: u32 = 5000;
 
 /// What it costs to come in, in requests: about as much, without TLS.
 pub const ENTRANCE: u32 = 1;
 
-/// The same with TLS: its handshake takes some tenths of a millisecond.
-pub const TLS_ENTRANCE: u32 = 10;
+/// The same with TLS: its handshake takes some tenths of a millisecond, though others have their turn
+/// before and after it.
+pub const TLS_ENTRANCE: u32 = 4;
 
 /// Most bytes that a client may send without completing a message. The largest message in
 /// fragments of eight bytes fits; fragments of nothing, without end, do not.
@@ -216,8 +217,9 @@ pub const LAST_ANSWER: Duration = Duration::from_secs(2);
 pub const MESSAGE_BYTES: usize = 16 * 1024;
 
 /// How large the messages of a connection may be on average for as many to pass as its rate says;
-/// larger ones are fewer. So what one client says at once, with what the relay adds to it, fits the
-/// [outbox](OUTBOX_BYTES) of another that is not reading just then.
+/// larger ones are fewer, and so are those of which everyone is told something larger. So what one
+/// client has said at once fits the [outbox](OUTBOX_BYTES) of another that is not reading just then. A
+/// bang as players make it is told in some 220 bytes.
 pub const MESSAGE_BYTES_ON_AVERAGE: u32 = 256;
 
 /// The read buffer of a connection, in bytes: several of the usual messages of about 200. It grows

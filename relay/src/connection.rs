@@ -60,7 +60,7 @@ const EXPELLED: End = End::Broken(CloseCode::Policy, "too many messages");
 
 async fn converse(relay: &Relay, client: &Arc<Client>, visit: &Visit, reader: &mut Reader) -> End {
     let mut meter = Meter::new(relay.messages, client.since);
-    let mut judge = |said: &Said| {
+    let judge = |meter: &mut Meter, said: &Said| {
         if said.message.is_close() {
             return Verdict::Pass;
         }
@@ -78,14 +78,15 @@ async fn converse(relay: &Relay, client: &Arc<Client>, visit: &Visit, reader: &m
                     Ok(said) => said,
                     Err(end) => break end,
                 };
-                match judge(&said) {
+                match judge(&mut meter, &said) {
                     Verdict::Pass
                         if seed::is_bang(&said.message) && client.role == access::Role::Listen =>
                     {
                         relay.counts.refused.add();
                     }
                     Verdict::Pass if seed::is_bang(&said.message) => {
-                        relay.bang_plain(by.clone()).await;
+                        let told = relay.bang_plain(by.clone()).await;
+                        meter.charge(told.saturating_sub(said.bytes));
                     }
                     // Nothing can be said to it but goodbye.
                     Verdict::Pass | Verdict::Refuse | Verdict::Ignore => {}
@@ -100,8 +101,11 @@ async fn converse(relay: &Relay, client: &Arc<Client>, visit: &Visit, reader: &m
                     Ok(said) => said,
                     Err(end) => break end,
                 };
-                match judge(&said) {
-                    Verdict::Pass => conversation.hear(relay, client, said.message, said.at).await,
+                match judge(&mut meter, &said) {
+                    Verdict::Pass => {
+                        let told = conversation.hear(relay, client, said.message, said.at).await;
+                        meter.charge(told.saturating_sub(said.bytes));
+                    }
                     Verdict::Refuse => conversation::refuse_too_many(relay, client),
                     Verdict::Ignore => {}
                     Verdict::Expel => break EXPELLED,

@@ -20,14 +20,15 @@ pub struct Conversation {
 }
 
 impl Conversation {
-    /// Answers `message`, of which the last byte was read at `received`.
+    /// Answers `message`, of which the last byte was read at `received`; how many bytes each client is
+    /// told because of it.
     pub async fn hear(
         &mut self,
         relay: &Relay,
         client: &Arc<Client>,
         message: Message,
         received: RelayTime,
-    ) {
+    ) -> usize {
         let answer = match &message {
             Message::Text(text) => match decode_from_client(text) {
                 Ok(message) => self.answer(relay, client, message, received).await,
@@ -38,13 +39,14 @@ impl Conversation {
                 message: "messages are text frames".to_owned(),
             }),
             // Control frames are the library's business.
-            _ => Ok(()),
+            _ => Ok(0),
         };
-        if let Err(refusal) = answer {
+        answer.unwrap_or_else(|refusal| {
             relay.counts.refused.add();
             tracing::debug!(client = client.id.0, why = %Printable(&refusal.message), "refused");
             say(client, &RelayToClient::Error(refusal));
-        }
+            0
+        })
     }
 
     async fn answer(
@@ -53,7 +55,7 @@ impl Conversation {
         client: &Arc<Client>,
         message: ClientToRelay,
         received: RelayTime,
-    ) -> Result<(), Refusal> {
+    ) -> Result<usize, Refusal> {
         let Some(by) = &self.by else {
             let ClientToRelay::Hello(hello) = message else {
                 return Err(Refusal {
@@ -71,7 +73,7 @@ impl Conversation {
                 program = %Printable(&hello.client), "hello"
             );
             self.by = Some(By { id: client.id, name });
-            return Ok(());
+            return Ok(0);
         };
         match message {
             ClientToRelay::Hello(_) => Err(Refusal {
@@ -83,7 +85,7 @@ impl Conversation {
                 relay.measured.probe.observe(replied.micros_since(received) as f64 / 1e6);
                 let reply = ProbeReply { sent: probe.sent, received, replied };
                 say(client, &RelayToClient::ProbeReply(reply));
-                Ok(())
+                Ok(0)
             }
             ClientToRelay::Trigger(_) | ClientToRelay::Stop(_) if client.role == Role::Listen => {
                 Err(Refusal {
@@ -92,10 +94,10 @@ impl Conversation {
                 })
             }
             ClientToRelay::Trigger(request) => relay.bang(by.clone(), request).await,
-            ClientToRelay::Stop(request) => relay.stop(by.clone(), request).await,
+            ClientToRelay::Stop(request) => relay.stop(by.clone(), request).await.map(|()| 0),
             ClientToRelay::Report(report) => {
                 relay.report(client.id, report);
-                Ok(())
+                Ok(0)
             }
         }
     }

@@ -3,15 +3,19 @@
 use std::{
     io::{self, Write as _},
     process::ExitCode,
+    time::Duration,
 };
 
 use anyhow::Context as _;
 use downbeat_priority::Urgency;
 use downbeat_relay::{certificate::Identity, config::Config, server::Server};
-use tracing_appender::non_blocking::NonBlockingBuilder;
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 
 const PROGRAM: &str = "downbeat-relay";
+
+/// How long the end waits for the log to be written.
+const LOG_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Most lines of the log that wait to be written: a few for each of a thousand who come at once.
 const LOG_LINES: usize = 4096;
@@ -25,7 +29,7 @@ fn main() -> anyhow::Result<ExitCode> {
     allow_open_files();
     // A thread of its own writes: a pipe that nobody reads must not keep the room waiting. What it
     // cannot write is lost; what it still has when the relay ends, it has a second to write.
-    let (log, _written_at_the_end) = NonBlockingBuilder::default()
+    let (log, log_writer) = NonBlockingBuilder::default()
         .buffered_lines_limit(LOG_LINES)
         .thread_name("log")
         .finish(io::stderr());
@@ -52,7 +56,19 @@ fn main() -> anyhow::Result<ExitCode> {
     let code = runtime.block_on(run(&config));
     // Whoever still waits for a disk that does not answer is left to it.
     runtime.shutdown_background();
+    finish(log_writer);
     code
+}
+
+/// Has the rest of the log written, unless nobody reads it.
+fn finish(log_writer: WorkerGuard) {
+    let (done, told) = std::sync::mpsc::channel();
+    // On a thread that can be left behind: where the log is stuck, this may be too.
+    std::thread::spawn(move || {
+        drop(log_writer);
+        let _ = done.send(());
+    });
+    let _ = told.recv_timeout(LOG_PATIENCE);
 }
 
 /// Takes as many file descriptors as the system gives: the usual first limit of 1024 is for

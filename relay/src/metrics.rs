@@ -72,7 +72,7 @@ pub fn as_text(relay: &Relay) -> String {
     count("refused", "Messages that were answered by an error", &counts.refused);
     count("unheard", "Messages and requests beyond a rate, left unheard", &counts.unheard);
     count("handshakes", "Sockets of which no TLS handshake came", &counts.handshakes);
-    count("heads", "Connections on which no HTTP request came, or half of one", &counts.heads);
+    count("heads", "Connections on which something came that was no HTTP request", &counts.heads);
     count("denied", "HTTP requests that were answered by an error", &counts.denied);
     count("turned_away", "Connections beyond a bound", &counts.turned_away);
 

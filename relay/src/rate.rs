@@ -43,6 +43,12 @@ impl Bucket {
         passes
     }
 
+    /// Takes so many out that are gone already: it may owe as much as it can hold, and lets nothing
+    /// through until it has that again.
+    fn charge(&mut self, count: u32) {
+        self.level = (self.level - f64::from(count)).max(-self.most);
+    }
+
     /// Whether it holds as much as it can.
     pub fn is_full(&mut self, now: RelayTime) -> bool {
         self.fill(now);
@@ -90,7 +96,13 @@ impl Meter {
         Self { bucket: bucket(), bytes, patience: bucket(), told: None }
     }
 
-    /// Judges one message at `now`, for which `bytes` had to be read; `address_passes` asks its
+    /// Charges a message that passed with `bytes` more than it was judged by: those that were said to
+    /// everyone because of it.
+    pub fn charge(&mut self, bytes: usize) {
+        self.bytes.charge(u32::try_from(bytes).unwrap_or(u32::MAX));
+    }
+
+    /// Judges one message of `bytes` at `now`; `address_passes` asks its
     /// address's own bucket, which is left full for others by what does not pass here.
     pub fn judge(
         &mut self,
@@ -180,6 +192,14 @@ mod tests {
         assert_eq!(passed(&mut meter, 16 * 1024, 0), 37, "of the largest, as many as one can hold");
         assert_eq!(passed(&mut Meter::new(600, at(0)), 256, 0), 2400);
         assert_eq!(passed(&mut meter, 16 * 1024, 1000), 9);
+        // What is said to everyone because of them counts as well.
+        let mut meter = Meter::new(600, at(0));
+        let count = (0..3000).take_while(|_| {
+            let is_heard = meter.judge(at(0), 256, || true) == Verdict::Pass;
+            meter.charge(256);
+            is_heard
+        });
+        assert_eq!(count.count(), 1200);
         // Whoever may say little may still say something large.
         assert_eq!(passed(&mut Meter::new(1, at(0)), 16 * 1024, 0), 1);
     }

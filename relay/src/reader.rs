@@ -139,6 +139,9 @@ impl<S: Read + Write> Decoder<S> {
     }
 }
 
+/// A read may hold a whole buffer of messages, of which the first must not pay for all.
+const READ_BYTES_PER_BYTE: usize = 4;
+
 /// What a client's control frame takes besides its payload: two bytes, and the mask.
 const CONTROL_HEAD_BYTES: usize = 6;
 
@@ -188,8 +191,9 @@ pub struct Said {
     pub message: Message,
     /// When the last of it had arrived.
     pub at: RelayTime,
-    /// What was read since the message before, in bytes: more than it needs, if others or fragments
-    /// of nothing came with it.
+    /// What it has cost, in bytes: it alone, or a part of all that was read since the message before,
+    /// if that is more. So fragments of nothing are not free, and of messages that came together each
+    /// pays for itself.
     pub bytes: usize,
 }
 
@@ -237,7 +241,8 @@ impl Reader {
             consume_budget().await;
             match self.decoder.decode()? {
                 Some(message) => {
-                    let (at, bytes) = (self.decoder.stream().read_at, self.decoder.take_read());
+                    let (at, read) = (self.decoder.stream().read_at, self.decoder.take_read());
+                    let bytes = message.len().max(read / READ_BYTES_PER_BYTE);
                     return Ok(Said { message, at, bytes });
                 }
                 None => self.wait().await.map_err(|_| End::Gone)?,

@@ -185,16 +185,16 @@ impl Relay {
         member
     }
 
-    /// A bang from a client of `downbeat.v1`.
+    /// A bang from a client of `downbeat.v1`; how many bytes each client of that wire is told.
     ///
     /// # Errors
     /// If a value is out of its bounds, or the bank has no such sound.
-    pub async fn bang(&self, by: By, request: TriggerRequest) -> Result<(), Refusal> {
+    pub async fn bang(&self, by: By, request: TriggerRequest) -> Result<usize, Refusal> {
         request.validate().map_err(|error| Refusal {
             code: ErrorCode::InvalidValue,
             message: error.to_string(),
         })?;
-        let Some(channels) = self.reserve_both().await else { return Ok(()) };
+        let Some(channels) = self.reserve_both().await else { return Ok(0) };
         let mut room = self.room();
         let bank = self.bank();
         let name = request.sound.as_deref().unwrap_or(bank.default_name());
@@ -202,21 +202,23 @@ impl Relay {
         let trigger = self.number(&mut room, request, sound, by);
         // A client of the seed's wire has no name to be aimed at.
         let plain = trigger.target.is_none();
-        say(channels, &room, plain, Some(trigger));
+        let bytes = say(channels, &room, plain, Some(trigger));
         self.counts.triggers.add();
-        Ok(())
+        Ok(bytes)
     }
 
-    /// A bang from a client of the seed's wire: it sounds there whatever the bank holds.
-    pub async fn bang_plain(&self, by: By) {
-        let Some(channels) = self.reserve_both().await else { return };
+    /// A bang from a client of the seed's wire: it sounds there whatever the bank holds. How many bytes
+    /// each client of `downbeat.v1` is told.
+    pub async fn bang_plain(&self, by: By) -> usize {
+        let Some(channels) = self.reserve_both().await else { return 0 };
         let mut room = self.room();
         let bank = self.bank();
         let trigger = bank
             .get(bank.default_name())
             .map(|sound| self.number(&mut room, TriggerRequest::default(), sound, by));
-        say(channels, &room, true, trigger);
+        let bytes = say(channels, &room, true, trigger);
         self.counts.triggers.add();
+        bytes
     }
 
     fn number(&self, room: &mut Room, request: TriggerRequest, sound: &Sound, by: By) -> Trigger {
@@ -275,13 +277,15 @@ struct Channels<'a> {
 
 /// Says a bang on either wire, if there is anyone to hear it: to wake a thread for nobody would cost
 /// a small room more than the rest.
-fn say(channels: Channels<'_>, room: &Room, plain: bool, trigger: Option<Trigger>) {
+fn say(channels: Channels<'_>, room: &Room, plain: bool, trigger: Option<Trigger>) -> usize {
     // Who cannot be scheduled sounds together with those who can.
     let at = trigger.as_ref().map(|trigger| trigger.play_at).filter(|_| room.has_players());
+    let mut bytes = 0;
     if let Some(trigger) = trigger
         && room.has(Wire::Modern)
     {
         let frame = frame::text(&encode(&RelayToClient::Trigger(trigger)));
+        bytes = frame.len();
         channels.modern.send(Command::Say(frame));
     }
     if plain && room.has(Wire::Seed) {
@@ -290,6 +294,7 @@ fn say(channels: Channels<'_>, room: &Room, plain: bool, trigger: Option<Trigger
             Some(at) => Command::SayAt(at, seed::OUTPUT),
         });
     }
+    bytes
 }
 
 fn unknown_sound(name: &str) -> Refusal {

@@ -319,6 +319,7 @@ async fn one_that_says_large_things_cuts_off_nobody_who_pauses() {
     relay.until_here(1).await;
     let (mut sender, _) = relay.player("sender").await;
     let request = TriggerRequest { data: Some(json!("x".repeat(4000))), ..Default::default() };
+    let started = std::time::Instant::now();
     for _ in 0..500 {
         sender.say(ClientToRelay::Trigger(request.clone())).await;
     }
@@ -330,7 +331,8 @@ async fn one_that_says_large_things_cuts_off_nobody_who_pauses() {
         .await;
     let health = relay.health().await;
     let (mut heard, said) = (0, health["triggers"].as_u64().unwrap());
-    assert!((100..200).contains(&said), "{said}");
+    let most = 150 + 38 * started.elapsed().as_secs();
+    assert!((100..=most + 38).contains(&said), "{said}");
     while heard < said {
         let (_, payload) = paused.frame().await;
         heard += u64::from(payload.starts_with(br#"{"type":"trigger""#));

@@ -228,15 +228,17 @@ mod unix {
     #[tokio::test]
     async fn one_who_does_not_read_the_log_keeps_nobody_waiting() {
         let mut command = program();
-        command.args(["--listen", "127.0.0.1:0", "--log", "debug"]);
+        command.args(["--listen", "127.0.0.1:0", "--log", "debug", "--messages", "100000"]);
         let (mut relay, address) = Relay::start(command).await;
         let mut client = player_at(address, "one").await.0;
-        // Far more than a pipe holds.
-        for _ in 0..2000 {
-            client.say(bang("click")).await;
-        }
-        for seq in 1..=2000 {
-            assert_eq!(client.hear_trigger().await.seq, seq);
+        // More than a pipe holds, and more than may wait to be written.
+        for burst in 0..6 {
+            for _ in 0..1000 {
+                client.say(bang("click")).await;
+            }
+            for seq in 1..=1000 {
+                assert_eq!(client.hear_trigger().await.seq, burst * 1000 + seq);
+            }
         }
         let started = Instant::now();
         signal(&relay, "TERM");

@@ -63,6 +63,11 @@ pub enum LinkError {
     /// The relay does not speak TLS.
     #[error("what answers there does not speak TLS: write http:// before its address")]
     NoTls,
+    /// It has no place, or none for one more from this address.
+    #[error(
+        "the relay has no place just now: it is full, or too much comes from this network at once"
+    )]
+    Full,
     /// Something answers there, but not as a relay does.
     #[error("what answers there is not a relay ({0})")]
     NotARelay(String),
@@ -126,6 +131,14 @@ impl From<tungstenite::Error> for LinkError {
                 Self::Closed(None)
             }
             tungstenite::Error::Http(response) if speaks_tls_only(&response) => Self::TlsOnly,
+            tungstenite::Error::Http(response)
+                if matches!(
+                    response.status(),
+                    StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
+                ) =>
+            {
+                Self::Full
+            }
             tungstenite::Error::Http(response) => {
                 Self::NotARelay(format!("HTTP {}", response.status().as_u16()))
             }
