@@ -19,6 +19,10 @@ use downbeat_tests::{
     relay::Relay,
 };
 
+/// Bangs as large and as fast as it takes to fill what is not read; by default a relay does not let one
+/// client do that to others.
+const SETTINGS: [&str; 4] = ["--log", "error", "--messages", "1000000"];
+
 /// Free data of a bang: what is not read must fill the kernel's buffers in some hundred of them.
 const LOUD_BYTES: usize = 4000;
 
@@ -84,7 +88,7 @@ fn until_something_waits(relay: &Relay, loud: &mut Crowd) -> Result<()> {
 #[test]
 fn fifty_of_five_hundred_that_stop_reading_are_cut_off_and_noticed_by_nobody() -> Result<()> {
     allow_open_files(600)?;
-    let mut relay = Relay::start_with(&["--log", "error"])?;
+    let mut relay = Relay::start_with(&SETTINGS)?;
     let pid = relay.process().id();
     let mut deaf = Crowd::join(relay.address(), Wire::Modern, 50)?;
     let mut others = Crowd::join(relay.address(), Wire::Modern, 450)?;
@@ -125,7 +129,7 @@ fn fifty_of_five_hundred_that_stop_reading_are_cut_off_and_noticed_by_nobody() -
 #[test]
 fn a_thousand_clients_are_told_of_the_end_and_it_comes_in_time() -> Result<()> {
     allow_open_files(1200)?;
-    let mut relay = Relay::start_with(&["--log", "error"])?;
+    let mut relay = Relay::start_with(&SETTINGS)?;
     let address = relay.address();
     let deaf = Crowd::join(address, Wire::Modern, 100)?;
     let mut plain = Crowd::join(address, Wire::Seed, 450)?;
@@ -161,7 +165,7 @@ fn a_thousand_clients_are_told_of_the_end_and_it_comes_in_time() -> Result<()> {
 
 #[test]
 fn some_that_say_goodbye_without_having_read_hold_up_nobody() -> Result<()> {
-    let relay = Relay::start_with(&["--log", "error"])?;
+    let relay = Relay::start_with(&SETTINGS)?;
     let mut others = Crowd::join(relay.address(), Wire::Modern, 10)?;
     let mut deaf = Crowd::join(relay.address(), Wire::Modern, 10)?;
     wait_until_here(&relay, 20)?;
