@@ -219,7 +219,7 @@ pub const MESSAGE_BYTES: usize = 16 * 1024;
 /// How large the messages of a connection may be on average for as many to pass as its rate says;
 /// larger ones are fewer, and so are those of which everyone is told something larger. So what one
 /// client has said at once fits the [outbox](OUTBOX_BYTES) of another that is not reading just then. A
-/// bang as players make it is told in some 220 bytes.
+/// bang as players make it is told in some 150 bytes.
 pub const MESSAGE_BYTES_ON_AVERAGE: u32 = 256;
 
 /// The read buffer of a connection, in bytes: several of the usual messages of about 200. It grows
