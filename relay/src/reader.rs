@@ -139,8 +139,9 @@ impl<S: Read + Write> Decoder<S> {
     }
 }
 
-/// A read may hold a whole buffer of messages, of which the first must not pay for all.
-const READ_BYTES_PER_BYTE: usize = 4;
+/// A message pays for a quarter of what was read for it, if that is more than itself: enough that
+/// fragments of nothing are soon too many, and little where one read brought a buffer full of messages.
+const READ_PER_PAID: usize = 4;
 
 /// What a client's control frame takes besides its payload: two bytes, and the mask.
 const CONTROL_HEAD_BYTES: usize = 6;
@@ -242,7 +243,7 @@ impl Reader {
             match self.decoder.decode()? {
                 Some(message) => {
                     let (at, read) = (self.decoder.stream().read_at, self.decoder.take_read());
-                    let bytes = message.len().max(read / READ_BYTES_PER_BYTE);
+                    let bytes = message.len().max(read / READ_PER_PAID);
                     return Ok(Said { message, at, bytes });
                 }
                 None => self.wait().await.map_err(|_| End::Gone)?,

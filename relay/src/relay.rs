@@ -276,7 +276,7 @@ struct Channels<'a> {
 }
 
 /// Says a bang on either wire, if there is anyone to hear it: to wake a thread for nobody would cost
-/// a small room more than the rest.
+/// a small room more than the rest. How many bytes each client of `downbeat.v1` is told.
 fn say(channels: Channels<'_>, room: &Room, plain: bool, trigger: Option<Trigger>) -> usize {
     // Who cannot be scheduled sounds together with those who can.
     let at = trigger.as_ref().map(|trigger| trigger.play_at).filter(|_| room.has_players());
