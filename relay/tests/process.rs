@@ -45,7 +45,12 @@ impl Relay {
         (relay, address.parse().unwrap())
     }
 
-    fn stderr(&mut self) -> String {
+    /// Asks it to end, and returns its whole log: a thread of its own writes the log, so only a
+    /// program that has ended has certainly written all of it.
+    #[cfg(unix)]
+    async fn log_to_the_end(&mut self) -> String {
+        unix::signal(self, "TERM");
+        assert_eq!(self.ended().await.code(), Some(0));
         let mut text = String::new();
         self.0.stderr.as_mut().unwrap().read_to_string(&mut text).unwrap();
         text
@@ -172,24 +177,6 @@ async fn the_first_line_names_this_machine_when_it_listens_everywhere() {
     assert_eq!(address.ip().to_string(), "127.0.0.1");
 }
 
-#[tokio::test]
-async fn broken_files_are_named_and_the_rest_is_served() {
-    let folder = tempfile::tempdir().unwrap();
-    let click = downbeat_samples::EMBEDDED[0].wav;
-    std::fs::write(folder.path().join("good.wav"), click).unwrap();
-    std::fs::write(folder.path().join("bad.wav"), b"RIFF").unwrap();
-    let mut command = program();
-    command.args(["--listen", "127.0.0.1:0", "--samples"]).arg(folder.path());
-    let (mut relay, address) = Relay::start(command).await;
-    let health = request(address, "GET /healthz HTTP/1.1\r\n").await;
-    assert_eq!(serde_json::from_slice::<serde_json::Value>(&health.body).unwrap()["sounds"], 1);
-    relay.0.kill().unwrap();
-    let said = relay.stderr();
-    let line = said.lines().find(|line| line.contains("bad.wav")).expect(&said);
-    assert!(line.contains("cannot be played"), "{line}");
-    assert!(!said.contains("good.wav"));
-}
-
 #[cfg(unix)]
 mod unix {
     use std::time::Instant;
@@ -202,9 +189,26 @@ mod unix {
 
     use super::*;
 
-    fn signal(relay: &Relay, name: &str) {
+    pub fn signal(relay: &Relay, name: &str) {
         let pid = relay.0.id().to_string();
         assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+    }
+
+    #[tokio::test]
+    async fn broken_files_are_named_and_the_rest_is_served() {
+        let folder = tempfile::tempdir().unwrap();
+        let click = downbeat_samples::EMBEDDED[0].wav;
+        std::fs::write(folder.path().join("good.wav"), click).unwrap();
+        std::fs::write(folder.path().join("bad.wav"), b"RIFF").unwrap();
+        let mut command = program();
+        command.args(["--listen", "127.0.0.1:0", "--samples"]).arg(folder.path());
+        let (mut relay, address) = Relay::start(command).await;
+        let health = request(address, "GET /healthz HTTP/1.1\r\n").await;
+        assert_eq!(serde_json::from_slice::<serde_json::Value>(&health.body).unwrap()["sounds"], 1);
+        let said = relay.log_to_the_end().await;
+        let line = said.lines().find(|line| line.contains("bad.wav")).expect(&said);
+        assert!(line.contains("cannot be played"), "{line}");
+        assert!(!said.contains("good.wav"));
     }
 
     /// How often it warns until it is ended, started like this.
@@ -212,10 +216,7 @@ mod unix {
         let mut command = program();
         command.args(arguments);
         let (mut relay, _) = Relay::start(command).await;
-        // Ended so, it has written all that it had to say.
-        signal(&relay, "TERM");
-        relay.ended().await;
-        relay.stderr().lines().filter(|line| line.contains(" WARN ")).count()
+        relay.log_to_the_end().await.lines().filter(|line| line.contains(" WARN ")).count()
     }
 
     #[tokio::test]
@@ -353,9 +354,7 @@ mod unix {
         assert_eq!(names, ["other", "renamed"]);
         bank_told(&mut late).await;
 
-        signal(&relay, "TERM");
-        assert_eq!(relay.ended().await.code(), Some(0));
-        let said = relay.stderr();
+        let said = relay.log_to_the_end().await;
         let about_bad = said.lines().find(|line| line.contains("bad.wav"));
         assert!(about_bad.is_some_and(|line| line.contains("cannot be played")), "{said}");
     }
@@ -403,9 +402,7 @@ mod unix {
         raw.frame().await;
         raw.write(&common::masked(0x81, br#"{"type":"\u001b]0;x"}"#)).await;
         raw.frame().await;
-        signal(&relay, "TERM");
-        relay.ended().await;
-        let said = relay.stderr();
+        let said = relay.log_to_the_end().await;
         assert!(said.contains("name=a[2Jb"), "{said}");
         assert!(said.chars().all(|c| c == '\n' || !c.is_control()), "{said:?}");
     }

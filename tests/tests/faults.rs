@@ -126,7 +126,10 @@ fn broken_files_are_named_and_the_rest_is_served() -> Result<()> {
     assert_eq!(client.welcome.default_sound, "good");
     drop(client);
 
+    // A thread of its own writes the log: only a relay that has ended has written all of it.
     let mut relay = relay;
+    relay.process().terminate()?;
+    relay.process().expect_exit(0)?;
     let said = relay.process().lines(From::Stderr);
     for name in broken {
         let about = said.iter().filter(|line| line.contains(name)).count();
