@@ -3,6 +3,8 @@
 //! Each flag also comes from the environment and from `downbeat.toml`; see
 //! [`downbeat_command_line`].
 
+use std::path::PathBuf;
+
 use clap::{Args, Parser, Subcommand};
 use downbeat_protocol::{MAX_NAME_CHARS, TriggerRequest, clean_name};
 use tracing::level_filters::LevelFilter;
@@ -59,6 +61,10 @@ pub struct PlayerConfig {
     #[arg(long, value_name = "MS", env = "DOWNBEAT_TRIM", value_parser = trim,
           allow_negative_numbers = true)]
     pub trim: Option<Trim>,
+    /// Record what the outputs say of their time to FILE, for whoever looks into synchrony; see the
+    /// manual for the format.
+    #[arg(long, value_name = "FILE", env = "DOWNBEAT_RECORD_TIMING")]
+    pub record_timing: Option<PathBuf>,
 }
 
 /// Full, because level is set where the loudspeaker is; the bank leaves room for overlaps.

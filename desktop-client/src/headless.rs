@@ -70,7 +70,7 @@ impl Teller {
     fn clock_line(&self) -> Option<String> {
         let better = || {
             let micros = self.standing.clock_error_micros()?;
-            Some(format!("The relay's time is known within ±{} again", in_words(micros.into())))
+            Some(format!("This machine is within ±{} again", in_words(micros.into())))
         };
         self.standing.clock_problem().or_else(better)
     }
@@ -111,8 +111,8 @@ mod tests {
         assert_eq!(
             told,
             [
-                "The network is too uneven to know the relay's time better than ±2.4 ms",
-                "The relay's time is known within ±780 µs again",
+                "This machine can be off by ±2.4 ms: the network or the output keeps time too unevenly",
+                "This machine is within ±780 µs again",
             ]
         );
     }

@@ -7,7 +7,7 @@ use downbeat::{
     action::Action,
     address::RelayAddress,
     app,
-    audio::device,
+    audio::{OutputContext, TimingTrace, device},
     config::{BangConfig, Command, Config, FIRST_VOLUME, PlayerConfig},
     headless::Teller,
     remembered::{Remembered, RememberedFile},
@@ -65,8 +65,11 @@ fn session_options(
     remembered: Remembered,
     kind: ClientKind,
     clock: LocalClock,
-) -> SessionOptions {
-    SessionOptions {
+) -> anyhow::Result<SessionOptions> {
+    let trace = config.record_timing.as_deref().map(|path| {
+        TimingTrace::create(path).with_context(|| format!("cannot record to {}", path.display()))
+    });
+    Ok(SessionOptions {
         relay,
         name: config.relay.name(),
         kind,
@@ -75,16 +78,16 @@ fn session_options(
         trim: config.trim,
         trims: remembered.trims,
         remembered: RememberedFile::of_user(),
-        clock,
+        outputs: OutputContext { clock, trace: trace.transpose()? },
         cache: Cache::of_user(),
-    }
+    })
 }
 
 fn open_window(config: &PlayerConfig, relay: RelayAddress) -> anyhow::Result<()> {
     let clock = LocalClock::start();
     let remembered = RememberedFile::of_user().read();
     let sound = remembered.sound.clone();
-    let options = session_options(config, relay, remembered, ClientKind::Window, clock);
+    let options = session_options(config, relay, remembered, ClientKind::Window, clock)?;
     let SessionOptions { relay, name, output, volume, .. } = &options;
     let mut state = State::new(relay.to_string(), name.clone(), *volume, output.clone());
     state.selected = sound;
@@ -114,7 +117,7 @@ fn play(config: &PlayerConfig, relay: RelayAddress) -> anyhow::Result<()> {
     let trims = RememberedFile::of_user().read().trims;
     let remembered = Remembered { trims, ..Remembered::default() };
     let clock = LocalClock::start();
-    let options = session_options(config, relay, remembered, ClientKind::Headless, clock);
+    let options = session_options(config, relay, remembered, ClientKind::Headless, clock)?;
     let mut teller = Teller::default();
     let session =
         session::start(options, move |event| teller.say(&event)).context("cannot start to play")?;

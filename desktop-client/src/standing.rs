@@ -97,7 +97,7 @@ impl Standing {
     pub fn clock_problem(&self) -> Option<String> {
         let micros = self.clock_error_micros.filter(|_| self.loose)?;
         Some(format!(
-            "The network is too uneven to know the relay's time better than ±{}",
+            "This machine can be off by ±{}: the network or the output keeps time too unevenly",
             in_words(micros.into())
         ))
     }
@@ -156,7 +156,7 @@ mod tests {
         assert_eq!(clock(&mut standing, 1_000), None);
         assert_eq!(
             clock(&mut standing, 2_400).unwrap(),
-            "The network is too uneven to know the relay's time better than ±2.4 ms"
+            "This machine can be off by ±2.4 ms: the network or the output keeps time too unevenly"
         );
         assert!(clock(&mut standing, 900).is_some(), "it hovers");
         assert_eq!(clock(&mut standing, 800), None);

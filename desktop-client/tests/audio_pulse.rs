@@ -11,8 +11,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use downbeat::audio::{
-    DeviceChoice, DeviceInfo, DeviceKeeper, DeviceToSession, Player, PlayerEvent, SoundBuffer,
-    VoiceId, VoiceStart,
+    DeviceChoice, DeviceInfo, DeviceKeeper, DeviceToSession, OutputContext, Player, PlayerEvent,
+    SoundBuffer, VoiceId, VoiceStart,
 };
 use downbeat::time::LocalClock;
 use tempfile::TempDir;
@@ -148,9 +148,10 @@ struct Machine {
 impl Machine {
     fn start(choice: DeviceChoice, clock: LocalClock) -> Self {
         let (send, said) = channel();
-        let keeper = DeviceKeeper::start(choice, clock, move |message| {
-            let _ = send.send(message);
-        });
+        let keeper =
+            DeviceKeeper::start(choice, OutputContext { clock, trace: None }, move |message| {
+                let _ = send.send(message);
+            });
         Self { keeper, said }
     }
 

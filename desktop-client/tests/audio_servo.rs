@@ -87,7 +87,7 @@ fn ten_minutes_on_clocks_160_ppm_off_stay_within_a_tenth_of_a_millisecond() {
 
 #[test]
 fn the_servo_is_not_heard() {
-    for (ppm, jitter, bound) in [(160.0, 0.0, -110.0), (160.0, 100e3, -100.0)] {
+    for (ppm, jitter, bound) in [(160.0, 0.0, -110.0), (160.0, 100e3, -90.0)] {
         let (mut player, device) = OfflineDevice::open(MONO);
         let mut device = device.with_block(480).with_drift_ppm(ppm).with_jitter_nanos(jitter, 13);
         device.render(480 * 2_000);
@@ -128,7 +128,7 @@ fn a_voice_that_is_told_a_better_instant_glides_there() {
     for tenth in 0..100 {
         let leaves = device.time_of(device.frame());
         let behind = behind_micros(&device.render(4_800), 0.0, leaves, better);
-        assert!(last - behind < 60.0, "at most 500 ppm: {last} to {behind} in 100 ms");
+        assert!(last - behind < 210.0, "at most 2000 ppm: {last} to {behind} in 100 ms");
         assert!(tenth < 50 || behind.abs() < 6.0, "after {tenth} tenths still {behind} us");
         last = behind;
     }

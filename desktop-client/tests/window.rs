@@ -215,7 +215,8 @@ fn a_machine_that_may_be_heard_apart_says_so_and_why() {
     state.apply(SessionEvent::Clock { error_micros: Some(2_400) });
     let mut window = open(state);
     window.get_by_label("±2.4 ms");
-    let uneven = "The network is too uneven to know the relay's time better than ±2.4 ms";
+    let uneven =
+        "This machine can be off by ±2.4 ms: the network or the output keeps time too unevenly";
     window.get_by_label(uneven);
     rooms::straggle(&mut window.state_mut().state);
     window.run();

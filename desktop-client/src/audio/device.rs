@@ -20,6 +20,7 @@ use cpal::{
 use super::player::{OutputFormat, Player, player};
 use super::renderer::Renderer;
 use super::stats::SharedStats;
+use super::timing_trace::TimingTrace;
 use crate::time::LocalClock;
 
 /// How long a device may take to open before it counts as missing.
@@ -78,12 +79,22 @@ impl DeviceError {
     }
 }
 
+/// What all outputs of this process share.
+#[derive(Clone, Debug)]
+pub struct OutputContext {
+    /// The process's clock.
+    pub clock: LocalClock,
+    /// Where to record what the outputs say of their time, if anywhere.
+    pub trace: Option<TimingTrace>,
+}
+
 /// Lists the output devices of this machine.
 ///
 /// # Errors
 /// If the sound system cannot be asked.
 pub fn list() -> Result<Vec<DeviceInfo>, DeviceError> {
-    Ok(Host::connect()?.outputs()?.into_iter().map(|output| output.info).collect())
+    let context = OutputContext { clock: LocalClock::start(), trace: None };
+    Ok(Host::connect(&context)?.outputs()?.into_iter().map(|output| output.info).collect())
 }
 
 /// The connection to the sound system.
@@ -112,10 +123,10 @@ pub(super) struct OpenOutput {
 impl Host {
     /// Connects to the sound server if one is running, else to the system's own host: on its own,
     /// ALSA has seconds of delay on top of a sound server, and tells its time less well.
-    pub(super) fn connect() -> Result<Self, DeviceError> {
+    pub(super) fn connect(context: &OutputContext) -> Result<Self, DeviceError> {
         #[cfg(target_os = "linux")]
         {
-            if let Ok(host) = pulse::Host::connect() {
+            if let Ok(host) = pulse::Host::connect(context.clone()) {
                 let host = cpal::platform::CustomHost::from_host(host).into();
                 return Ok(Self { host, is_server: true });
             }
@@ -177,14 +188,14 @@ impl Output {
     /// other thread, if the stream dies later.
     pub(super) fn open(
         &self,
-        clock: LocalClock,
+        context: &OutputContext,
         fail: impl FnMut(String) + Clone + Send + 'static,
     ) -> Result<(Player, OpenOutput), DeviceError> {
         // The fixed size is a wish: a device that does not grant it is asked again without one.
         let wish = BufferSize::Fixed(self.block_frames());
-        match self.open_with(wish, clock, fail.clone()) {
+        match self.open_with(wish, context, fail.clone()) {
             Ok(opened) => Ok(opened),
-            Err(_) => self.open_with(BufferSize::Default, clock, fail),
+            Err(_) => self.open_with(BufferSize::Default, context, fail),
         }
         .map_err(|error| DeviceError::new(&format!("{} cannot be opened", self.info.name), &error))
     }
@@ -192,15 +203,18 @@ impl Output {
     fn open_with(
         &self,
         buffer_size: BufferSize,
-        clock: LocalClock,
+        context: &OutputContext,
         mut fail: impl FnMut(String) + Send + 'static,
     ) -> Result<(Player, OpenOutput), cpal::Error> {
         let format =
             OutputFormat { rate: self.config.sample_rate(), channels: self.config.channels() };
-        let (player, renderer) = player(format);
+        let (player, mut renderer) = player(format);
+        if let Some(trace) = &context.trace {
+            renderer.record(trace.tap());
+        }
         let stats = Arc::clone(renderer.stats());
         let broken = Arc::new(AtomicBool::new(false));
-        let feed = Feed { renderer, clock, broken: Arc::clone(&broken) };
+        let feed = Feed { renderer, clock: context.clock, broken: Arc::clone(&broken) };
         let config =
             StreamConfig { channels: format.channels, sample_rate: format.rate, buffer_size };
         let counts = Arc::clone(&stats);

@@ -8,9 +8,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::device::{DeviceInfo, Host, OpenOutput, Output};
+use super::device::{DeviceInfo, Host, OpenOutput, Output, OutputContext};
 use super::player::Player;
-use crate::time::LocalClock;
 
 /// How often to look for a device while there is none.
 const LOOK_WHILE_LOST: Duration = Duration::from_secs(1);
@@ -85,13 +84,13 @@ impl DeviceKeeper {
     #[must_use]
     pub fn start(
         choice: DeviceChoice,
-        clock: LocalClock,
+        context: OutputContext,
         send: impl FnMut(DeviceToSession) + Send + 'static,
     ) -> Self {
         let (to_device, receiver) = channel();
         let keeping = Keeping {
             choice,
-            clock,
+            context,
             send: Box::new(send),
             to_self: to_device.clone(),
             host: None,
@@ -130,7 +129,7 @@ impl Drop for DeviceKeeper {
 /// What the device thread knows.
 struct Keeping {
     choice: DeviceChoice,
-    clock: LocalClock,
+    context: OutputContext,
     send: Box<dyn FnMut(DeviceToSession) + Send>,
     to_self: Sender<ToDevice>,
     host: Option<Host>,
@@ -257,7 +256,7 @@ impl Keeping {
     fn outputs(&mut self) -> Result<Vec<Output>, String> {
         let host = match self.host.take() {
             Some(host) => host,
-            None => Host::connect().map_err(|error| error.to_string())?,
+            None => Host::connect(&self.context).map_err(|error| error.to_string())?,
         };
         self.host.insert(host).outputs().map_err(|error| error.to_string())
     }
@@ -288,7 +287,7 @@ impl Keeping {
         let fail = move |reason| {
             let _ = to_self.send(ToDevice::Failed(number, reason));
         };
-        match wanted.open(self.clock, fail) {
+        match wanted.open(&self.context, fail) {
             Ok((player, output)) => {
                 let now = Instant::now();
                 let device = output.info.clone();

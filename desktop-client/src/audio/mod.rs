@@ -7,6 +7,7 @@
 
 mod buffer;
 pub mod device;
+pub mod device_clock;
 mod interpolate;
 mod keeper;
 mod limiter;
@@ -15,15 +16,16 @@ pub mod offline;
 mod panning;
 mod player;
 mod renderer;
-pub mod schedule;
 mod stats;
+mod timing_trace;
 mod voice;
 
 pub use buffer::SoundBuffer;
-pub use device::{DeviceError, DeviceInfo};
+pub use device::{DeviceError, DeviceInfo, OutputContext};
 pub use keeper::{DeviceChoice, DeviceKeeper, DeviceToSession};
 pub use message::{VoiceId, VoiceStart};
 pub use panning::Panning;
 pub use player::{OutputFormat, Player, PlayerEvent, QueueFull, player};
 pub use renderer::{Renderer, VOICES};
 pub use stats::OutputStats;
+pub use timing_trace::TimingTrace;

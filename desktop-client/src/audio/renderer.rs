@@ -8,12 +8,13 @@ use std::sync::Arc;
 
 use rtrb::{Consumer, Producer, PushError};
 
+use super::device_clock::DeviceClock;
 use super::interpolate::Kernel;
 use super::limiter::Limiter;
 use super::message::{PlayerToRenderer, RendererToPlayer, VoiceId, VoiceStart};
 use super::player::OutputFormat;
-use super::schedule::Schedule;
 use super::stats::SharedStats;
+use super::timing_trace::{Entry, Tap};
 use super::voice::{Fades, LEAD_IN, Voice, onset};
 use crate::time::LocalTime;
 
@@ -38,7 +39,7 @@ pub struct Renderer {
     from_player: Consumer<PlayerToRenderer>,
     to_player: Producer<RendererToPlayer>,
     stats: Arc<SharedStats>,
-    schedule: Schedule,
+    device_clock: DeviceClock,
     kernel: Kernel,
     fades: Fades,
     /// The first frame of the next block, counted from the stream's beginning.
@@ -50,6 +51,7 @@ pub struct Renderer {
     volume: Volume,
     limiter: Limiter,
     latency_nanos: f64,
+    trace: Option<Tap>,
 }
 
 #[derive(Debug)]
@@ -79,7 +81,7 @@ impl Renderer {
             from_player,
             to_player,
             stats,
-            schedule: Schedule::new(format.rate),
+            device_clock: DeviceClock::new(format.rate),
             kernel: Kernel::new(),
             fades: Fades::new(format.rate),
             frame: 0,
@@ -89,7 +91,14 @@ impl Renderer {
             volume: Volume::new(VOLUME_SECONDS * format.rate as f32),
             limiter: Limiter::new(format.rate, format.channels),
             latency_nanos: 0.0,
+            trace: None,
         }
+    }
+
+    /// Records into `trace` what the device says of its time and what is made of it.
+    pub(super) fn record(&mut self, mut trace: Tap) {
+        trace.record(Entry::Stream { rate: self.format.rate });
+        self.trace = Some(trace);
     }
 
     /// What the output takes.
@@ -148,16 +157,27 @@ impl Renderer {
 
     /// Takes in what the device believes. Returns true if the schedule was not merely refined.
     fn observe(&mut self, dac: LocalTime, frames: usize) -> bool {
-        let was_settled = self.schedule.is_settled();
-        let moved = self.schedule.observe(self.frame, dac);
+        let was_settled = self.device_clock.is_settled();
+        let moved = self.device_clock.observe(self.frame, dac);
+        if let Some(trace) = &mut self.trace {
+            trace.record(Entry::Block {
+                frame: self.frame,
+                dac: dac.as_nanos(),
+                believed: dac
+                    .plus_nanos(self.device_clock.nanos_from(dac, self.frame) as i64)
+                    .as_nanos(),
+                drift_ppb: ((self.device_clock.slope() - 1.0) * 1e9) as i64,
+                error: self.device_clock.error_nanos().unwrap_or(0.0) as i64,
+            });
+        }
         // Frames that leave a block later than promised were overtaken by a gap. While the stream
         // starts, it only means that the device made up its mind.
         let block_nanos = frames as f64 * 1e9 / f64::from(self.format.rate);
         if was_settled && moved.is_some_and(|nanos| nanos > block_nanos / 2.0) {
             self.stats.note_xrun();
         }
-        self.stats.note_clock(self.schedule.noise_nanos(), (1.0 - self.schedule.slope()) * 1e6);
-        moved.is_some() || was_settled != self.schedule.is_settled()
+        self.stats.note_clock_error(self.device_clock.error_nanos());
+        moved.is_some() || was_settled != self.device_clock.is_settled()
     }
 
     /// Takes in all messages, as long as each could be answered.
@@ -211,10 +231,10 @@ impl Renderer {
         let seconds = frames as f64 / f64::from(self.format.rate);
         for slot in &mut self.voices {
             let Slot::Sounding(voice) = slot else { continue };
-            if voice.steer(&self.schedule, self.frame, seconds, moved)
+            if voice.steer(&self.device_clock, self.frame, seconds, moved)
                 && let Some(tail) = free_tail(&mut self.tails, &mut self.to_player)
             {
-                *tail = Slot::Sounding(voice.jump(&self.schedule, &self.fades, self.frame));
+                *tail = Slot::Sounding(voice.jump(&self.device_clock, &self.fades, self.frame));
             }
         }
     }
@@ -222,18 +242,23 @@ impl Renderer {
     /// Begins every waiting voice that is due by `frame`.
     fn begin_due(&mut self, frame: u64) {
         while let Some(next) = self.waiting.last() {
-            if first_frame(&self.schedule, next.start.at) > frame as i64 {
+            if first_frame(&self.device_clock, next.start.at) > frame as i64 {
                 break;
             }
             // Without a slot it waits, and joins in the middle once there is one.
             let Some(place) = self.free_voice() else { break };
             let Some(Waiting { start, stop_at }) = self.waiting.pop() else { break };
             let (mut voice, lateness_nanos) =
-                Voice::begin(start, self.format, &self.schedule, &self.fades, frame);
+                Voice::begin(start, self.format, &self.device_clock, &self.fades, frame);
             voice.stop_at = stop_at;
             if voice.is_over() {
                 say(&mut self.voices[place], &mut self.to_player, voice.into_message());
                 continue;
+            }
+            if let Some(trace) = &mut self.trace {
+                let (voice, at) = (voice.id.0, voice.at);
+                let frame = onset(&self.device_clock, at);
+                trace.record(Entry::Start { voice, at: at.as_nanos(), frame });
             }
             let started = RendererToPlayer::Started { id: voice.id, lateness_nanos };
             if let Err(PushError::Full(started)) = self.to_player.push(started) {
@@ -245,10 +270,10 @@ impl Renderer {
     }
 
     fn stop_due(&mut self, frame: u64) {
-        let Self { voices, schedule, fades, .. } = self;
+        let Self { voices, device_clock, fades, .. } = self;
         for slot in voices {
             if let Slot::Sounding(voice) = slot
-                && voice.stop_at.is_some_and(|at| stop_frame(schedule, at) <= frame as i64)
+                && voice.stop_at.is_some_and(|at| stop_frame(device_clock, at) <= frame as i64)
             {
                 voice.stop(fades);
             }
@@ -257,9 +282,9 @@ impl Renderer {
 
     /// The first frame after `now` at which something begins or stops, or `end`.
     fn next_event(&self, now: u64, end: u64) -> u64 {
-        let begin = self.waiting.last().map(|next| first_frame(&self.schedule, next.start.at));
+        let begin = self.waiting.last().map(|next| first_frame(&self.device_clock, next.start.at));
         let stops = self.voices.iter().filter_map(|slot| match slot {
-            Slot::Sounding(voice) => voice.stop_at.map(|at| stop_frame(&self.schedule, at)),
+            Slot::Sounding(voice) => voice.stop_at.map(|at| stop_frame(&self.device_clock, at)),
             _ => None,
         });
         begin
@@ -348,12 +373,12 @@ impl Renderer {
 }
 
 /// The frame from which a voice must be mixed to sound at `at`.
-fn first_frame(schedule: &Schedule, at: LocalTime) -> i64 {
-    onset(schedule, at).floor() as i64 - LEAD_IN
+fn first_frame(device_clock: &DeviceClock, at: LocalTime) -> i64 {
+    onset(device_clock, at).floor() as i64 - LEAD_IN
 }
 
-fn stop_frame(schedule: &Schedule, at: LocalTime) -> i64 {
-    schedule.frame_at(at).round() as i64
+fn stop_frame(device_clock: &DeviceClock, at: LocalTime) -> i64 {
+    device_clock.frame_at(at).round() as i64
 }
 
 /// Empties a slot whose voice is over, or leaves in it what could not be said.

@@ -19,13 +19,14 @@ pub struct OutputStats {
     pub block_frames: u32,
     /// Frames rendered since the device was opened: if it stands still, so does the device.
     pub frames: u64,
-    /// How far single device timestamps scatter around the schedule, in nanoseconds.
-    pub jitter_nanos: u32,
-    /// The device's own speed against the local clock, in parts per million: positive is fast.
-    pub drift_ppm: f32,
+    /// How far the device clock can be off, in nanoseconds; none until it has settled.
+    pub clock_error_nanos: Option<u32>,
 }
 
-#[derive(Debug, Default)]
+/// What stands for an error bound that is not known.
+const UNKNOWN: u32 = u32::MAX;
+
+#[derive(Debug)]
 pub(super) struct SharedStats {
     peak: [AtomicU32; 2],
     voices: AtomicU32,
@@ -33,8 +34,22 @@ pub(super) struct SharedStats {
     latency_nanos: AtomicI64,
     block_frames: AtomicU32,
     frames: AtomicU64,
-    jitter_nanos: AtomicU32,
-    drift_ppm: AtomicU32,
+    /// [`UNKNOWN`] until the device clock has settled.
+    clock_error_nanos: AtomicU32,
+}
+
+impl Default for SharedStats {
+    fn default() -> Self {
+        Self {
+            peak: Default::default(),
+            voices: AtomicU32::default(),
+            xruns: AtomicU64::default(),
+            latency_nanos: AtomicI64::default(),
+            block_frames: AtomicU32::default(),
+            frames: AtomicU64::default(),
+            clock_error_nanos: AtomicU32::new(UNKNOWN),
+        }
+    }
 }
 
 impl SharedStats {
@@ -51,9 +66,10 @@ impl SharedStats {
         self.frames.fetch_add(u64::from(frames), Relaxed);
     }
 
-    pub(super) fn note_clock(&self, jitter_nanos: f64, drift_ppm: f64) {
-        self.jitter_nanos.store(jitter_nanos as u32, Relaxed);
-        self.drift_ppm.store((drift_ppm as f32).to_bits(), Relaxed);
+    pub(super) fn note_clock_error(&self, nanos: Option<f64>) {
+        // A cast from float to integer saturates.
+        let nanos = nanos.map_or(UNKNOWN, |nanos| (nanos as u32).min(UNKNOWN - 1));
+        self.clock_error_nanos.store(nanos, Relaxed);
     }
 
     pub(super) fn note_latency(&self, nanos: i64) {
@@ -81,8 +97,8 @@ impl SharedStats {
             latency_nanos: self.latency_nanos.load(Relaxed),
             block_frames: self.block_frames.load(Relaxed),
             frames: self.frames(),
-            jitter_nanos: self.jitter_nanos.load(Relaxed),
-            drift_ppm: f32::from_bits(self.drift_ppm.load(Relaxed)),
+            clock_error_nanos: Some(self.clock_error_nanos.load(Relaxed))
+                .filter(|nanos| *nanos != UNKNOWN),
         }
     }
 }

@@ -7,11 +7,11 @@
 use std::sync::Arc;
 
 use super::SoundBuffer;
+use super::device_clock::DeviceClock;
 use super::interpolate::{HALF, Kernel, Weights};
 use super::message::{RendererToPlayer, VoiceId, VoiceStart};
 use super::panning::Panning;
 use super::player::OutputFormat;
-use super::schedule::Schedule;
 use crate::time::LocalTime;
 
 /// How many output frames before its instant a voice begins, silently: the interpolation of its
@@ -26,24 +26,35 @@ const WHOLE: f64 = 0.01;
 /// short sound is then a plain copy.
 const DEADBAND_SECONDS: f64 = 5e-6;
 
-/// The servo's time constants: how long it takes to close most of a small gap, and to change the
-/// speed for it. Four to one is critical damping: the gap closes without overshoot.
+/// The servo closes a small gap within about this time, in seconds: so slowly that noise of the
+/// device clock does not modulate the pitch.
 const SERVO_SECONDS: f64 = 1.0;
-const SERVO_SMOOTHING_SECONDS: f64 = 0.25;
 
-/// Most that the speed is changed: 500 ppm, less than a hundredth of a semitone.
-const SERVO_MOST: f64 = 500e-6;
+/// A gap that noise does not explain is closed faster, within about this time: the device slipped. Noise
+/// explains this many standard deviations of the device clock, and [`SMALL_GAP_SECONDS`].
+const FAST_SERVO_SECONDS: f64 = 0.1;
+const NOISE_DEVIATIONS: f64 = 6.0;
+const SMALL_GAP_SECONDS: f64 = 20e-6;
+
+/// The time constants with which the speed changes: for a small gap, and for a larger one. The damping
+/// is 1 and 0.7: the gap closes without ringing.
+const SMOOTHING_SECONDS: f64 = 0.25;
+const FAST_SMOOTHING_SECONDS: f64 = 0.05;
+
+/// Most that the speed is changed: 2000 ppm or 3.5 cents, below what is heard as a change of pitch
+/// (5 cents), and as fast as a sound server's clock slips.
+const MAX_SERVO: f64 = 2_000e-6;
 
 /// What the servo may always change, however far off the device's clock is.
-const SERVO_LEAST: f64 = 100e-6;
+const MIN_SERVO: f64 = 400e-6;
 
-/// Off by more than this, gliding would take minutes: the voice jumps.
-const JUMP_SECONDS: f64 = 0.050;
+/// Off by more than this, a glide would take a second and more: the voice jumps, with a crossfade.
+const JUMP_SECONDS: f64 = 0.002;
 
-/// The same when the schedule has just been moved at once. Then the device has stalled and its sound
-/// is broken anyway, or the stream has just begun and its first frames were placed by a guess: to
-/// be together again now is worth more than to glide there for seconds.
-const MOVED_JUMP_SECONDS: f64 = 100e-6;
+/// The same after a step of the device clock. Then the device has a gap and its sound is broken
+/// anyway, or the stream has just begun and its first frames were placed by a guess: to be together
+/// again now is worth more than to glide there.
+const STEP_JUMP_SECONDS: f64 = 100e-6;
 
 /// The shortest and the most usual fades, in frames of one output.
 #[derive(Clone, Copy, Debug)]
@@ -98,8 +109,8 @@ pub(super) struct Voice {
 }
 
 /// The frame at which `at` leaves the converter, taken as whole if it nearly is.
-pub(super) fn onset(schedule: &Schedule, at: LocalTime) -> f64 {
-    let frame = schedule.frame_at(at);
+pub(super) fn onset(device_clock: &DeviceClock, at: LocalTime) -> f64 {
+    let frame = device_clock.frame_at(at);
     let whole = frame.round();
     if (frame - whole).abs() < WHOLE { whole } else { frame }
 }
@@ -109,14 +120,14 @@ impl Voice {
     pub(super) fn begin(
         start: VoiceStart,
         format: OutputFormat,
-        schedule: &Schedule,
+        device_clock: &DeviceClock,
         fades: &Fades,
         frame: u64,
     ) -> (Self, i64) {
         let VoiceStart { id, sound, at, gain, rate, pan } = start;
         let panning = Panning::new(sound.channels(), format.channels, pan, gain);
         let speed = f64::from(rate) * f64::from(sound.rate()) / f64::from(format.rate);
-        let behind = frame as f64 - onset(schedule, at);
+        let behind = frame as f64 - onset(device_clock, at);
         let late = behind > 0.0;
         let (fade, fade_step) =
             if behind >= 1.0 { (0.0, 1.0 / fades.join.min(behind as f32)) } else { (1.0, 0.0) };
@@ -137,7 +148,7 @@ impl Voice {
             heard: false,
             ending: Ending::Ended,
         };
-        let lateness = if late { schedule.nanos_from(at, frame).max(0.0) as i64 } else { 0 };
+        let lateness = if late { device_clock.nanos_from(at, frame).max(0.0) as i64 } else { 0 };
         (voice, lateness)
     }
 
@@ -175,11 +186,11 @@ impl Voice {
     }
 
     /// Sets the voice to where it should be at `frame`, and returns its former self, fading out.
-    pub(super) fn jump(&mut self, schedule: &Schedule, fades: &Fades, frame: u64) -> Self {
+    pub(super) fn jump(&mut self, device_clock: &DeviceClock, fades: &Fades, frame: u64) -> Self {
         let mut former = self.clone();
         former.fade_step = -1.0 / fades.make_room;
         former.ending = Ending::Jumped;
-        self.position = self.due_position(schedule, frame);
+        self.position = self.due_position(device_clock, frame);
         self.fade_step = if self.fade_step < 0.0 { self.fade_step } else { 1.0 / fades.make_room };
         self.fade = 0.0;
         former
@@ -190,28 +201,33 @@ impl Voice {
     /// here smoothly.
     pub(super) fn steer(
         &mut self,
-        schedule: &Schedule,
+        device_clock: &DeviceClock,
         frame: u64,
         seconds: f64,
         moved: bool,
     ) -> bool {
         self.level *= 0.5;
-        if !schedule.is_settled() || self.fade_step < 0.0 {
+        if !device_clock.is_settled() || self.fade_step < 0.0 {
             return false;
         }
-        let per_second = self.speed * schedule.rate();
-        let behind = (self.due_position(schedule, frame) - self.position) / per_second;
-        if behind.abs() > if moved { MOVED_JUMP_SECONDS } else { JUMP_SECONDS } {
+        let per_second = self.speed * device_clock.rate();
+        let behind = (self.due_position(device_clock, frame) - self.position) / per_second;
+        if behind.abs() > if moved { STEP_JUMP_SECONDS } else { JUMP_SECONDS } {
             return true;
         }
         self.steered |= behind.abs() > DEADBAND_SECONDS;
         if self.steered {
             // The device's drift is known, and is met before it becomes a gap. What remains of the
             // allowance closes the gap; a clock that is off by more than all of it is still met.
-            let drift = schedule.slope() - 1.0;
-            let most = (SERVO_MOST - drift.abs()).max(SERVO_LEAST);
-            let change = (behind / SERVO_SECONDS).clamp(-most, most) - self.servo;
-            self.servo += change * (seconds / SERVO_SMOOTHING_SECONDS).min(1.0);
+            let drift = device_clock.slope() - 1.0;
+            let most = (MAX_SERVO - drift.abs()).max(MIN_SERVO);
+            let noise = NOISE_DEVIATIONS * device_clock.deviation_nanos() * 1e-9;
+            let small = noise.max(SMALL_GAP_SECONDS);
+            let beyond = (behind.abs() - small).max(0.0).copysign(behind);
+            let wanted = behind / SERVO_SECONDS + beyond / FAST_SERVO_SECONDS;
+            let change = wanted.clamp(-most, most) - self.servo;
+            let smoothing = if beyond == 0.0 { SMOOTHING_SECONDS } else { FAST_SMOOTHING_SECONDS };
+            self.servo += change * (seconds / smoothing).min(1.0);
             self.correction = drift + self.servo;
         }
         false
@@ -238,8 +254,8 @@ impl Voice {
         }
     }
 
-    fn due_position(&self, schedule: &Schedule, frame: u64) -> f64 {
-        schedule.nanos_from(self.at, frame) * 1e-9 * self.speed * schedule.rate()
+    fn due_position(&self, device_clock: &DeviceClock, frame: u64) -> f64 {
+        device_clock.nanos_from(self.at, frame) * 1e-9 * self.speed * device_clock.rate()
     }
 
     #[allow(clippy::float_cmp)] // Exactly 1 is what a copy needs.

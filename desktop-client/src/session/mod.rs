@@ -29,10 +29,10 @@ use tokio::sync::mpsc;
 use crate::{
     action::{Action, OutputChoice, Trim},
     address::RelayAddress,
+    audio::OutputContext,
     event::SessionEvent,
     remembered::RememberedFile,
     sounds::Cache,
-    time::LocalClock,
 };
 
 /// Actions that wait for the session. A person makes a few a second, and the session takes them
@@ -58,8 +58,8 @@ pub struct SessionOptions {
     pub trims: BTreeMap<String, Trim>,
     /// Where what is picked is kept.
     pub remembered: RememberedFile,
-    /// The process's clock.
-    pub clock: LocalClock,
+    /// What its outputs share, the process's clock above all.
+    pub outputs: OutputContext,
     /// Where fetched sounds are kept.
     pub cache: Cache,
 }

@@ -117,14 +117,15 @@ impl Session {
         tell: Box<dyn FnMut(SessionEvent) + Send>,
     ) -> io::Result<Self> {
         let (helpers, helped) = mpsc::channel(HELPER_QUEUE);
-        let SessionOptions { relay, name, kind, output, volume, clock, cache, .. } = options;
+        let SessionOptions { relay, name, kind, output, volume, outputs, cache, .. } = options;
+        let clock = outputs.clock;
         let choices = Choices::new(options.remembered, options.trims, options.trim, output.clone());
         let to_session = helpers.clone();
         let loader = Loader::start(cache, move |news| {
             // A session that is gone needs no sounds.
             let _ = to_session.blocking_send(Helped::Loader(news));
         })?;
-        let devices = DeviceKeeper::start(output::device_choice(output), clock, move |news| {
+        let devices = DeviceKeeper::start(output::device_choice(output), outputs, move |news| {
             let _ = helpers.blocking_send(Helped::Device(news));
         });
         let bank = Bank::new(loader);
@@ -476,8 +477,13 @@ impl Session {
             && self.lead_micros() > self.reported_lead_micros + LEAD_NEWS_MICROS
     }
 
+    /// How far this machine's sounds can be off the instants that the relay gives: the error of the
+    /// clock estimate and that of the device clock.
     fn clock_error_micros(&self) -> Option<u32> {
-        Some(self.timekeeper.estimate()?.error_micros(self.clock.now()))
+        let clock = self.timekeeper.estimate()?.error_micros(self.clock.now());
+        // Without an output nothing is played that could be off.
+        let Some(stats) = self.stage.stats() else { return Some(clock) };
+        Some(clock.saturating_add(stats.clock_error_nanos?.div_ceil(1000)))
     }
 
     async fn report(&mut self) {

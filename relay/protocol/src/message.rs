@@ -226,7 +226,8 @@ pub struct Report {
     /// The lead it needs to start every sound on time; none if it does not play.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lead_micros: Option<u32>,
-    /// How far its idea of relay time can be off; none before the first estimate.
+    /// How far its sounds can be off relay time: its clock estimate and its device clock together;
+    /// none before the first estimate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock_error_micros: Option<u32>,
     /// From the mix to the converter; none while it has no output.

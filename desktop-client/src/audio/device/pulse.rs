@@ -28,6 +28,8 @@ use pulseaudio::protocol::{
 use connection::{Connection, PulseError};
 use stream::Stream;
 
+use super::OutputContext;
+
 /// Longest block that makes sense, in frames.
 const MOST_BLOCK_FRAMES: u32 = 1 << 16;
 const BLOCKS: SupportedBufferSize = SupportedBufferSize::Range { min: 1, max: MOST_BLOCK_FRAMES };
@@ -35,16 +37,25 @@ const BLOCKS: SupportedBufferSize = SupportedBufferSize::Range { min: 1, max: MO
 /// What the server holds beyond the block that it asks for: the other of two.
 const BLOCKS_HELD: u32 = 2;
 
+/// What the sink is asked to hold by itself. One that holds less renders in smaller pieces, and counts
+/// their lengths in whole microseconds: its clock then slips at up to 2000 ppm.
+const SINK_SECONDS: f64 = 0.005;
+
 /// The connection to the user's sound server.
 pub(super) struct Host {
     /// Questions come from one thread at a time; the lock is what proves it.
     connection: Mutex<Connection>,
+    context: OutputContext,
 }
 
 impl Host {
     /// Connects to the server, if one is running.
-    pub(super) fn connect() -> Result<Self, cpal::Error> {
-        Ok(Self { connection: Mutex::new(Connection::open()?) })
+    pub(super) fn connect(context: OutputContext) -> Result<Self, cpal::Error> {
+        Ok(Self { connection: Mutex::new(Connection::open()?), context })
+    }
+
+    fn sink(&self, info: SinkInfo) -> Sink {
+        Sink::new(info, self.context.clone())
     }
 
     fn ask<R: protocol::CommandReply>(&self, command: &Command) -> Result<R, cpal::Error> {
@@ -63,7 +74,7 @@ impl HostTrait for Host {
 
     fn devices(&self) -> Result<Self::Devices, cpal::Error> {
         let sinks: SinkInfoList = self.ask(&Command::GetSinkInfoList)?;
-        let sinks: Vec<_> = sinks.into_iter().map(Sink::from).collect();
+        let sinks: Vec<_> = sinks.into_iter().map(|info| self.sink(info)).collect();
         Ok(sinks.into_iter())
     }
 
@@ -73,7 +84,7 @@ impl HostTrait for Host {
 
     fn default_output_device(&self) -> Option<Self::Device> {
         let which = GetSinkInfo { index: None, name: Some(protocol::DEFAULT_SINK.to_owned()) };
-        self.ask::<SinkInfo>(&Command::GetSinkInfo(which)).ok().map(Sink::from)
+        self.ask::<SinkInfo>(&Command::GetSinkInfo(which)).ok().map(|info| self.sink(info))
     }
 }
 
@@ -85,6 +96,7 @@ pub struct Sink {
     title: String,
     rate: u32,
     map: ChannelMap,
+    context: OutputContext,
 }
 
 /// The server has one sink of a name at a time.
@@ -102,8 +114,8 @@ impl Hash for Sink {
     }
 }
 
-impl From<SinkInfo> for Sink {
-    fn from(info: SinkInfo) -> Self {
+impl Sink {
+    fn new(info: SinkInfo, context: OutputContext) -> Self {
         let name = info.name.to_string_lossy().into_owned();
         let title = info.description.map(|title| title.to_string_lossy().into_owned());
         Self {
@@ -112,11 +124,10 @@ impl From<SinkInfo> for Sink {
             name,
             rate: info.sample_spec.sample_rate,
             map: info.channel_map,
+            context,
         }
     }
-}
 
-impl Sink {
     fn params(&self, config: &StreamConfig) -> PlaybackStreamParams {
         let format = if cfg!(target_endian = "little") {
             protocol::SampleFormat::Float32Le
@@ -130,7 +141,9 @@ impl Sink {
         if let BufferSize::Fixed(frames) = config.buffer_size {
             let block = frames.min(MOST_BLOCK_FRAMES) * frame_bytes;
             buffer_attr.minimum_request_length = block;
-            buffer_attr.target_length = block * BLOCKS_HELD;
+            // Half of what is asked for beyond the two blocks becomes the sink's own buffer.
+            let sink = (f64::from(config.sample_rate) * SINK_SECONDS).round() as u32 * frame_bytes;
+            buffer_attr.target_length = block * BLOCKS_HELD + 2 * sink;
         }
         PlaybackStreamParams {
             sample_spec: SampleSpec {
@@ -229,7 +242,8 @@ impl DeviceTrait for Sink {
             return Err(ErrorKind::UnsupportedConfig.into());
         }
         let (callback, fail) = (Box::new(data_callback), Box::new(error_callback));
-        Ok(Stream::new(Connection::open()?, self.params(&config), callback, fail)?)
+        let params = self.params(&config);
+        Ok(Stream::new(Connection::open()?, params, &self.context, callback, fail)?)
     }
 }
 

@@ -17,7 +17,8 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use downbeat::{
     audio::{
-        DeviceChoice, DeviceKeeper, DeviceToSession, Player, SoundBuffer, VoiceId, VoiceStart,
+        DeviceChoice, DeviceKeeper, DeviceToSession, OutputContext, Player, SoundBuffer, VoiceId,
+        VoiceStart,
     },
     time::LocalClock,
 };
@@ -96,10 +97,11 @@ pub fn main(arguments: &[String]) -> Result<()> {
     let clock = LocalClock::start();
     let (send, news) = channel();
     let choice = DeviceChoice::Named(card.clone());
-    let _keeper = DeviceKeeper::start(choice, clock, move |message| {
-        // It is heard for as long as there are presses to come.
-        let _ = send.send(message);
-    });
+    let _keeper =
+        DeviceKeeper::start(choice, OutputContext { clock, trace: None }, move |message| {
+            // It is heard for as long as there are presses to come.
+            let _ = send.send(message);
+        });
     let mut player = loop {
         match news.recv_timeout(PATIENCE).context("opening the card")? {
             DeviceToSession::Opened { player, device } => {

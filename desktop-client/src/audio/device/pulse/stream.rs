@@ -15,7 +15,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
 use cpal::traits::StreamTrait;
 use cpal::{
@@ -30,14 +30,9 @@ use pulseaudio::protocol::{
 
 use super::connection::{Connection, Heard, PulseError};
 use super::timing::{Answer, Timing};
-
-/// The server is asked with every block until so many have been sent, so that the schedule rests
-/// on measured ground as soon as it is settled.
-const ASK_OFTEN_BLOCKS: u64 = 64;
-
-/// Then it is asked with each of so many: the schedule weighs the answers of sixteen blocks against
-/// each other, and an answer wakes the thread once more.
-const ASK_EVERY_BLOCKS: u64 = 2;
+use crate::audio::device::OutputContext;
+use crate::audio::timing_trace::{Entry, Tap, TimingTrace};
+use crate::time::LocalClock;
 
 /// Callbacks get no more than this many times the usual block at once.
 const MOST_BLOCKS: usize = 4;
@@ -56,7 +51,7 @@ pub(super) type Fail = Box<dyn FnMut(cpal::Error) + Send>;
 
 /// A stream, which plays once it is told to, until it is dropped.
 pub struct Stream {
-    began: Instant,
+    clock: LocalClock,
     block_frames: FrameCount,
     /// What the thread will own, until it is there.
     waiting: Mutex<Option<Playback>>,
@@ -72,10 +67,11 @@ impl Stream {
     pub(super) fn new(
         mut connection: Connection,
         params: PlaybackStreamParams,
+        context: &OutputContext,
         callback: Callback,
         fail: Fail,
     ) -> Result<Self, PulseError> {
-        let began = Instant::now();
+        let clock = context.clock;
         let command = Command::CreatePlaybackStream(params);
         let granted: CreatePlaybackStreamReply = connection.ask(&command)?;
         connection.wait_forever()?;
@@ -85,13 +81,14 @@ impl Stream {
         let channels = usize::from(granted.sample_spec.channels);
         let ending = Arc::new(AtomicBool::new(false));
         Ok(Self {
-            began,
+            clock,
             block_frames: block_frames as FrameCount,
             thread: Mutex::new(None),
             socket: connection.socket()?,
             ending: Arc::clone(&ending),
             waiting: Mutex::new(Some(Playback {
-                began,
+                clock,
+                trace: context.trace.as_ref().map(TimingTrace::tap),
                 connection,
                 channel: granted.channel,
                 frame_bytes,
@@ -103,7 +100,6 @@ impl Stream {
                 out: Vec::new(),
                 wanted_bytes: granted.requested_bytes as usize,
                 written: 0,
-                blocks: 0,
                 timing: Timing::new(granted.sample_spec.sample_rate),
                 question: None,
             })),
@@ -130,7 +126,7 @@ impl StreamTrait for Stream {
     }
 
     fn now(&self) -> StreamInstant {
-        StreamInstant::from_nanos(nanos_since(self.began).cast_unsigned())
+        StreamInstant::from_nanos(self.clock.now().as_nanos().cast_unsigned())
     }
 
     fn buffer_size(&self) -> Result<FrameCount, cpal::Error> {
@@ -153,7 +149,8 @@ impl Drop for Stream {
 
 /// What the thread owns.
 struct Playback {
-    began: Instant,
+    clock: LocalClock,
+    trace: Option<Tap>,
     connection: Connection,
     channel: u32,
     frame_bytes: usize,
@@ -168,7 +165,6 @@ struct Playback {
     wanted_bytes: usize,
     /// Frames sent so far, with those that were passed over.
     written: u64,
-    blocks: u64,
     timing: Timing,
     question: Option<Question>,
 }
@@ -206,7 +202,7 @@ impl Playback {
             self.hear()?;
             self.fill()?;
             if !self.out.is_empty() {
-                self.ask_now_and_then()?;
+                self.ask()?;
                 self.send()?;
             }
         }
@@ -223,13 +219,16 @@ impl Playback {
                     return Ok(());
                 };
                 let latency: PlaybackLatency = payload.read()?;
-                let looked = looked_at(&question, latency.remote_time, self.began);
+                let looked = looked_at(&question, latency.remote_time, self.clock);
                 let held_bytes = latency.write_offset - latency.read_offset;
                 let held_frames = held_bytes / self.frame_bytes as i64;
                 let sink_nanos = i64::try_from(latency.sink_usec).unwrap_or(0) * 1000;
                 let ahead_nanos = sink_nanos + self.timing.nanos(held_frames);
                 let Question { asked, frame, .. } = question;
                 self.timing.hear(Answer { asked, looked, frame, ahead_nanos });
+                if let Some(trace) = &mut self.trace {
+                    trace.record(Entry::Answer { asked, looked, frame, ahead: ahead_nanos });
+                }
             }
             Heard::Refusal(number, _) => {
                 self.question.take_if(|asked| asked.number == number);
@@ -249,7 +248,6 @@ impl Playback {
             self.write_sound(frames, offset)?;
             offset = 0;
             self.written += frames as u64;
-            self.blocks += 1;
             self.wanted_bytes -= frames * self.frame_bytes;
         }
         Ok(())
@@ -269,7 +267,7 @@ impl Playback {
     }
 
     fn render(&mut self, frames: usize) {
-        let now = nanos_since(self.began);
+        let now = self.clock.now().as_nanos();
         // Before the server has said anything, its empty buffer is as good a guess as any.
         let playback = self.timing.leaves(self.written).unwrap_or(now);
         let timestamp = OutputStreamTimestamp {
@@ -299,17 +297,16 @@ impl Playback {
         Ok(())
     }
 
-    /// Adds the question how much the server holds to what is to be sent.
-    fn ask_now_and_then(&mut self) -> Result<(), PulseError> {
-        let often = self.blocks < ASK_OFTEN_BLOCKS;
-        let due = often || self.blocks.is_multiple_of(ASK_EVERY_BLOCKS);
-        if !due || self.question.is_some() {
+    /// Adds the question how much the server holds to what is to be sent. It is asked with each
+    /// block, because the server's clock can slip by 20 us from one block to the next.
+    fn ask(&mut self) -> Result<(), PulseError> {
+        if self.question.is_some() {
             return Ok(());
         }
         let params = LatencyParams { channel: self.channel, now: SystemTime::now() };
         let command = Command::GetPlaybackLatency(params);
         let number = self.connection.write_question(&command, &mut self.out)?;
-        let asked = nanos_since(self.began);
+        let asked = self.clock.now().as_nanos();
         self.question = Some(Question { number, asked, frame: self.written });
         Ok(())
     }
@@ -323,17 +320,13 @@ impl Playback {
 
 /// When the server looked. It says so by the clock on the wall; should that be another machine's,
 /// or be set just now, half the way there and back is as good as can be known.
-fn looked_at(question: &Question, said: SystemTime, began: Instant) -> i64 {
+fn looked_at(question: &Question, said: SystemTime, clock: LocalClock) -> i64 {
     // In this order, because whatever comes between makes the way longer, and the answer worse.
     let ago = SystemTime::now().duration_since(said).ok();
-    let heard = nanos_since(began);
+    let heard = clock.now().as_nanos();
     let ago = ago.and_then(|ago| i64::try_from(ago.as_nanos()).ok());
     match ago.map(|ago| heard - ago) {
         Some(looked) if (question.asked..=heard).contains(&looked) => looked,
         _ => i64::midpoint(question.asked, heard),
     }
-}
-
-fn nanos_since(began: Instant) -> i64 {
-    i64::try_from(began.elapsed().as_nanos()).unwrap_or(i64::MAX)
 }

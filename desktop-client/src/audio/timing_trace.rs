@@ -1,0 +1,138 @@
+//! Records what the sound system said about time, what the device clock made of it, and where each
+//! voice started, so that the same input can be replayed through another device clock.
+//!
+//! The audio thread pushes fixed-size entries into a wait-free ring; a thread of its own formats and
+//! writes them. Nothing here may block, allocate or write on the audio thread.
+//!
+//! # Format
+//!
+//! Text, one entry a line, fields separated by spaces. All times are nanoseconds of local time, all
+//! frames are counted from the start of the stream.
+//!
+//! | line | meaning |
+//! |---|---|
+//! | `stream RATE` | a stream was opened; frames count from 0 again |
+//! | `answer ASKED LOOKED FRAME AHEAD` | the sound server was asked at `ASKED` and looked at its buffers at `LOOKED`: `FRAME` leaves the converter `AHEAD` ns after that |
+//! | `block FRAME DAC BELIEVED DRIFT ERROR` | a block starts at `FRAME`; the host dates it `DAC`, the device clock `BELIEVED`, with `DRIFT` parts per billion and an error bound of `ERROR` ns |
+//! | `start VOICE AT FRAME` | a voice due at `AT` starts at `FRAME`, a decimal number |
+//! | `lost COUNT` | so many entries did not fit into the ring before this one |
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+use rtrb::{Consumer, Producer, RingBuffer};
+
+/// Entries that may wait to be written: 5 s of a device with 10 ms blocks. What does not fit is
+/// dropped and counted.
+const RING_ENTRIES: usize = 1024;
+
+/// How often the rings are emptied.
+const DRAIN_EVERY: Duration = Duration::from_millis(50);
+
+/// One line of a trace; the module's documentation says what each means.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Entry {
+    Stream { rate: u32 },
+    Answer { asked: i64, looked: i64, frame: u64, ahead: i64 },
+    Block { frame: u64, dac: i64, believed: i64, drift_ppb: i64, error: i64 },
+    Start { voice: u64, at: i64, frame: f64 },
+    Lost { count: u64 },
+}
+
+impl std::fmt::Display for Entry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Stream { rate } => write!(f, "stream {rate}"),
+            Self::Answer { asked, looked, frame, ahead } => {
+                write!(f, "answer {asked} {looked} {frame} {ahead}")
+            }
+            Self::Block { frame, dac, believed, drift_ppb, error } => {
+                write!(f, "block {frame} {dac} {believed} {drift_ppb} {error}")
+            }
+            Self::Start { voice, at, frame } => write!(f, "start {voice} {at} {frame:.3}"),
+            Self::Lost { count } => write!(f, "lost {count}"),
+        }
+    }
+}
+
+/// The audio thread's end of a recording.
+#[derive(Debug)]
+pub(super) struct Tap {
+    ring: Producer<Entry>,
+    lost: u64,
+}
+
+impl Tap {
+    /// Records an entry; wait-free.
+    pub(super) fn record(&mut self, entry: Entry) {
+        if self.lost > 0 && self.ring.push(Entry::Lost { count: self.lost }).is_ok() {
+            self.lost = 0;
+        }
+        self.lost += u64::from(self.ring.push(entry).is_err());
+    }
+}
+
+/// A recording. Copies write to the same file; the file is complete when the last copy and the last
+/// tap are dropped.
+#[derive(Clone, Debug)]
+pub struct TimingTrace {
+    rings: Sender<Consumer<Entry>>,
+}
+
+impl TimingTrace {
+    /// Starts to record into `path`, which is overwritten.
+    ///
+    /// # Errors
+    /// If the file cannot be written, or the system has no thread to give.
+    pub fn create(path: &Path) -> io::Result<Self> {
+        let file = BufWriter::new(File::create(path)?);
+        let (rings, new_rings) = channel();
+        thread::Builder::new().name("downbeat-trace".to_owned()).spawn(move || {
+            if let Err(error) = write_entries(&new_rings, file) {
+                tracing::error!(%error, "the timing trace ends here: it cannot be written");
+            }
+        })?;
+        Ok(Self { rings })
+    }
+
+    /// A new source of entries.
+    pub(super) fn tap(&self) -> Tap {
+        let (ring, consumer) = RingBuffer::new(RING_ENTRIES);
+        // The writer is gone only after an error, of which it has told.
+        let _ = self.rings.send(consumer);
+        Tap { ring, lost: 0 }
+    }
+}
+
+fn write_entries(new_rings: &Receiver<Consumer<Entry>>, mut file: impl Write) -> io::Result<()> {
+    let mut rings = Vec::new();
+    let mut closing = false;
+    loop {
+        if closing {
+            thread::sleep(DRAIN_EVERY);
+        } else {
+            match new_rings.recv_timeout(DRAIN_EVERY) {
+                Ok(ring) => rings.push(ring),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => closing = true,
+            }
+        }
+        // Asked before the ring is emptied: what was pushed last is then certainly seen.
+        let abandoned: Vec<bool> = rings.iter().map(Consumer::is_abandoned).collect();
+        for ring in &mut rings {
+            while let Ok(entry) = ring.pop() {
+                writeln!(file, "{entry}")?;
+            }
+        }
+        let mut abandoned = abandoned.into_iter();
+        rings.retain(|_| !abandoned.next().unwrap_or(false));
+        file.flush()?;
+        if closing && rings.is_empty() {
+            return Ok(());
+        }
+    }
+}
