@@ -62,21 +62,39 @@ impl Fingerprint {
 impl FromStr for Fingerprint {
     type Err = FingerprintError;
 
-    /// Takes it with colons, too, and in either case, as other programs show it.
+    /// Takes it as other programs show it, too: in either case, its bytes apart by colons, dashes or
+    /// spaces, and behind a label, as in `sha256 Fingerprint=1F:C8:…`.
     fn from_str(text: &str) -> Result<Self, FingerprintError> {
-        let digits: Option<Vec<u8>> = text
-            .trim()
-            .chars()
-            .filter(|c| *c != ':')
-            .map(|c| c.to_digit(16).map(|digit| digit as u8))
-            .collect();
-        let digits = digits.filter(|digits| digits.len() == 64).ok_or(FingerprintError)?;
-        let mut bytes = [0; 32];
-        for (byte, pair) in bytes.iter_mut().zip(digits.chunks(2)) {
-            *byte = pair[0] << 4 | pair[1];
+        let (mut bytes, mut count) = ([0; 32], 0);
+        let mut label = text;
+        // From the last digit to the first: what stands before that is a label.
+        while count < 64 {
+            let c = label.chars().next_back().ok_or(FingerprintError)?;
+            label = &label[..label.len() - c.len_utf8()];
+            if matches!(c, ':' | '-') || c.is_whitespace() || is_mark(c) {
+                continue;
+            }
+            let digit = c.to_digit(16).ok_or(FingerprintError)? as u8;
+            bytes[31 - count / 2] |= digit << (4 * (count % 2));
+            count += 1;
         }
-        Ok(Self(bytes))
+        if is_label(label) { Ok(Self(bytes)) } else { Err(FingerprintError) }
     }
+}
+
+/// Whether it is nothing, or words that end where a fingerprint may begin. Digits alone are a part of
+/// a longer number.
+fn is_label(text: &str) -> bool {
+    let text = text.trim_start_matches(|c: char| c.is_whitespace() || is_mark(c));
+    text.is_empty()
+        || text.chars().any(|c| c.is_alphabetic() && !c.is_ascii_hexdigit())
+            && !text.ends_with(char::is_alphanumeric)
+}
+
+/// A mark that cannot be seen and comes along when a text is copied from a window, on Windows as the
+/// first character of a certificate's fingerprint.
+fn is_mark(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}' | '\u{feff}')
 }
 
 impl fmt::Display for Fingerprint {
@@ -111,8 +129,33 @@ mod tests {
         let read: Fingerprint = shown.parse().unwrap();
         assert_eq!(read.to_string(), shown);
         let pairs: Vec<_> = ["00", "FF"].into_iter().cycle().take(32).collect();
-        assert_eq!(pairs.join(":").parse(), Ok(read));
-        for wrong in ["", "00", &"0g".repeat(32), &"00".repeat(33)] {
+        let (colons, spaces) = (pairs.join(":"), pairs.join(" "));
+        for usual in [
+            colons.clone(),
+            spaces.clone(),
+            pairs.join("-"),
+            format!("  {}\n{}\r\n", &spaces[..47], &spaces[48..]),
+            format!("\u{200e}{spaces}"),
+            shown.to_uppercase(),
+            format!("SHA256 Fingerprint={colons}\n"),
+            format!("sha256 Fingerprint={colons}"),
+            format!("SHA2-256(relay.der)= {shown}"),
+            format!("sha256:{shown}"),
+            format!("Fingerprint (SHA-256): {shown}"),
+        ] {
+            assert_eq!(usual.parse(), Ok(read), "{usual:?}");
+        }
+        for wrong in [
+            "",
+            "00",
+            &"0g".repeat(32),
+            &"00".repeat(33),
+            &format!("00:{colons}"),
+            &format!("SHA1 Fingerprint={}", &colons[..59]),
+            &format!("x{shown}"),
+            &format!("é{shown}"),
+            &format!("{shown} x"),
+        ] {
             assert_eq!(wrong.parse::<Fingerprint>(), Err(FingerprintError), "{wrong}");
         }
         let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";

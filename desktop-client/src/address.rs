@@ -145,12 +145,11 @@ impl RelayAddress {
             other => return Err(AddressError::Scheme(text.to_owned(), other.to_owned())),
         };
         let host = given.host_str().filter(|host| !host.is_empty()).ok_or_else(unreadable)?;
-        let port = match given.port() {
+        let port = match written_port(&full) {
             Some(0) => return Err(unreadable()),
             Some(port) => port,
             // A URL with a scheme means that scheme's port; a bare host means the relay's own.
             None if text.contains("://") => usual_port,
-            None if full.ends_with(":80") => 80,
             None => DEFAULT_PORT,
         };
         let url = |scheme, path| {
@@ -213,6 +212,14 @@ impl RelayAddress {
     }
 }
 
+/// The port that stands in a URL, its scheme's own included, of which a parsed URL says nothing.
+fn written_port(url: &str) -> Option<u16> {
+    let (_, rest) = url.split_once("://")?;
+    let read_as = |scheme| Url::parse(&format!("{scheme}://{rest}")).ok()?.port();
+    // The own port of one scheme is not that of the other.
+    read_as("http").or_else(|| read_as("https"))
+}
+
 impl FromStr for RelayAddress {
     type Err = AddressError;
 
@@ -246,6 +253,14 @@ mod tests {
             (" lab:4000 ", "ws://lab:4000/"),
             ("192.168.1.7", "ws://192.168.1.7:3000/"),
             ("lab:80", "ws://lab/"),
+            ("127.0.0.1:80/", "ws://127.0.0.1/"),
+            ("lab:0080/any?x", "ws://lab/any"),
+            ("lab:80#token=x", "ws://lab/"),
+            ("[::1]:80/", "ws://[::1]/"),
+            ("lab:443/", "ws://lab:443/"),
+            ("lab:/", "ws://lab:3000/"),
+            ("https://lab:80/", "wss://lab:80/"),
+            ("http://lab:443", "ws://lab:443/"),
             ("http://lab:3000", "ws://lab:3000/"),
             ("http://lab", "ws://lab/"),
             ("ws://lab:3000/any/path", "ws://lab:3000/any/path"),
