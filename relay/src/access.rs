@@ -18,6 +18,10 @@ use crate::config::Config;
 /// header of a WebSocket.
 pub const TOKEN_OFFER: &str = "downbeat.token.";
 
+/// Most tokens of one request that are looked at. Each costs a digest on the thread that serves
+/// everyone, and a client brings one.
+const MAX_TOKENS: usize = 3;
+
 /// A token as it was set: never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
@@ -59,7 +63,7 @@ pub enum AccessError {
     #[error("--token and --listen-token are the same; choose another for one of them")]
     Same,
     /// An origin that no browser would send.
-    #[error("--allow-origin {0:?} is no origin; write it as http://HOST or http://HOST:PORT")]
+    #[error("--allow-origin {0:?} is no origin; write http://HOST, http://HOST:PORT or file://")]
     Origin(String),
 }
 
@@ -77,7 +81,13 @@ pub struct Access {
 enum Scheme {
     Http,
     Https,
+    /// What small devices say who have no origin. No page of a website can say so.
+    File,
 }
+
+/// Endings of names that home routers and company networks give. Such a name is the relay's where it
+/// was reached by a private address: a public one is looked up by other names.
+const PRIVATE_SUFFIXES: [&str; 4] = [".lan", ".home.arpa", ".internal", ".fritz.box"];
 
 impl Access {
     /// As it is configured, on a machine of this name.
@@ -123,8 +133,7 @@ impl Access {
             .flat_map(|value| value.split(','))
             .filter_map(|offer| offer.trim().strip_prefix(TOKEN_OFFER));
         let mut role = None;
-        // A request has a few of them at most: its head is bounded.
-        for token in bearer.chain(offered) {
+        for token in bearer.chain(offered).filter(|token| is_token(token)).take(MAX_TOKENS) {
             let digest = digest_of(token);
             if is_same(&digest, bang) {
                 return Some(Role::Bang);
@@ -140,9 +149,10 @@ impl Access {
     /// lead here (DNS rebinding), and would then be of the same origin as the relay.
     ///
     /// Numbers, `localhost`, names without a dot and those ending in `.local` are never a
-    /// stranger's: they are not looked up in the public DNS.
+    /// stranger's: they are not looked up in the public DNS. Nor are those of a private network, if
+    /// `reached`, the relay's address on this connection, is private.
     #[must_use]
-    pub fn is_own_host(&self, headers: &HeaderMap) -> bool {
+    pub fn is_own_host(&self, headers: &HeaderMap, reached: IpAddr) -> bool {
         // Browsers always send one.
         let Some(host) = headers.get(HOST) else { return true };
         let Ok(host) = host.to_str() else { return false };
@@ -151,6 +161,7 @@ impl Access {
         name.parse::<IpAddr>().is_ok()
             || !name.contains('.')
             || matches!(name.rsplit_once('.'), Some((_, "local" | "localhost")))
+            || is_private(reached) && PRIVATE_SUFFIXES.iter().any(|suffix| name.ends_with(suffix))
             || name == self.own_name
             || self.origins.iter().any(|(_, allowed)| name_of(allowed) == name)
     }
@@ -161,7 +172,7 @@ impl Access {
         let Some(origin) = headers.get(ORIGIN) else { return true };
         let Some(origin) = origin.to_str().ok().and_then(parse_origin) else { return false };
         let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-        let same = bare(origin.0, host) == origin.1;
+        let same = bare(origin.0, host) == origin.1 && origin.0 != Scheme::File;
         same || self.origins.contains(&origin)
     }
 }
@@ -185,6 +196,7 @@ fn parse_origin(text: &str) -> Option<(Scheme, String)> {
     let scheme = match scheme.to_ascii_lowercase().as_str() {
         "http" => Scheme::Http,
         "https" => Scheme::Https,
+        "file" => return matches!(authority, "" | "/").then(|| (Scheme::File, String::new())),
         _ => return None,
     };
     let is_authority = !authority.is_empty() && !authority.contains(['/', '?', '#', '@', ' ']);
@@ -196,9 +208,18 @@ fn bare(scheme: Scheme, authority: &str) -> String {
     let port = match scheme {
         Scheme::Http => ":80",
         Scheme::Https => ":443",
+        Scheme::File => "",
     };
     let authority = authority.to_ascii_lowercase();
     authority.strip_suffix(port).map(str::to_owned).unwrap_or(authority)
+}
+
+/// Whether only this machine or its own network reaches an address.
+fn is_private(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => v4.is_private() || v4.is_loopback() || v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
+    }
 }
 
 /// The name or number of an authority, without its port.
@@ -253,6 +274,30 @@ mod tests {
     }
 
     #[test]
+    fn at_most_three_tokens_of_a_request_are_looked_at() {
+        let access = access(&Config { token: secret("bang-it"), ..Config::default() });
+        let role = |offers: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_str(offers).unwrap());
+            access.role(&headers)
+        };
+        let wrong = |count| "downbeat.token.x, ".repeat(count);
+        assert_eq!(role(&format!("{}downbeat.token.bang-it", wrong(2))), Some(Role::Bang));
+        assert_eq!(role(&format!("{}downbeat.token.bang-it", wrong(3))), None);
+        assert_eq!(role(&format!("{}downbeat.token.bang-it", wrong(900))), None);
+        // Entries that no token could be cost no digest, and take no place.
+        let long = format!("downbeat.token.{}, ", "x".repeat(129)).repeat(9);
+        assert_eq!(role(&format!("{long}downbeat.token.bang-it")), Some(Role::Bang));
+        // The other header shares the bound.
+        let mut headers = HeaderMap::new();
+        for _ in 0..3 {
+            headers.append(AUTHORIZATION, HeaderValue::from_static("Bearer x"));
+        }
+        headers.append(AUTHORIZATION, HeaderValue::from_static("Bearer bang-it"));
+        assert_eq!(access.role(&headers), None);
+    }
+
+    #[test]
     fn settings_that_cannot_be_used_are_named_and_no_token_is_shown() {
         let refused = |config: &Config| Access::new(config, "x").unwrap_err();
         let config = Config { token: secret("two words"), ..Config::default() };
@@ -284,9 +329,63 @@ mod tests {
             ("local.evil.example", false),
             ("relay.local.evil.example.", false),
         ] {
-            assert_eq!(access.is_own_host(&headers(&[(HOST, host)])), own, "{host}");
+            for reached in ["192.168.1.20", "203.0.113.7"] {
+                let reached = reached.parse().unwrap();
+                assert_eq!(access.is_own_host(&headers(&[(HOST, host)]), reached), own, "{host}");
+            }
         }
-        assert!(access.is_own_host(&headers(&[])));
+        assert!(access.is_own_host(&headers(&[]), IpAddr::from([203, 0, 113, 7])));
+    }
+
+    #[test]
+    fn a_private_network_s_name_is_the_relays_where_it_is_reached_privately() {
+        let access = access(&Config::default());
+        let own = |host, reached: &str| {
+            access.is_own_host(&headers(&[(HOST, host)]), reached.parse().unwrap())
+        };
+        for host in ["stage.lan:3000", "Stage.Home.Arpa.", "a.b.internal", "stage.fritz.box:3000"] {
+            for private in [
+                "192.168.1.20",
+                "10.0.0.1",
+                "172.16.9.9",
+                "127.0.0.1",
+                "169.254.1.1",
+                "::1",
+                "fd00::1",
+                "fe80::1",
+                "::ffff:192.168.1.20",
+            ] {
+                assert!(own(host, private), "{host} at {private}");
+            }
+            for public in ["203.0.113.7", "2001:db8::1", "::ffff:203.0.113.7"] {
+                assert!(!own(host, public), "{host} at {public}");
+            }
+        }
+        for host in ["lan.evil.example", "evillan", "stage.lan.example", "notfritz.box"] {
+            assert_eq!(own(host, "192.168.1.20"), !host.contains('.'), "{host}");
+        }
+    }
+
+    #[test]
+    fn an_origin_of_a_device_is_allowed_by_name_only() {
+        let device = |headers_too: &[(HeaderName, &'static str)], allowed: &[&str]| {
+            let allow_origin = allowed.iter().map(|&origin| origin.to_owned()).collect();
+            let mut all = vec![(ORIGIN, "file://")];
+            all.extend_from_slice(headers_too);
+            access(&Config { allow_origin, ..Config::default() }).is_own_origin(&headers(&all))
+        };
+        for host in [&[(HOST, "192.168.1.20:3000")][..], &[(HOST, "")], &[]] {
+            assert!(!device(host, &[]), "{host:?}");
+            assert!(!device(host, &["http://stage"]), "{host:?}");
+            for allowed in ["file://", "FILE:///"] {
+                assert!(device(host, &[allowed]), "{host:?}");
+            }
+        }
+        let refused = |origin: &str| {
+            let config = Config { allow_origin: vec![origin.to_owned()], ..Config::default() };
+            Access::new(&config, "x").is_err()
+        };
+        assert!(refused("file://host") && refused("null"));
     }
 
     #[test]

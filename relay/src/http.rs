@@ -1,6 +1,6 @@
 //! One request, one answer: the page, the sounds, the relay's health, or a WebSocket.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -8,7 +8,7 @@ use hyper::{
     HeaderMap, Method, Request, Response, StatusCode,
     body::Incoming,
     header::{
-        ACCEPT_RANGES, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_RANGE,
+        ACCEPT, ACCEPT_RANGES, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_RANGE,
         CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HOST, HeaderName, HeaderValue, IF_NONE_MATCH,
         IF_RANGE, LOCATION, RANGE, REFERRER_POLICY, RETRY_AFTER, SEC_WEBSOCKET_ACCEPT,
         SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE, X_CONTENT_TYPE_OPTIONS,
@@ -24,7 +24,8 @@ use crate::{
     config::HEADER_TIMEOUT,
     connection,
     doors::Visit,
-    health, metrics,
+    health,
+    metrics::{self, Format},
     overheard::Overheard,
     page::{self, PageFile},
     ranges::{self, Wanted},
@@ -44,13 +45,14 @@ const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; img-src '
                       object-src 'none'; base-uri 'none'; form-action 'none'; \
                       frame-ancestors 'none'";
 
-/// Answers a request of which its rate says `verdict`. `presence` and `visit` are handed on to the
-/// connection that an upgrade begins.
+/// Answers a request of which its rate says `verdict`, and which came to the relay's address
+/// `reached`. `presence` and `visit` are handed on to the connection that an upgrade begins.
 pub fn answer(
     relay: &Arc<Relay>,
     presence: &watch::Receiver<bool>,
     visit: &Arc<Visit>,
     verdict: Verdict,
+    reached: IpAddr,
     request: Request<Incoming>,
 ) -> impl Future<Output = Answer> + use<> {
     let (relay, stay) = (relay.clone(), (presence.clone(), visit.clone()));
@@ -59,7 +61,13 @@ pub fn answer(
         let answer = if verdict != Verdict::Pass {
             relay.counts.unheard.add();
             too_many(verdict)
-        } else if relay.access.is_own_host(headers) && upgrade::is_asked_for(headers) {
+        } else if !relay.access.is_own_host(headers, reached) {
+            text(
+                StatusCode::MISDIRECTED_REQUEST,
+                "the relay is not known under this name: use its numeric address, or start it with \
+                 --allow-origin http://NAME:PORT\n",
+            )
+        } else if upgrade::is_asked_for(headers) {
             open(&relay, stay, request).await
         } else {
             answer_plainly(&relay, &request)
@@ -104,12 +112,6 @@ async fn open(relay: &Arc<Relay>, stay: Stay, mut request: Request<Incoming>) ->
 }
 
 fn answer_plainly(relay: &Relay, request: &Request<Incoming>) -> Answer {
-    if !relay.access.is_own_host(request.headers()) {
-        return text(
-            StatusCode::MISDIRECTED_REQUEST,
-            "the relay is not known under this name: use its address, or allow it by --allow-origin\n",
-        );
-    }
     let is_head = request.method() == Method::HEAD;
     if request.method() != Method::GET && !is_head {
         let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "GET or HEAD, please\n");
@@ -178,10 +180,10 @@ fn take_apart(upgraded: Upgraded) -> Option<(TcpStream, Option<Seal>, Vec<u8>)> 
 
 /// Answers a request that came without TLS where TLS is spoken: a browser is led there, others are
 /// told.
-pub fn answer_unencrypted(relay: &Relay, request: &Request<Incoming>) -> Answer {
+pub fn answer_unencrypted(relay: &Relay, reached: IpAddr, request: &Request<Incoming>) -> Answer {
     let headers = request.headers();
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-    let target = host.filter(|_| relay.access.is_own_host(headers)).map(|host| {
+    let target = host.filter(|_| relay.access.is_own_host(headers, reached)).map(|host| {
         let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
         format!("https://{host}{path}")
     });
@@ -217,8 +219,9 @@ fn metrics(relay: &Relay, headers: &HeaderMap) -> Answer {
     if relay.access.role(headers).is_none() {
         return text(StatusCode::UNAUTHORIZED, "this relay needs its token\n");
     }
-    let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    let mut answer = body(metrics::as_text(relay), content_type);
+    let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let format = Format::asked_for(accepted.flat_map(|value| value.split(',')));
+    let mut answer = body(metrics::as_text(relay, format), format.content_type());
     put(&mut answer, CACHE_CONTROL, "no-store");
     answer
 }

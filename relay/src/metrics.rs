@@ -59,9 +59,93 @@ struct OnWire {
     wire: &'static str,
 }
 
+/// The two text formats that monitors read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// `OpenMetrics` 1.0.0.
+    OpenMetrics,
+    /// Prometheus' own, 0.0.4: older, and all that some read.
+    Prometheus,
+}
+
+impl Format {
+    /// The one that the entries of a request's `Accept` like better; `OpenMetrics` if they have no
+    /// preference.
+    #[must_use]
+    pub fn asked_for<'a>(accepted: impl Iterator<Item = &'a str>) -> Self {
+        // For each format how exactly it is named, and how much it is liked; the most exact counts.
+        let (mut open, mut plain) = ((0, 0.0), (0, 0.0));
+        for entry in accepted {
+            let mut parts = entry.split(';').map(str::trim);
+            let kind = parts.next().unwrap_or_default().to_ascii_lowercase();
+            let quality = parts.find_map(|part| part.strip_prefix("q=")?.parse().ok());
+            let quality: f32 = quality.unwrap_or(1.0);
+            let (for_open, for_plain) = match kind.as_str() {
+                "application/openmetrics-text" => (3, 0),
+                "text/plain" => (0, 3),
+                "application/*" => (2, 0),
+                "text/*" => (0, 2),
+                "*/*" => (1, 1),
+                _ => (0, 0),
+            };
+            for (liked, exactness) in [(&mut open, for_open), (&mut plain, for_plain)] {
+                if exactness > 0 && (exactness, quality) > *liked {
+                    *liked = (exactness, quality);
+                }
+            }
+        }
+        if plain.1 > open.1 { Self::Prometheus } else { Self::OpenMetrics }
+    }
+
+    /// How an answer names it.
+    #[must_use]
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            Self::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
+        }
+    }
+}
+
 /// What `/metrics` says now.
 #[must_use]
-pub fn as_text(relay: &Relay) -> String {
+pub fn as_text(relay: &Relay, format: Format) -> String {
+    let said = as_open_metrics(relay);
+    match format {
+        Format::OpenMetrics => said,
+        Format::Prometheus => to_prometheus(&said),
+    }
+}
+
+/// The older format: a counter is called there as its values are, and neither units nor an end are
+/// told.
+fn to_prometheus(open_metrics: &str) -> String {
+    let mut said = String::with_capacity(open_metrics.len());
+    let mut about = Vec::new();
+    for line in open_metrics.lines() {
+        if line.starts_with("# UNIT ") || line == "# EOF" {
+            continue;
+        }
+        // A metric's help comes before its type, which says whether it is a counter.
+        if line.starts_with("# HELP ") {
+            about.push(line);
+            continue;
+        }
+        let name = line.strip_prefix("# TYPE ").and_then(|line| line.strip_suffix(" counter"));
+        for line in about.drain(..).chain([line]) {
+            let named = name.and_then(|name| line.split_once(name).map(|parts| (name, parts)));
+            match named {
+                Some((name, (before, after))) => {
+                    said.extend([before, name, "_total", after, "\n"]);
+                }
+                None => said.extend([line, "\n"]),
+            }
+        }
+    }
+    said
+}
+
+fn as_open_metrics(relay: &Relay) -> String {
     let mut registry = Registry::with_prefix("downbeat");
     let counts = &relay.counts;
     let mut count = |name: &str, help: &str, count: &Count| {
@@ -121,4 +205,47 @@ pub fn as_text(relay: &Relay) -> String {
     // Writing to a String does not fail.
     let _ = text::encode(&mut said, &registry);
     said
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scraper_is_sent_the_format_that_it_likes_better() {
+        for (accept, format) in [
+            ("", Format::OpenMetrics),
+            ("*/*", Format::OpenMetrics),
+            ("text/html,application/xhtml+xml,*/*;q=0.8", Format::OpenMetrics),
+            ("application/openmetrics-text", Format::OpenMetrics),
+            (
+                "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+                Format::OpenMetrics,
+            ),
+            ("text/plain; version=0.0.4", Format::Prometheus),
+            ("TEXT/PLAIN", Format::Prometheus),
+            ("text/*", Format::Prometheus),
+            ("text/plain;version=0.0.4;q=1,*/*;q=0.1", Format::Prometheus),
+            (
+                "application/vnd.google.protobuf;q=0.7, text/plain;version=0.0.4;q=0.3",
+                Format::Prometheus,
+            ),
+            ("application/openmetrics-text; q=0, */*", Format::Prometheus),
+        ] {
+            assert_eq!(Format::asked_for(accept.split(',')), format, "{accept}");
+        }
+    }
+
+    #[test]
+    fn the_older_format_calls_a_counter_as_its_values_are_called() {
+        let open_metrics = "# HELP d_drops Let go.\n# TYPE d_drops counter\n\
+                            d_drops_total{reason=\"x\"} 1\n\
+                            # HELP d_lead_seconds The lead.\n# TYPE d_lead_seconds gauge\n\
+                            # UNIT d_lead_seconds seconds\nd_lead_seconds 0.05\n# EOF\n";
+        let expected = "# HELP d_drops_total Let go.\n# TYPE d_drops_total counter\n\
+                        d_drops_total{reason=\"x\"} 1\n\
+                        # HELP d_lead_seconds The lead.\n# TYPE d_lead_seconds gauge\n\
+                        d_lead_seconds 0.05\n";
+        assert_eq!(to_prometheus(open_metrics), expected);
+    }
 }

@@ -5,7 +5,7 @@
 
 use std::{
     convert::Infallible,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     pin::pin,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -45,7 +45,9 @@ pub fn receive(
     match relay.doors.enter(peer.ip(), entrance, relay.clock.now()) {
         Ok(visit) => {
             let (relay, presence) = (relay.clone(), presence.clone());
-            begin(Stay { relay, presence, visit: Arc::new(visit), peer }, tls, stream);
+            // A socket that cannot tell is broken, and the peer's address as good as any.
+            let reached = stream.local_addr().map_or(peer.ip(), |address| address.ip());
+            begin(Stay { relay, presence, visit: Arc::new(visit), peer, reached }, tls, stream);
         }
         Err(full) => turn_away(relay, full, tls.is_none(), &stream, peer),
     }
@@ -79,6 +81,8 @@ struct Stay {
     presence: watch::Receiver<bool>,
     visit: Arc<Visit>,
     peer: SocketAddr,
+    /// The relay's own address on this connection.
+    reached: IpAddr,
 }
 
 /// Begins to serve one TCP connection, over TLS if the relay does.
@@ -124,14 +128,14 @@ async fn speak_http<S>(stay: Stay, stream: S)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let Stay { relay, presence, visit, peer } = stay;
+    let Stay { relay, presence, visit, peer, reached } = stay;
     let mut ending = presence.clone();
     let meter = Mutex::new(Meter::new(relay.requests, relay.clock.now()));
     let service = service_fn(|request| {
         let now = relay.clock.now();
         let mut meter = meter.lock().unwrap_or_else(PoisonError::into_inner);
         let verdict = meter.judge(now, 0, || visit.may_ask(now));
-        let answer = http::answer(&relay, &presence, &visit, verdict, request);
+        let answer = http::answer(&relay, &presence, &visit, verdict, reached, request);
         async move { Ok::<_, Infallible>(answer.await) }
     });
     let (stream, heard) = Overheard::new(stream);
@@ -171,10 +175,10 @@ fn note_the_end(relay: &Relay, peer: SocketAddr, heard: &Heard, served: &hyper::
 /// Answers one request that came without TLS. Its answer closes the connection, so that nothing
 /// more is said in the open.
 async fn send_to_tls(stay: Stay, stream: TcpStream) {
-    let Stay { relay, presence, visit, .. } = stay;
+    let Stay { relay, presence, visit, reached, .. } = stay;
     let mut ending = presence;
     let service = service_fn(move |request| {
-        let answer = http::answer_unencrypted(&relay, &request);
+        let answer = http::answer_unencrypted(&relay, reached, &request);
         async move { Ok::<_, Infallible>(answer) }
     });
     let connection = http1().serve_connection(TokioIo::new(stream), service);
@@ -227,7 +231,7 @@ mod tests {
                 Arc::new(relay.doors.enter(peer.ip(), ENTRANCE, relay.clock.now()).unwrap());
             let (ending, presence) = watch::channel(false);
             let (pipe, stream) = duplex(256);
-            let stay = Stay { relay: relay.clone(), presence, visit, peer };
+            let stay = Stay { relay: relay.clone(), presence, visit, peer, reached: peer.ip() };
             let served = tokio::spawn(speak_http(stay, stream));
             Self { relay, pipe, served, _ending: ending }
         }

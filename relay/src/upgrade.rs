@@ -55,7 +55,11 @@ impl Refused {
     #[must_use]
     pub fn reason(self) -> &'static str {
         match self {
-            Self::ForeignOrigin => "a page of another origin may not connect\n",
+            Self::ForeignOrigin => {
+                "this relay does not take connections with that Origin; to allow it, start the \
+                 relay with --allow-origin ORIGIN, as the request names it (http://HOST:PORT, \
+                 or file:// for a device that says so)\n"
+            }
             Self::NoToken => "this relay needs its token\n",
             Self::Version => "WebSocket version 13, please\n",
             Self::Incomplete => "not a complete WebSocket handshake\n",

@@ -93,5 +93,18 @@ async fn a_stranger_s_name_for_the_relay_is_not_answered() {
     assert_eq!(asked_as("evil.example:3000").await, 421);
     assert_eq!(asked_as("bang.example.org").await, 200);
     assert_eq!(asked_as("localhost:3000").await, 200);
+    assert_eq!(asked_as("stage.lan:3000").await, 200, "it is reached by a private address");
     Raw::open(relay.address, "Origin: https://bang.example.org\r\n", b"").await;
+}
+
+#[tokio::test]
+async fn a_device_s_origin_is_refused_with_the_setting_that_allows_it() {
+    let relay = Running::start().await;
+    let answer = request(relay.address, &format!("{UPGRADE}Origin: file://\r\n")).await;
+    assert_eq!(answer.status, 403);
+    let said = String::from_utf8(answer.body).unwrap();
+    assert!(said.contains("--allow-origin") && said.contains("file://"), "{said}");
+    let allow_origin = vec!["file://".to_owned()];
+    let relay = Running::with(Config { allow_origin, ..Config::default() }).await;
+    Raw::open(relay.address, "Origin: file://\r\n", b"").await;
 }

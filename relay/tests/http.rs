@@ -138,6 +138,19 @@ async fn metrics_count_what_happened() {
 }
 
 #[tokio::test]
+async fn an_older_scraper_is_sent_the_older_text_format() {
+    let relay = Running::start().await;
+    let answer = relay.get("/metrics", "Accept: text/plain; version=0.0.4\r\n").await;
+    let content_type = answer.header("content-type").unwrap();
+    assert_eq!(content_type, "text/plain; version=0.0.4; charset=utf-8");
+    let text = String::from_utf8(answer.body).unwrap();
+    for line in ["# TYPE downbeat_triggers_total counter", "downbeat_triggers_total 0"] {
+        assert!(text.lines().any(|said| said == line), "{line} is not in:\n{text}");
+    }
+    assert!(!text.contains("# EOF"), "that is OpenMetrics'");
+}
+
+#[tokio::test]
 async fn health_is_told_as_json() {
     let relay = Running::start().await;
     let (_player, welcome) = relay.player("one").await;

@@ -68,6 +68,12 @@ pub enum LinkError {
         "the relay has no place just now: it is full, or too much comes from this network at once"
     )]
     Full,
+    /// It is asked under a name that it does not know for its own.
+    #[error(
+        "the relay there does not answer to the name '{0}': use its numeric address, or start it \
+         with --allow-origin {1}"
+    )]
+    NotItsName(String, String),
     /// Something answers there, but not as a relay does.
     #[error("what answers there is not a relay ({0})")]
     NotARelay(String),
@@ -112,7 +118,12 @@ impl LinkError {
     pub fn is_refusal(&self) -> bool {
         matches!(
             self,
-            Self::NoToken | Self::WrongToken | Self::Untrusted(_) | Self::TlsOnly | Self::NoTls
+            Self::NoToken
+                | Self::WrongToken
+                | Self::Untrusted(_)
+                | Self::TlsOnly
+                | Self::NoTls
+                | Self::NotItsName(..)
         )
     }
 }
@@ -181,6 +192,10 @@ impl Link {
             Refused::NoSubprotocol => LinkError::NotARelay("no subprotocol".to_owned()),
             Refused::Token if address.token().is_some() => LinkError::WrongToken,
             Refused::Token => LinkError::NoToken,
+            Refused::Name => {
+                let origin = address.http().origin().ascii_serialization();
+                LinkError::NotItsName(address.place().0, origin)
+            }
             Refused::Other(error) => error,
         })
     }
@@ -298,6 +313,7 @@ impl From<LinkError> for Refused {
 enum Refused {
     NoSubprotocol,
     Token,
+    Name,
     Other(LinkError),
 }
 
@@ -310,10 +326,48 @@ impl From<tungstenite::Error> for Refused {
             tungstenite::Error::Http(response) if response.status() == StatusCode::UNAUTHORIZED => {
                 Self::Token
             }
+            tungstenite::Error::Http(response)
+                if response.status() == StatusCode::MISDIRECTED_REQUEST =>
+            {
+                Self::Name
+            }
             tungstenite::Error::Protocol(other) => {
                 Self::Other(LinkError::NotARelay(other.to_string()))
             }
             other => Self::Other(other.into()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_relay_that_turns_its_name_away_is_told_from_what_is_no_relay() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let answer = async {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(socket.read_u8().await.unwrap());
+            }
+            let said = "HTTP/1.1 421 Misdirected Request\r\nContent-Length: 0\r\n\r\n";
+            socket.write_all(said.as_bytes()).await.unwrap();
+            socket
+        };
+        let address = format!("localhost:{port}").parse().unwrap();
+        let (linked, _socket) = tokio::join!(Link::connect(address, LocalClock::start()), answer);
+        let error = linked.unwrap_err();
+        assert!(error.is_refusal());
+        let said = error.to_string();
+        assert!(said.contains("does not answer to the name 'localhost'"), "{said}");
+        assert!(said.contains(&format!("--allow-origin http://localhost:{port}")), "{said}");
     }
 }

@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use std::sync::LazyLock;
+use std::{net::Ipv4Addr, sync::LazyLock};
 
 use downbeat_relay::{
     access::{Access, Role},
@@ -59,7 +59,7 @@ fuzz_target!(|head: &[u8]| {
         }
     }
     for (access, guarded) in [(&*OPEN, false), (&*GUARDED, true)] {
-        let _ = access.is_own_host(&headers);
+        let _ = access.is_own_host(&headers, Ipv4Addr::LOCALHOST.into());
         let Ok(granted) = upgrade::judge(access, &method, &headers) else { continue };
         assert_eq!(method, Method::GET);
         assert!(access.is_own_origin(&headers));
