@@ -116,9 +116,11 @@ impl Outbox {
         let Queue { socket: Some(socket), seal: Some(seal), .. } = &mut *queue else {
             return Ok((0, Instant::now()));
         };
-        let mut raw = Raw { socket, arrived: Instant::now() };
+        // What was read before, and waits in the seal, arrived when that did.
+        let mut raw = Raw { socket, arrived: seal.arrived };
         let read = seal.open(&mut raw, buffer);
         let arrived = raw.arrived;
+        seal.arrived = arrived;
         let own = seal.own_words();
         self.put_raw(&mut queue, &own);
         read.map(|count| (count, arrived))
@@ -308,10 +310,15 @@ impl Queue {
 
 #[cfg(test)]
 mod tests {
+    use rcgen::{CertificateParams, KeyPair};
+    use rustls::{ClientConfig, RootCertStore, ServerConfig, crypto::ring};
     use tokio::{
-        io::{AsyncReadExt as _, Interest},
+        io::{AsyncReadExt as _, AsyncWriteExt as _, Interest},
         net::TcpListener,
         time::timeout,
+    };
+    use tokio_rustls::{
+        TlsAcceptor, TlsConnector, client::TlsStream as TlsClient, server::TlsStream as TlsServer,
     };
 
     use super::*;
@@ -427,6 +434,61 @@ mod tests {
         assert_eq!(outbox.phase(), Phase::Open, "it has just begun to wait");
         outbox.cut_off_if_stalled(later, Duration::from_secs(5));
         assert_eq!(outbox.phase(), Phase::Cut(CutOff::Stalled));
+    }
+
+    /// Both ends of a socket over TLS, after its handshake.
+    async fn sealed_pair() -> (TlsClient<TcpStream>, TlsServer<TcpStream>) {
+        let key = KeyPair::generate().unwrap();
+        let cert = CertificateParams::new(["localhost".to_owned()]).unwrap();
+        let cert = cert.self_signed(&key).unwrap().der().clone();
+        let provider = || Arc::new(ring::default_provider());
+        let server = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![cert.clone()], key.serialize_der().try_into().unwrap())
+            .unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(cert).unwrap();
+        let client = ClientConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let there = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (here, _) = listener.accept().await.unwrap();
+        let name = "localhost".try_into().unwrap();
+        let (there, here) = tokio::join!(
+            TlsConnector::from(Arc::new(client)).connect(name, there),
+            TlsAcceptor::from(Arc::new(server)).accept(here),
+        );
+        (there.unwrap(), here.unwrap())
+    }
+
+    #[tokio::test]
+    async fn what_waits_in_the_seal_arrived_when_its_record_did() {
+        const BUSY: Duration = Duration::from_millis(50);
+        let (mut there, here) = sealed_pair().await;
+        let (here, session) = here.into_inner();
+        let (here, outbox) = (Arc::new(here), Outbox::new());
+        outbox.open(here.clone(), Some(Seal::new(session)));
+        there.write_all(b"bang probe").await.unwrap();
+        there.flush().await.unwrap();
+
+        let mut buffer = [0; 5];
+        let first = loop {
+            here.readable().await.unwrap();
+            match outbox.read_sealed(&mut buffer) {
+                Ok((count, arrived)) => break (count, arrived),
+                Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
+            }
+        };
+        assert_eq!((first.0, &buffer), (5, b"bang "));
+        // What the first of them asks for takes a while.
+        std::thread::sleep(BUSY);
+        let second = outbox.read_sealed(&mut buffer).unwrap();
+        assert_eq!((second, &buffer), (first, b"probe"));
     }
 
     #[tokio::test]

@@ -6,6 +6,7 @@
 use std::{
     fmt,
     io::{self, ErrorKind, Read, Write as _},
+    time::Instant,
 };
 
 use bytes::Bytes;
@@ -19,13 +20,15 @@ pub struct Seal {
     session: Box<ServerConnection>,
     /// Bytes read since the last that held something.
     barren: usize,
+    /// When the last bytes that were read had arrived, and so all that the session still holds.
+    pub(crate) arrived: Instant,
 }
 
 impl Seal {
     /// The seal of a session whose handshake is over.
     #[must_use]
     pub fn new(session: ServerConnection) -> Self {
-        Self { session: Box::new(session), barren: 0 }
+        Self { session: Box::new(session), barren: 0, arrived: Instant::now() }
     }
 
     /// What is to be written for `plain`. It must be written before anything sealed later.
