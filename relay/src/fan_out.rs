@@ -31,6 +31,7 @@ use crate::{
     config::{DUE_HANDOVER, FAN_OUT_BATCH, FAN_OUT_QUEUE},
     due::Due,
     metrics::Measured,
+    seed,
     writers::{Deed, Writers},
 };
 
@@ -38,8 +39,8 @@ use crate::{
 #[derive(Clone, Debug)]
 pub enum Command {
     /// A client connected. It is looked after from now on. One of the seed's wire hears what is said,
-    /// too; another hears nothing yet.
-    Connected(Arc<Client>),
+    /// too, and at these instants what was said while nobody was there; another hears nothing yet.
+    Connected(Arc<Client>, Vec<RelayTime>),
     /// It said hello, and hears what is said on its wire from now on.
     Admitted(ClientId),
     /// It is gone.
@@ -206,7 +207,10 @@ impl Everyone {
         match command {
             Command::Say(frame) => self.said.add(frame),
             Command::SayAt(at, frame) => self.due.put(at, frame),
-            Command::Connected(client) => {
+            Command::Connected(client, untold) => {
+                for at in untold {
+                    self.due.put(at, seed::OUTPUT);
+                }
                 if self.ending {
                     Deed::Goodbye.do_for(&client, &self.measured);
                 }
@@ -357,7 +361,7 @@ mod tests {
     async fn one_that_is_silent_is_pinged_every_ten_seconds_and_cut_off_after_thirty() {
         let (client, there) = connect(Wire::Seed).await;
         let mut everyone = everyone();
-        everyone.apply(Command::Connected(client.clone())).await;
+        everyone.apply(Command::Connected(client.clone(), Vec::new())).await;
         sweep(&mut everyone, 0, 5).await;
         client.was_heard(at(5));
         sweep(&mut everyone, 5, 35).await;
@@ -373,7 +377,7 @@ mod tests {
     async fn one_that_never_says_hello_hears_nothing_and_is_told_to_go() {
         let (client, there) = connect(Wire::Modern).await;
         let mut everyone = everyone();
-        everyone.apply(Command::Connected(client.clone())).await;
+        everyone.apply(Command::Connected(client.clone(), Vec::new())).await;
         everyone.tell(Some(single("not for it")), None).await;
         client.was_heard(at(10));
         sweep(&mut everyone, 0, 10).await;
@@ -389,7 +393,7 @@ mod tests {
         let (client, there) = connect(Wire::Modern).await;
         let mut everyone = everyone();
         everyone.apply(Command::End).await;
-        everyone.apply(Command::Connected(client.clone())).await;
+        everyone.apply(Command::Connected(client.clone(), Vec::new())).await;
         drop((everyone, client));
         let goodbye = frame::close(CloseCode::GoingAway, "the relay is ending");
         assert_eq!(rest(there).await, goodbye);
@@ -401,7 +405,7 @@ mod tests {
             let (mut everyone, mut theirs) = (everyone(), Vec::new());
             for id in 1..=count as u32 {
                 let (client, there) = connect_as(id, Wire::Seed).await;
-                everyone.apply(Command::Connected(client)).await;
+                everyone.apply(Command::Connected(client, Vec::new())).await;
                 theirs.push(there);
             }
             for text in ["one ", "two ", "three"] {
@@ -419,7 +423,7 @@ mod tests {
     async fn what_is_due_is_said_at_its_instant_and_what_piled_up_by_then_with_it() {
         let (client, mut there) = connect(Wire::Seed).await;
         let mut everyone = everyone();
-        everyone.apply(Command::Connected(client.clone())).await;
+        everyone.apply(Command::Connected(client.clone(), Vec::new())).await;
         let clock = everyone.clock;
         let due = clock.now().plus_micros(20_000);
         let (commands, receiver) = mpsc::channel(8);

@@ -36,11 +36,18 @@ const ONE_IN: usize = 4;
 /// a gap it would come and go with every report.
 const PARDON: f64 = 0.8;
 
+/// Longest lead that a player gets the room who may only listen, in microseconds: as much as a machine
+/// may need beyond the others and still be waited for. Its word must not keep those who bang from
+/// hearing what they play.
+const MAX_LISTENER_MICROS: u32 = OUTLIER_MICROS;
+
 /// A player's need, and whether the room waits for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Player {
     /// The lead it needs to start every sound on time, in microseconds.
     pub need: u32,
+    /// It may not bang.
+    pub listens_only: bool,
     /// It needs more than the room waits for.
     pub straggler: bool,
 }
@@ -87,23 +94,33 @@ impl Lead {
         self.judge(players);
         let seconds = now.micros_since(self.at).max(0) as f64 / 1e6;
         self.at = now;
+        let fallen = self.micros * (-FALL_PER_SECOND * seconds).exp();
         if players.is_empty() {
-            // Who comes next may be quite unlike who was here.
-            self.known = false;
-            self.micros = f64::from(UNKNOWN_MICROS.clamp(self.least, self.most));
+            // Who comes next may be quite unlike who was here; but a bang of theirs may still be
+            // waiting for its instant.
+            let unknown = f64::from(UNKNOWN_MICROS.clamp(self.least, self.most));
+            self.known &= fallen > unknown;
+            self.micros = if self.known { fallen } else { unknown };
             return;
         }
+        let needs = players.iter().filter(|p| !p.straggler).map(|p| p.need).max();
         // With nobody but stragglers, the upper bound is the nearest to what they need.
-        let needs = players.iter().filter(|p| !p.straggler).map(|p| p.need);
-        let need = f64::from(needs.max().unwrap_or(self.most).clamp(self.least, self.most));
-        let fallen = self.micros * (-FALL_PER_SECOND * seconds).exp();
+        let need = needs.or_else(|| players.iter().map(|p| self.most_for(p.listens_only)).max());
+        let need = f64::from(need.unwrap_or(self.most).clamp(self.least, self.most));
         self.micros = if self.known { need.max(fallen) } else { need };
         self.known = true;
     }
 
+    /// The most that a player gets the room to wait for it.
+    #[must_use]
+    pub fn most_for(&self, listens_only: bool) -> u32 {
+        if listens_only { self.most.min(MAX_LISTENER_MICROS) } else { self.most }
+    }
+
     fn judge(&self, players: &mut [Player]) {
-        let limit = self.most.min(outlier_limit(players));
+        let outliers_from = outlier_limit(players);
         for player in players {
+            let limit = self.most_for(player.listens_only).min(outliers_from);
             let pardoned = (f64::from(limit) * PARDON) as u32;
             player.straggler =
                 if player.straggler { player.need > pardoned } else { player.need > limit };
@@ -111,12 +128,13 @@ impl Lead {
     }
 }
 
-/// The need above which a player is an outlier among `players`, in microseconds.
+/// The need above which a player is an outlier among `players`, in microseconds. Who only listens has
+/// no say in what is usual.
 fn outlier_limit(players: &[Player]) -> u32 {
-    if players.len() < JUDGED_FROM {
+    let mut needs: Vec<u32> = players.iter().filter(|p| !p.listens_only).map(|p| p.need).collect();
+    if needs.len() < JUDGED_FROM {
         return u32::MAX;
     }
-    let mut needs: Vec<u32> = players.iter().map(|p| p.need).collect();
     needs.sort_unstable();
     let middle = needs[(needs.len() - 1) / 2];
     let limit = middle.saturating_mul(OUTLIER_TIMES).max(middle.saturating_add(OUTLIER_MICROS));
@@ -133,7 +151,15 @@ mod tests {
     const MS: u32 = 1000;
 
     fn players(needs: &[u32]) -> Vec<Player> {
-        needs.iter().map(|&need| Player { need, straggler: false }).collect()
+        needs.iter().map(|&need| player(need)).collect()
+    }
+
+    fn player(need: u32) -> Player {
+        Player { need, listens_only: false, straggler: false }
+    }
+
+    fn listener(need: u32) -> Player {
+        Player { listens_only: true, ..player(need) }
     }
 
     fn at(seconds: f64) -> RelayTime {
@@ -182,13 +208,41 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_room_forgets() {
+    fn an_empty_room_forgets_no_faster_than_the_lead_falls() {
         let mut lead = lead();
         lead.follow(at(0.0), &mut players(&[200 * MS]));
         lead.follow(at(1.0), &mut []);
-        assert_eq!(lead.micros(), 50 * MS);
+        assert!((190 * MS..191 * MS).contains(&lead.micros()), "{}", lead.micros());
+        // One who comes meanwhile does not make it fall, either.
         lead.follow(at(2.0), &mut players(&[10 * MS]));
-        assert_eq!(lead.micros(), 10 * MS);
+        assert!((180 * MS..182 * MS).contains(&lead.micros()), "{}", lead.micros());
+        lead.follow(at(3.0), &mut []);
+        lead.follow(at(60.0), &mut []);
+        assert_eq!(lead.micros(), 50 * MS);
+        lead.follow(at(61.0), &mut players(&[10 * MS]));
+        assert_eq!(lead.micros(), 10 * MS, "of an unknown room nothing was promised");
+    }
+
+    #[test]
+    fn one_who_only_listens_raises_the_lead_within_bounds() {
+        let follow = |room: &mut Vec<Player>| {
+            let mut lead = lead();
+            lead.follow(at(0.0), &mut players(&[14 * MS]));
+            lead.follow(at(0.0), room);
+            lead.micros()
+        };
+        let mut room = vec![player(14 * MS), listener(120 * MS)];
+        assert_eq!((follow(&mut room), room[1].straggler), (120 * MS, false));
+        let mut room = vec![player(14 * MS), listener(151 * MS)];
+        assert_eq!((follow(&mut room), room[1].straggler), (14 * MS, true));
+        let mut room = vec![player(300 * MS), listener(250 * MS)];
+        assert_eq!((follow(&mut room), room[1].straggler), (300 * MS, true));
+        assert_eq!(follow(&mut vec![listener(900 * MS)]), 150 * MS);
+        assert_eq!(Lead::new(5 * MS, 100 * MS).most_for(true), 100 * MS);
+        // However many there are, they make no straggler of one who bangs.
+        let mut room = players(&[14 * MS, 15 * MS, 300 * MS]);
+        room.extend((0..20).map(|_| listener(MS)));
+        assert_eq!((follow(&mut room), room[2].straggler), (300 * MS, false));
     }
 
     #[test]
@@ -217,7 +271,7 @@ mod tests {
     #[test]
     fn a_straggler_is_pardoned_with_a_gap() {
         let mut lead = lead();
-        let mut room = vec![Player { need: 450 * MS, straggler: true }];
+        let mut room = vec![Player { straggler: true, ..player(450 * MS) }];
         lead.follow(at(0.0), &mut room);
         assert!(room[0].straggler);
         room[0].need = 390 * MS;

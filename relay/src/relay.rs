@@ -141,10 +141,12 @@ impl Relay {
             // Nothing is waited for any more: who asks for this may hang up while it waits, and must
             // not leave behind what nobody would ever take away.
             let mut room = self.room();
+            let mut untold = Vec::new();
             if wire == Wire::Seed {
                 room.enter(id, Member::new(seed::name(id), ClientKind::Plain));
+                untold = room.take_untold(self.clock.now());
             }
-            channel.send(Command::Connected(client.clone()));
+            channel.send(Command::Connected(client.clone(), untold));
         }
         client
     }
@@ -174,7 +176,7 @@ impl Relay {
             lead_micros: room.lead().micros(),
         };
         client.outbox.send(&frame::text(&encode(&RelayToClient::Welcome(welcome))));
-        room.enter(client.id, Member::new(name.to_owned(), kind));
+        room.enter(client.id, Member { role: client.role, ..Member::new(name.to_owned(), kind) });
         channel.send(Command::Admitted(client.id));
     }
 
@@ -202,7 +204,7 @@ impl Relay {
         let trigger = self.number(&mut room, request, sound, by);
         // A client of the seed's wire has no name to be aimed at.
         let plain = trigger.target.is_none();
-        let bytes = say(channels, &room, plain, Some(trigger));
+        let bytes = self.say(channels, &mut room, plain, Some(trigger));
         self.counts.triggers.add();
         Ok(bytes)
     }
@@ -216,7 +218,7 @@ impl Relay {
         let trigger = bank
             .get(bank.default_name())
             .map(|sound| self.number(&mut room, TriggerRequest::default(), sound, by));
-        let bytes = say(channels, &room, true, trigger);
+        let bytes = self.say(channels, &mut room, true, trigger);
         self.counts.triggers.add();
         bytes
     }
@@ -226,6 +228,37 @@ impl Relay {
         let trigger = room.trigger(request, &sound.info.name, micros, by, self.clock.now());
         tracing::debug!(seq = trigger.seq, sound = trigger.sound, by = trigger.by.id.0, "trigger");
         trigger
+    }
+
+    /// Says a bang on either wire, if there is anyone to hear it: to wake a thread for nobody would
+    /// cost a small room more than the rest. How many bytes each client of `downbeat.v1` is told.
+    fn say(
+        &self,
+        channels: Channels<'_>,
+        room: &mut Room,
+        plain: bool,
+        trigger: Option<Trigger>,
+    ) -> usize {
+        // Who cannot be scheduled sounds together with those who can.
+        let at = trigger.as_ref().map(|trigger| trigger.play_at).filter(|_| room.has_players());
+        let mut bytes = 0;
+        if let Some(trigger) = trigger
+            && room.has(Wire::Modern)
+        {
+            let frame = frame::text(&encode(&RelayToClient::Trigger(trigger)));
+            bytes = frame.len();
+            channels.modern.send(Command::Say(frame));
+        }
+        match at {
+            _ if !plain => {}
+            Some(at) if room.has(Wire::Seed) => {
+                channels.seed.send(Command::SayAt(at, seed::OUTPUT));
+            }
+            Some(at) => room.leave_untold(at, self.clock.now()),
+            None if room.has(Wire::Seed) => channels.seed.send(Command::Say(seed::OUTPUT)),
+            None => {}
+        }
+        bytes
     }
 
     /// A wish for silence.
@@ -273,28 +306,6 @@ impl Relay {
 struct Channels<'a> {
     modern: Permit<'a, Command>,
     seed: Permit<'a, Command>,
-}
-
-/// Says a bang on either wire, if there is anyone to hear it: to wake a thread for nobody would cost
-/// a small room more than the rest. How many bytes each client of `downbeat.v1` is told.
-fn say(channels: Channels<'_>, room: &Room, plain: bool, trigger: Option<Trigger>) -> usize {
-    // Who cannot be scheduled sounds together with those who can.
-    let at = trigger.as_ref().map(|trigger| trigger.play_at).filter(|_| room.has_players());
-    let mut bytes = 0;
-    if let Some(trigger) = trigger
-        && room.has(Wire::Modern)
-    {
-        let frame = frame::text(&encode(&RelayToClient::Trigger(trigger)));
-        bytes = frame.len();
-        channels.modern.send(Command::Say(frame));
-    }
-    if plain && room.has(Wire::Seed) {
-        channels.seed.send(match at {
-            None => Command::Say(seed::OUTPUT),
-            Some(at) => Command::SayAt(at, seed::OUTPUT),
-        });
-    }
-    bytes
 }
 
 fn unknown_sound(name: &str) -> Refusal {

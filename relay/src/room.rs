@@ -14,8 +14,11 @@ use downbeat_protocol::{
 };
 
 use crate::{
+    access::Role,
     clients::Wire,
-    config::{JUDGEMENTS_PER_SECOND, REPORTS_ROSTER_EVERY, ROSTER_EVERY_PER_CLIENT, SOUNDING},
+    config::{
+        DUE_FRAMES, JUDGEMENTS_PER_SECOND, REPORTS_ROSTER_EVERY, ROSTER_EVERY_PER_CLIENT, SOUNDING,
+    },
     lead::{Lead, Player},
     rate::Bucket,
 };
@@ -27,6 +30,8 @@ pub struct Member {
     pub name: String,
     /// What it is.
     pub kind: ClientKind,
+    /// What it may do.
+    pub role: Role,
     /// How it was doing when it last said so.
     pub report: Option<Report>,
     /// It needs more lead than the room waits for.
@@ -37,11 +42,16 @@ impl Member {
     /// One of whom nothing but this is known yet.
     #[must_use]
     pub fn new(name: String, kind: ClientKind) -> Self {
-        Self { name, kind, report: None, straggler: false }
+        Self { name, kind, role: Role::Bang, report: None, straggler: false }
     }
 
+    /// The lead it needs, if it sounds.
     fn need(&self) -> Option<u32> {
-        self.report.as_ref()?.lead_micros
+        self.report.as_ref()?.lead_micros.filter(|_| self.kind.is_player())
+    }
+
+    fn listens_only(&self) -> bool {
+        self.role == Role::Listen
     }
 }
 
@@ -71,6 +81,12 @@ pub struct Room {
     plain: usize,
     players: usize,
     next_seq: u64,
+    /// The latest instant that was promised.
+    last_stamp: RelayTime,
+    /// When those of the seed's wire are to sound who may still come: the bangs that wait for their
+    /// instant, and of which that wire was not told because nobody was there. At most
+    /// [`DUE_FRAMES`]; beyond that the earliest is forgotten.
+    untold: VecDeque<RelayTime>,
     /// In the order of their numbers, at most [`SOUNDING`]; beyond that the oldest is forgotten,
     /// and only a newcomer misses it.
     voices: VecDeque<Voice>,
@@ -90,6 +106,8 @@ impl Room {
             plain: 0,
             players: 0,
             next_seq: 1,
+            last_stamp: RelayTime::from_micros(0),
+            untold: VecDeque::new(),
             voices: VecDeque::new(),
             news: News::Nothing,
             last_roster: None,
@@ -155,12 +173,14 @@ impl Room {
         if member.report.as_ref() == Some(&report) {
             return;
         }
-        let is_first = member.need().is_none() && report.lead_micros.is_some();
-        let most = self.lead.most();
-        let needs_more = report.lead_micros.is_some_and(|need| need.min(most) > self.lead.micros());
-        self.players -= usize::from(member.need().is_some());
+        let before = member.need();
         member.report = Some(report);
-        self.players += usize::from(member.need().is_some());
+        let need = member.need();
+        let is_first = before.is_none() && need.is_some();
+        let most = self.lead.most_for(member.listens_only());
+        let needs_more = need.is_some_and(|need| need.min(most) > self.lead.micros());
+        self.players -= usize::from(before.is_some());
+        self.players += usize::from(need.is_some());
         self.news = self.news.max(News::Reports);
         // Everything else can wait for the next tick: to judge a room of thousands at each of its
         // reports would cost more than all the rest. So can this, from those who need more and more.
@@ -267,7 +287,8 @@ impl Room {
         let (mut who, mut players) = (Vec::new(), Vec::new());
         for member in self.members.values_mut() {
             if let Some(need) = member.need() {
-                players.push(Player { need, straggler: member.straggler });
+                let (listens_only, straggler) = (member.listens_only(), member.straggler);
+                players.push(Player { need, listens_only, straggler });
                 who.push(member);
             }
         }
@@ -289,8 +310,36 @@ impl Room {
         seq
     }
 
-    fn stamp(&self, now: RelayTime) -> RelayTime {
-        now.plus_micros(u64::from(self.lead.micros()))
+    /// The instant of what is said now. It is never before that of what was said before, however the
+    /// lead has fallen.
+    fn stamp(&mut self, now: RelayTime) -> RelayTime {
+        let at = now.plus_micros(u64::from(self.lead.micros()));
+        self.last_stamp = self.last_stamp.max(at);
+        self.last_stamp
+    }
+
+    /// Notes that a bang was not told to the seed's wire, because nobody was there: who comes before
+    /// `play_at` is to sound with the others.
+    pub fn leave_untold(&mut self, play_at: RelayTime, now: RelayTime) {
+        self.forget_untold(now);
+        if self.untold.len() == DUE_FRAMES {
+            self.untold.pop_front();
+        }
+        self.untold.push_back(play_at);
+    }
+
+    /// The instants at which one is still to sound who comes to the seed's wire at `now`. Those who
+    /// come later hear what is then on its way to all of that wire.
+    pub fn take_untold(&mut self, now: RelayTime) -> Vec<RelayTime> {
+        self.forget_untold(now);
+        std::mem::take(&mut self.untold).into()
+    }
+
+    fn forget_untold(&mut self, now: RelayTime) {
+        // In the order of their instants, because those never go back.
+        while self.untold.front().is_some_and(|at| *at <= now) {
+            self.untold.pop_front();
+        }
     }
 
     fn forget_what_ended(&mut self, now: RelayTime) {
@@ -306,6 +355,8 @@ fn micros(duration: Duration) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const SECOND: u64 = 1_000_000;
@@ -388,6 +439,90 @@ mod tests {
         let mut room = room();
         room.report(ClientId(1), needs(14_000), at(0.5));
         assert_eq!(bang(&mut room, "bell", 1.0).play_at, RelayTime::from_micros(1_014_000));
+    }
+
+    #[test]
+    fn a_bang_in_an_emptied_room_does_not_overtake_that_of_one_who_left() {
+        let mut room = room();
+        room.report(ClientId(1), needs(500_000), at(1.0));
+        let slow = bang(&mut room, "bell", 1.0).play_at;
+        room.leave(ClientId(1));
+        room.tick(at(1.1));
+        assert!(room.lead().micros() > 490_000, "it falls no faster than in a room of many");
+        assert!(bang(&mut room, "bell", 1.1).play_at > slow);
+    }
+
+    proptest! {
+        #[test]
+        fn an_instant_never_goes_back(
+            steps in prop::collection::vec(
+                (0_u64..300_000, 1_u32..5, 0_u32..900_000, 0_u8..5),
+                1..200,
+            ),
+        ) {
+            let mut room = Room::new(Lead::new(5_000, 500_000));
+            let mut now = RelayTime::from_micros(0);
+            let mut last = now;
+            for (micros, id, need, what) in steps {
+                now = now.plus_micros(micros);
+                let id = ClientId(id);
+                match what {
+                    0 => room.enter(id, Member::new("one".into(), ClientKind::Window)),
+                    1 => drop(room.leave(id)),
+                    2 => room.report(id, needs(need), now),
+                    3 => drop(room.tick(now)),
+                    _ => {
+                        let stamp = if need % 2 == 0 {
+                            let request = TriggerRequest::default();
+                            room.trigger(request, "bell", SECOND, by(), now).play_at
+                        } else {
+                            room.stop(StopRequest::default(), by(), now).stop_at
+                        };
+                        prop_assert!(stamp >= last && stamp >= now);
+                        last = stamp;
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_told_to_nobody_is_told_once_and_before_its_instant() {
+        let mut room = room();
+        let micros = RelayTime::from_micros;
+        for play_at in [10, 20, 30] {
+            room.leave_untold(micros(play_at), micros(5));
+        }
+        assert_eq!(room.take_untold(micros(10)), [micros(20), micros(30)]);
+        assert_eq!(room.take_untold(micros(10)), []);
+        for play_at in 0..DUE_FRAMES as u64 + 2 {
+            room.leave_untold(micros(100 + play_at), micros(5));
+        }
+        assert_eq!(room.take_untold(micros(10))[0], micros(102), "the earliest is forgotten");
+    }
+
+    #[test]
+    fn one_that_makes_no_sound_needs_no_lead() {
+        let mut room = room();
+        room.report(ClientId(1), needs(14_000), at(1.0));
+        room.enter(ClientId(2), Member::new("script".into(), ClientKind::Remote));
+        room.report(ClientId(2), needs(400_000), at(1.0));
+        room.tick(at(1.25));
+        assert_eq!(room.lead().micros(), 14_000);
+    }
+
+    #[test]
+    fn one_that_may_only_listen_gets_a_bounded_lead() {
+        let mut room = room();
+        room.report(ClientId(1), needs(14_000), at(1.0));
+        let listener = Member::new("hall".into(), ClientKind::Page);
+        room.enter(ClientId(2), Member { role: Role::Listen, ..listener });
+        room.report(ClientId(2), needs(100_000), at(1.0));
+        assert_eq!(room.lead().micros(), 100_000);
+        room.report(ClientId(2), needs(400_000), at(1.0));
+        room.tick(at(1.0));
+        assert_eq!(room.lead().micros(), 100_000);
+        assert!(room.members()[&ClientId(2)].straggler);
     }
 
     #[test]
