@@ -257,8 +257,9 @@ pub const SILENT_AFTER: Duration = Duration::from_secs(30);
 /// should have sounded long ago, and it comes back to a fresh start.
 pub const STALLED_AFTER: Duration = Duration::from_secs(5);
 
-/// Most bytes that wait for one client beyond what the kernel holds. A welcome with a bank of a
-/// thousand sounds and all that is sounding fits, and so does what one client may say at once.
+/// Most bytes that wait for one client beyond what the kernel holds. A welcome with the
+/// [largest bank](MAX_SOUNDS) and all that is usually sounding fits, and so does what one client may
+/// say at once.
 pub const OUTBOX_BYTES: usize = 1024 * 1024;
 
 /// What the kernel may hold for one client, in bytes (Linux counts its own part and takes twice as
@@ -340,6 +341,10 @@ pub const FOLDER_EVERY: Duration = Duration::from_secs(2);
 /// Largest sound, in bytes: five minutes of stereo at 24 bits and 48 kHz are 86 MB. The relay
 /// holds its bank in memory, and each player holds it decoded, which is larger still.
 pub const SOUND_BYTES: u64 = 96 * 1024 * 1024;
+
+/// Most sounds of a bank. Each is some 170 bytes of a welcome, 410 at most, and a welcome must leave
+/// room in the [outbox](OUTBOX_BYTES) for what follows it before the client has read it.
+pub const MAX_SOUNDS: usize = 2048;
 
 /// Largest bank, in bytes: it must fit the memory of a small computer.
 pub const BANK_BYTES: u64 = 512 * 1024 * 1024;

@@ -19,9 +19,9 @@ use tokio::{
 };
 
 use crate::{
-    config::FOLDER_EVERY,
+    config::{FOLDER_EVERY, MAX_SOUNDS},
     relay::Relay,
-    sounds::{Bank, FolderError, list_wavs},
+    sounds::{Bank, FolderError, Reason, list_wavs},
 };
 
 /// A folder, and what was in it when its bank was loaded.
@@ -107,6 +107,17 @@ impl Folder {
 
 fn load(path: &Path, former: &Bank) -> Result<Bank, FolderError> {
     let (bank, left_out) = Bank::from_folder(path, former)?;
+    // They may be thousands, and each says the same.
+    let (too_many, left_out): (Vec<_>, Vec<_>) =
+        left_out.into_iter().partition(|file| matches!(file.reason, Reason::TooMany));
+    if let Some(first) = too_many.first() {
+        tracing::warn!(
+            "{} files are left out, from {:?} on by name: a bank may have {MAX_SOUNDS} sounds; \
+             serve fewer with --samples",
+            too_many.len(),
+            first.path
+        );
+    }
     for file in left_out {
         tracing::warn!("{:?} is left out: it {}", file.path, file.reason);
     }

@@ -15,7 +15,7 @@ use downbeat_samples::wav::{self, WavError};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-use crate::config::{BANK_BYTES, SOUND_BYTES};
+use crate::config::{BANK_BYTES, MAX_SOUNDS, SOUND_BYTES};
 
 /// A sound: what clients are told of it, and its file.
 #[derive(Clone, Debug)]
@@ -78,6 +78,9 @@ pub enum Reason {
     /// The bank is full.
     #[error("does not fit: a bank may have {BANK_BYTES} bytes")]
     BankFull,
+    /// The bank has as many sounds as it may have.
+    #[error("does not fit: a bank may have {MAX_SOUNDS} sounds")]
+    TooMany,
     /// Its name cannot be shown.
     #[error("needs a name of 1 to 64 characters that can be seen")]
     Nameless,
@@ -155,6 +158,9 @@ impl Bank {
     }
 
     fn add_file(&mut self, home: &Path, path: &Path, former: &Self) -> Result<(), Reason> {
+        if self.sounds.len() >= MAX_SOUNDS {
+            return Err(Reason::TooMany);
+        }
         let real = path.canonicalize()?;
         let metadata = fs::metadata(&real)?;
         if !real.starts_with(home) || !metadata.is_file() {

@@ -121,6 +121,23 @@ fn what_it_cannot_do_is_said_in_one_line_that_names_it() {
     assert!(said.contains("#token=…") && !said.contains("hid"), "{said}");
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_folder_of_too_many_sounds_is_told_of_in_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    for number in 0..2050 {
+        let path = folder.path().join(format!("{number:04}.wav"));
+        std::fs::write(path, downbeat_samples::EMBEDDED[0].wav).unwrap();
+    }
+    let mut command = program();
+    command.args(["--listen", "127.0.0.1:0", "--samples"]).arg(folder.path());
+    let (mut relay, _) = Relay::start(command).await;
+    let said = relay.log_to_the_end().await;
+    let lines: Vec<_> = said.lines().filter(|line| line.contains("left out")).collect();
+    assert_eq!(lines.len(), 1, "{said}");
+    assert!(lines[0].contains("2 files") && lines[0].contains("2048.wav"), "{said}");
+}
+
 #[cfg(target_os = "linux")] // where the folder of an application's data can be chosen
 #[tokio::test]
 async fn a_certificate_of_its_own_making_is_shown_and_the_same_the_next_time() {

@@ -1,0 +1,74 @@
+//! A folder of more sounds than a bank may have.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what is unexpected fails the test")]
+
+mod common;
+
+use common::{Player, Running, bang, hello, player_at, within};
+use downbeat_protocol::{ClientToRelay, Probe, RelayToClient};
+use downbeat_relay::config::{Config, MAX_SOUNDS, OUTBOX_BYTES};
+use tokio::net::TcpSocket;
+use tokio_tungstenite::{
+    MaybeTlsStream, client_async, tungstenite::client::IntoClientRequest as _,
+};
+
+/// A folder with so many sounds of two frames each.
+fn folder_of(count: usize) -> tempfile::TempDir {
+    let wav =
+        b"RIFF\x28\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x80\xbb\0\0\0\x77\x01\0\x02\0\x10\0data\
+                \x04\0\0\0\x10\x20\x30\x40";
+    let folder = tempfile::tempdir().unwrap();
+    for number in 0..count {
+        std::fs::write(folder.path().join(format!("one shot {number:05}.wav")), wav).unwrap();
+    }
+    folder
+}
+
+/// A player whose machine takes little before it is read.
+async fn slow_player(relay: &Running) -> Player {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let stream = within(socket.connect(relay.address)).await.unwrap();
+    let mut request = format!("ws://{}/", relay.address).into_client_request().unwrap();
+    request.headers_mut().insert("Sec-WebSocket-Protocol", "downbeat.v1".parse().unwrap());
+    let stream = MaybeTlsStream::Plain(stream);
+    Player(within(Box::pin(client_async(request, stream))).await.unwrap().0)
+}
+
+#[tokio::test]
+async fn one_who_reads_slowly_is_welcomed_to_a_folder_of_twelve_thousand() {
+    let folder = folder_of(12_000);
+    let samples = Some(folder.path().to_owned());
+    let relay = Running::with(Config { samples, ..Config::default() }).await;
+    let mut slow = slow_player(&relay).await;
+    slow.say(hello("slow")).await;
+    relay.until_here(1).await;
+    // Before it reads any of it, much is said.
+    let (mut player, _) = player_at(relay.address, "quick").await;
+    for seq in 1..=200 {
+        player.say(bang("one shot 00007")).await;
+        assert_eq!(player.hear_trigger().await.seq, seq);
+    }
+    let RelayToClient::Welcome(welcome) = slow.hear().await else { panic!("not a welcome") };
+    assert_eq!(welcome.sounds.len(), MAX_SOUNDS);
+    assert_eq!(welcome.sounds[7].name, "one shot 00007");
+    for seq in 1..=200 {
+        assert_eq!(slow.hear_trigger().await.seq, seq);
+    }
+    slow.say(ClientToRelay::Probe(Probe { sent: 7 })).await;
+    assert!(matches!(slow.hear().await, RelayToClient::ProbeReply(_)));
+}
+
+#[test]
+fn the_largest_list_of_sounds_fits_an_outbox() {
+    let sound = downbeat_protocol::SoundInfo {
+        name: "\u{1d11e}".repeat(64),
+        hash: "0".repeat(64),
+        bytes: u64::from(u32::MAX),
+        frames: u64::from(u32::MAX),
+        rate: 768_000,
+        channels: 8,
+    };
+    let bytes = serde_json::to_string(&sound).unwrap().len() + 1;
+    assert!(bytes <= 410, "{bytes}");
+    assert!(MAX_SOUNDS * bytes < OUTBOX_BYTES * 9 / 10);
+}
