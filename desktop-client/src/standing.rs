@@ -65,7 +65,7 @@ impl Standing {
     }
 
     fn find_in(&mut self, roster: &Roster) {
-        // A roster names only the first of a crowd; who is not named keeps what was said last.
+        // Each client is told of itself, but in a crowd only after its first report.
         let Some(place) = self.place else { return };
         let Some(own) = roster.clients.iter().find(|client| client.id == place.own) else { return };
         self.straggles = own.straggler.then(|| Straggles {

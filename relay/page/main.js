@@ -215,6 +215,7 @@ class Page {
     this.#bank.use(message.sounds);
     this.#showSounds();
     this.#ui.showLead(this.#room.leadMicros);
+    this.#showRoster();
     this.#player.refresh();
     for (const wanted of this.#room.wanted.values()) {
       if (wanted.stopAt !== undefined) this.#player.stop(wanted);

@@ -51,7 +51,7 @@ export class Room {
   leadMicros = null;
   /** The longest lead that the room waits for, whoever needs more. */
   mostLeadMicros = undefined;
-  /** Clients in the order in which they came, at most as many as the relay lists. */
+  /** Clients in the order in which they came: as many as the relay lists, and this one. */
   clients = [];
   total = 0;
   /** The last trigger heard of, whoever it was for. */
@@ -87,6 +87,8 @@ export class Room {
     }
     this.epoch = message.epoch;
     this.id = message.id;
+    this.clients = message.clients;
+    this.total = message.total;
     this.bank(message);
     this.leadMicros = message.lead_micros;
     this.mostLeadMicros = message.limits.most_lead_micros;
@@ -128,8 +130,12 @@ export class Room {
     return ended;
   }
 
+  /** Takes what has changed in who is here since the welcome. */
   roster(message) {
-    this.clients = message.clients;
+    const left = new Set(message.left);
+    const known = this.clients.filter(({ id }) => !left.has(id));
+    const clients = new Map([...known, ...message.clients].map((client) => [client.id, client]));
+    this.clients = [...clients.values()].sort((a, b) => a.id - b.id);
     this.total = message.total;
     this.leadMicros = message.lead_micros;
   }

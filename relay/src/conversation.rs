@@ -96,7 +96,7 @@ impl Conversation {
             ClientToRelay::Trigger(request) => relay.bang(by.clone(), request).await,
             ClientToRelay::Stop(request) => relay.stop(by.clone(), request).await.map(|()| 0),
             ClientToRelay::Report(report) => {
-                relay.report(client.id, report);
+                relay.report(client, report);
                 Ok(0)
             }
         }

@@ -15,7 +15,7 @@ use std::{
 
 use downbeat_protocol::{
     BankNow, By, ClientId, ClientKind, Epoch, ErrorCode, Hello, Limits, Refusal, RelayTime,
-    RelayToClient, Report, StopRequest, Trigger, TriggerRequest, Welcome, encode,
+    RelayToClient, Report, Roster, StopRequest, Trigger, TriggerRequest, Welcome, encode,
 };
 use tokio::sync::mpsc::Permit;
 
@@ -164,6 +164,8 @@ impl Relay {
         };
         let mut room = self.room();
         let (bank, now) = (self.bank(), self.clock.now());
+        room.enter(client.id, Member { role: client.role, ..Member::new(name.to_owned(), kind) });
+        let Roster { total, clients, lead_micros } = room.roster_for(client.id);
         let welcome = Welcome {
             id: client.id,
             epoch: self.epoch,
@@ -173,10 +175,11 @@ impl Relay {
             sounds: bank.infos().cloned().collect(),
             default_sound: bank.default_name().to_owned(),
             sounding: room.sounding(now),
-            lead_micros: room.lead().micros(),
+            total,
+            clients,
+            lead_micros,
         };
         client.outbox.send(&frame::text(&encode(&RelayToClient::Welcome(welcome))));
-        room.enter(client.id, Member { role: client.role, ..Member::new(name.to_owned(), kind) });
         channel.send(Command::Admitted(client.id));
     }
 
@@ -281,12 +284,18 @@ impl Relay {
         Ok(())
     }
 
-    /// Notes how a client is doing.
-    pub fn report(&self, id: ClientId, report: Report) {
-        self.room().report(id, report, self.clock.now());
+    /// Notes how a client is doing, and tells it how that is taken, unless everyone is told.
+    pub fn report(&self, client: &Client, report: Report) {
+        let mut room = self.room();
+        room.report(client.id, report, self.clock.now());
+        let news = room.news_of_itself(client.id);
+        drop(room);
+        if let Some(news) = news {
+            client.outbox.send(&frame::text(&encode(&RelayToClient::Roster(news))));
+        }
     }
 
-    /// Looks after the room, and says the roster if it is time to.
+    /// Looks after the room, and says what has changed in who is here if it is time to.
     pub async fn tick(&self, now: RelayTime) {
         let Some(channel) = self.fan_out.reserve(Wire::Modern).await else { return };
         let mut room = self.room();

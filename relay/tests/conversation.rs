@@ -155,12 +155,11 @@ async fn names_are_cleaned_and_an_empty_one_is_refused() {
     assert_eq!(relay.health().await["clients"][0]["name"], "lab-3");
 }
 
-/// The next roster of which `what` is true.
-async fn roster_where(player: &mut common::Player, what: impl Fn(&Roster) -> bool) -> Roster {
-    loop {
-        match player.hear_any().await.unwrap() {
-            RelayToClient::Roster(roster) if what(&roster) => return roster,
-            _ => {}
+/// Follows what a player is told of who is here until `what` is true of it.
+async fn follow(player: &mut common::Player, known: &mut Roster, what: impl Fn(&Roster) -> bool) {
+    while !what(known) {
+        if let RelayToClient::Roster(change) = player.hear_any().await.unwrap() {
+            known.update(change);
         }
     }
 }
@@ -168,25 +167,52 @@ async fn roster_where(player: &mut common::Player, what: impl Fn(&Roster) -> boo
 #[tokio::test]
 async fn everyone_is_told_who_is_here_and_how_they_are_doing() {
     let relay = Running::start().await;
-    let (mut one, _) = relay.player("one").await;
-    roster_where(&mut one, |roster| roster.total == 1).await;
+    let (mut one, welcome) = relay.player("one").await;
+    let mut known = welcome.roster();
+    assert_eq!((known.total, known.clients[0].name.as_str()), (1, "one"));
     let (mut two, _) = relay.player("two").await;
-    let roster = roster_where(&mut one, |roster| roster.total == 2).await;
-    assert_eq!(roster.clients[1].name, "two");
+    follow(&mut one, &mut known, |roster| roster.clients.len() == 2).await;
+    assert_eq!((known.total, known.clients[1].name.as_str()), (2, "two"));
 
     let report = Report { lead_micros: Some(14_200), triggers: 3, ..Report::default() };
     two.say(ClientToRelay::Report(report.clone())).await;
-    let roster = roster_where(&mut one, |roster| roster.clients[1].report.is_some()).await;
-    assert_eq!(roster.clients[1].report, Some(report.clone()));
-    assert_eq!(roster.lead_micros, 14_200);
+    follow(&mut one, &mut known, |roster| roster.clients[1].report.is_some()).await;
+    assert_eq!(known.clients[1].report, Some(report.clone()));
+    assert_eq!(known.lead_micros, 14_200);
 
     let hopeless = Report { lead_micros: Some(900_000), ..report };
     one.say(ClientToRelay::Report(hopeless)).await;
-    let roster = roster_where(&mut one, |roster| roster.clients[0].straggler).await;
-    assert_eq!(roster.lead_micros, 14_200, "the room does not wait for it");
+    follow(&mut one, &mut known, |roster| roster.clients[0].straggler).await;
+    assert_eq!(known.lead_micros, 14_200, "the room does not wait for it");
 
     drop(two);
-    roster_where(&mut one, |roster| roster.total == 1).await;
+    follow(&mut one, &mut known, |roster| roster.clients.len() == 1).await;
+    assert_eq!(known.total, 1);
+}
+
+#[tokio::test]
+async fn a_straggler_in_a_crowd_is_told_that_it_is_one() {
+    let relay = Running::start().await;
+    let mut crowd = Vec::new();
+    for number in 0..70 {
+        crowd.push(relay.player(&format!("m{number}")).await);
+    }
+    let need = |lead_micros| {
+        ClientToRelay::Report(Report { lead_micros: Some(lead_micros), ..Report::default() })
+    };
+    let last = &crowd[69].1;
+    assert!(last.clients.len() <= 65 && last.roster().get(last.id).is_some());
+    for (player, _) in &mut crowd[..4] {
+        player.say(need(14_000)).await;
+        player.settle().await;
+    }
+    for place in [69, 4] {
+        let (player, welcome) = &mut crowd[place];
+        player.say(need(900_000)).await;
+        let mut known = welcome.roster();
+        let is_told = |roster: &Roster| roster.get(welcome.id).is_some_and(|own| own.straggler);
+        follow(player, &mut known, is_told).await;
+    }
 }
 
 #[tokio::test]

@@ -8,8 +8,8 @@ use std::{
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use downbeat_protocol::{
-    ClientKind, ClientToRelay, Hello, RelayToClient, SUBPROTOCOL, Welcome, decode_from_relay,
-    encode,
+    ClientKind, ClientToRelay, Hello, RelayToClient, Roster, SUBPROTOCOL, Welcome,
+    decode_from_relay, encode,
 };
 use tungstenite::{
     ClientRequestBuilder, Error, Message, WebSocket, client::client, protocol::CloseFrame,
@@ -163,6 +163,8 @@ pub struct Modern {
     socket: Socket,
     /// What the relay greeted it with.
     pub welcome: Welcome,
+    /// Who is here, as far as it has read.
+    pub roster: Roster,
 }
 
 impl Modern {
@@ -178,7 +180,8 @@ impl Modern {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let RelayToClient::Welcome(welcome) = receive(&mut socket, deadline)? {
-                return Ok(Self { socket, welcome });
+                let roster = welcome.roster();
+                return Ok(Self { socket, welcome, roster });
             }
         }
     }
@@ -191,6 +194,26 @@ impl Modern {
         send(&mut self.socket, message)
     }
 
+    /// Reads on until something is true of who is here.
+    ///
+    /// # Errors
+    /// As [`Modern::wait_for`].
+    pub fn wait_for_roster(&mut self, is_wanted: impl Fn(&Roster) -> bool) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        while !is_wanted(&self.roster) {
+            self.receive(deadline)?;
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self, deadline: Instant) -> Result<RelayToClient> {
+        let message = receive(&mut self.socket, deadline)?;
+        if let RelayToClient::Roster(change) = &message {
+            self.roster.update(change.clone());
+        }
+        Ok(message)
+    }
+
     /// Reads on to the first message that `wanted` takes something from.
     ///
     /// # Errors
@@ -198,7 +221,7 @@ impl Modern {
     pub fn wait_for<T>(&mut self, wanted: impl Fn(RelayToClient) -> Option<T>) -> Result<T> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            if let Some(found) = wanted(receive(&mut self.socket, deadline)?) {
+            if let Some(found) = wanted(self.receive(deadline)?) {
                 return Ok(found);
             }
         }

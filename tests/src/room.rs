@@ -31,10 +31,7 @@ pub fn wait_until_ready(lab: &Lab, relay: &Relay, channels: &[usize]) -> Result<
     let mut remote = Modern::connect(&relay.ws_url(), "caretaker", ClientKind::Remote)?;
     // Whoever is to sound must be there to be triggered: seed clients are told nothing of the past.
     remote
-        .wait_for(|message| match message {
-            RelayToClient::Roster(roster) => (players(&roster) >= channels.len()).then_some(()),
-            _ => None,
-        })
+        .wait_for_roster(|roster| players(roster) >= channels.len())
         .context("waiting for the players to come")?;
     let take = lab.record();
     let sound = Some(LONG_SOUND.to_owned());
@@ -42,10 +39,7 @@ pub fn wait_until_ready(lab: &Lab, relay: &Relay, channels: &[usize]) -> Result<
     take.wait_for_onsets(channels, 1).context("waiting until the machines sound")?;
     let most = remote.welcome.limits.most_lead_micros;
     remote
-        .wait_for(|message| match message {
-            RelayToClient::Roster(roster) => gives_what_is_needed(&roster, most).then_some(()),
-            _ => None,
-        })
+        .wait_for_roster(|roster| gives_what_is_needed(roster, most))
         .context("waiting until the relay gives the lead that the players need")?;
     remote.send(&ClientToRelay::Stop(StopRequest::default()))?;
     remote.wait_for(|message| matches!(message, RelayToClient::Stop(_)).then_some(()))?;

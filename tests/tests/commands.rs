@@ -196,12 +196,7 @@ fn a_flag_wins_over_the_environment_and_that_over_the_file() -> Result<()> {
     for (variable, flag, expected) in cases {
         let player = named(variable, flag)?;
         watcher
-            .wait_for(|message| match message {
-                downbeat_protocol::RelayToClient::Roster(roster) => {
-                    roster.clients.iter().any(|client| client.name == expected).then_some(())
-                }
-                _ => None,
-            })
+            .wait_for_roster(|roster| roster.clients.iter().any(|client| client.name == expected))
             .with_context(|| format!("{expected}: {}", player.transcript()))?;
     }
 

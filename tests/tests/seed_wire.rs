@@ -116,7 +116,7 @@ fn the_two_wires_hear_each_other() -> Result<()> {
     // One that is aimed at others does not; nor does anything else that is said to the modern.
     let target = Some(vec!["someone".to_owned()]);
     modern.send(&ClientToRelay::Trigger(TriggerRequest { target, ..TriggerRequest::default() }))?;
-    modern.wait_for(|message| matches!(message, RelayToClient::Roster(_)).then_some(()))?;
+    modern.wait_for_roster(|roster| roster.clients.len() == 2)?;
 
     plain.send_text(INPUT)?;
     let trigger = modern.wait_for(|message| match message {

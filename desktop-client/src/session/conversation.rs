@@ -54,13 +54,14 @@ pub struct Conversation {
     wire: Wire,
     epoch: Option<Epoch>,
     last_seq: u64,
+    roster: Roster,
 }
 
 impl Conversation {
     /// Before the first connection.
     #[must_use]
     pub fn new() -> Self {
-        Self { wire: Wire::Unknown, epoch: None, last_seq: 0 }
+        Self { wire: Wire::Unknown, epoch: None, last_seq: 0, roster: Roster::default() }
     }
 
     /// A connection was made. What was said on the one before still counts.
@@ -105,6 +106,7 @@ impl Conversation {
             self.last_seq = 0;
         }
         self.wire = Wire::Downbeat(welcome.id);
+        self.roster = welcome.roster();
         let known = self.last_seq;
         let missed: Vec<_> =
             welcome.sounding.iter().filter(|s| s.trigger.seq > known).cloned().collect();
@@ -125,7 +127,10 @@ impl Conversation {
             RelayToClient::Stop(stop) if self.is_new(stop.seq) => Meaning::Silence(stop),
             RelayToClient::Trigger(_) | RelayToClient::Stop(_) => Meaning::Nothing("seen before"),
             RelayToClient::ProbeReply(reply) => Meaning::Probed(reply),
-            RelayToClient::Roster(roster) => Meaning::Roster(roster),
+            RelayToClient::Roster(change) => {
+                self.roster.update(change);
+                Meaning::Roster(self.roster.clone())
+            }
             RelayToClient::Bank(bank) => Meaning::OtherBank(bank),
             RelayToClient::Error(refusal) => Meaning::Refused(refusal),
             RelayToClient::Welcome(_) => Meaning::Nothing("a second welcome"),
@@ -147,7 +152,7 @@ impl Default for Conversation {
 
 #[cfg(test)]
 mod tests {
-    use downbeat_protocol::{By, Limits, RelayTime, encode};
+    use downbeat_protocol::{By, ClientKind, Limits, RelayTime, RosterChange, RosterEntry, encode};
 
     use super::*;
 
@@ -182,8 +187,20 @@ mod tests {
                 .iter()
                 .map(|seq| Sounding { trigger: trigger(*seq), stop_at: None })
                 .collect(),
+            total: 1,
+            clients: vec![client(7)],
             lead_micros: 1,
         }))
+    }
+
+    fn client(id: u32) -> RosterEntry {
+        RosterEntry {
+            id: ClientId(id),
+            name: format!("m{id}"),
+            kind: ClientKind::Window,
+            report: None,
+            straggler: false,
+        }
     }
 
     fn missed(meaning: &Meaning) -> Vec<u64> {
@@ -232,6 +249,29 @@ mod tests {
         talk.hear(&cue(1));
         assert_eq!(talk.hear(&said), Meaning::OtherBank(bank));
         assert!(matches!(talk.hear(&cue(1)), Meaning::Nothing(_)), "what was heard stays heard");
+    }
+
+    #[test]
+    fn who_is_here_is_kept_by_its_changes_and_begins_anew_with_each_welcome() {
+        let change = |ids: &[u32], left: &[u32]| {
+            encode(&RelayToClient::Roster(RosterChange {
+                total: 9,
+                clients: ids.iter().map(|id| client(*id)).collect(),
+                left: left.iter().map(|id| ClientId(*id)).collect(),
+                lead_micros: 1,
+            }))
+        };
+        let here = |meaning: &Meaning| match meaning {
+            Meaning::Roster(roster) => roster.clients.iter().map(|c| c.id.0).collect::<Vec<_>>(),
+            other => panic!("{other:?}"),
+        };
+        let mut talk = Conversation::new();
+        talk.hear(&welcome(1, &[]));
+        assert_eq!(here(&talk.hear(&change(&[1], &[]))), [1, 7]);
+        assert_eq!(here(&talk.hear(&change(&[3], &[1]))), [3, 7]);
+        talk.begin();
+        talk.hear(&welcome(1, &[]));
+        assert_eq!(here(&talk.hear(&change(&[8], &[]))), [7, 8]);
     }
 
     #[test]

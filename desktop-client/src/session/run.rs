@@ -319,9 +319,11 @@ impl Session {
         self.stage.set_clock(self.timekeeper.estimate(), now);
         self.stage.reset_tally();
         self.reported_lead_micros = 0;
+        let roster = welcome.roster();
         self.serve(welcome.sounds, welcome.default_sound);
         let most_lead_micros = welcome.limits.most_lead_micros;
         self.connected(event::Wire::Downbeat { id: welcome.id, most_lead_micros });
+        self.tell(SessionEvent::Roster(roster));
     }
 
     fn serve(&mut self, sounds: Vec<SoundInfo>, default_sound: String) {

@@ -24,6 +24,8 @@ const WELCOME = JSON.stringify({
   sounds: [],
   default_sound: 'click',
   sounding: [],
+  total: 1,
+  clients: [],
   lead_micros: 14200,
 });
 

@@ -16,6 +16,8 @@ function welcome(changed = {}) {
     sounds: [TEXTURE],
     default_sound: 'texture',
     sounding: [],
+    total: 1,
+    clients: [{ id: 7, name: 'page-1', kind: 'page' }],
     limits: { message_bytes: 16_384, least_lead_micros: 5000, most_lead_micros: 500_000 },
     lead_micros: 14_200,
     ...changed,
@@ -173,6 +175,23 @@ test('a sound ends after its length at its speed, or when it is stopped', () => 
   assert.equal(room.endOf({ trigger: trigger(1, { rate: 2 }), sound }), 6_000_000);
   assert.equal(room.endOf({ trigger: trigger(1), sound, stopAt: 2_000_000 }), 2_000_000);
   assert.equal(room.endOf({ trigger: trigger(1, { sound: 'gone' }) }), 1_000_000);
+});
+
+test('who is here is kept by its changes, and begins anew with each welcome', () => {
+  const room = entered();
+  const here = () => room.clients.map(({ id }) => id);
+  const client = (id, changed = {}) => ({ id, name: `m${id}`, kind: 'page', ...changed });
+  const change = (clients, left) => room.roster({ type: 'roster', total: 9, clients, left, lead_micros: 9 });
+  assert.deepEqual(here(), [7]);
+  change([client(2), client(70)]);
+  change([client(70, { straggler: true })], [2]);
+  assert.deepEqual(here(), [7, 70]);
+  assert.equal(room.clients[1].straggler, true);
+  assert.equal(room.total, 9);
+  room.welcome(welcome());
+  assert.deepEqual(here(), [7]);
+  change([client(8)]);
+  assert.deepEqual(here(), [7, 8]);
 });
 
 test('without a connection nobody is known to be here', () => {

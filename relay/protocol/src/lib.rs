@@ -7,15 +7,16 @@
 
 mod decode;
 mod message;
+mod roster;
 mod time;
 mod values;
 
 pub use decode::{DecodeError, Message, decode_from_client, decode_from_relay, encode};
 pub use message::{
     BankNow, By, ClientId, ClientKind, ClientToRelay, ErrorCode, Hello, Limits, Probe, ProbeReply,
-    Refusal, RelayToClient, Report, Roster, RosterEntry, Sounding, Stop, StopRequest, Trigger,
-    TriggerRequest, Welcome,
+    Refusal, RelayToClient, Report, Sounding, Stop, StopRequest, Trigger, TriggerRequest, Welcome,
 };
+pub use roster::{Roster, RosterChange, RosterEntry};
 pub use time::{Epoch, RelayTime};
 pub use values::{
     DEFAULT_SOUND, InvalidValue, MAX_DATA_BYTES, MAX_NAME_CHARS, MAX_TARGETS, ROSTER_ENTRIES,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
+    roster::{Roster, RosterChange, RosterEntry},
     time::{Epoch, RelayTime},
     values::SoundInfo,
 };
@@ -42,8 +43,8 @@ pub enum RelayToClient {
     Trigger(Trigger),
     /// Be silent, at that instant.
     Stop(Stop),
-    /// Who is here, and the lead of the room.
-    Roster(Roster),
+    /// What has changed in who is here, and the lead of the room.
+    Roster(RosterChange),
     /// The bank has changed.
     Bank(BankNow),
     /// A message was refused.
@@ -263,8 +264,21 @@ pub struct Welcome {
     pub default_sound: String,
     /// What is sounding now, to be joined in the middle.
     pub sounding: Vec<Sounding>,
+    /// How many clients are connected, on either wire.
+    pub total: u32,
+    /// The list of who is here that each [`RosterChange`] from now on changes.
+    pub clients: Vec<RosterEntry>,
     /// From a bang's arrival at the relay to its sound.
     pub lead_micros: u32,
+}
+
+impl Welcome {
+    /// Who is here.
+    #[must_use]
+    pub fn roster(&self) -> Roster {
+        let Self { total, lead_micros, .. } = *self;
+        Roster { total, clients: self.clients.clone(), lead_micros }
+    }
 }
 
 /// The bank has changed, and is now this. Nothing else of the welcome has: what sounds goes on, and is
@@ -296,34 +310,6 @@ pub struct Limits {
     pub least_lead_micros: u32,
     /// Greatest lead it gives.
     pub most_lead_micros: u32,
-}
-
-/// Who is here, and the lead of the room. Sent on every change, at most a few times a second.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Roster {
-    /// How many clients are connected, on either wire.
-    pub total: u32,
-    /// The first of them, in the order in which they came; see [`crate::ROSTER_ENTRIES`].
-    pub clients: Vec<RosterEntry>,
-    /// From a bang's arrival at the relay to its sound.
-    pub lead_micros: u32,
-}
-
-/// One client of the room.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RosterEntry {
-    /// Its number.
-    pub id: ClientId,
-    /// Its name.
-    pub name: String,
-    /// What it is.
-    pub kind: ClientKind,
-    /// Its last report.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub report: Option<Report>,
-    /// Its need is beyond what the room can wait for: it joins each sound in the middle.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub straggler: bool,
 }
 
 /// Why a message was refused.

@@ -20,8 +20,8 @@ pub const MAX_DATA_BYTES: usize = 4096;
 /// Most names that one trigger can be aimed at.
 pub const MAX_TARGETS: usize = 256;
 
-/// Most clients that a roster lists one by one. Beyond them it only counts: a room of thousands
-/// would otherwise send every client the names of all the others at each arrival.
+/// Most clients that everyone is told of one by one. Beyond them a roster only counts, and tells each
+/// client of itself: a room of thousands would otherwise send every client the names of all the others.
 pub const ROSTER_ENTRIES: usize = 64;
 
 /// One sound of the relay's bank.
