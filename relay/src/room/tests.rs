@@ -94,6 +94,17 @@ fn a_bang_in_an_emptied_room_does_not_overtake_that_of_one_who_left() {
     assert!(bang(&mut room, "bell", 1.1).play_at > slow);
 }
 
+#[test]
+fn a_bang_does_not_overtake_one_of_before_the_first_need_was_known() {
+    let mut room = room();
+    let before = bang(&mut room, "bell", 1.0).play_at;
+    room.report(ClientId(1), needs(14_000), at(1.001));
+    assert_eq!(room.lead().micros(), 14_000, "the first need sets it outright");
+    assert_eq!(bang(&mut room, "bell", 1.002).play_at, before);
+    assert_eq!(room.stop(StopRequest::default(), by(), at(1.003)).stop_at, before);
+    assert!(bang(&mut room, "bell", 1.1).play_at > before);
+}
+
 proptest! {
     #[test]
     fn an_instant_never_goes_back(
