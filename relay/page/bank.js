@@ -56,7 +56,7 @@ export class Bank {
     if (this.#buffers.has(hash) || this.#pending.has(hash)) return;
     this.#pending.add(hash);
     try {
-      const response = await this.#fetch(`/sounds/${hash}`);
+      const response = await this.#fetch(`sounds/${hash}`);
       if (!response.ok) throw new Error(`the relay answered ${response.status}`);
       const buffer = await this.#decode(await response.arrayBuffer());
       this.#pending.delete(hash);

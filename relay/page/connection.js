@@ -65,6 +65,11 @@ export function offers(protocol, fragment) {
   return /^[\w.~-]{1,128}$/.test(token ?? '') ? [protocol, `downbeat.token.${token}`] : [protocol];
 }
 
+/** The relay's WebSocket, beside the page at `href`: a proxy may have given the relay a path. */
+export function socketUrl(href) {
+  return new URL('.', href).href.replace(/^http/, 'ws');
+}
+
 /** @type {Machine} */
 export const browserMachine = {
   open: (url, protocol) => new WebSocket(url, offers(protocol, location.hash)),

@@ -6,7 +6,7 @@
 import { AudioOutput } from './audio.js';
 import { Bank } from './bank.js';
 import { ClockEstimator, tickMicros } from './clock.js';
-import { Connection } from './connection.js';
+import { Connection, socketUrl } from './connection.js';
 import { DelayTail, changedMuch, leadNeed } from './lead.js';
 import { Player } from './player.js';
 import { cleanName } from './protocol.js';
@@ -93,7 +93,7 @@ class Page {
     });
     this.#player.trimMicros = trimMillis * 1000;
     this.#connection = new Connection(
-      `${location.origin.replace(/^http/, 'ws')}/`,
+      socketUrl(location.href),
       () => ({ type: 'hello', name: this.#settings.name, kind: 'page', client: CLIENT }),
       this.#clock,
       {

@@ -37,9 +37,9 @@ test('sounds are fetched by hash, the smallest first, and once', async () => {
   await settled();
   bank.use([TEXTURE, CLICK]);
   await settled();
-  assert.deepEqual(log.slice(0, 2), ['/sounds/c1', '/sounds/t1']);
+  assert.deepEqual(log.slice(0, 2), ['sounds/c1', 'sounds/t1']);
   assert.deepEqual(log.slice(2).sort(), ['loaded click', 'loaded texture']);
-  assert.equal(bank.buffer('click'), 'decoded /sounds/c1');
+  assert.equal(bank.buffer('click'), 'decoded sounds/c1');
   assert.equal(bank.buffer('bell'), undefined);
 });
 
@@ -51,8 +51,8 @@ test('a bank that was changed brings what is new and drops what is gone', async 
   bank.use([{ ...CLICK, hash: 'c2' }]);
   assert.equal(bank.buffer('click'), undefined, 'it is another click');
   await settled();
-  assert.deepEqual(log, ['/sounds/c2', 'loaded click']);
-  assert.equal(bank.buffer('click'), 'decoded /sounds/c2');
+  assert.deepEqual(log, ['sounds/c2', 'loaded click']);
+  assert.equal(bank.buffer('click'), 'decoded sounds/c2');
   assert.equal(bank.buffer('texture'), undefined);
 });
 
@@ -64,11 +64,11 @@ test('one that cannot be had is said, tried again, and keeps no other waiting', 
   bank.use([CLICK, TEXTURE]);
   await settled();
   assert.ok(log.includes('failed click: the relay answered 404'));
-  assert.equal(bank.buffer('texture'), 'decoded /sounds/t1');
+  assert.equal(bank.buffer('texture'), 'decoded sounds/t1');
   broken = false;
   timers.forEach((run) => run());
   await settled();
-  assert.equal(bank.buffer('click'), 'decoded /sounds/c1');
+  assert.equal(bank.buffer('click'), 'decoded sounds/c1');
 });
 
 test('a sound that the relay replaced is fetched anew, and the old one dropped', async () => {
@@ -78,5 +78,5 @@ test('a sound that the relay replaced is fetched anew, and the old one dropped',
   bank.use([{ ...CLICK, hash: 'c2' }]);
   assert.equal(bank.buffer('click'), undefined);
   await settled();
-  assert.equal(bank.buffer('click'), 'decoded /sounds/c2');
+  assert.equal(bank.buffer('click'), 'decoded sounds/c2');
 });

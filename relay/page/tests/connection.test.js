@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { BackOff, Connection, offers } from '../connection.js';
+import { BackOff, Connection, offers, socketUrl } from '../connection.js';
 
 test('a token of the fragment is offered beside the protocol, and nothing else of it', () => {
   assert.deepEqual(offers('p', ''), ['p']);
@@ -267,4 +267,10 @@ test('garbage is said and survived, and a forbidden address is tried again', () 
   world.forbidden = false;
   world.pass(5000);
   assert.equal(world.sockets.length, 2);
+});
+
+test('the socket lies beside the page, under whatever path a proxy gives it', () => {
+  assert.equal(socketUrl('http://10.0.0.2:3000/#token=abc'), 'ws://10.0.0.2:3000/');
+  assert.equal(socketUrl('https://host/downbeat/?a=b#token=abc'), 'wss://host/downbeat/');
+  assert.equal(socketUrl('https://host/downbeat/index.html'), 'wss://host/downbeat/');
 });
