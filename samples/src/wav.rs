@@ -4,16 +4,11 @@
 //! Files come from anywhere, so nothing a header says is believed before it is checked against the
 //! bytes that are there: no file, however mangled, makes this panic or allocate more than it holds.
 //!
-//! hound reads the values. It is strict about fields it has no need of and does not know that
-//! chunks of odd length are padded, which common programs rely on; so the chunks are found here,
-//! and hound is given a plain header of the same meaning.
+//! RIFF, RF64 and BW64 are read. A file that was written into a pipe, or whose recorder did not get to
+//! its end, has no true length in its header: the frames that are there are its sound.
 
-use std::{
-    borrow::Cow,
-    io::{Chain, Cursor, Read},
-};
+use std::borrow::Cow;
 
-use hound::{SampleFormat, WavReader};
 use thiserror::Error;
 
 /// Most channels of a sound: 7.1.
@@ -80,7 +75,7 @@ pub enum WavError {
     #[error("{0} channels cannot be played: there must be 1 to {MAX_CHANNELS}")]
     Channels(u16),
     /// Its values are stored in a way that is not read.
-    #[error("{0} is not read: save it as 8, 16, 24 or 32-bit integers or 32-bit float")]
+    #[error("{0} is not read: save it as 8, 16, 24 or 32-bit integers or as 32 or 64-bit float")]
     Encoding(Cow<'static, str>),
     /// It has more than [`MAX_VALUES`] values.
     #[error(
@@ -104,9 +99,8 @@ pub enum WavError {
 /// If it cannot be played. A file that passes is decoded by [`decode`] without error.
 pub fn inspect(file: &[u8]) -> Result<WavInfo, WavError> {
     let wav = Wav::open(file)?;
-    let info = wav.info;
     wav.read_values(|_| ())?;
-    Ok(info)
+    Ok(wav.info)
 }
 
 /// Reads the whole of `file`.
@@ -131,25 +125,41 @@ const EXTENSIBLE: u16 = 0xFFFE;
 const PLAIN_FORMAT: usize = 16;
 const EXTENSIBLE_FORMAT: usize = 40;
 
+/// What follows the format's tag in the GUID of an extensible format.
+const GUID_TAIL: &[u8] = b"\0\0\0\0\x10\0\x80\0\0\xaa\0\x38\x9b\x71";
+
+/// How one value is stored.
+#[derive(Clone, Copy)]
+enum Encoding {
+    /// One byte, 128 is silence.
+    Unsigned8,
+    /// A signed integer of so many bytes, its most significant bit on top. A file with fewer valid
+    /// bits than the container has leaves the lower ones at zero, so the whole container is read.
+    Integer(usize),
+    /// 24 bits in the lower three of four bytes, as ALSA's `S24_LE` has it.
+    Low24,
+    Float32,
+    Float64,
+}
+
 /// A file of which all was checked that can be without reading the values.
 struct Wav<'a> {
     info: WavInfo,
-    /// Reads a header made here, then the file's whole frames, and nothing else of the file.
-    reader: WavReader<Chain<Cursor<Vec<u8>>, &'a [u8]>>,
+    encoding: Encoding,
+    /// Whole frames.
+    data: &'a [u8],
+    value_bytes: usize,
 }
 
 impl<'a> Wav<'a> {
     fn open(file: &'a [u8]) -> Result<Self, WavError> {
-        let (format, data, promised) = find_chunks(file)?;
+        let Chunks { format, data, promised } = find_chunks(file)?;
         if format.len() < PLAIN_FORMAT {
             return Err(WavError::NotWav("its description is too short".into()));
         }
-        let tag = half(format, 0);
         let (channels, rate) = (half(format, 2), word(format, 4));
         let (frame_bytes, bits) = (half(format, 12), half(format, 14));
-        if let Some(name) = other_encoding(tag) {
-            return Err(WavError::Encoding(name));
-        }
+        let tag = format_tag(format)?;
         if !(1..=MAX_CHANNELS).contains(&channels) {
             return Err(WavError::Channels(channels));
         }
@@ -163,8 +173,9 @@ impl<'a> Wav<'a> {
         }
 
         let present = (data.len() / usize::from(frame_bytes)) as u64;
-        let promised = promised / u64::from(frame_bytes);
-        if present < promised {
+        if let Some(promised) = promised.map(|bytes| bytes / u64::from(frame_bytes))
+            && present < promised
+        {
             return Err(WavError::Truncated { promised, present });
         }
         if present == 0 {
@@ -177,119 +188,139 @@ impl<'a> Wav<'a> {
 
         // Whole frames: what little may follow the last one says nothing.
         let data = &data[..data.len() - data.len() % usize::from(frame_bytes)];
-        let header = plain_header(format, data.len() as u32);
-        let reader = WavReader::new(Cursor::new(header).chain(data)).map_err(|error| {
-            WavError::Encoding(match error {
-                hound::Error::FormatError(why) => format!("{bits}-bit sound ({why})").into(),
-                _ => "an extensible format of another kind".into(),
-            })
-        })?;
-        let spec = reader.spec();
-        match (spec.sample_format, spec.bits_per_sample, frame_bytes / channels) {
-            // 24 bits are stored in three bytes, or in the lower three of four.
-            (SampleFormat::Int, 8, 1)
-            | (SampleFormat::Int, 16, 2)
-            | (SampleFormat::Int, 24, 3 | 4)
-            | (_, 32, 4) => {}
-            (SampleFormat::Int, bits, bytes) => {
-                let what = format!("an integer of {bits} bits in {bytes} bytes");
+        let value_bytes = frame_bytes / channels;
+        let encoding = match (tag, bits, value_bytes) {
+            (PCM, 1..=8, 1) => Encoding::Unsigned8,
+            (PCM, 24, 4) if !is_left_aligned(data) => Encoding::Low24,
+            (PCM, 9.., 2..=4) if bits <= value_bytes * 8 => {
+                Encoding::Integer(usize::from(value_bytes))
+            }
+            (IEEE_FLOAT, 32, 4) => Encoding::Float32,
+            (IEEE_FLOAT, 64, 8) => Encoding::Float64,
+            (PCM, ..) => {
+                let what = format!("an integer of {bits} bits in {value_bytes} bytes");
                 return Err(WavError::Encoding(what.into()));
             }
-            (SampleFormat::Float, bits, _) => {
-                let what = format!("floating point of {bits} bits");
+            _ => {
+                let what = format!("floating point of {bits} bits in {value_bytes} bytes");
                 return Err(WavError::Encoding(what.into()));
             }
-        }
-        Ok(Self { info: WavInfo { frames: present, rate, channels }, reader })
+        };
+        let info = WavInfo { frames: present, rate, channels };
+        Ok(Self { info, encoding, data, value_bytes: value_bytes.into() })
     }
 
     /// Hands all values to `take`, in order, full scale at ±1.
-    fn read_values(mut self, mut take: impl FnMut(f32)) -> Result<(), WavError> {
-        let damaged = |error: hound::Error| WavError::NotWav(error.to_string().into());
-        match self.reader.spec().sample_format {
-            SampleFormat::Int => {
-                let full_scale = f64::from(self.reader.spec().bits_per_sample - 1).exp2();
-                for value in self.reader.samples::<i32>() {
-                    take((f64::from(value.map_err(damaged)?) / full_scale) as f32);
-                }
+    fn read_values(&self, mut take: impl FnMut(f32)) -> Result<(), WavError> {
+        for (index, bytes) in self.data.chunks_exact(self.value_bytes).enumerate() {
+            let value = match self.encoding {
+                Encoding::Unsigned8 => (f32::from(bytes[0]) - 128.0) / 128.0,
+                Encoding::Integer(count) => integer(&bytes[..count]),
+                Encoding::Low24 => integer(&bytes[..3]),
+                Encoding::Float32 => f32::from_bits(word(bytes, 0)),
+                Encoding::Float64 => f64::from_bits(long(bytes, 0)) as f32,
+            };
+            if value.is_nan() || value.abs() > MAX_LEVEL {
+                let frame = index as u64 / u64::from(self.info.channels);
+                return Err(WavError::Level { frame, value });
             }
-            SampleFormat::Float => {
-                for (index, value) in self.reader.samples::<f32>().enumerate() {
-                    let value = value.map_err(damaged)?;
-                    if value.is_nan() || value.abs() > MAX_LEVEL {
-                        let frame = index as u64 / u64::from(self.info.channels);
-                        return Err(WavError::Level { frame, value });
-                    }
-                    take(value);
-                }
-            }
+            take(value);
         }
         Ok(())
     }
 }
 
-/// The contents of the `fmt ` and the `data` chunk, and the length that the latter's head claims.
-fn find_chunks(file: &[u8]) -> Result<(&[u8], &[u8], u64), WavError> {
-    if file.len() < 12 || &file[..4] != b"RIFF" || &file[8..12] != b"WAVE" {
+/// The level of a signed little-endian integer of at most four bytes.
+fn integer(bytes: &[u8]) -> f32 {
+    let mut on_top = [0; 4];
+    on_top[4 - bytes.len()..].copy_from_slice(bytes);
+    (f64::from(i32::from_le_bytes(on_top)) / f64::from(1_u32 << 31)) as f32
+}
+
+/// Whether 24 bits in containers of 32 are the upper ones: nothing is below them, and what is above
+/// the lower ones is not their sign.
+fn is_left_aligned(data: &[u8]) -> bool {
+    let values = || data.chunks_exact(4);
+    values().all(|value| value[0] == 0)
+        && values().any(|value| value[3] != if value[2] & 0x80 == 0 { 0 } else { 0xFF })
+}
+
+/// The two chunks that matter.
+struct Chunks<'a> {
+    format: &'a [u8],
+    data: &'a [u8],
+    /// The data's length as the header has it; none if whoever wrote it did not know.
+    promised: Option<u64>,
+}
+
+fn find_chunks(file: &[u8]) -> Result<Chunks<'_>, WavError> {
+    if file.starts_with(b"RIFX") {
+        return Err(WavError::Encoding("RIFX (a WAV of big-endian values)".into()));
+    }
+    let is_long = file.starts_with(b"RF64") || file.starts_with(b"BW64");
+    if file.len() < 12 || !(is_long || file.starts_with(b"RIFF")) || &file[8..12] != b"WAVE" {
         return Err(WavError::NotWav("it does not begin with RIFF and WAVE".into()));
     }
     let mut rest = &file[12..];
     let mut format = None;
+    let mut long_data = None;
     while let Some((head, body)) = rest.split_first_chunk::<8>() {
-        let promised = word(head, 4) as usize;
-        let present = &body[..promised.min(body.len())];
+        let length = word(head, 4);
+        let bytes = length as usize;
+        let present = &body[..bytes.min(body.len())];
         match &head[..4] {
             b"fmt " => format = Some(present),
+            b"ds64" if is_long && present.len() >= 16 => long_data = Some(long(present, 8)),
             b"data" => {
-                return match format {
-                    Some(format) => Ok((format, present, promised as u64)),
-                    None => Err(WavError::NotWav("it does not say how its data is stored".into())),
+                let Some(format) = format else {
+                    return Err(WavError::NotWav("it does not say how its data is stored".into()));
                 };
+                let starts_at = file.len() - body.len();
+                let promised = match long_data.filter(|_| length == u32::MAX) {
+                    Some(0 | u64::MAX) => None,
+                    Some(bytes) => Some(bytes),
+                    None if is_unfinished(length, word(file, 4), starts_at) => None,
+                    None => Some(length.into()),
+                };
+                let end = promised.map_or(body.len() as u64, |bytes| bytes.min(body.len() as u64));
+                return Ok(Chunks { format, data: &body[..end as usize], promised });
             }
             _ => {}
         }
         // Chunks begin at even offsets.
-        rest = body.get(promised.saturating_add(promised % 2)..).unwrap_or_default();
+        rest = body.get(bytes.saturating_add(bytes % 2)..).unwrap_or_default();
     }
     Err(WavError::NotWav("it has no data chunk".into()))
 }
 
-/// A header that hound takes, with what `format` means, before `data_bytes` of data.
-fn plain_header(format: &[u8], data_bytes: u32) -> Vec<u8> {
-    let extensible = half(format, 0) == EXTENSIBLE && format.len() >= EXTENSIBLE_FORMAT;
-    let length = if extensible { EXTENSIBLE_FORMAT } else { PLAIN_FORMAT };
-    let mut format = Vec::from(&format[..length]);
-    // Bytes per second: nobody needs it, and some files have it wrong.
-    let byte_rate = word(&format, 4).saturating_mul(half(&format, 12).into());
-    format[8..12].copy_from_slice(&byte_rate.to_le_bytes());
-    if extensible {
-        // The extension's length, which some programs leave at 0 or count otherwise.
-        format[16..18].copy_from_slice(&22_u16.to_le_bytes());
-        // Valid bits that do not fill whole bytes, such as 20 of 24, are the upper ones, so that
-        // all of the container may be read: hound does that where it finds 0.
-        if !half(&format, 18).is_multiple_of(8) {
-            format[18..20].fill(0);
-        }
-    }
-    let mut header = Vec::with_capacity(28 + length);
-    header.extend_from_slice(b"RIFF\0\0\0\0WAVEfmt ");
-    header.extend_from_slice(&(length as u32).to_le_bytes());
-    header.extend_from_slice(&format);
-    header.extend_from_slice(b"data");
-    header.extend_from_slice(&data_bytes.to_le_bytes());
-    header
+/// Whether a data chunk's `length` was never filled in. Programs that cannot go back to it write the
+/// greatest number, or one just below 2 GiB or 4 GiB; those that mean to go back write 0, in a file
+/// whose own length (`riff`) then ends where the data begins.
+fn is_unfinished(length: u32, riff: u32, data_starts_at: usize) -> bool {
+    matches!(length, 0x7FFF_0000..=0x8000_0000 | 0xFFFF_0000..)
+        || length == 0 && (riff as usize).saturating_add(8) <= data_starts_at
 }
 
-/// The name of an encoding that is not read; none if this may be one that is.
-fn other_encoding(tag: u16) -> Option<Cow<'static, str>> {
-    match tag {
-        PCM | IEEE_FLOAT | EXTENSIBLE => None,
-        2 | 0x11 => Some("ADPCM".into()),
-        6 => Some("A-law".into()),
-        7 => Some("µ-law".into()),
-        0x50 | 0x55 => Some("MPEG audio".into()),
-        _ => Some(format!("format {tag:#06x}").into()),
-    }
+/// [`PCM`] or [`IEEE_FLOAT`], wherever the format says so.
+fn format_tag(format: &[u8]) -> Result<u16, WavError> {
+    let name = match half(format, 0) {
+        tag @ (PCM | IEEE_FLOAT) => return Ok(tag),
+        EXTENSIBLE => {
+            if format.len() >= EXTENSIBLE_FORMAT
+                && format[26..40] == *GUID_TAIL
+                && let tag @ (PCM | IEEE_FLOAT) = half(format, 24)
+            {
+                return Ok(tag);
+            }
+            "an extensible format of another kind".into()
+        }
+        2 | 0x11 => "ADPCM".into(),
+        6 => "A-law".into(),
+        7 => "µ-law".into(),
+        0x50 | 0x55 => "MPEG audio".into(),
+        tag => format!("format {tag:#06x}").into(),
+    };
+    Err(WavError::Encoding(name))
 }
 
 /// The little-endian number of two bytes at `at`, which the caller knows to be there.
@@ -300,4 +331,9 @@ fn half(bytes: &[u8], at: usize) -> u16 {
 /// The little-endian number of four bytes at `at`, which the caller knows to be there.
 fn word(bytes: &[u8], at: usize) -> u32 {
     u32::from(half(bytes, at)) | u32::from(half(bytes, at + 2)) << 16
+}
+
+/// The little-endian number of eight bytes at `at`, which the caller knows to be there.
+fn long(bytes: &[u8], at: usize) -> u64 {
+    u64::from(word(bytes, at)) | u64::from(word(bytes, at + 4)) << 32
 }

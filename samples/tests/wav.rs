@@ -125,6 +125,101 @@ fn what_common_programs_write_is_read() {
     assert_eq!(decode(&file).unwrap().samples, [0.5], "float with a long description");
 }
 
+/// A file whose header has these two lengths.
+fn with_lengths(riff: u32, data: u32) -> Vec<u8> {
+    let mut file =
+        chunks(&[(b"fmt ", &format(1, 1, 48_000, 16)), (b"data", &[0, 0x40, 0, 0xC0, 0, 0x20])]);
+    file[4..8].copy_from_slice(&riff.to_le_bytes());
+    file[40..44].copy_from_slice(&data.to_le_bytes());
+    file
+}
+
+#[test]
+fn a_file_without_a_true_length_plays_the_frames_that_are_there() {
+    let lengths = [
+        ("ffmpeg into a pipe", u32::MAX, u32::MAX),
+        ("4 GiB less a header", u32::MAX - 8, u32::MAX - 44),
+        ("sox into a pipe", 0x7FFF_F024, 0x7FFF_F000),
+        ("2 GiB less one", 0x7FFF_FFFF, 0x7FFF_FFFF),
+        ("arecord that was killed", 0x8000_0024, 0x8000_0000),
+        ("a recorder that wrote zeros", 0, 0),
+        ("a recorder that began with an empty file", 36, 0),
+    ];
+    for (what, riff, data) in lengths {
+        let decoded = decode(&with_lengths(riff, data));
+        assert_eq!(decoded.map(|wav| wav.samples), Ok(vec![0.5, -0.5, 0.25]), "{what}");
+    }
+}
+
+#[test]
+fn a_plausible_length_beyond_the_end_is_a_broken_file() {
+    for length in [8, 1_000_000, 0x4000_0000, 0xC000_0000] {
+        let told = inspect(&with_lengths(length + 36, length));
+        assert!(matches!(told, Err(WavError::Truncated { present: 3, .. })), "{length}: {told:?}");
+    }
+    // Its own length says that something follows the empty data.
+    assert_eq!(inspect(&with_lengths(42, 0)), Err(WavError::NoFrames));
+}
+
+#[test]
+fn valid_bits_are_read_wherever_they_lie_in_their_container() {
+    let extensible =
+        |container, valid| [format(0xFFFE, 1, 48_000, container), extension(valid)].concat();
+    let plain = |bits: u8, container| {
+        let mut format = format(1, 1, 48_000, container);
+        format[14] = bits;
+        format
+    };
+    let files: [(&str, Vec<u8>, &[u8]); 9] = [
+        ("24 in 32, left", extensible(32, 24), &[0, 0, 0, 0x40, 0, 0, 0, 0xC0, 0, 1, 0, 0]),
+        ("24 in 32, plain, left", plain(24, 32), &[0, 0, 0, 0x40, 0, 0, 0, 0xC0, 0, 1, 0, 0]),
+        ("24 in 32, right", plain(24, 32), &[0, 0, 0x40, 0, 0, 0, 0xC0, 0xFF, 1, 0, 0, 0]),
+        ("24 in 32, right, no sign", plain(24, 32), &[0, 0, 0x40, 0, 0, 0, 0xC0, 0, 1, 0, 0, 0]),
+        ("20 in 24", extensible(24, 20), &[0, 0, 0x40, 0, 0, 0xC0, 0x10, 0, 0]),
+        ("16 in 24", extensible(24, 16), &[0, 0, 0x40, 0, 0, 0xC0, 0, 1, 0]),
+        ("20 in 24, plain", plain(20, 24), &[0, 0, 0x40, 0, 0, 0xC0, 0x10, 0, 0]),
+        ("12 in 16", extensible(16, 12), &[0, 0x40, 0, 0xC0, 0x10, 0]),
+        ("12 in 16, plain", plain(12, 16), &[0, 0x40, 0, 0xC0, 0x10, 0]),
+    ];
+    let least = [0.5_f32.powi(23), 0.5_f32.powi(19), 0.5_f32.powi(15), 0.5_f32.powi(11)];
+    for (what, format, data) in files {
+        let samples = decode(&chunks(&[(b"fmt ", &format), (b"data", data)])).unwrap().samples;
+        assert_eq!(samples[..2], [0.5, -0.5], "{what}");
+        assert!(least.contains(&samples[2]), "{what}: {}", samples[2]);
+    }
+}
+
+#[test]
+fn long_files_are_read_by_their_own_lengths() {
+    for name in [b"RF64", b"BW64"] {
+        for (bytes, expected) in [(4_u64, Ok(2)), (u64::MAX, Ok(3)), (0, Ok(3)), (8, Err(4))] {
+            let mut lengths = [0; 28];
+            lengths[8..16].copy_from_slice(&bytes.to_le_bytes());
+            let plain = format(1, 1, 48_000, 16);
+            let data = [0, 0x40, 0, 0xC0, 0, 0x20];
+            let mut file = chunks(&[(b"ds64", &lengths), (b"fmt ", &plain), (b"data", &data)]);
+            file[..4].copy_from_slice(name);
+            file[76..80].fill(0xFF);
+            let frames = decode(&file).map(|wav| wav.samples.len());
+            let expected =
+                expected.map_err(|promised| WavError::Truncated { promised, present: 3 });
+            assert_eq!(frames, expected, "{bytes} bytes");
+        }
+    }
+}
+
+#[test]
+fn floats_of_64_bits_are_read() {
+    let wav = |values: [f64; 2]| {
+        let data = values.map(f64::to_le_bytes).concat();
+        chunks(&[(b"fmt ", &format(3, 1, 48_000, 64)), (b"data", &data)])
+    };
+    assert_eq!(decode(&wav([0.5, -2.0])).unwrap().samples, [0.5, -2.0]);
+    for wrong in [f64::NAN, f64::INFINITY, 1e300, -65.0] {
+        assert!(matches!(inspect(&wav([0.0, wrong])), Err(WavError::Level { frame: 1, .. })));
+    }
+}
+
 /// What each broken file is told, as one readable list.
 #[test]
 fn broken_files_are_refused_in_plain_words() {
@@ -133,8 +228,8 @@ fn broken_files_are_refused_in_plain_words() {
     let wav = |format: &[u8], data: &[u8]| chunks(&[(b"fmt ", format), (b"data", data)]);
     let mut cut = integers(16, 2, &[7; 2000]);
     cut.truncate(cut.len() - 1000);
-    let mut claims_2_gb = wav(&plain, data);
-    claims_2_gb[40..44].copy_from_slice(&0x8000_0000_u32.to_le_bytes());
+    let mut claims_1_gb = wav(&plain, data);
+    claims_1_gb[40..44].copy_from_slice(&0x4000_0000_u32.to_le_bytes());
     let mut odd_frame = plain.clone();
     odd_frame[12] = 3;
     odd_frame[2] = 2;
@@ -147,14 +242,15 @@ fn broken_files_are_refused_in_plain_words() {
         ("a short description", wav(&plain[..12], data)),
         ("frames that do not divide", wav(&odd_frame, data)),
         ("cut off", cut),
-        ("2 GB claimed", claims_2_gb),
+        ("1 GB claimed", claims_1_gb),
         ("no frames", wav(&plain, &[])),
         ("0 Hz", wav(&format(1, 1, 0, 16), data)),
         ("1 MHz", wav(&format(1, 1, 1_000_000, 16), data)),
         ("no channels", wav(&format(1, 0, 48_000, 16), data)),
         ("nine channels", wav(&format(1, 9, 48_000, 16), data)),
-        ("12 bits", wav(&[&format(1, 1, 48_000, 16)[..14], &[12, 0]].concat(), data)),
-        ("64-bit float", wav(&format(3, 1, 48_000, 64), &[0; 16])),
+        ("24 bits in 2 bytes", wav(&[&plain[..14], &[24, 0]].concat(), data)),
+        ("RIFX", [b"RIFX", &wav(&plain, data)[4..]].concat()),
+        ("16-bit float", wav(&format(3, 1, 48_000, 16), data)),
         ("64-bit integer", wav(&format(1, 1, 48_000, 64), &[0; 16])),
         ("ADPCM", wav(&format(2, 1, 48_000, 16), data)),
         ("A-law", wav(&format(6, 1, 8_000, 8), data)),
@@ -179,19 +275,20 @@ no description: not a WAV file: it does not say how its data is stored
 a short description: not a WAV file: its description is too short
 frames that do not divide: not a WAV file: it claims 3 bytes for a frame of 2 channels
 cut off: the file is cut off: its header promises 1000 frames, but only 750 are there
-2 GB claimed: the file is cut off: its header promises 1073741824 frames, but only 2 are there
+1 GB claimed: the file is cut off: its header promises 536870912 frames, but only 2 are there
 no frames: the file has no frames: there is nothing to play
 0 Hz: a rate of 0 Hz cannot be played: it must be 1000 to 768000 Hz
 1 MHz: a rate of 1000000 Hz cannot be played: it must be 1000 to 768000 Hz
 no channels: 0 channels cannot be played: there must be 1 to 8
 nine channels: 9 channels cannot be played: there must be 1 to 8
-12 bits: 12-bit sound (bits per sample is not a multiple of 8) is not read: save it as 8, 16, 24 or 32-bit integers or 32-bit float
-64-bit float: 64-bit sound (bits per sample is not 32) is not read: save it as 8, 16, 24 or 32-bit integers or 32-bit float
-64-bit integer: an integer of 64 bits in 8 bytes is not read: save it as 8, 16, 24 or 32-bit integers or 32-bit float
-ADPCM: ADPCM is not read: save it as 8, 16, 24 or 32-bit integers or 32-bit float
-A-law: A-law is not read: save it as 8, 16, 24 or 32-bit integers or 32-bit float
-a format nobody knows: format 0x1234 is not read: save it as 8, 16, 24 or 32-bit integers or 32-bit float
-another extension: an extensible format of another kind is not read: save it as 8, 16, 24 or 32-bit integers or 32-bit float
+24 bits in 2 bytes: an integer of 24 bits in 2 bytes is not read: save it as 8, 16, 24 or 32-bit integers or as 32 or 64-bit float
+RIFX: RIFX (a WAV of big-endian values) is not read: save it as 8, 16, 24 or 32-bit integers or as 32 or 64-bit float
+16-bit float: floating point of 16 bits in 2 bytes is not read: save it as 8, 16, 24 or 32-bit integers or as 32 or 64-bit float
+64-bit integer: an integer of 64 bits in 8 bytes is not read: save it as 8, 16, 24 or 32-bit integers or as 32 or 64-bit float
+ADPCM: ADPCM is not read: save it as 8, 16, 24 or 32-bit integers or as 32 or 64-bit float
+A-law: A-law is not read: save it as 8, 16, 24 or 32-bit integers or as 32 or 64-bit float
+a format nobody knows: format 0x1234 is not read: save it as 8, 16, 24 or 32-bit integers or as 32 or 64-bit float
+another extension: an extensible format of another kind is not read: save it as 8, 16, 24 or 32-bit integers or as 32 or 64-bit float
 not a number: frame 1 holds NaN, which is no level of sound (full scale is 1.0)
 infinite: frame 0 holds inf, which is no level of sound (full scale is 1.0)
 integers stored as float: frame 1 holds 12000, which is no level of sound (full scale is 1.0)

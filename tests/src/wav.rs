@@ -36,7 +36,7 @@ pub fn write_broken(folder: &Path) -> Result<Vec<&'static str>> {
         ("not-a-wav.wav", b"I am a text with the wrong name.\n".repeat(20)),
         ("zero-frames.wav", header(0, 48_000).to_vec()),
         ("zero-hertz.wav", with(RATE_AT, &0_u32.to_le_bytes())),
-        ("two-gigabytes.wav", with(DATA_BYTES_AT, &0x7fff_fffe_u32.to_le_bytes())),
+        ("one-gigabyte.wav", with(DATA_BYTES_AT, &0x4000_0000_u32.to_le_bytes())),
         ("no-channels.wav", with(CHANNELS_AT, &0_u16.to_le_bytes())),
     ];
     let mut names = Vec::new();
