@@ -207,6 +207,17 @@ mod tests {
     }
 
     #[test]
+    fn hidden_files_are_no_sounds_and_no_warnings() {
+        let home = tempfile::tempdir().unwrap();
+        for name in ["kick.wav", "._kick.wav", ".hidden.wav"] {
+            fs::write(home.path().join(name), downbeat_samples::EMBEDDED[0].wav).unwrap();
+        }
+        let (bank, left_out) = Bank::from_folder(home.path(), &Bank::default()).unwrap();
+        assert_eq!(names(&bank), ["kick"]);
+        assert!(left_out.is_empty(), "{left_out:?}");
+    }
+
+    #[test]
     fn a_folder_that_is_gone_changes_nothing_until_it_is_back() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("sounds");

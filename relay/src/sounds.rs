@@ -201,7 +201,8 @@ impl Bank {
     }
 }
 
-/// The folder without links, and the paths of what looks like a WAV in it, by name.
+/// The folder without links, and the paths of what looks like a WAV in it, by name. Hidden files are no
+/// sounds: a Mac leaves a `._kick.wav` beside each `kick.wav` on a stick.
 ///
 /// # Errors
 /// If the folder cannot be listed.
@@ -210,7 +211,9 @@ pub fn list_wavs(folder: &Path) -> io::Result<(PathBuf, Vec<PathBuf>)> {
     let mut paths = Vec::new();
     for entry in fs::read_dir(&home)? {
         let path = entry?.path();
-        if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("wav")) {
+        let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        let is_wav = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("wav"));
+        if is_wav && !hidden {
             paths.push(path);
         }
     }
