@@ -12,6 +12,9 @@ NETWORK ?= loopback wifi
 PEERS ?= page soundworks snapcast
 INPUTS ?= 1000000
 
+# Where cargo builds.
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+
 # Debian and Ubuntu packages, by what needs them.
 BUILD_PACKAGES := build-essential pkg-config libasound2-dev
 WINDOW_PACKAGES := libgl1 libegl1 libx11-xcb1 libxkbcommon-x11-0 libxcursor1 libxi6 libxrandr2
@@ -32,7 +35,8 @@ run: .system-run ## Build, start the relay, and open a player on it (PORT=3000)
 	finish() { trap - EXIT INT TERM; kill $$player $$relay 2>/dev/null || true; wait; }
 	trap finish EXIT; trap 'exit 0' INT TERM
 	said=$$(mktemp)
-	target/release/downbeat-relay --listen 0.0.0.0:$(PORT) >"$$said" & relay=$$!
+	built="$(TARGET)/release"
+	"$$built/downbeat-relay" --listen 0.0.0.0:$(PORT) >"$$said" & relay=$$!
 	until grep -q '^Server started' "$$said"; do
 		kill -0 $$relay 2>/dev/null || { wait $$relay; exit $$?; }
 		sleep 0.05
@@ -40,10 +44,10 @@ run: .system-run ## Build, start the relay, and open a player on it (PORT=3000)
 	cat "$$said"; rm "$$said"
 	echo "Open that address in a browser for the page. Ctrl-C ends it all."
 	if [ -n "$${DISPLAY:-}$${WAYLAND_DISPLAY:-}" ] || [ "$$(uname)" = Darwin ]; then
-		target/release/downbeat 127.0.0.1:$(PORT) & player=$$!
+		"$$built/downbeat" 127.0.0.1:$(PORT) & player=$$!
 	else
 		echo "There is no display: a headless player plays here."
-		target/release/downbeat play 127.0.0.1:$(PORT) & player=$$!
+		"$$built/downbeat" play 127.0.0.1:$(PORT) & player=$$!
 	fi
 	wait $$player || true
 
@@ -63,7 +67,7 @@ bench: bench-sync bench-relay ## Measure it all
 bench-sync: .system-bench ## Measure how far apart machines sound (PLAYERS=8 BANGS=60 NETWORK="loopback wifi")
 	cargo build --release --locked --package downbeat-relay --package downbeat --package downbeat-tests --bins
 	npm ci --silent --no-audit --no-fund --prefix tests/soundworks || echo "Without soundworks."
-	PLAYERS="$(PLAYERS)" BANGS="$(BANGS)" NETWORK="$(NETWORK)" PEERS="$(PEERS)" target/release/bench-sync
+	PLAYERS="$(PLAYERS)" BANGS="$(BANGS)" NETWORK="$(NETWORK)" PEERS="$(PEERS)" "$(TARGET)/release/bench-sync"
 
 .PHONY: fuzz
 fuzz: ## Throw a million inputs at each decoder, and at the handshake (needs cargo-fuzz)
@@ -81,7 +85,7 @@ fuzz: ## Throw a million inputs at each decoder, and at the handshake (needs car
 conformance: ## Hold the relay's WebSocket stack against Autobahn's suite (needs its wstest)
 	command -v wstest >/dev/null || { echo "Install Autobahn's suite: pip install autobahntestsuite, with a Python 2.7." >&2; exit 1; }
 	cargo build --release --locked --package downbeat-relay --example echo
-	target/release/examples/echo 127.0.0.1:9001 & echo=$$!
+	"$(TARGET)/release/examples/echo" 127.0.0.1:9001 & echo=$$!
 	trap 'kill $$echo' EXIT
 	until (exec 3<>/dev/tcp/127.0.0.1/9001) 2>/dev/null; do kill -0 $$echo; sleep 0.05; done
 	wstest --mode fuzzingclient --spec relay/examples/autobahn.json
@@ -102,13 +106,13 @@ bench-relay: ## Measure the relay beside the machine's floor and Node's ws (BENC
 	cargo build --release --locked --package downbeat-relay --package downbeat-tests --bins
 	npm ci --silent --no-audit --no-fund --prefix tests/seed-server || echo "Without Node's ws."
 	ulimit -n "$$(ulimit -Hn)"
-	target/release/bench-relay $(BENCH)
+	"$(TARGET)/release/bench-relay" $(BENCH)
 
 .PHONY: soak
 soak: ## Put the relay through a long day: 10 minutes, or SOAK_SECONDS
 	cargo build --release --locked --package downbeat-relay --package downbeat-tests --bins
 	ulimit -n "$$(ulimit -Hn)"
-	target/release/soak
+	"$(TARGET)/release/soak"
 
 .PHONY: check-dependencies
 check-dependencies: ## Check licences, sources and known flaws of all dependencies
@@ -118,8 +122,11 @@ check-dependencies: ## Check licences, sources and known flaws of all dependenci
 	cargo deny --locked check advisories
 
 .PHONY: .system-run .system-test .system-bench
+.system-run: PURPOSE := Building and running Downbeat
 .system-run: PACKAGES := $(BUILD_PACKAGES) $(WINDOW_PACKAGES)
+.system-test: PURPOSE := Running every test
 .system-test: PACKAGES := $(BUILD_PACKAGES) $(WINDOW_PACKAGES) $(LAB_PACKAGES)
+.system-bench: PURPOSE := Measuring
 .system-bench: PACKAGES := $(BUILD_PACKAGES) $(LAB_PACKAGES) $(PEER_PACKAGES)
 .system-run .system-test .system-bench:
 	@if command -v dpkg-query >/dev/null; then
@@ -130,10 +137,13 @@ check-dependencies: ## Check licences, sources and known flaws of all dependenci
 				*) missing="$$missing $$package" ;;
 			esac
 		done
-		# Another package can stand in for Debian's own Node.
-		if command -v npm >/dev/null; then missing=$$(sed 's/ nodejs//; s/ npm//' <<<"$$missing"); fi
+		# NodeSource's nodejs brings npm and conflicts with Debian's: what is there is kept.
+		for command in node:nodejs npm:npm; do
+			if command -v "$${command%:*}" >/dev/null; then missing=$$(sed "s/ $${command#*:}\b//" <<<"$$missing"); fi
+		done
 		if [ -n "$$missing" ]; then
-			echo "Installing:$$missing"
+			echo "$(PURPOSE) needs packages that this system lacks. apt-get installs now, as root:"
+			echo " $$missing"
 			as_root=; [ "$$(id -u)" = 0 ] || as_root=sudo
 			$$as_root apt-get update -qq
 			DEBIAN_FRONTEND=noninteractive $$as_root apt-get install -y -qq --no-install-recommends $$missing
