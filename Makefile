@@ -29,13 +29,13 @@ help: ## Say what there is
 
 .PHONY: run
 run: .system-run ## Build, start the relay, and open a player on it (PORT=3000)
-	@cargo build --release --locked --package downbeat-relay --package downbeat
+	@cargo build --profile quick --locked --package downbeat-relay --package downbeat
 	relay=; player=
 	# Whatever ends this, ctrl-C included, ends both, and waits for their goodbyes.
 	finish() { trap - EXIT INT TERM; kill $$player $$relay 2>/dev/null || true; wait; }
 	trap finish EXIT; trap 'exit 0' INT TERM
 	said=$$(mktemp)
-	built="$(TARGET)/release"
+	built="$(TARGET)/quick"
 	"$$built/downbeat-relay" --listen 0.0.0.0:$(PORT) >"$$said" & relay=$$!
 	until grep -q '^Server started' "$$said"; do
 		kill -0 $$relay 2>/dev/null || { wait $$relay; exit $$?; }
