@@ -61,6 +61,8 @@ const EXPELLED: End = End::Broken(CloseCode::Policy, "too many messages");
 async fn converse(relay: &Relay, client: &Arc<Client>, visit: &Visit, reader: &mut Reader) -> End {
     let mut meter = Meter::new(relay.messages, client.since);
     let judge = |meter: &mut Meter, said: &Said| {
+        #[cfg(test)]
+        relay.alarm.panic_if_injected("connection");
         if said.message.is_close() {
             return Verdict::Pass;
         }

@@ -32,6 +32,7 @@ use crate::{
     due::Due,
     metrics::Measured,
     seed,
+    supervise::Alarm,
     writers::{Deed, Writers},
 };
 
@@ -69,21 +70,30 @@ pub struct FanOut {
 }
 
 impl FanOut {
-    /// Starts the lanes, on the runtime of whoever calls. They end when this is gone.
+    /// Starts the lanes, on the runtime of whoever calls. They end when this is gone;
+    /// the alarm rings if one of them or of its writers panics.
     ///
     /// # Errors
     /// If the system does not start the threads to write with.
     ///
     /// # Panics
     /// Outside of a runtime.
-    pub fn start(clock: RelayClock, measured: &Arc<Measured>) -> io::Result<Self> {
-        let start = |name: &str| {
+    pub fn start(
+        clock: RelayClock,
+        measured: &Arc<Measured>,
+        alarm: &Arc<Alarm>,
+    ) -> io::Result<Self> {
+        let start = |lane, writer| {
             let (sender, receiver) = mpsc::channel(FAN_OUT_QUEUE);
-            let everyone = Everyone::new(Writers::start(name, measured)?, clock, measured.clone());
-            tokio::spawn(run(receiver, everyone));
+            let writers = Writers::start(writer, measured, alarm)?;
+            let everyone = Everyone::new(writers, clock, measured.clone());
+            tokio::spawn(alarm.clone().watch(lane, run(receiver, everyone)));
             io::Result::Ok(sender)
         };
-        Ok(Self { seed: start("writer seed")?, modern: start("writer v1")? })
+        Ok(Self {
+            seed: start("lane seed", "writer seed")?,
+            modern: start("lane v1", "writer v1")?,
+        })
     }
 
     /// A place in the channel of a wire's lane. `None` only if the lane is gone, and then so is the
@@ -335,7 +345,7 @@ mod tests {
 
     fn everyone() -> Everyone {
         let measured = Arc::new(Measured::default());
-        let writers = Writers::start("writer", &measured).unwrap();
+        let writers = Writers::start("writer", &measured, &Arc::default()).unwrap();
         Everyone::new(writers, RelayClock::start(), measured)
     }
 

@@ -6,7 +6,7 @@
 //! and neither may keep a bang.
 
 use std::{
-    fs, io,
+    fs, io, panic,
     path::{Path, PathBuf},
     sync::Arc,
     time::SystemTime,
@@ -151,13 +151,21 @@ pub async fn follow(relay: Arc<Relay>, folder: Option<Folder>, asked: Arc<Notify
             () = asked.notified() => true,
         };
         let former = relay.bank();
+        #[cfg(test)]
+        let alarm = relay.alarm.clone();
         let looked = spawn_blocking(move || {
+            #[cfg(test)]
+            alarm.panic_if_injected("folder look");
             let bank = folder.look(was_asked, &former);
             (folder, bank)
         });
-        let Ok((still, bank)) = looked.await else {
-            // It panicked, which nothing in it should, or the relay is ending.
-            return tracing::error!("the folder of sounds is not followed any more");
+        let (still, bank) = match looked.await {
+            Ok(looked) => looked,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => panic::resume_unwind(panic),
+                // The relay is ending.
+                Err(_) => return,
+            },
         };
         folder = still;
         if let Some(bank) = bank {

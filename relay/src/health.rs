@@ -57,6 +57,8 @@ pub struct Counts {
     pub denied: Count,
     /// Messages and requests that were left unheard, because there were too many of them.
     pub unheard: Count,
+    /// Connections whose task panicked: a fault of the relay.
+    pub panicked: Count,
     /// Connections that had not taken their answer when HTTP had lasted its time.
     pub unread: Count,
     overflowed: Count,
@@ -104,6 +106,7 @@ struct Health {
     heads: u64,
     denied: u64,
     unheard: u64,
+    panicked: u64,
     cut_off: CutOffs,
     #[serde(flatten)]
     roster: downbeat_protocol::Roster,
@@ -136,6 +139,7 @@ pub fn as_json(relay: &Relay) -> String {
         heads: counts.heads.get(),
         denied: counts.denied.get(),
         unheard: counts.unheard.get(),
+        panicked: counts.panicked.get(),
         cut_off: CutOffs {
             overflow: counts.overflowed.get(),
             stalled: counts.stalled.get(),

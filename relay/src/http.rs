@@ -1,8 +1,9 @@
 //! One request, one answer: the page, the sounds, the relay's health, or a WebSocket.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, panic::AssertUnwindSafe, sync::Arc};
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use http_body_util::Full;
 use hyper::{
     HeaderMap, Method, Request, Response, StatusCode,
@@ -26,6 +27,7 @@ use crate::{
     doors::Visit,
     health,
     metrics::{self, Format},
+    outbox::CutOff,
     overheard::Overheard,
     page::{self, PageFile},
     ranges::{self, Wanted},
@@ -143,8 +145,18 @@ fn answer_plainly(relay: &Relay, request: &Request<Incoming>) -> Answer {
 }
 
 /// Turns what was an HTTP connection into a client, in a task of its own: the one that spoke HTTP
-/// is done, and its buffers are freed.
-async fn begin(
+/// is done, and its buffers are freed. If the task panics, the client still leaves the room.
+async fn begin(relay: Arc<Relay>, stay: Stay, upgrade: OnUpgrade, client: Arc<Client>) {
+    let serving = serve(relay.clone(), stay, upgrade, client.clone());
+    if AssertUnwindSafe(serving).catch_unwind().await.is_err() {
+        relay.counts.panicked.add();
+        tracing::error!(client = client.id.0, "its connection panicked, and is cut off");
+        client.outbox.cut_off(CutOff::Broken);
+        relay.leave(&client).await;
+    }
+}
+
+async fn serve(
     relay: Arc<Relay>,
     (presence, visit): Stay,
     upgrade: OnUpgrade,

@@ -14,6 +14,7 @@
 //!   [`lead`] are its pure core, told what time it is.
 //! - [`fan_out`] says things to everybody, each through its [`outbox`]; [`writers`] are its threads,
 //!   [`due`] is what is to be said at an instant to come.
+//! - [`supervise`] tells when a part of all this has panicked.
 //! - [`health`] and [`metrics`] say how it does, to people and to monitors.
 //! - [`sounds`] is the bank, [`folder`] loads it anew when its files change, [`page`] the page,
 //!   [`config`] every default with its unit and reason.
@@ -47,6 +48,7 @@ pub mod seal;
 pub mod seed;
 pub mod server;
 pub mod sounds;
+pub mod supervise;
 pub mod tls;
 pub mod upgrade;
 pub mod writers;

@@ -2,13 +2,14 @@
 
 use std::{
     io::{self, Write as _},
+    panic,
     process::ExitCode,
     time::Duration,
 };
 
 use anyhow::Context as _;
 use downbeat_priority::Urgency;
-use downbeat_relay::{certificate::Identity, config::Config, server::Server};
+use downbeat_relay::{certificate::Identity, config::Config, health::Printable, server::Server};
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 
@@ -41,6 +42,8 @@ fn main() -> anyhow::Result<ExitCode> {
         .with_target(false)
         .with_env_filter(EnvFilter::new(format!("off,downbeat_relay={}", config.log)))
         .init();
+    // A panic is logged like all else: the usual way would wait for whoever reads stderr.
+    panic::set_hook(Box::new(|panic| tracing::error!("{}", Printable(&panic.to_string()))));
     // One thread for all that comes in: it is little, and to wake a second for half of it costs
     // more than the half. What goes out to many has threads of its own.
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -89,15 +92,29 @@ async fn run(config: &Config) -> anyhow::Result<ExitCode> {
         Err(error) => return Ok(downbeat_command_line::refuse(PROGRAM, error)),
     };
     #[cfg(unix)]
-    reload_when_asked(&server).context("cannot listen for signals")?;
+    {
+        let reload = server.reload();
+        at_each_hangup(&server, move || reload.notify_one())
+            .context("cannot listen for signals")?;
+    }
     announce(&server);
     // Not before: the threads that write have been started, and inherit nothing. They may wait for
     // their turn; what a client says may not, least of all a probe.
     if let Err(reason) = downbeat_priority::raise(Urgency::Relay) {
         tracing::info!(reason, "the relay takes its turn as any other program");
     }
-    server.run(end).await;
-    Ok(ExitCode::SUCCESS)
+    Ok(serve(server, end).await)
+}
+
+async fn serve(server: Server, end: impl Future<Output = ()>) -> ExitCode {
+    match server.run(end).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(lost) => {
+            // To the log and not to stderr itself: if nobody reads that, this must still end.
+            tracing::error!("{lost}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn announce(server: &Server) {
@@ -115,16 +132,16 @@ fn announce(server: &Server) {
     let _ = writeln!(io::stdout(), "{}", lines.join("\n"));
 }
 
-/// Has the bank loaded anew at each SIGHUP, as service managers ask for it.
+/// Does `reload` at each SIGHUP, as service managers ask for it.
 #[cfg(unix)]
-fn reload_when_asked(server: &Server) -> io::Result<()> {
+fn at_each_hangup(server: &Server, reload: impl Fn() + Send + 'static) -> io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
-    let (mut hangups, reload) = (signal(SignalKind::hangup())?, server.reload());
-    tokio::spawn(async move {
+    let mut hangups = signal(SignalKind::hangup())?;
+    tokio::spawn(server.alarm().watch("SIGHUP listener", async move {
         while hangups.recv().await.is_some() {
-            reload.notify_one();
+            reload();
         }
-    });
+    }));
     Ok(())
 }
 
@@ -154,4 +171,25 @@ fn end_asked_for() -> io::Result<impl Future<Output = ()>> {
             _ = shutdown.recv() => {}
         }
     })
+}
+
+#[cfg(all(test, unix))]
+#[allow(clippy::unwrap_used, reason = "what is unexpected fails the test")]
+mod tests {
+    use std::future::pending;
+
+    use rustix::process::{Signal, getpid, kill_process};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_listener_for_sighup_that_panics_ends_the_relay_with_a_failure() {
+        let listen = "127.0.0.1:0".parse().unwrap();
+        let server = Server::bind(&Config { listen, ..Config::default() }).await.unwrap();
+        at_each_hangup(&server, || panic!("injected")).unwrap();
+        kill_process(getpid(), Signal::HUP).unwrap();
+        let code = tokio::time::timeout(Duration::from_secs(10), serve(server, pending())).await;
+        // An exit code cannot be compared in another way.
+        assert_eq!(format!("{:?}", code.unwrap()), format!("{:?}", ExitCode::FAILURE));
+    }
 }

@@ -158,6 +158,7 @@ fn as_open_metrics(relay: &Relay) -> String {
     count("handshakes", "Sockets of which no TLS handshake came", &counts.handshakes);
     count("heads", "Connections on which something came that was no HTTP request", &counts.heads);
     count("denied", "HTTP requests that were answered by an error", &counts.denied);
+    count("panicked", "Connections whose task panicked", &counts.panicked);
     count("turned_away", "Connections beyond a bound", &counts.turned_away);
 
     let drops = Family::<Reason, Counter>::default();

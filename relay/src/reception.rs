@@ -6,10 +6,13 @@
 use std::{
     convert::Infallible,
     net::{IpAddr, SocketAddr},
+    panic::AssertUnwindSafe,
     pin::pin,
     sync::{Arc, Mutex, PoisonError},
+    thread,
 };
 
+use futures_util::FutureExt as _;
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::SockRef;
@@ -97,9 +100,19 @@ fn begin(stay: Stay, tls: Option<&Arc<TlsDoor>>, stream: TcpStream) {
     match tls {
         // A task of its own kind: had it room for TLS, it would leave that much larger a hole among
         // the WebSockets that stay, which no later one fills.
-        None => drop(tokio::spawn(speak_http(stay, stream))),
-        Some(tls) => drop(tokio::spawn(speak_tls(stay, tls.clone(), stream))),
+        None => spawn(stay.relay.clone(), speak_http(stay, stream)),
+        Some(tls) => spawn(stay.relay.clone(), speak_tls(stay, tls.clone(), stream)),
     }
+}
+
+/// Spawns a connection's task. One that panics ends alone, and is counted.
+fn spawn(relay: Arc<Relay>, task: impl Future<Output = ()> + Send + 'static) {
+    let count = move |ended: thread::Result<()>| {
+        if ended.is_err() {
+            relay.counts.panicked.add();
+        }
+    };
+    tokio::spawn(AssertUnwindSafe(task).catch_unwind().map(count));
 }
 
 async fn speak_tls(stay: Stay, tls: Arc<TlsDoor>, stream: TcpStream) {
@@ -132,6 +145,8 @@ where
     let mut ending = presence.clone();
     let meter = Mutex::new(Meter::new(relay.requests, relay.clock.now()));
     let service = service_fn(|request| {
+        #[cfg(test)]
+        relay.alarm.panic_if_injected("request");
         let now = relay.clock.now();
         let mut meter = meter.lock().unwrap_or_else(PoisonError::into_inner);
         let verdict = meter.judge(now, 0, || visit.may_ask(now));

@@ -34,6 +34,7 @@ use crate::{
     room::{Member, Room},
     seed,
     sounds::{Bank, Sound},
+    supervise::Alarm,
 };
 
 /// What all connections share.
@@ -55,6 +56,8 @@ pub struct Relay {
     pub measured: Arc<Measured>,
     /// What is counted.
     pub counts: Counts,
+    /// Rings when a part of it panics.
+    pub alarm: Arc<Alarm>,
     /// The ways to everyone.
     pub fan_out: FanOut,
     limits: Limits,
@@ -85,7 +88,7 @@ impl Relay {
             requests_per_address: config.requests_per_address,
         };
         let measured = Arc::new(Measured::default());
-        let clock = RelayClock::start();
+        let (clock, alarm) = (RelayClock::start(), Arc::default());
         Ok(Self {
             access,
             doors: Doors::new(bounds),
@@ -97,7 +100,8 @@ impl Relay {
             counts: Counts::default(),
             limits,
             room: Mutex::new(Room::new(lead)),
-            fan_out: FanOut::start(clock, &measured)?,
+            fan_out: FanOut::start(clock, &measured, &alarm)?,
+            alarm,
             measured,
             last_id: AtomicU32::new(0),
         })

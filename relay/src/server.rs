@@ -11,6 +11,7 @@ use thiserror::Error;
 use tokio::{
     net::TcpListener,
     sync::{Notify, watch},
+    task::JoinSet,
     time::{MissedTickBehavior, interval, sleep, timeout},
 };
 
@@ -23,6 +24,7 @@ use crate::{
     reception,
     relay::Relay,
     sounds::{Bank, FolderError},
+    supervise::{Alarm, Lost},
     tls::TlsDoor,
 };
 
@@ -127,6 +129,12 @@ impl Server {
         self.reload.clone()
     }
 
+    /// What rings when a part of the relay panics. Whoever runs another part guards it by this.
+    #[must_use]
+    pub fn alarm(&self) -> Arc<Alarm> {
+        self.relay.alarm.clone()
+    }
+
     /// Where it listens: the real port, where any was asked for.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
@@ -178,14 +186,29 @@ impl Server {
 
     /// Serves until `end` completes, then says goodbye to everyone and returns when they are gone
     /// or [`DRAIN`] has passed.
-    pub async fn run(self, end: impl Future<Output = ()>) {
+    ///
+    /// # Errors
+    /// If a part of it panics. It returns at once, without a goodbye: what has died may be what would
+    /// say it, and the clients come back to the relay that is started next.
+    pub async fn run(self, end: impl Future<Output = ()>) -> Result<(), Lost> {
+        let alarm = self.alarm();
+        tokio::select! {
+            () = self.serve(end) => Ok(()),
+            lost = alarm.rung() => Err(lost),
+        }
+    }
+
+    async fn serve(self, end: impl Future<Output = ()>) {
         let Self { listener, relay, identity, folder, reload, .. } = self;
         let tls = identity.map(|identity| Arc::new(TlsDoor::new(identity.tls)));
         // Everything that serves a connection holds a receiver: it tells them of the end, and when
         // none is left, they are all gone.
         let (ending, presence) = watch::channel(false);
-        let keeper = tokio::spawn(look_after(relay.clone()));
-        let follower = tokio::spawn(folder::follow(relay.clone(), folder, reload));
+        // They end with this.
+        let mut parts = JoinSet::new();
+        let follower = folder::follow(relay.clone(), folder, reload);
+        parts.spawn(relay.alarm.clone().watch("time keeper", look_after(relay.clone())));
+        parts.spawn(relay.alarm.clone().watch("folder follower", follower));
         let mut end = pin!(end);
         loop {
             tokio::select! {
@@ -196,10 +219,8 @@ impl Server {
                 () = &mut end => break,
             }
         }
-        drop((listener, presence));
+        drop((listener, presence, parts));
         tracing::info!("ending");
-        keeper.abort();
-        follower.abort();
         ending.send_replace(true);
         relay.fan_out.tell_all(Command::End).await;
         if timeout(DRAIN, ending.closed()).await.is_err() {
@@ -257,26 +278,4 @@ async fn after_failed_accept(error: &io::Error) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_others_can_do_is_said_where_others_can_come() {
-        let said = |ip: &str, open, encrypted| exposure(ip.parse().unwrap(), open, encrypted);
-        for local in ["127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1"] {
-            assert_eq!(said(local, true, false), None, "{local}");
-        }
-        for (open, encrypted, named) in [
-            (true, false, &["--token", "--tls"][..]),
-            (true, true, &["--token"]),
-            (false, false, &["--tls", "token"]),
-        ] {
-            for ip in ["0.0.0.0", "::", "192.168.1.20"] {
-                let said = said(ip, open, encrypted).unwrap();
-                assert!(named.iter().all(|part| said.contains(part)), "{said}");
-            }
-        }
-        assert!(!said("0.0.0.0", true, true).unwrap().contains("encrypted"));
-        assert_eq!(said("0.0.0.0", false, true), None);
-    }
-}
+mod tests;

@@ -32,6 +32,7 @@ use crate::{
     frame::{self, CloseCode},
     metrics::Measured,
     outbox::CutOff,
+    supervise::Alarm,
 };
 
 /// What is done for each client.
@@ -53,6 +54,9 @@ pub enum Deed {
     },
     /// It is told that the relay is ending.
     Goodbye,
+    /// Whoever does it panics.
+    #[cfg(test)]
+    Panic,
 }
 
 impl Deed {
@@ -67,6 +71,8 @@ impl Deed {
                 }
             }
             Self::Goodbye => client.outbox.close(CloseCode::GoingAway, "the relay is ending"),
+            #[cfg(test)]
+            Self::Panic => std::panic::panic_any("injected"),
         }
     }
 }
@@ -154,19 +160,25 @@ pub struct Writers {
 }
 
 impl Writers {
-    /// Starts as many threads as there are processors to write with. They end when this is gone.
+    /// Starts as many threads as there are processors to write with. They end when this is gone, and
+    /// the alarm rings if one panics: whoever waits for what it was to do waits for ever.
     ///
     /// # Errors
     /// If the system does not start them all.
-    pub fn start(name: &str, measured: &Arc<Measured>) -> io::Result<Self> {
+    pub fn start(
+        name: &'static str,
+        measured: &Arc<Measured>,
+        alarm: &Arc<Alarm>,
+    ) -> io::Result<Self> {
         let cores = thread::available_parallelism().map_or(1, NonZero::get);
         let writers = cores.min(MOST_WRITERS);
         let start = |place| {
             // For one at a time: the next is shared out when this is done. To a thread that is late,
             // and finds nothing left to do, it is not: that still has the one before.
             let (sender, works) = mpsc::sync_channel::<Arc<Work>>(1);
-            let measured = measured.clone();
+            let (measured, guard) = (measured.clone(), alarm.guard(name));
             thread::Builder::new().name(name.to_owned()).spawn(move || {
+                let _guard = guard;
                 // Woken one right after the other, two were often put on one processor, to take
                 // turns there. A machine with more processors than writers finds them idle ones.
                 if let Err(reason) = downbeat_priority::keep_to(place, writers) {
@@ -215,7 +227,7 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
-    use crate::{access::Role, clients::Wire};
+    use crate::{access::Role, clients::Wire, supervise::Lost};
 
     const WRITERS: usize = 3;
     const FRAME: &[u8] = b"bang";
@@ -269,7 +281,7 @@ mod tests {
     #[tokio::test]
     async fn one_that_does_not_come_holds_up_nobody() {
         let measured = Arc::new(Measured::default());
-        let mut writers = Writers::start("writer", &measured).unwrap();
+        let mut writers = Writers::start("writer", &measured, &Arc::default()).unwrap();
         let (never, _comes) = mpsc::sync_channel(1);
         writers.threads.insert(0, never);
         for round in 1..=3 {
@@ -277,6 +289,23 @@ mod tests {
             let told = writers.each(&clients, Deed::Send(Bytes::from_static(FRAME)), None);
             timeout(Duration::from_secs(10), told).await.expect("it is done without it");
             assert!(all_were_told_once(&clients), "in round {round}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_alarm_rings_when_a_writer_panics() {
+        let alarm = Arc::new(Alarm::default());
+        let writers = Writers::start("writer", &Arc::default(), &alarm).unwrap();
+        let clients = clients(CLIENTS_PER_WRITER);
+        let deed = async {
+            writers.each(&clients, Deed::Panic, None).await;
+            unreachable!("what a writer has not done is not done");
+        };
+        tokio::select! {
+            () = deed => {}
+            lost = timeout(Duration::from_secs(10), alarm.rung()) => {
+                assert_eq!(lost.expect("it rings"), Lost("writer"));
+            }
         }
     }
 }

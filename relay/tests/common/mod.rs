@@ -8,7 +8,7 @@ use downbeat_protocol::{
     ClientKind, ClientToRelay, Hello, Probe, RelayToClient, SUBPROTOCOL, Trigger, TriggerRequest,
     Welcome, decode_from_relay, encode,
 };
-use downbeat_relay::{config::Config, server::Server};
+use downbeat_relay::{config::Config, server::Server, supervise::Lost};
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -34,7 +34,7 @@ pub async fn within<T>(future: impl Future<Output = T>) -> T {
 pub struct Running {
     pub address: SocketAddr,
     end: oneshot::Sender<()>,
-    served: JoinHandle<()>,
+    served: JoinHandle<Result<(), Lost>>,
 }
 
 impl Running {
@@ -56,7 +56,7 @@ impl Running {
     /// Ends it and waits until it has.
     pub async fn end(self) {
         self.end.send(()).unwrap();
-        within(self.served).await.unwrap();
+        within(self.served).await.unwrap().unwrap();
     }
 
     pub async fn get(&self, path: &str, headers: &str) -> Answer {
