@@ -338,6 +338,9 @@ pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// only burn the processor, and a new client does not notice a tenth of a second.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// How long no accept must have failed for the next failure to be logged again.
+pub const ACCEPT_EPISODE: Duration = Duration::from_secs(10);
+
 /// How often the folder of sounds is looked at: a change is heard of within two of these, and a few
 /// hundred questions to a file system in that time are nothing.
 pub const FOLDER_EVERY: Duration = Duration::from_secs(2);

@@ -32,7 +32,9 @@ pub async fn serve(
     early: Vec<u8>,
 ) {
     relay.counts.connections.add();
-    tracing::info!(client = client.id.0, wire = ?client.wire, "connected");
+    // It has none if it is gone already.
+    let peer = socket.peer_addr().ok().map(tracing::field::display);
+    tracing::info!(client = client.id.0, peer, wire = ?client.wire, "connected");
     let socket = Arc::new(socket);
     let is_sealed = seal.is_some();
     client.outbox.open(socket.clone(), seal);

@@ -5,6 +5,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     pin::pin,
     sync::Arc,
+    time::Instant,
 };
 
 use thiserror::Error;
@@ -18,7 +19,7 @@ use tokio::{
 use crate::{
     access::{Access, AccessError},
     certificate::{CertificateError, Identity},
-    config::{ACCEPT_PAUSE, Config, DRAIN, SWEEP, TICK},
+    config::{ACCEPT_EPISODE, ACCEPT_PAUSE, Config, DRAIN, SWEEP, TICK},
     fan_out::Command,
     folder::{self, Folder},
     reception,
@@ -209,12 +210,18 @@ impl Server {
         let follower = folder::follow(relay.clone(), folder, reload);
         parts.spawn(relay.alarm.clone().watch("time keeper", look_after(relay.clone())));
         parts.spawn(relay.alarm.clone().watch("folder follower", follower));
+        let mut failed = FailedAccepts::default();
         let mut end = pin!(end);
         loop {
             tokio::select! {
                 accepted = listener.accept() => match accepted {
-                    Ok(came) => reception::receive(&relay, &presence, tls.as_ref(), came),
-                    Err(error) => after_failed_accept(&error).await,
+                    Ok(came) => {
+                        if let Some(failed) = failed.end(Instant::now()) {
+                            tracing::info!(failed, "connections are accepted again");
+                        }
+                        reception::receive(&relay, &presence, tls.as_ref(), came);
+                    }
+                    Err(error) => after_failed_accept(&mut failed, &error).await,
                 },
                 () = &mut end => break,
             }
@@ -267,14 +274,45 @@ async fn look_after(relay: Arc<Relay>) {
     }
 }
 
-async fn after_failed_accept(error: &io::Error) {
-    // A client that gave up while it was waiting is nobody's failure.
-    let is_its_own =
-        matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset);
-    if !is_its_own {
-        tracing::error!(%error, "cannot accept a connection");
-        sleep(ACCEPT_PAUSE).await;
+/// Failed accepts that belong together: from the first until none has failed for
+/// [`ACCEPT_EPISODE`]. Without a descriptor ten fail a second, and one succeeds for each client that
+/// leaves.
+#[derive(Debug, Default)]
+struct FailedAccepts {
+    count: u64,
+    /// When the last of them failed.
+    last: Option<Instant>,
+}
+
+impl FailedAccepts {
+    /// Notes one more at `now`; whether an episode begins with it.
+    fn add(&mut self, now: Instant) -> bool {
+        let begins = self.last.is_none();
+        self.count += 1;
+        self.last = Some(now);
+        begins
     }
+
+    /// Notes an accept that succeeded at `now`; how many failed in the episode that is over now.
+    fn end(&mut self, now: Instant) -> Option<u64> {
+        self.last.filter(|last| now.saturating_duration_since(*last) >= ACCEPT_EPISODE)?;
+        Some(std::mem::take(self).count)
+    }
+}
+
+async fn after_failed_accept(failed: &mut FailedAccepts, error: &io::Error) {
+    // A client that gave up while it was waiting is nobody's failure.
+    if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) {
+        return;
+    }
+    if failed.add(Instant::now()) {
+        tracing::error!(
+            %error,
+            "cannot accept a connection; whoever comes waits until it can. If it lacks file \
+             descriptors, raise its limit (ulimit -n) or lower --connections"
+        );
+    }
+    sleep(ACCEPT_PAUSE).await;
 }
 
 #[cfg(test)]

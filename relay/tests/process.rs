@@ -200,9 +200,10 @@ mod unix {
 
     use common::{Player, bang, player_at};
     use downbeat_protocol::{BankNow, ClientToRelay, RelayToClient, StopRequest};
+    use downbeat_relay::config::ACCEPT_PAUSE;
     use futures_util::StreamExt as _;
     use tokio::net::TcpStream;
-    use tokio_tungstenite::{connect_async, tungstenite::Message};
+    use tokio_tungstenite::{MaybeTlsStream, connect_async, tungstenite::Message};
 
     use super::*;
 
@@ -398,13 +399,27 @@ mod unix {
         for _ in 0..60 {
             held.push(within(TcpStream::connect(address)).await.unwrap());
         }
-        let stderr = relay.0.stderr.take().unwrap();
-        line_where(stderr, |line| line.contains("cannot accept a connection")).await;
+        // Long enough for several accepts to fail.
+        tokio::time::sleep(5 * ACCEPT_PAUSE).await;
         drop(held);
         let answer = request(address, "GET /healthz HTTP/1.1\r\n").await;
         assert_eq!(answer.status, 200);
-        signal(&relay, "TERM");
-        assert_eq!(relay.ended().await.code(), Some(0));
+        let said = relay.log_to_the_end().await;
+        assert_eq!(said.matches("cannot accept a connection").count(), 1, "{said}");
+    }
+
+    #[tokio::test]
+    async fn the_log_says_from_which_address_a_client_connected() {
+        let mut command = program();
+        command.args(["--listen", "127.0.0.1:0"]);
+        let (mut relay, address) = Relay::start(command).await;
+        let (client, _) =
+            within(Box::pin(connect_async(format!("ws://{address}/")))).await.unwrap();
+        let MaybeTlsStream::Plain(socket) = client.get_ref() else { panic!("it speaks no TLS") };
+        let peer = format!("peer={}", socket.local_addr().unwrap());
+        let said = relay.log_to_the_end().await;
+        let line = said.lines().find(|line| line.contains(" connected ")).expect(&said);
+        assert!(line.contains(&peer) && line.contains("client=1"), "{line}");
     }
 
     #[tokio::test]

@@ -1,9 +1,6 @@
 //! What others can do is said; and whatever panics, it is noticed.
 
-use std::{
-    future::pending,
-    time::{Duration, Instant},
-};
+use std::{future::pending, time::Duration};
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite::Message};
@@ -93,6 +90,25 @@ async fn a_request_that_panics_ends_its_connection_alone_and_is_counted() {
         join(&relay, address, 0).await;
     };
     timeout(DEADLINE, Box::pin(server.run(clients))).await.expect("it is quick").unwrap();
+}
+
+#[test]
+fn failed_accepts_are_told_of_once_however_many_and_again_after_a_while_without() {
+    let begin = Instant::now();
+    let mut failed = FailedAccepts::default();
+    assert_eq!(failed.end(begin), None, "none has failed");
+    for episode in 0..2 {
+        let begin = begin + episode * Duration::from_mins(2);
+        for tenth in 0..600 {
+            let now = begin + tenth * ACCEPT_PAUSE;
+            assert_eq!(failed.add(now), tenth == 0);
+            // A client has left, and its descriptor is taken at once.
+            assert_eq!(failed.end(now), None);
+        }
+        let last = begin + 599 * ACCEPT_PAUSE;
+        assert_eq!(failed.end(last + ACCEPT_EPISODE), Some(600));
+        assert_eq!(failed.end(last + 2 * ACCEPT_EPISODE), None, "it is told once");
+    }
 }
 
 #[test]
