@@ -134,7 +134,7 @@ impl Stage {
         self.bank = bank;
     }
 
-    /// A sound is decoded at the output's rate; what was waiting for it joins in.
+    /// A sound is decoded; what was waiting for it joins in. What sounds already keeps its buffer.
     pub fn set_sound(&mut self, name: String, sound: Arc<SoundBuffer>, now: LocalTime) {
         self.sounds.insert(name, sound);
         self.catch_up(now);
@@ -304,10 +304,9 @@ impl Stage {
             let Some(at) = local(cue.start) else { continue };
             let news = match cue.told {
                 None => {
+                    // One at another rate than the output's is interpolated by the renderer until
+                    // the loader has resampled it: less exact, but in time.
                     let Some(sound) = self.sounds.get(&cue.trigger.sound) else { continue };
-                    if sound.rate() != player.format().rate {
-                        continue;
-                    }
                     let Trigger { gain, rate, pan, .. } = cue.trigger;
                     let sound = Arc::clone(sound);
                     player.start(VoiceStart { id: cue.voice, sound, at, gain, rate, pan })

@@ -75,7 +75,7 @@ struct Hall {
 
 impl Hall {
     fn open() -> Self {
-        let mut hall = Self { stage: Stage::new(1.0), device: device().1 };
+        let mut hall = Self { stage: Stage::new(1.0), device: device(RATE).1 };
         hall.stage.set_bank(&bank());
         hall.stage.set_clock(Some(clock()), hall.now());
         hall
@@ -90,10 +90,15 @@ impl Hall {
     }
 
     fn plug(&mut self) {
-        let (player, device) = device();
+        self.plug_at(RATE);
+        self.run(RATE as usize / 2);
+    }
+
+    /// Opens an output of that rate, which has not rendered anything yet.
+    fn plug_at(&mut self, rate: u32) {
+        let (player, device) = device(rate);
         self.device = device.starting_at(self.now());
         self.stage.set_output(Some(player), self.now());
-        self.run(RATE as usize / 2);
     }
 
     fn now(&self) -> LocalTime {
@@ -116,8 +121,8 @@ impl Hall {
     }
 }
 
-fn device() -> (Player, OfflineDevice) {
-    let (player, device) = OfflineDevice::open(OutputFormat { rate: RATE, channels: 1 });
+fn device(rate: u32) -> (Player, OfflineDevice) {
+    let (player, device) = OfflineDevice::open(OutputFormat { rate, channels: 1 });
     (player, device.with_block(BLOCK))
 }
 
@@ -309,4 +314,16 @@ fn a_trigger_that_the_trim_leaves_no_time_for_is_late() {
     assert!(hall.put_on(1, hall.in_millis(40)).late);
     hall.run(4800);
     assert_eq!(hall.stage.tally().late, 1);
+}
+
+#[test]
+fn a_sound_at_another_rate_than_the_output_plays_at_once_and_in_time() {
+    let mut hall = Hall::ready();
+    hall.plug_at(44_100);
+    hall.run(44_100 / 2);
+    hall.put_on(1, hall.in_millis(40));
+    let heard = hall.run(9600);
+    // 20 ms after the instant: 882 frames of the output, 960 of the sound.
+    assert_at(position(&heard, 1764 + 882), 961.0);
+    assert_eq!(hall.stage.tally().late, 0);
 }
