@@ -118,7 +118,8 @@ impl Player {
         self.send(PlayerToRenderer::Stop { id, at })
     }
 
-    /// Sets the factor on everything, 0 to 1. It is reached smoothly.
+    /// Sets the factor on everything, 0 to 1. It is reached smoothly while something sounds, and at
+    /// once otherwise.
     ///
     /// # Errors
     /// [`QueueFull`]: the volume stays as it is.

@@ -188,8 +188,19 @@ impl Renderer {
                 PlayerToRenderer::Start(start) => self.await_instant(start, None),
                 PlayerToRenderer::Retime { id, at } => self.retime(id, at),
                 PlayerToRenderer::Stop { id, at } => self.stop(id, at),
-                PlayerToRenderer::Volume(gain) => self.volume.go(gain),
+                PlayerToRenderer::Volume(gain) => self.set_volume(gain),
             }
+        }
+    }
+
+    /// Ramps to `gain`, so that what sounds does not click. While nothing sounds there is nothing
+    /// to smooth, and a ramp would let the next voice begin at the volume before: it jumps.
+    fn set_volume(&mut self, gain: f32) {
+        let mut slots = self.voices.iter().chain(&self.tails);
+        if slots.any(|slot| matches!(slot, Slot::Sounding(_))) {
+            self.volume.go(gain);
+        } else {
+            self.volume.jump(gain);
         }
     }
 
@@ -428,6 +439,11 @@ impl Volume {
     fn go(&mut self, target: f32) {
         self.target = target;
         self.step = (target - self.now) / self.ramp_frames;
+    }
+
+    fn jump(&mut self, target: f32) {
+        self.now = target;
+        self.target = target;
     }
 
     #[allow(clippy::float_cmp)] // The ramp ends exactly on its target, and 1 is exactly 1.

@@ -317,6 +317,22 @@ fn a_trigger_that_the_trim_leaves_no_time_for_is_late() {
 }
 
 #[test]
+fn an_output_that_opens_in_the_middle_of_a_sound_never_exceeds_the_volume() {
+    const QUIET: f32 = 0.01;
+    let mut hall = Hall::open();
+    hall.stage.set_volume(QUIET);
+    hall.stage.set_sound("ramp".into(), ramp(), hall.now());
+    hall.put_on(1, hall.now());
+    for rate in [RATE, RATE, 44_100] {
+        hall.plug_at(rate);
+        let loudest = hall.run(9600).into_iter().map(f32::abs).fold(0.0, f32::max);
+        assert!(loudest > 0.0, "the sound goes on at {rate} Hz");
+        // The sound itself reaches one half.
+        assert!(loudest <= 0.5 * QUIET, "{loudest} at {rate} Hz");
+    }
+}
+
+#[test]
 fn a_sound_at_another_rate_than_the_output_plays_at_once_and_in_time() {
     let mut hall = Hall::ready();
     hall.plug_at(44_100);
