@@ -287,6 +287,28 @@ fn stop_all_stops_all() {
 }
 
 #[test]
+fn escape_stops_all_wherever_the_keyboard_is() {
+    let mut window = open(rooms::playing());
+    window.key_press(Key::Escape);
+    assert_eq!(asked(&mut window), [Action::StopAll]);
+    window.get_by_label("Sound bell").focus();
+    window.run();
+    window.key_press(Key::Escape);
+    assert_eq!(asked(&mut window), [Action::StopAll]);
+}
+
+#[test]
+fn escape_in_the_address_only_closes_it() {
+    let mut window = open(rooms::playing());
+    window.get_by_label("Change relay").click();
+    assert_eq!(asked(&mut window), []);
+    window.key_press(Key::Escape);
+    assert_eq!(asked(&mut window), []);
+    window.key_press(Key::Escape);
+    assert_eq!(asked(&mut window), [Action::StopAll]);
+}
+
+#[test]
 fn another_relay_is_typed_in_without_banging() {
     let mut window = open(rooms::playing());
     window.get_by_label("Change relay").click();

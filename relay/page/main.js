@@ -131,12 +131,12 @@ class Page {
     }
   }
 
+  /** Silences this machine at once, and then everyone, if there is a relay to say it. */
   #stop() {
+    this.#room.wanted.clear();
+    this.#player.refresh();
     if (!this.#connection.send({ type: 'stop' })) {
       this.#ui.say('Not connected: the others play on.', { level: 'bad' });
-      // At least this machine can be silenced.
-      this.#room.wanted.clear();
-      this.#player.refresh();
     }
   }
 

@@ -54,6 +54,9 @@ export class Ui {
     this.#listenToBang();
     element('start').addEventListener('click', () => on.start());
     element('stop').addEventListener('click', () => on.stop());
+    document.addEventListener('keydown', ({ key, repeat }) => {
+      if (key === 'Escape' && !repeat) on.stop();
+    });
     element('sound').addEventListener('change', ({ target }) => {
       this.#showChoice(target.value);
       on.choose(target.value);

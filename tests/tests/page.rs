@@ -3,7 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use anyhow::{Context, Result};
-use downbeat_protocol::{ClientKind, ClientToRelay, TriggerRequest};
+use downbeat_protocol::{ClientKind, ClientToRelay, RelayToClient, TriggerRequest};
 use downbeat_tests::{
     browser::Browser, client::Modern, lab::Lab, relay::Relay, room::wait_until_ready,
     tools::pictures_folder,
@@ -17,6 +17,7 @@ const DESKTOP: usize = 1;
 /// The keys, as `WebDriver` encodes those that are no characters.
 const SPACE: char = '\u{e00d}';
 const ENTER: char = '\u{e007}';
+const ESCAPE: char = '\u{e00c}';
 
 /// What is banged: half a second, so that a browser which is late by a few milliseconds, and joins
 /// the sound in the middle, is still heard.
@@ -73,6 +74,16 @@ fn the_page_sounds_from_its_own_bang_by_click_and_by_key() -> Result<()> {
     assert_eq!(take.stop()?.onset_counts(), [3]);
     assert_eq!(heard(&browser)? - before, 3);
     Ok(())
+}
+
+#[test]
+fn escape_on_the_page_stops_everyone() -> Result<()> {
+    let lab = Lab::open(1)?;
+    let relay = Relay::start()?;
+    let browser = join(&lab, &relay, &[BROWSER])?;
+    let mut watcher = Modern::connect(&relay.ws_url(), "watcher", ClientKind::Remote)?;
+    browser.press(ESCAPE)?;
+    watcher.wait_for(|message| matches!(message, RelayToClient::Stop(_)).then_some(()))
 }
 
 #[test]

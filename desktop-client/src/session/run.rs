@@ -101,6 +101,8 @@ pub(super) struct Session {
     shown: Shown,
     /// Bangs that wait for the far end to show what it speaks.
     held: Vec<Option<String>>,
+    /// Whether a stop waits for the same, before those bangs.
+    stop_held: bool,
     welcome_due: Option<Instant>,
     report_due: Instant,
     reported_lead_micros: u32,
@@ -149,6 +151,7 @@ impl Session {
             shown_latency_micros: 0,
             shown: Shown::default(),
             held: Vec::new(),
+            stop_held: false,
             welcome_due: None,
             report_due: Instant::now() + REPORT_EVERY,
             reported_lead_micros: 0,
@@ -171,7 +174,7 @@ impl Session {
         self.choices.pick(&action, output_id, Instant::now());
         match action {
             Action::Bang { sound } => self.bang(sound).await,
-            Action::StopAll => self.say(&ClientToRelay::Stop(StopRequest::default())).await,
+            Action::StopAll => self.stop_all().await,
             Action::SetVolume(volume) => self.stage.set_volume(volume),
             Action::SetOutput(choice) => {
                 self.devices.choose(output::device_choice(choice));
@@ -216,6 +219,16 @@ impl Session {
             }
             Wire::Unknown => {}
         }
+    }
+
+    /// Silences this machine before anything else, and then everyone, if there is a relay to say it.
+    async fn stop_all(&mut self) {
+        self.stage.stop_all(self.clock.now());
+        self.look_after_stage();
+        self.held.clear();
+        // Before the welcome it is the first thing to say after it.
+        self.stop_held = self.welcome_due.is_some();
+        self.say(&ClientToRelay::Stop(StopRequest::default())).await;
     }
 
     // The line.
@@ -264,6 +277,7 @@ impl Session {
         self.conversation.begin();
         self.welcome_due = None;
         self.held.clear();
+        self.stop_held = false;
     }
 
     // What the relay says.
@@ -273,8 +287,11 @@ impl Session {
         match meaning {
             Meaning::Welcomed { welcome, new_epoch, missed } => {
                 self.welcomed(*welcome, new_epoch, now);
-                for sounding in missed {
-                    self.put_on(sounding.trigger, sounding.stop_at, now);
+                // What is about to be stopped does not begin here.
+                if !self.stop_held {
+                    for sounding in missed {
+                        self.put_on(sounding.trigger, sounding.stop_at, now);
+                    }
                 }
                 self.release_held().await;
             }
@@ -355,6 +372,9 @@ impl Session {
     }
 
     async fn release_held(&mut self) {
+        if std::mem::take(&mut self.stop_held) {
+            self.say(&ClientToRelay::Stop(StopRequest::default())).await;
+        }
         for sound in std::mem::take(&mut self.held) {
             self.bang(sound).await;
         }

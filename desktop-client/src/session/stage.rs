@@ -250,6 +250,19 @@ impl Stage {
         self.catch_up(now);
     }
 
+    /// Silences this machine at once, whatever the relay says or does not say.
+    pub fn stop_all(&mut self, now: LocalTime) {
+        // What the output has not been told of never gets there.
+        self.cues.retain(|cue| cue.told.is_some());
+        // A trim that holds sounds back holds no stop back: the output is told `now`.
+        let stop_at = Start::Local(now.plus_nanos(self.trim.nanos()));
+        for cue in &mut self.cues {
+            cue.stop_at = Some(stop_at);
+            cue.told_stop = false;
+        }
+        self.catch_up(now);
+    }
+
     /// Silences at once whatever the relay no longer says is sounding: it was stopped while this
     /// player was away.
     pub fn keep_only(&mut self, sounding: &[u64], now: LocalTime) {
@@ -294,31 +307,38 @@ impl Stage {
             Some(at.plus_nanos(-trim_nanos))
         };
         self.cues.retain(|cue| {
+            // What was stopped before the output heard of it does not begin.
+            let never_begins = cue.told.is_none()
+                && cue.stop_at.and_then(local).is_some_and(|at| at.nanos_since(now) <= 0);
             // Without a clock nothing is known to be over; the bound on cues holds.
-            local(cue.start).is_none_or(|at| {
-                now.nanos_since(at) < cue.duration_nanos.saturating_add(GRACE_NANOS)
-            })
+            let is_over = local(cue.start).is_some_and(|at| {
+                now.nanos_since(at) >= cue.duration_nanos.saturating_add(GRACE_NANOS)
+            });
+            !never_begins && !is_over
         });
         let Some(player) = &mut self.output else { return };
         for cue in &mut self.cues {
-            let Some(at) = local(cue.start) else { continue };
-            let news = match cue.told {
-                None => {
-                    // One at another rate than the output's is interpolated by the renderer until
-                    // the loader has resampled it: less exact, but in time.
-                    let Some(sound) = self.sounds.get(&cue.trigger.sound) else { continue };
-                    let Trigger { gain, rate, pan, .. } = cue.trigger;
-                    let sound = Arc::clone(sound);
-                    player.start(VoiceStart { id: cue.voice, sound, at, gain, rate, pan })
-                }
-                Some(told) if at.nanos_since(told).abs() < RETIME_NANOS => Ok(()),
-                Some(_) => player.retime(cue.voice, at).map(|()| cue.told = Some(at)),
-            };
-            // A full queue is emptied by the next block; the next tick tells the rest.
-            let Ok(()) = news else { return };
-            cue.told.get_or_insert(at);
-            if let Some(stop_at) = cue.stop_at.and_then(local)
+            if let Some(at) = local(cue.start) {
+                let news = match cue.told {
+                    None => {
+                        // One at another rate than the output's is interpolated by the renderer
+                        // until the loader has resampled it: less exact, but in time.
+                        let Some(sound) = self.sounds.get(&cue.trigger.sound) else { continue };
+                        let Trigger { gain, rate, pan, .. } = cue.trigger;
+                        let sound = Arc::clone(sound);
+                        player.start(VoiceStart { id: cue.voice, sound, at, gain, rate, pan })
+                    }
+                    Some(told) if at.nanos_since(told).abs() < RETIME_NANOS => Ok(()),
+                    Some(_) => player.retime(cue.voice, at).map(|()| cue.told = Some(at)),
+                };
+                // A full queue is emptied by the next block; the next tick tells the rest.
+                let Ok(()) = news else { return };
+                cue.told.get_or_insert(at);
+            }
+            // A stop by this machine's own clock needs no relay time.
+            if cue.told.is_some()
                 && !cue.told_stop
+                && let Some(stop_at) = cue.stop_at.and_then(local)
             {
                 cue.told_stop = player.stop(cue.voice, stop_at).is_ok();
             }

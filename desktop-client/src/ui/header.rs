@@ -61,7 +61,8 @@ pub fn show(ui: &mut Ui, rect: Rect, state: &State, memory: &mut Memory) -> Vec<
 fn show_line(ui: &mut Ui, inside: Rect, state: &State, memory: &mut Memory) -> Vec<Action> {
     let mut actions = Vec::new();
     let stop = Rect::from_min_max(pos2(inside.right() - STOP_WIDTH, inside.top()), inside.max);
-    if parts::button(ui, stop, "Stop all", Look::Stop).clicked() {
+    let button = parts::button(ui, stop, "Stop all", Look::Stop);
+    if button.on_hover_text("Silence every machine (Esc)").clicked() {
         actions.push(Action::StopAll);
     }
     let mut right = stop.left() - PAD;
@@ -168,7 +169,7 @@ fn edit(ui: &mut Ui, inside: Rect, editor: &mut AddressEditor) -> (bool, Vec<Act
         editor.fresh = false;
     }
     let entered = response.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
-    let left = response.lost_focus() && ui.input(|input| input.key_pressed(Key::Escape));
+    let left = ui.input(|input| input.key_pressed(Key::Escape));
 
     let address = editor.text.trim();
     let confirmed = parts::button(ui, connect, "Connect", Look::Accent).clicked() || entered;

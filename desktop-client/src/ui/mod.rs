@@ -17,7 +17,7 @@ pub mod theme;
 mod trim;
 mod words;
 
-use egui::{Id, Rect, ScrollArea, Ui, UiBuilder, vec2};
+use egui::{Id, Key, Modifiers, Rect, ScrollArea, Ui, UiBuilder, vec2};
 
 pub use layout::{FIRST_SIZE, LEAST_SIZE, Layout};
 
@@ -49,8 +49,16 @@ pub fn show(ui: &mut Ui, state: &State, now: LocalTime, memory: &mut Memory) -> 
     let focus = ui.memory(egui::Memory::focused);
     let keyboard = focus.is_none_or(|id| id == Id::unique("bang"));
 
+    // Esc closes what is open over the window; otherwise it stops. Asked before anything is drawn,
+    // because the address gives up the keyboard within this frame.
+    let something_is_open = memory.address.is_some() || egui::Popup::is_any_open(ui.ctx());
+    let stops =
+        !something_is_open && ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Escape));
+
     ui.painter().rect_filled(window, 0.0, theme::color::BACKGROUND);
-    let mut actions = bang::show(ui, &places, state, now, keyboard, memory);
+    let mut actions = Vec::new();
+    actions.extend(stops.then_some(Action::StopAll));
+    actions.extend(bang::show(ui, &places, state, now, keyboard, memory));
     actions.extend(header::show(ui, places.header, state, memory));
     if let Some(side) = places.side {
         scrolling(ui, "sounds", places.below, |ui| {

@@ -236,6 +236,43 @@ fn a_restarted_relay_leaves_what_sounds_until_anyone_stops_it() {
 }
 
 #[test]
+fn stop_all_silences_what_sounds_waits_or_is_not_decoded_without_any_relay_time() {
+    let mut hall = Hall::ready();
+    hall.put_on(1, hall.now());
+    hall.put_on(2, hall.in_millis(200));
+    let undecoded = Trigger { sound: "other".into(), ..trigger(3, hall.now()) };
+    hall.stage.put_on(undecoded, None, hall.now()).unwrap();
+    hall.run(4800);
+    hall.stage.set_clock(None, hall.now());
+    hall.stage.stop_all(hall.now());
+    hall.stage.set_sound("other".into(), ramp(), hall.now());
+    let heard = hall.run(RATE as usize);
+    assert!(heard[..BLOCK].iter().any(|level| *level != 0.0), "it fades rather than clicks");
+    assert!(heard[BLOCK..].iter().all(|level| *level == 0.0));
+    assert!(!hall.stage.is_active());
+}
+
+#[test]
+fn a_trim_to_later_does_not_delay_stop_all() {
+    let mut hall = Hall::ready();
+    hall.stage.set_trim(Trim::from_millis(-200.0), hall.now());
+    hall.put_on(1, hall.now());
+    assert!(hall.run(14_400).iter().any(|level| *level != 0.0));
+    hall.stage.stop_all(hall.now());
+    assert!(hall.run(9600)[BLOCK..].iter().all(|level| *level == 0.0));
+}
+
+#[test]
+fn what_was_stopped_stays_silent_on_another_output() {
+    let mut hall = Hall::ready();
+    hall.put_on(1, hall.now());
+    hall.run(4800);
+    hall.stage.stop_all(hall.now());
+    hall.plug_at(RATE);
+    assert!(hall.run(4800).iter().all(|level| *level == 0.0));
+}
+
+#[test]
 fn a_trigger_without_a_schedule_is_not_late() {
     let mut hall = Hall::ready();
     let put_on = hall.stage.put_on_now(trigger(0, LocalTime::default()), hall.now()).unwrap();
