@@ -380,7 +380,11 @@ mod tests {
         assert_eq!(client.outbox.phase(), Phase::Cut(CutOff::Silent));
         everyone.apply(Command::Left(client.id)).await;
         drop(client);
-        assert_eq!(rest(there).await, [0x89, 0, 0x89, 0, 0x89, 0]);
+        let (mut there, mut pings) = (there, [0; 6]);
+        there.read_exact(&mut pings).await.unwrap();
+        assert_eq!(pings, [0x89, 0, 0x89, 0, 0x89, 0]);
+        let end = timeout(Duration::from_secs(10), there.read_u8()).await.unwrap();
+        assert!(end.is_err(), "nothing follows");
     }
 
     #[tokio::test]

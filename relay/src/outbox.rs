@@ -16,6 +16,7 @@ use std::{
 };
 
 use bytes::{Buf as _, Bytes};
+use socket2::SockRef;
 use tokio::{net::TcpStream, sync::Notify};
 
 use crate::{
@@ -92,6 +93,9 @@ impl Outbox {
     pub fn open(&self, socket: Arc<TcpStream>, seal: Option<Seal>) {
         let mut queue = self.queue();
         queue.socket = Some(socket);
+        if matches!(queue.phase, Phase::Cut(_)) {
+            queue.forget_unsent();
+        }
         if let Some(mut seal) = seal {
             // Should the session have something left to say, it comes before all else.
             let own = seal.own_words();
@@ -159,7 +163,7 @@ impl Outbox {
         }
     }
 
-    /// Drops what waits and takes nothing more.
+    /// Drops what waits, here and in the kernel, and takes nothing more.
     pub fn cut_off(&self, why: CutOff) {
         self.cut(&mut self.queue(), why);
     }
@@ -252,6 +256,7 @@ impl Outbox {
             queue.phase = Phase::Cut(why);
             queue.waiting = VecDeque::new();
             queue.bytes = 0;
+            queue.forget_unsent();
             self.changed.notify_one();
         }
     }
@@ -291,6 +296,15 @@ impl Queue {
             // A call of its own, because it is the usual one and cheaper.
             [frame] => socket.try_write(frame),
             frames => socket.try_write_vectored(frames),
+        }
+    }
+
+    /// Has the end of the socket drop what the kernel still holds for it. It would keep that for
+    /// minutes, for one who has not read for long.
+    fn forget_unsent(&self) {
+        if let Some(socket) = &self.socket {
+            // If it fails, the kernel keeps it for as long as it tries to send it.
+            let _ = SockRef::from(&**socket).set_linger(Some(Duration::ZERO));
         }
     }
 
@@ -489,6 +503,28 @@ mod tests {
         std::thread::sleep(BUSY);
         let second = outbox.read_sealed(&mut buffer).unwrap();
         assert_eq!((second, &buffer), (first, b"probe"));
+    }
+
+    #[tokio::test]
+    async fn a_cut_leaves_nothing_in_the_kernel() {
+        // Cut off before its socket is there, or with it.
+        for is_early in [true, false] {
+            let (here, mut there) = sockets().await;
+            let outbox = Outbox::new();
+            if is_early {
+                // Something that the kernel holds, from before.
+                while here.try_write(&numbered(0)).is_ok() {}
+                outbox.cut_off(CutOff::Silent);
+            }
+            outbox.open(here, None);
+            while !is_early && !outbox.is_waiting() {
+                outbox.send(&numbered(0));
+            }
+            outbox.cut_off(CutOff::Stalled);
+            drop(outbox);
+            let read = timeout(DEADLINE, there.read_to_end(&mut Vec::new())).await.unwrap();
+            assert_eq!(read.unwrap_err().kind(), ErrorKind::ConnectionReset, "early: {is_early}");
+        }
     }
 
     #[tokio::test]
