@@ -1,7 +1,5 @@
-//! `downbeat play`: a player without a window. What a window would show, it says on stdout, one
-//! line each, for people and for scripts.
-
-use std::io::{self, Write as _};
+//! `downbeat play`: a player without a window. What a window would show becomes lines on stdout,
+//! for people and for scripts.
 
 use crate::{
     action::Trim,
@@ -73,14 +71,6 @@ impl Teller {
             Some(format!("This machine is within ±{} again", in_words(micros.into())))
         };
         self.standing.clock_problem().or_else(better)
-    }
-
-    /// Says on stdout what there is to say of `event`.
-    pub fn say(&mut self, event: &SessionEvent) {
-        if let Some(line) = self.line(event) {
-            // A closed stdout is no reason to be silent: the player plays on.
-            let _ = writeln!(io::stdout(), "{line}");
-        }
     }
 }
 

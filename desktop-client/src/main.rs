@@ -1,6 +1,6 @@
 //! `downbeat`: reads the command line and starts what it asks for.
 
-use std::{process::ExitCode, time::Duration};
+use std::{io, process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
 use downbeat::{
@@ -17,10 +17,8 @@ use downbeat::{
     state::State,
     time::LocalClock,
 };
-use downbeat_command_line::{parse, refuse};
+use downbeat_command_line::{Printer, complain, log_to_stderr, parse, print, refuse};
 use downbeat_protocol::{ClientKind, TriggerRequest};
-use tracing::level_filters::LevelFilter;
-use tracing_subscriber::EnvFilter;
 
 const PROGRAM: &str = "downbeat";
 
@@ -29,7 +27,8 @@ fn main() -> ExitCode {
         Ok(config) => config,
         Err(code) => return code,
     };
-    log_to_stderr(config.log);
+    // The libraries below this program would print icons as numbers.
+    let _log = log_to_stderr(&format!("off,downbeat={}", config.log));
     let begun = match &config.command {
         None => config.window.relay.address().map(|relay| open_window(&config.window, relay)),
         Some(Command::Play(player)) => player.relay.address().map(|relay| play(player, relay)),
@@ -46,16 +45,10 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{PROGRAM}: {error:#}");
+            complain(format_args!("{PROGRAM}: {error:#}"));
             ExitCode::FAILURE
         }
     }
-}
-
-/// What this program has to say; the libraries below it would print icons as numbers.
-fn log_to_stderr(level: LevelFilter) {
-    let filter = EnvFilter::new(format!("off,downbeat={level}"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }
 
 /// What was given on the command line, and where nothing was, what is remembered.
@@ -119,8 +112,13 @@ fn play(config: &PlayerConfig, relay: RelayAddress) -> anyhow::Result<()> {
     let clock = LocalClock::start();
     let options = session_options(config, relay, remembered, ClientKind::Headless, clock)?;
     let mut teller = Teller::default();
-    let session =
-        session::start(options, move |event| teller.say(&event)).context("cannot start to play")?;
+    let printer = printer()?;
+    let session = session::start(options, move |event| {
+        if let Some(line) = teller.line(&event) {
+            printer.print(line);
+        }
+    });
+    let session = session.context("cannot start to play")?;
     event_loop()?.block_on(asked_to_end())?;
     drop(session);
     Ok(())
@@ -130,7 +128,9 @@ fn bang(config: &BangConfig, relay: RelayAddress, request: TriggerRequest) -> an
     let every = Duration::from_millis(config.every);
     let name = config.relay.name();
     let bangs = Bangs { relay, name, request, count: config.count, every };
-    let banged = remote::bang(&bangs, |number, sound| println!("bang {number}: {sound}"));
+    let printer = printer()?;
+    let banged =
+        remote::bang(&bangs, |number, sound| printer.print(format!("bang {number}: {sound}")));
     event_loop()?.block_on(banged).with_context(|| format!("cannot bang at {}", bangs.relay))
 }
 
@@ -139,9 +139,13 @@ fn list_devices() -> anyhow::Result<()> {
     anyhow::ensure!(!devices.is_empty(), "there is no output device");
     for device in devices {
         let mark = if device.is_default { '*' } else { ' ' };
-        println!("{mark} {}\n    {}", device.name, device.id);
+        print(format_args!("{mark} {}\n    {}\n", device.name, device.id));
     }
     Ok(())
+}
+
+fn printer() -> anyhow::Result<Printer> {
+    Printer::start(io::stdout()).context("the system gives no thread to print from")
 }
 
 fn event_loop() -> anyhow::Result<tokio::runtime::Runtime> {

@@ -1,25 +1,12 @@
 //! `downbeat-relay`: reads its settings, serves until it is told to end.
 
-use std::{
-    io::{self, Write as _},
-    panic,
-    process::ExitCode,
-    time::Duration,
-};
+use std::{io, panic, process::ExitCode};
 
 use anyhow::Context as _;
 use downbeat_priority::Urgency;
 use downbeat_relay::{certificate::Identity, config::Config, health::Printable, server::Server};
-use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::EnvFilter;
 
 const PROGRAM: &str = "downbeat-relay";
-
-/// How long the end waits for the log to be written.
-const LOG_PATIENCE: Duration = Duration::from_secs(1);
-
-/// Most lines of the log that wait to be written: a few for each of a thousand who come at once.
-const LOG_LINES: usize = 4096;
 
 fn main() -> anyhow::Result<ExitCode> {
     let config: Config = match downbeat_command_line::parse(PROGRAM) {
@@ -28,20 +15,8 @@ fn main() -> anyhow::Result<ExitCode> {
     };
     #[cfg(unix)]
     allow_open_files();
-    // A thread of its own writes: a pipe that nobody reads must not keep the room waiting. What it
-    // cannot write is lost; what it still has when the relay ends, it has a second to write.
-    let (log, log_writer) = NonBlockingBuilder::default()
-        .buffered_lines_limit(LOG_LINES)
-        .thread_name("log")
-        .finish(io::stderr());
-    tracing_subscriber::fmt()
-        .with_writer(log)
-        // Where would it say that it cannot write? A closed stderr must not end the relay.
-        .log_internal_errors(false)
-        .with_ansi(false)
-        .with_target(false)
-        .with_env_filter(EnvFilter::new(format!("off,downbeat_relay={}", config.log)))
-        .init();
+    // Its own thread writes it: a pipe that nobody reads must not keep the room waiting.
+    let log = downbeat_command_line::log_to_stderr(&format!("off,downbeat_relay={}", config.log));
     // A panic is logged like all else: the usual way would wait for whoever reads stderr.
     panic::set_hook(Box::new(|panic| tracing::error!("{}", Printable(&panic.to_string()))));
     // One thread for all that comes in: it is little, and to wake a second for half of it costs
@@ -59,19 +34,8 @@ fn main() -> anyhow::Result<ExitCode> {
     let code = runtime.block_on(run(&config));
     // Whoever still waits for a disk that does not answer is left to it.
     runtime.shutdown_background();
-    finish(log_writer);
+    drop(log);
     code
-}
-
-/// Has the rest of the log written, unless nobody reads it.
-fn finish(log_writer: WorkerGuard) {
-    let (done, told) = std::sync::mpsc::channel();
-    // On a thread that can be left behind: where the log is stuck, this may be too.
-    std::thread::spawn(move || {
-        drop(log_writer);
-        let _ = done.send(());
-    });
-    let _ = told.recv_timeout(LOG_PATIENCE);
 }
 
 /// Takes as many file descriptors as the system gives: the usual first limit of 1024 is for
@@ -129,7 +93,7 @@ fn announce(server: &Server) {
         }
     }
     // A relay whose standard output was closed still serves the room.
-    let _ = writeln!(io::stdout(), "{}", lines.join("\n"));
+    downbeat_command_line::print(format_args!("{}\n", lines.join("\n")));
 }
 
 /// Does `reload` at each SIGHUP, as service managers ask for it.
@@ -176,7 +140,7 @@ fn end_asked_for() -> io::Result<impl Future<Output = ()>> {
 #[cfg(all(test, unix))]
 #[allow(clippy::unwrap_used, reason = "what is unexpected fails the test")]
 mod tests {
-    use std::future::pending;
+    use std::{future::pending, time::Duration};
 
     use rustix::process::{Signal, getpid, kill_process};
 

@@ -1,10 +1,14 @@
 //! The commands' contract, which scripts and service managers rely on: what goes to which output,
 //! with which exit code, and which setting wins.
 
-use std::{net::TcpListener, process::Command};
+use std::{
+    io::{self, Write as _},
+    net::TcpListener,
+    process::{Child, Command, Stdio},
+};
 
 use anyhow::{Context, Result};
-use downbeat_protocol::ClientKind;
+use downbeat_protocol::{ClientKind, ClientToRelay, RelayToClient, TriggerRequest};
 use downbeat_tests::{
     client::Modern,
     lab::Lab,
@@ -209,4 +213,102 @@ fn a_flag_wins_over_the_environment_and_that_over_the_file() -> Result<()> {
     let mut command = lab.downbeat()?;
     command.env("DOWNBEAT_CONFIG", &file);
     expect_refusal(command, &["play"], &["settings.toml"])
+}
+
+/// A program whose output nobody takes note of. Killed when dropped.
+struct Unread(Child);
+
+impl Unread {
+    fn start(mut command: Command, stdout: io::PipeWriter) -> Result<Self> {
+        let child = command.stdin(Stdio::null()).stdout(stdout).stderr(Stdio::null()).spawn()?;
+        Ok(Self(child))
+    }
+}
+
+impl Drop for Unread {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The writing end of a pipe whose reader has gone away.
+fn closed_pipe() -> Result<io::PipeWriter> {
+    Ok(io::pipe()?.1)
+}
+
+/// Waits until the player `name` has told the relay of a sound it began.
+fn expect_sounded(watcher: &mut Modern, name: &str) -> Result<()> {
+    watcher.wait_for(|message| match message {
+        RelayToClient::Roster(roster) => {
+            let client = roster.clients.into_iter().find(|client| client.name == name)?;
+            (client.report?.triggers > 0).then_some(())
+        }
+        _ => None,
+    })
+}
+
+/// Waits until the player `name` has told the relay of the lead it needs.
+fn expect_ready(watcher: &mut Modern, name: &str) -> Result<()> {
+    watcher.wait_for(|message| match message {
+        RelayToClient::Roster(roster) => {
+            let client = roster.clients.into_iter().find(|client| client.name == name)?;
+            client.report?.lead_micros.map(|_| ())
+        }
+        _ => None,
+    })
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error_of_any_command() -> Result<()> {
+    let lab = Lab::open(1)?;
+    let relay = Relay::start()?;
+    let url = relay.http_url();
+    let cases: [(Command, &[&str]); 6] = [
+        (relay_command()?, &["--help"]),
+        (relay_command()?, &["--version"]),
+        (lab.downbeat()?, &["--help"]),
+        (lab.downbeat()?, &["--version"]),
+        (lab.downbeat()?, &["devices"]),
+        (lab.downbeat()?, &["bang", &url, "--count", "8", "--every", "10"]),
+    ];
+    let mut watcher = Modern::connect(&relay.ws_url(), "watcher", ClientKind::Remote)?;
+    for (mut command, arguments) in cases {
+        command.args(arguments);
+        let mut process = Unread::start(command, closed_pipe()?)?;
+        let status = process.0.wait()?;
+        assert_eq!(status.code(), Some(0), "{arguments:?}");
+    }
+    for number in 1..=8 {
+        let heard = watcher.wait_for(|message| match message {
+            RelayToClient::Trigger(trigger) => Some(trigger.seq),
+            _ => None,
+        });
+        assert_eq!(heard?, number, "every bang of the count is sent");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_player_sounds_whether_its_output_is_read_or_not() -> Result<()> {
+    let lab = Lab::open(1)?;
+    let relay = Relay::start()?;
+    let mut watcher = Modern::connect(&relay.ws_url(), "watcher", ClientKind::Remote)?;
+    // As a pager or a terminal that was told to pause leaves it: nothing more fits in.
+    let (_reader, mut full) = io::pipe()?;
+    let size = rustix::pipe::fcntl_getpipe_size(&full)?;
+    full.write_all(&vec![b'\n'; size])?;
+    for (name, stdout) in [("stuck", full), ("closed", closed_pipe()?)] {
+        let mut command = lab.downbeat()?;
+        command.args(["play", &relay.ws_url(), "--name", name]);
+        let _player = Unread::start(command, stdout)?;
+        expect_ready(&mut watcher, name)?;
+        // Long enough to be joined in the middle by a player that is still decoding it.
+        let sound = Some("texture".to_owned());
+        let bang = TriggerRequest { sound, ..TriggerRequest::default() };
+        watcher.send(&ClientToRelay::Trigger(bang))?;
+        expect_sounded(&mut watcher, name)?;
+    }
+    Ok(())
 }

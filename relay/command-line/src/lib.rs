@@ -1,4 +1,4 @@
-//! How Downbeat's programs read their settings and how they say no.
+//! How Downbeat's programs read their settings, and how they print and log.
 //!
 //! Every flag can also come from the environment and from a configuration file: flag over
 //! environment over file. The file's values become the defaults of the flags before the command
@@ -7,10 +7,13 @@
 //! Nothing here knows which settings there are: each program declares its own with clap.
 
 mod file;
+mod output;
 
 use std::{borrow::Cow, ffi::OsString, fmt::Display, process::ExitCode};
 
 use clap::{Parser, error::ErrorKind};
+
+pub use output::{Log, Printer, complain, log_to_stderr, print};
 
 /// How a program ended for a reason that the person who started it can mend: exit code 2.
 pub const WRONG_USE: u8 = 2;
@@ -37,7 +40,7 @@ fn parse_from<P: Parser>(
         .and_then(|mut matches| P::from_arg_matches_mut(&mut matches));
     parsed.map_err(|error| match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            print!("{error}");
+            print(error);
             ExitCode::SUCCESS
         }
         _ => refuse(program, first_line(&error)),
@@ -46,7 +49,7 @@ fn parse_from<P: Parser>(
 
 /// Says on stderr, in one line, why `program` cannot go on, and gives the code to end with.
 pub fn refuse(program: &str, why: impl Display) -> ExitCode {
-    eprintln!("{program}: {why}");
+    complain(format_args!("{program}: {why}"));
     ExitCode::from(WRONG_USE)
 }
 
