@@ -20,6 +20,7 @@ pub mod partition;
 pub mod process;
 pub mod recorder;
 pub mod relay;
+pub mod replay;
 pub mod room;
 pub mod seed;
 pub mod tools;
