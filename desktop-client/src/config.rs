@@ -61,8 +61,8 @@ pub struct PlayerConfig {
     #[arg(long, value_name = "MS", env = "DOWNBEAT_TRIM", value_parser = trim,
           allow_negative_numbers = true)]
     pub trim: Option<Trim>,
-    /// Record what the outputs say of their time to FILE, for whoever looks into synchrony; see the
-    /// manual for the format.
+    /// Record what the outputs say of their time to FILE, to look into synchrony. The manual says what the
+    /// file holds.
     #[arg(long, value_name = "FILE", env = "DOWNBEAT_RECORD_TIMING")]
     pub record_timing: Option<PathBuf>,
 }

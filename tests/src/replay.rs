@@ -44,7 +44,7 @@ pub struct Figures {
 }
 
 impl Trace {
-    /// Reads the first stream of a recording; `downbeat::audio` documents the format.
+    /// Reads the first stream of a recording; the manual documents the format.
     ///
     /// # Errors
     /// If the file cannot be read, or is no recording.

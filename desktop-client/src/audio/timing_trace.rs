@@ -4,18 +4,7 @@
 //! The audio thread pushes fixed-size entries into a wait-free ring; a thread of its own formats and
 //! writes them. Nothing here may block, allocate or write on the audio thread.
 //!
-//! # Format
-//!
-//! Text, one entry a line, fields separated by spaces. All times are nanoseconds of local time, all
-//! frames are counted from the start of the stream.
-//!
-//! | line | meaning |
-//! |---|---|
-//! | `stream RATE` | a stream was opened; frames count from 0 again |
-//! | `answer ASKED LOOKED FRAME AHEAD` | the sound server was asked at `ASKED` and looked at its buffers at `LOOKED`: `FRAME` leaves the converter `AHEAD` ns after that |
-//! | `block FRAME DAC BELIEVED DRIFT ERROR` | a block starts at `FRAME`; the host dates it `DAC`, the device clock `BELIEVED`, with `DRIFT` parts per billion and an error bound of `ERROR` ns |
-//! | `start VOICE AT FRAME` | a voice due at `AT` starts at `FRAME`, a decimal number |
-//! | `lost COUNT` | so many entries did not fit into the ring before this one |
+//! The manual documents the format, under `downbeat play`.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -33,7 +22,7 @@ const RING_ENTRIES: usize = 1024;
 /// How often the rings are emptied.
 const DRAIN_EVERY: Duration = Duration::from_millis(50);
 
-/// One line of a trace; the module's documentation says what each means.
+/// One line of a trace; the manual says what each means.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Entry {
     Stream { rate: u32 },
