@@ -155,7 +155,7 @@ impl Renderer {
         self.stats.note_latency(self.latency_nanos as i64);
     }
 
-    /// Takes in what the device believes. Returns true if the schedule was not merely refined.
+    /// Takes in what the device believes. Returns true if the device clock was not merely refined.
     fn observe(&mut self, dac: LocalTime, frames: usize) -> bool {
         let was_settled = self.device_clock.is_settled();
         let moved = self.device_clock.observe(self.frame, dac);

@@ -1,7 +1,7 @@
 //! One sounding instance of a sound: its position, its speed, its fade.
 //!
 //! A voice knows the instant at which its first frame was to leave the converter. Once a block it
-//! compares where it is with where the schedule says it should be, and glides there by playing a
+//! compares where it is with where the device clock says it should be, and glides there by playing a
 //! little faster or slower, too little to be heard; only a voice that is far off jumps.
 
 use std::sync::Arc;
@@ -197,7 +197,7 @@ impl Voice {
     }
 
     /// Corrects the speed for a block of `seconds` that begins with `frame`. Returns true if the
-    /// voice is too far off for that, and must jump. `moved` says that the schedule has not come
+    /// voice is too far off for that, and must jump. `moved` says that the device clock has not come
     /// here smoothly.
     pub(super) fn steer(
         &mut self,

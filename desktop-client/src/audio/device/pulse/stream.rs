@@ -121,7 +121,7 @@ impl StreamTrait for Stream {
     }
 
     fn pause(&self) -> Result<(), cpal::Error> {
-        // A player's output stays open: one that pauses has to find its schedule again.
+        // A player's output stays open: one that pauses has to find its device clock again.
         Err(ErrorKind::UnsupportedOperation.into())
     }
 

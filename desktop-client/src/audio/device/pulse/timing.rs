@@ -8,7 +8,7 @@
 //!
 //! No more is made of it here. An answer may be wrong although it came quickly: a card that has not
 //! woken up in time says that it holds nothing, when it holds less than nothing. Which of several
-//! answers to believe, and what the device's crystal makes of the nominal rate, is for the schedule
+//! answers to believe, and what the device's crystal makes of the nominal rate, is for the device clock
 //! above to find out, and so it must be told of several.
 //!
 //! Pure: it reads no clock. Instants are nanoseconds since the stream began.
