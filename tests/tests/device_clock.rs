@@ -40,9 +40,9 @@ fn a_busy_processor_does_not_move_it() -> Result<()> {
     Ok(())
 }
 
-/// The slip lasts a second each time, and so does the lag.
+/// The slip lasts a second each time; the lag does not.
 #[test]
-fn a_slip_at_2000_ppm_is_followed_with_a_lag_below_300_micros() -> Result<()> {
-    expect(replay("small-latency.trace")?, 300.0, 200.0, 1.1);
+fn a_slip_at_2000_ppm_is_met_within_half_a_second() -> Result<()> {
+    expect(replay("small-latency.trace")?, 200.0, 100.0, 0.2);
     Ok(())
 }

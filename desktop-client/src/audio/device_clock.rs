@@ -15,6 +15,9 @@
 //! - A Kalman filter of two states, offset and drift (the clock model of time metrology: Galleani
 //!   and Tavella, "Time and the Kalman Filter", 2010), follows the measurements. The offset may
 //!   wander fast and the drift only slowly, so that the offset takes a slip.
+//! - Innovations beyond the noise that follow each other in one direction tell the slip's speed. The
+//!   line leans by it, so that it does not lag behind a slip for as long as it lasts. The speed is
+//!   forgotten within a second, or at once by an innovation in the other direction.
 //! - The measurement noise is learnt from second differences of the measurements. A slip or a drift,
 //!   however fast, is linear over three measurements and does not count as noise.
 //! - An innovation beyond three standard deviations is clipped (Huber, 1964), until the next
@@ -35,6 +38,12 @@ const KEPT: usize = 2;
 
 /// Timestamps closer together than this (small blocks) carry the same information: one is used.
 const MIN_SPACING_SECONDS: f64 = 0.005;
+
+/// A timestamp that lies this close to the one before it, in nanoseconds, is counted from the same
+/// answer of a sound server and says nothing new. After so many seconds it counts all the same: the
+/// host's timestamps are that exact. While a move waits to be confirmed, all count.
+const REPEATED: f64 = 4.0;
+const MAX_REPEATED_SECONDS: f64 = 0.05;
 
 /// Bounds of the standard deviation of a measurement, in nanoseconds. The floor keeps filters of
 /// quiet machines alike; the ceiling bounds what may pass for noise.
@@ -73,7 +82,22 @@ const AGREEMENT: f64 = 100_000.0;
 
 /// A slip moves less than this between two measurements, in nanoseconds; two of them confirm it. More
 /// is a step, as after a gap: four confirm it, because late timestamps can agree by chance.
-const SLIP: f64 = 300_000.0;
+const MAX_SLIP_MOVE: f64 = 300_000.0;
+
+/// The speed of a slip shows in measurements of no more noise than this, in nanoseconds. Noisier ones
+/// would be taken for slips.
+const MAX_SLIP_NOISE: f64 = 12_000.0;
+
+/// Innovations beyond this many standard deviations of the measurements tell the speed of a slip. Each
+/// adds this part of the speed that it shows.
+const SLIP_DEVIATIONS: f64 = 2.0;
+const SLIP_GAIN: f64 = 0.8;
+
+/// How long the speed of a slip lasts by itself: its time constant, in seconds.
+const SLIP_SECONDS: f64 = 0.3;
+
+/// The fastest slip, in nanoseconds per second: a little more than was seen of any sound server.
+const MAX_SLIP: f64 = 2_500_000.0;
 
 /// A confirmed move of this size, in nanoseconds, is reported: the device's output has a gap.
 const STEP: f64 = 1_000_000.0;
@@ -97,6 +121,12 @@ pub struct DeviceClock {
     /// The line's slope beyond the nominal one: nanoseconds per second of frames. Positive when
     /// the device is slow.
     drift: f64,
+    /// The speed of a slip under way, in the same unit.
+    slip: f64,
+    /// The latest innovation, if noise does not explain it; else 0.
+    unexplained: f64,
+    /// The part of the latest innovation by which the line was not moved.
+    remainder: f64,
     /// Covariance of offset and drift.
     p_offset: f64,
     p_cross: f64,
@@ -137,6 +167,9 @@ impl DeviceClock {
             frame: 0.0,
             offset: 0.0,
             drift: 0.0,
+            slip: 0.0,
+            unexplained: 0.0,
+            remainder: 0.0,
             p_offset: 0.0,
             p_cross: 0.0,
             p_drift: 0.0,
@@ -159,7 +192,10 @@ impl DeviceClock {
         let sample = Sample { frame, residual: residual.saturating_sub(origin) as f64 };
         if !self.group.is_empty() || self.settled {
             let since = self.seconds(self.latest.frame as f64, frame as f64);
-            if since < MIN_SPACING_SECONDS {
+            let repeated = (sample.residual - self.latest.residual).abs() <= REPEATED;
+            let calm = self.settled && self.suspect.count == 0;
+            let least = if repeated && calm { MAX_REPEATED_SECONDS } else { MIN_SPACING_SECONDS };
+            if since < least {
                 return None;
             }
         }
@@ -210,7 +246,7 @@ impl DeviceClock {
     /// 1.0001 for one that is 100 ppm slow.
     #[must_use]
     pub fn slope(&self) -> f64 {
-        1.0 + self.drift * 1e-9
+        1.0 + (self.drift + self.slip) * 1e-9
     }
 
     /// Standard deviation of the line's offset, in nanoseconds.
@@ -236,7 +272,7 @@ impl DeviceClock {
     }
 
     fn residual_at(&self, frame: f64) -> f64 {
-        self.offset + self.drift * self.seconds(self.frame, frame)
+        self.offset + (self.drift + self.slip) * self.seconds(self.frame, frame)
     }
 
     /// Over the first group the drift moves a timestamp by less than the noise does.
@@ -258,7 +294,8 @@ impl DeviceClock {
     }
 
     fn follow(&mut self, measured: &Measured) -> Option<f64> {
-        self.predict(measured.frame);
+        let seconds = self.seconds(self.frame, measured.frame);
+        self.predict(measured.frame, seconds);
         let innovation = measured.value;
         self.learn_noise(self.offset + innovation);
 
@@ -281,11 +318,12 @@ impl DeviceClock {
         self.p_cross -= gain_offset * self.p_cross;
         self.p_offset -= gain_offset * self.p_offset;
         self.suspect.innovation -= move_by;
+        self.learn_slip(innovation, noise.sqrt(), seconds);
+        self.remainder = innovation - move_by;
         (confirmed.is_some() && move_by.abs() >= STEP).then_some(move_by)
     }
 
-    fn predict(&mut self, frame: f64) {
-        let seconds = self.seconds(self.frame, frame);
+    fn predict(&mut self, frame: f64, seconds: f64) {
         self.offset = self.residual_at(frame);
         self.frame = frame;
         self.misfit *= (-seconds / MISFIT_SECONDS).exp();
@@ -295,6 +333,21 @@ impl DeviceClock {
             + OFFSET_WANDER * OFFSET_WANDER * seconds;
         self.p_cross += seconds * self.p_drift + wander * seconds / 2.0;
         self.p_drift += wander;
+    }
+
+    /// A step leaves a remainder that the next innovations repeat; only what they add to it is motion.
+    fn learn_slip(&mut self, innovation: f64, noise: f64, seconds: f64) {
+        self.slip *= (-seconds / SLIP_SECONDS).exp();
+        let explained = noise > MAX_SLIP_NOISE || innovation.abs() <= SLIP_DEVIATIONS * noise;
+        let unexplained = if explained { 0.0 } else { innovation };
+        let moved = innovation - self.remainder;
+        if innovation.abs() > MAX_SLIP_MOVE || unexplained * self.unexplained < 0.0 {
+            self.slip = 0.0;
+        } else if unexplained * self.unexplained > 0.0 && innovation * moved > 0.0 {
+            let speed = self.slip + SLIP_GAIN * moved / seconds;
+            self.slip = speed.clamp(-MAX_SLIP, MAX_SLIP);
+        }
+        self.unexplained = unexplained;
     }
 
     /// The second difference of three measurements has the variance of six. The mean of |x| is 0.798
@@ -322,10 +375,10 @@ impl DeviceClock {
         self.suspect = Suspect { innovation, count };
         // It may be the start of a slip. More than that is a late timestamp, which says nothing of the
         // device, until others confirm it.
-        if size < SLIP {
+        if size < MAX_SLIP_MOVE {
             self.misfit = self.misfit.max(size);
         }
-        let enough = if size < SLIP { 2 } else { 4 };
+        let enough = if size < MAX_SLIP_MOVE { 2 } else { 4 };
         if count < enough {
             return None;
         }

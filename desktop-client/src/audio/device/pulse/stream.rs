@@ -297,10 +297,9 @@ impl Playback {
         Ok(())
     }
 
-    /// Adds the question how much the server holds to what is to be sent. It is asked with each
-    /// block, because the server's clock can slip by 20 us from one block to the next.
+    /// Adds the question how much the server holds to what is to be sent, if it is time for it.
     fn ask(&mut self) -> Result<(), PulseError> {
-        if self.question.is_some() {
+        if !self.timing.is_to_ask() || self.question.is_some() {
             return Ok(());
         }
         let params = LatencyParams { channel: self.channel, now: SystemTime::now() };

@@ -1,6 +1,7 @@
 //! When does a frame of a PulseAudio stream leave the converter?
 //!
-//! The server is asked now and then how much it holds. Its answer is true of some instant between
+//! The server is asked how much it holds: with each block while its clock slips, less often while it
+//! is steady, because an answer wakes the stream's thread once more. Its answer is true of some instant between
 //! the question and the answer, and dated at the end of that; the shorter the way to it, the better
 //! the instant is known. An answer that took much longer than others did is therefore passed over,
 //! as a clock is best read from the packet that was least delayed (Mills, RFC 5905, 10). From the
@@ -18,6 +19,16 @@ const SLACK_NANOS: i64 = 50_000;
 
 /// A good answer is used for so long; then any will do.
 const STALE_NANOS: i64 = 300_000_000;
+
+/// An answer this far from what the one before it had promised is a sign of a slip: the server is
+/// asked with each block until its clock has been steady again for a while.
+const UNSTEADY_NANOS: i64 = 15_000;
+
+/// How long a clock must have been steady to be asked less often, in answers.
+const STEADY_ANSWERS: u32 = 16;
+
+/// Blocks for each question to a steady clock.
+const STEADY_BLOCKS: u32 = 4;
 
 /// By how much the shortest way is forgotten with each answer: one part in this many.
 const MEMORY: i64 = 32;
@@ -40,11 +51,15 @@ pub(super) struct Timing {
     rate: u32,
     good: Option<Answer>,
     shortest_nanos: i64,
+    /// Answers since the clock was last unsteady.
+    steady: u32,
+    /// Blocks since the last question.
+    blocks: u32,
 }
 
 impl Timing {
     pub(super) fn new(rate: u32) -> Self {
-        Self { rate, good: None, shortest_nanos: i64::MAX }
+        Self { rate, good: None, shortest_nanos: i64::MAX, steady: 0, blocks: 0 }
     }
 
     pub(super) fn hear(&mut self, answer: Answer) {
@@ -54,8 +69,25 @@ impl Timing {
         let is_short = way <= self.shortest_nanos.saturating_mul(2).saturating_add(SLACK_NANOS);
         let is_stale = self.good.is_none_or(|good| answer.looked - good.looked > STALE_NANOS);
         if is_short || is_stale {
+            self.steady += 1;
+            if let Some(promised) = self.leaves(answer.frame) {
+                let off = promised - (answer.looked + answer.ahead_nanos);
+                if off.abs() > UNSTEADY_NANOS {
+                    self.steady = 0;
+                }
+            }
             self.good = Some(answer);
         }
+    }
+
+    /// Whether to ask with the block that is about to be sent.
+    pub(super) fn is_to_ask(&mut self) -> bool {
+        self.blocks += 1;
+        let ask = self.steady < STEADY_ANSWERS || self.blocks >= STEADY_BLOCKS;
+        if ask {
+            self.blocks = 0;
+        }
+        ask
     }
 
     /// When `frame` leaves the converter; unknown before the first answer.
@@ -107,6 +139,20 @@ mod tests {
         assert_eq!(timing.leaves(4_800), good);
         timing.hear(answer(400 * MILLI, 3 * MILLI, 19_680, 10 * MILLI));
         assert_eq!(timing.leaves(19_680), Some(413 * MILLI));
+    }
+
+    #[test]
+    fn a_steady_server_is_asked_with_every_fourth_block_and_a_slipping_one_with_each() {
+        let mut timing = Timing::new(48_000);
+        let asks = |timing: &mut Timing| (0..40).filter(|_| timing.is_to_ask()).count();
+        let hear = |timing: &mut Timing, n: i64, slip: i64| {
+            timing.hear(answer(n * 10 * MILLI, 20_000, (n * 480) as u64, slip));
+        };
+        assert_eq!(asks(&mut timing), 40);
+        (0..200).for_each(|n| hear(&mut timing, n, 0));
+        assert_eq!(asks(&mut timing), 10);
+        hear(&mut timing, 200, -20_000);
+        assert_eq!(asks(&mut timing), 40);
     }
 
     #[test]
