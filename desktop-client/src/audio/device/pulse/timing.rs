@@ -22,7 +22,7 @@ const STALE_NANOS: i64 = 300_000_000;
 
 /// An answer this far from what the one before it had promised is a sign of a slip: the server is
 /// asked with each block until its clock has been steady again for a while.
-const UNSTEADY_NANOS: i64 = 15_000;
+const UNSTEADY_NANOS: i64 = 30_000;
 
 /// How long a clock must have been steady to be asked less often, in answers.
 const STEADY_ANSWERS: u32 = 16;
@@ -151,7 +151,7 @@ mod tests {
         assert_eq!(asks(&mut timing), 40);
         (0..200).for_each(|n| hear(&mut timing, n, 0));
         assert_eq!(asks(&mut timing), 10);
-        hear(&mut timing, 200, -20_000);
+        hear(&mut timing, 200, -40_000);
         assert_eq!(asks(&mut timing), 40);
     }
 
