@@ -1,9 +1,10 @@
 //! A room of machines on one machine: each has a sound card of its own, and all cards are recorded
 //! together.
 //!
-//! The cards are the channels of one [`Card`] behind a private PulseAudio, so one clock drives them
-//! all, and what differs between two channels is what differs between two players. One lab stands at
-//! a time on this machine, whichever process opened it: two would disturb each other's timing.
+//! The cards are the channels of one sink behind a private sound server, so one clock drives them all,
+//! and what differs between two channels is what differs between two players. [`Rig`] says which sink.
+//! One lab stands at a time on this machine, whichever process opened it: two would disturb each
+//! other's timing.
 
 use std::{
     fs::{File, TryLockError},
@@ -40,6 +41,15 @@ const LONGEST_QUEUE: Duration = Duration::from_mins(10);
 /// How often something that tells nothing by itself is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
+/// What the cards of a lab are made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rig {
+    /// A [`Card`] that takes frames at the pace of this machine's clock, as a good one does.
+    Fine,
+    /// PulseAudio's own null sink with default settings, whose clock slips when streams come and go.
+    Stock,
+}
+
 /// The room.
 // Fields are dropped in this order: first who listens, then the server, then its folder.
 #[derive(Debug)]
@@ -57,14 +67,41 @@ impl Lab {
     /// # Errors
     /// If a tool is missing, or PulseAudio does not start.
     pub fn open(machines: usize) -> Result<Self> {
+        Self::open_on(Rig::Fine, machines)
+    }
+
+    /// Sets up a room of `machines` machines on cards of another kind than [`Rig::Fine`].
+    ///
+    /// # Errors
+    /// If a tool is missing, or the sound server does not start.
+    pub fn open_on(rig: Rig, machines: usize) -> Result<Self> {
         ensure!((1..=MOST_MACHINES).contains(&machines), "a lab has 1 to {MOST_MACHINES} machines");
         let alone = be_alone()?;
         let folder = tempfile::tempdir().context("making a folder for the lab")?;
         std::fs::create_dir(folder.path().join("home")).context("making a home for the lab")?;
-        let channels = machines.max(LEAST_CHANNELS);
-        let card = Card::plug(&pipe(folder.path()), channels)?;
-        let recorder = Recorder::start(card, channels, machines);
-        let server = start_server(folder.path(), channels)?;
+        let (recorder, server) = match rig {
+            Rig::Fine => {
+                let channels = machines.max(LEAST_CHANNELS);
+                let card = Card::plug(&pipe(folder.path()), channels)?;
+                let recorder = Recorder::start(card, channels, machines);
+                let sink = format!(
+                    "module-pipe-sink sink_name=room file={} rate={RATE} format=float32le \
+                     channels={channels} channel_map={}",
+                    pipe(folder.path()).display(),
+                    channel_map(channels)
+                );
+                (recorder, start_server(folder.path(), &sink)?)
+            }
+            Rig::Stock => {
+                let map = channel_map(machines);
+                let sink = format!(
+                    "module-null-sink sink_name=room rate={RATE} channels={machines} \
+                     channel_map={map}"
+                );
+                let server = start_server(folder.path(), &sink)?;
+                (Recorder::listen(record_monitor(folder.path(), machines)?, machines)?, server)
+            }
+        };
 
         let mut lab = Self { recorder, cards: vec![None; machines], server, folder, _alone: alone };
         for machine in 0..machines {
@@ -254,7 +291,19 @@ fn be_alone() -> Result<File> {
     }
 }
 
-fn start_server(folder: &Path, channels: usize) -> Result<Process> {
+/// A command that writes what the room's sink plays.
+fn record_monitor(folder: &Path, machines: usize) -> Result<Command> {
+    let mut command = Command::new(tool("parec")?);
+    set_environment(&mut command, folder);
+    // No latency is asked for: the sink's own would follow it.
+    command.args(["--device=room.monitor", "--format=float32le", "--raw"]);
+    command.args([format!("--rate={RATE}"), format!("--channels={machines}")]);
+    command.arg(format!("--channel-map={}", channel_map(machines)));
+    Ok(command)
+}
+
+/// Starts PulseAudio with a sink called `room`.
+fn start_server(folder: &Path, sink: &str) -> Result<Process> {
     let settings = folder.join("daemon.conf");
     std::fs::write(&settings, SETTINGS).context("writing PulseAudio's settings")?;
     let mut command = Command::new(tool("pulseaudio")?);
@@ -270,15 +319,7 @@ fn start_server(folder: &Path, channels: usize) -> Result<Process> {
     };
     // Where sound goes that was sent nowhere: not into the recording.
     load(&mut command, "module-null-sink sink_name=nowhere rate=48000 channels=2");
-    let map = channel_map(channels);
-    load(
-        &mut command,
-        &format!(
-            "module-pipe-sink sink_name=room file={} rate={RATE} format=float32le \
-             channels={channels} channel_map={map}",
-            pipe(folder).display()
-        ),
-    );
+    load(&mut command, sink);
     // Loaded last: who can connect finds everything else there.
     load(
         &mut command,

@@ -10,7 +10,9 @@
 
 pub mod browser;
 pub mod card;
+pub mod claims;
 pub mod client;
+pub mod disturbance;
 pub mod figures;
 pub mod lab;
 pub mod load;

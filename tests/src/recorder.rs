@@ -1,6 +1,8 @@
 //! Every sound card of the lab on one clock: what each of them played, frame by frame.
 
 use std::{
+    io::Read as _,
+    process::{Child, ChildStdout, Command, Stdio},
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -9,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use rustix::process::nice;
 
 use crate::{
@@ -40,6 +42,20 @@ struct Tape {
     take: Option<Vec<f32>>,
     /// Why there will be no more.
     broken: Option<String>,
+}
+
+impl Tape {
+    /// Puts whole frames of `channels` channels on the tape, and the first `machines` of each into the
+    /// take.
+    fn append(&mut self, bytes: &[u8], channels: usize, machines: usize) {
+        let frames = bytes.chunks_exact(channels * size_of::<f32>());
+        self.frames += frames.len();
+        let Some(take) = &mut self.take else { return };
+        for frame in frames {
+            let values = frame.as_chunks::<{ size_of::<f32>() }>().0;
+            take.extend(values[..machines].iter().map(|value| f32::from_le_bytes(*value)));
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -84,6 +100,8 @@ impl Shared {
 pub struct Recorder {
     machines: usize,
     shared: Arc<Shared>,
+    /// The program that is read from, where it is not a card.
+    source: Option<Child>,
     reader: Option<JoinHandle<()>>,
 }
 
@@ -97,7 +115,25 @@ impl Recorder {
             let shared = Arc::clone(&shared);
             std::thread::spawn(move || record(card, channels, machines, &shared))
         };
-        Self { machines, shared, reader: Some(reader) }
+        Self { machines, shared, source: None, reader: Some(reader) }
+    }
+
+    /// Records what `source` writes to its output: 32-bit floats of `machines` channels.
+    ///
+    /// # Errors
+    /// If it cannot be started, or writes nothing within [`PATIENCE`].
+    pub fn listen(mut source: Command, machines: usize) -> Result<Self> {
+        source.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut source = source.spawn().context("starting the recorder's source")?;
+        let output = source.stdout.take().context("its stdout is piped")?;
+        let shared = Arc::new(Shared::default());
+        let reader = {
+            let shared = Arc::clone(&shared);
+            std::thread::spawn(move || listen(output, machines, &shared))
+        };
+        let recorder = Self { machines, shared, source: Some(source), reader: Some(reader) };
+        recorder.shared.wait(PATIENCE, |tape| tape.frames > 0).context("the first sound")?;
+        Ok(recorder)
     }
 
     /// Starts a take. There is one at a time; a new one replaces the last.
@@ -113,6 +149,11 @@ impl Recorder {
 impl Drop for Recorder {
     fn drop(&mut self) {
         self.shared.over.store(true, Relaxed);
+        if let Some(mut source) = self.source.take() {
+            // It may have ended by itself.
+            let _ = source.kill();
+            let _ = source.wait();
+        }
         if let Some(reader) = self.reader.take() {
             // If it panicked, a take has already failed for it.
             let _ = reader.join();
@@ -136,18 +177,40 @@ fn record(mut card: Card, channels: usize, machines: usize, shared: &Shared) {
             continue;
         }
         let mut tape = shared.lock();
-        tape.frames += frames.len();
         tape.owed = tape.owed.max(std::mem::take(&mut owed));
-        if let Some(take) = &mut tape.take {
-            for frame in frames {
-                let values = frame.as_chunks::<{ size_of::<f32>() }>().0;
-                take.extend(values[..machines].iter().map(|value| f32::from_le_bytes(*value)));
-            }
-        }
+        tape.append(&bytes, channels, machines);
         tape.broken = converted.err().map(|error| format!("{error:#}"));
         let broken = tape.broken.is_some();
         drop(tape);
         bytes.clear();
+        shared.moved.notify_all();
+        if broken {
+            return;
+        }
+    }
+}
+
+fn listen(mut output: ChildStdout, machines: usize, shared: &Shared) {
+    let frame_bytes = machines * size_of::<f32>();
+    let mut bytes = vec![0; BATCH * frame_bytes];
+    let mut held = 0;
+    loop {
+        let read =
+            output.read(&mut bytes[held..]).context("reading what is recorded").and_then(|count| {
+                ensure!(count > 0, "the sound server has gone");
+                Ok(count)
+            });
+        let mut tape = shared.lock();
+        match read {
+            Ok(count) => held += count,
+            Err(error) => tape.broken = Some(format!("{error:#}")),
+        }
+        let broken = tape.broken.is_some();
+        let whole = held / frame_bytes * frame_bytes;
+        tape.append(&bytes[..whole], machines, machines);
+        drop(tape);
+        bytes.copy_within(whole..held, 0);
+        held -= whole;
         shared.moved.notify_all();
         if broken {
             return;

@@ -143,17 +143,25 @@ impl Relay {
     /// # Errors
     /// If it does not answer, or not with JSON.
     pub fn health(&self) -> Result<serde_json::Value> {
-        let text = ureq::get(format!("{}/healthz", self.http_url()))
-            .call()
-            .and_then(|mut response| response.body_mut().read_to_string())
-            .context("asking for /healthz")?;
-        serde_json::from_str(&text).with_context(|| format!("/healthz is no JSON: {text}"))
+        health(&self.http_url())
     }
 
     /// The process itself.
     pub fn process(&mut self) -> &mut Process {
         &mut self.process
     }
+}
+
+/// What the relay at this address of a page says of itself at `/healthz`.
+///
+/// # Errors
+/// If it does not answer, or not with JSON.
+pub fn health(http_url: &str) -> Result<serde_json::Value> {
+    let text = ureq::get(format!("{http_url}/healthz"))
+        .call()
+        .and_then(|mut response| response.body_mut().read_to_string())
+        .context("asking for /healthz")?;
+    serde_json::from_str(&text).with_context(|| format!("/healthz is no JSON: {text}"))
 }
 
 /// The command that runs `downbeat-relay` with nothing of the caller's settings.

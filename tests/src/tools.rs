@@ -17,6 +17,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("node", "nodejs"),
     ("pacat", "pulseaudio-utils"),
     ("pactl", "pulseaudio-utils"),
+    ("parec", "pulseaudio-utils"),
     ("pulseaudio", "pulseaudio"),
     ("xdotool", "xdotool"),
 ];

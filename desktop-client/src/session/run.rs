@@ -42,6 +42,11 @@ const WELCOME_WITHIN: Duration = Duration::from_secs(1);
 /// How often the line is looked after and the relay told how this player does.
 const REPORT_EVERY: Duration = Duration::from_secs(2);
 
+/// An error bound that has grown by half and by this much, or fallen as far, is reported at once, but
+/// not within [`REPORT_PAUSE`] of the last report.
+const ERROR_NEWS_MICROS: u32 = 10;
+const REPORT_PAUSE: Duration = Duration::from_millis(250);
+
 /// A lead that has grown by so much is reported at once: the next trigger should have it.
 const LEAD_NEWS_MICROS: u32 = 2_000;
 
@@ -106,6 +111,7 @@ pub(super) struct Session {
     welcome_due: Option<Instant>,
     report_due: Instant,
     reported_lead_micros: u32,
+    reported_error_micros: Option<u32>,
     stage_due: Option<Instant>,
 }
 
@@ -155,6 +161,7 @@ impl Session {
             welcome_due: None,
             report_due: Instant::now() + REPORT_EVERY,
             reported_lead_micros: 0,
+            reported_error_micros: None,
             stage_due: None,
         };
         session.line.dial(relay);
@@ -470,7 +477,7 @@ impl Session {
             self.tend_stage();
         }
         self.choices.write(now);
-        if self.report_due <= now || self.lead_has_grown() {
+        if self.report_due <= now || self.lead_has_grown() || self.error_has_changed(now) {
             self.report_due = now + REPORT_EVERY;
             let checked = self.line.check().await;
             self.mind(checked);
@@ -499,6 +506,16 @@ impl Session {
             && self.lead_micros() > self.reported_lead_micros + LEAD_NEWS_MICROS
     }
 
+    fn error_has_changed(&self, now: Instant) -> bool {
+        let paused = self.report_due.duration_since(now) + REPORT_PAUSE < REPORT_EVERY;
+        let (Some(reported), Some(error)) = (self.reported_error_micros, self.clock_error_micros())
+        else {
+            return false;
+        };
+        let (less, more) = (error.min(reported), error.max(reported));
+        paused && more > less.saturating_add(less / 2).saturating_add(ERROR_NEWS_MICROS)
+    }
+
     /// How far this machine's sounds can be off the instants that the relay gives: the error of the
     /// clock estimate and that of the device clock.
     fn clock_error_micros(&self) -> Option<u32> {
@@ -514,6 +531,7 @@ impl Session {
         // A lead is needed only by who can sound, and known only with the clock.
         let lead_micros = clock_error_micros.and(stats.as_ref()).map(|_| self.lead_micros());
         self.reported_lead_micros = lead_micros.unwrap_or(0);
+        self.reported_error_micros = clock_error_micros;
         let tally = self.stage.tally();
         let report = Report {
             lead_micros,
