@@ -70,6 +70,8 @@ pub enum SessionEvent {
         name: String,
         /// How what it sounds is shifted.
         trim: Trim,
+        /// Why it is not the chosen one, in plain words, if it is not.
+        instead: Option<String>,
     },
     /// How far ahead of the ear the open output is fed; said when it is known, and when it moves.
     OutputLatency {

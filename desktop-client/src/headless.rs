@@ -38,8 +38,11 @@ impl Teller {
             SessionEvent::WrongAddress { reason } => format!("Wrong address: {reason}"),
             SessionEvent::SoundFailed { name, reason } => format!("Cannot play {name}: {reason}"),
             SessionEvent::BankReady { sounds } => format!("Ready: {sounds} sounds"),
-            SessionEvent::OutputOpened { name, trim: Trim::NONE, .. } => format!("Output: {name}"),
-            SessionEvent::OutputOpened { name, trim, .. } => format!("Output: {name}, {trim}"),
+            SessionEvent::OutputOpened { name, trim, instead, .. } => {
+                let trim = if *trim == Trim::NONE { String::new() } else { format!(", {trim}") };
+                let instead = instead.as_ref().map(|reason| format!(" ({reason})"));
+                format!("Output: {name}{trim}{}", instead.unwrap_or_default())
+            }
             SessionEvent::OutputLost { reason } => format!("No output: {reason}"),
             SessionEvent::Heard(heard) => {
                 let by = heard.by.as_deref().unwrap_or("someone");
@@ -134,9 +137,22 @@ mod tests {
                 id: "usb".to_owned(),
                 name: "Scarlett".to_owned(),
                 trim: Trim::from_millis(millis),
+                instead: None,
             })
         };
         assert_eq!(opened(0.0).as_deref(), Some("Output: Scarlett"));
         assert_eq!(opened(12.5).as_deref(), Some("Output: Scarlett, 12.5 ms earlier"));
+    }
+
+    #[test]
+    fn an_output_that_is_not_the_chosen_one_is_told_with_the_reason() {
+        let line = Teller::default().line(&SessionEvent::OutputOpened {
+            id: "hdmi".to_owned(),
+            name: "HDMI".to_owned(),
+            trim: Trim::from_millis(12.5),
+            instead: Some("Scarlett is not there".to_owned()),
+        });
+        let line = line.unwrap_or_default();
+        assert_eq!(line, "Output: HDMI, 12.5 ms earlier (Scarlett is not there)");
     }
 }

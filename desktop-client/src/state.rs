@@ -88,6 +88,8 @@ pub enum OutputState {
         latency_micros: Option<u32>,
         /// How what it sounds is shifted.
         trim: Trim,
+        /// Why it is not the chosen one, in plain words, if it is not.
+        instead: Option<String>,
     },
     /// There is none; it is looked for.
     None {
@@ -225,8 +227,8 @@ impl State {
             SessionEvent::SoundFailed { name, reason } => {
                 self.set_readiness(&name, Readiness::Failed { reason });
             }
-            SessionEvent::OutputOpened { id, name, trim } => {
-                self.output = OutputState::Open { id, name, latency_micros: None, trim };
+            SessionEvent::OutputOpened { id, name, trim, instead } => {
+                self.output = OutputState::Open { id, name, latency_micros: None, trim, instead };
             }
             SessionEvent::OutputLatency { micros } => {
                 if let OutputState::Open { latency_micros, .. } = &mut self.output {

@@ -3,91 +3,22 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used)] // Helpers of a test may fail it.
 
+#[path = "support/pulse.rs"]
+mod pulse;
+
 use std::io::Read as _;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use downbeat::audio::{
-    DeviceChoice, DeviceInfo, DeviceKeeper, DeviceToSession, OutputContext, Player, PlayerEvent,
-    SoundBuffer, VoiceId, VoiceStart,
-};
+use downbeat::audio::{DeviceChoice, Player, PlayerEvent, SoundBuffer, VoiceId, VoiceStart};
 use downbeat::time::LocalClock;
-use tempfile::TempDir;
+use pulse::{Machine, PATIENCE, Pulse};
 
-const PATIENCE: Duration = Duration::from_secs(20);
 const CLICKS: u64 = 20;
 const ROUNDS: usize = 10;
 const CLICK_FRAMES: usize = 480;
-
-/// A PulseAudio of our own, with a socket in a folder of our own.
-struct Pulse {
-    folder: TempDir,
-    server: Child,
-}
-
-impl Pulse {
-    fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let socket = folder.path().join("socket");
-        let server = Command::new("pulseaudio")
-            .args(["-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no", "-L"])
-            .arg(format!(
-                "module-native-protocol-unix auth-anonymous=1 socket={}",
-                socket.display()
-            ))
-            .env("XDG_RUNTIME_DIR", folder.path())
-            .env("HOME", folder.path())
-            .env_remove("PULSE_SERVER")
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("this test needs pulseaudio, pactl and parec (Debian: pulseaudio)");
-        let deadline = Instant::now() + PATIENCE;
-        while !socket.exists() {
-            assert!(Instant::now() < deadline, "pulseaudio has not opened its socket");
-            thread::sleep(Duration::from_millis(10));
-        }
-        Self { folder, server }
-    }
-
-    fn address(&self) -> String {
-        format!("unix:{}", self.folder.path().join("socket").display())
-    }
-
-    fn command(&self, program: &str, arguments: &[&str]) -> Command {
-        let mut command = Command::new(program);
-        command.args(arguments).env("PULSE_SERVER", self.address());
-        command
-    }
-
-    fn load(&self, module: &str) -> String {
-        let mut words = vec!["load-module"];
-        words.extend(module.split(' '));
-        let output = self.command("pactl", &words).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
-    }
-
-    fn load_machine(&self, name: &str, channel: &str) -> String {
-        self.load(&format!(
-            "module-remap-sink sink_name={name} master=room channels=1 channel_map=mono \
-             master_channel_map={channel} remix=no"
-        ))
-    }
-
-    fn unload(&self, module: &str) {
-        assert!(self.command("pactl", &["unload-module", module]).status().unwrap().success());
-    }
-}
-
-impl Drop for Pulse {
-    fn drop(&mut self) {
-        let _ = self.server.kill();
-        let _ = self.server.wait();
-    }
-}
 
 /// What `parec` hears of the room, interleaved, so far.
 struct Recording {
@@ -136,51 +67,6 @@ impl Drop for Recording {
     fn drop(&mut self) {
         let _ = self.parec.kill();
         let _ = self.parec.wait();
-    }
-}
-
-/// A keeper and what it says.
-struct Machine {
-    keeper: DeviceKeeper,
-    said: Receiver<DeviceToSession>,
-}
-
-impl Machine {
-    fn start(choice: DeviceChoice, clock: LocalClock) -> Self {
-        let (send, said) = channel();
-        let keeper =
-            DeviceKeeper::start(choice, OutputContext { clock, trace: None }, move |message| {
-                let _ = send.send(message);
-            });
-        Self { keeper, said }
-    }
-
-    fn wait<T>(&self, what: &str, mut wanted: impl FnMut(DeviceToSession) -> Option<T>) -> T {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let message = self.said.recv_timeout(left);
-            let message = message.unwrap_or_else(|_| panic!("the device thread never said {what}"));
-            if let Some(found) = wanted(message) {
-                return found;
-            }
-        }
-    }
-
-    fn opened(&self, name: &str) -> (Player, DeviceInfo) {
-        self.wait(&format!("that {name} is open"), |message| match message {
-            DeviceToSession::Opened { player, device } if device.answers_to(name) => {
-                Some((player, device))
-            }
-            _ => None,
-        })
-    }
-
-    fn lost(&self) -> String {
-        self.wait("that there is no device", |message| match message {
-            DeviceToSession::Lost { reason } => Some(reason),
-            _ => None,
-        })
     }
 }
 
@@ -285,11 +171,7 @@ fn round(
 #[test]
 fn two_outputs_sound_together_and_devices_may_go_and_come_back() {
     let pulse = Pulse::start();
-    // SAFETY: this is the only test of the program, and no thread reads the environment yet.
-    #[allow(unsafe_code)]
-    unsafe {
-        std::env::set_var("PULSE_SERVER", pulse.address());
-    }
+    pulse.let_be_used(&pulse.address());
     let clock = LocalClock::start();
 
     // Without a device: said once, and then it appears.

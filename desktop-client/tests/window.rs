@@ -198,6 +198,7 @@ fn each_output_shows_its_own_trim_and_without_one_there_is_none_to_set() {
         id: "bluez_output.ue".to_owned(),
         name: "UE BOOM 2".to_owned(),
         trim: Trim::from_millis(trim),
+        instead: None,
     };
     window.state_mut().state.apply(opened(180.0));
     window.run();
@@ -207,6 +208,20 @@ fn each_output_shows_its_own_trim_and_without_one_there_is_none_to_set() {
     window.run();
     assert!(window.query_by_label("Trim").is_none());
     assert_eq!(asked(&mut window), []);
+}
+
+#[test]
+fn an_output_that_does_for_the_chosen_one_says_why() {
+    let mut window = open(rooms::playing());
+    window.state_mut().state.apply(SessionEvent::OutputOpened {
+        id: "hdmi".to_owned(),
+        name: "HDMI".to_owned(),
+        trim: Trim::NONE,
+        instead: Some("Scarlett is not there".to_owned()),
+    });
+    window.run();
+    let shown = window.get_by_label("Output").value();
+    assert_eq!(shown.as_deref(), Some("HDMI: Scarlett is not there"));
 }
 
 #[test]

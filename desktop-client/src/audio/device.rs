@@ -66,6 +66,11 @@ impl DeviceInfo {
         let without_host = self.id.split_once(':').map(|(_, id)| id);
         self.id == wanted || without_host == Some(wanted) || self.name == wanted
     }
+
+    /// Whether it is a sound server's, rather than a driver's.
+    pub(super) fn is_of_server(&self) -> bool {
+        self.id.split_once(':').is_some_and(|(host, _)| host == SERVER)
+    }
 }
 
 /// Why there is no sound, in words for people.
@@ -94,14 +99,25 @@ pub struct OutputContext {
 /// If the sound system cannot be asked.
 pub fn list() -> Result<Vec<DeviceInfo>, DeviceError> {
     let context = OutputContext { clock: LocalClock::start(), trace: None };
-    Ok(Host::connect(&context)?.outputs()?.into_iter().map(|output| output.info).collect())
+    Ok(Host::connect(&context, || {})?.outputs()?.into_iter().map(|output| output.info).collect())
 }
 
 /// The connection to the sound system.
 pub(super) struct Host {
-    host: cpal::Host,
+    cpal: cpal::Host,
     /// Whether a sound server mixes what programs play, rather than the driver alone.
     is_server: bool,
+    /// Tells of changes, where the sound system does.
+    #[cfg(target_os = "linux")]
+    subscription: Option<pulse::Subscription>,
+}
+
+/// What an open stream says of itself, on some other thread.
+pub(super) enum StreamNews {
+    /// It plays no more.
+    Failed(String),
+    /// The sound server moved it to the device with this id.
+    Moved(String),
 }
 
 /// A device that could be opened.
@@ -123,25 +139,56 @@ pub(super) struct OpenOutput {
 impl Host {
     /// Connects to the sound server if one is running, else to the system's own host: on its own,
     /// ALSA has seconds of delay on top of a sound server, and tells its time less well.
-    pub(super) fn connect(context: &OutputContext) -> Result<Self, DeviceError> {
-        #[cfg(target_os = "linux")]
-        {
-            if let Ok(host) = pulse::Host::connect(context.clone()) {
-                let host = cpal::platform::CustomHost::from_host(host).into();
-                return Ok(Self { host, is_server: true });
-            }
-            if !has_sound_card() {
-                return Err(DeviceError(
-                    "no output device was found: neither PulseAudio nor PipeWire is running, and \
-                     this machine has no sound card"
-                        .into(),
-                ));
+    ///
+    /// `changed` is called, on some other thread, when the devices change, if the host
+    /// [tells](Self::tells_of_changes) that.
+    pub(super) fn connect(
+        context: &OutputContext,
+        changed: impl FnMut() + Send + 'static,
+    ) -> Result<Self, DeviceError> {
+        match Self::connect_to_server(context, changed) {
+            Ok(host) => return Ok(host),
+            Err(_) if has_own_devices() => {}
+            Err(DeviceError(error)) => {
+                return Err(DeviceError(format!(
+                    "no output device was found: {error}, and this machine has no sound card"
+                )));
             }
         }
         // cpal's default host panics rather than fail; every platform has one of its own.
         catch_unwind(cpal::default_host)
-            .map(|host| Self { host, is_server: false })
+            .map(|cpal| Self {
+                cpal,
+                is_server: false,
+                #[cfg(target_os = "linux")]
+                subscription: None,
+            })
             .map_err(|_| DeviceError("there is no sound system on this machine".into()))
+    }
+
+    /// Connects to the sound server, or to nothing.
+    #[cfg(target_os = "linux")]
+    pub(super) fn connect_to_server(
+        context: &OutputContext,
+        changed: impl FnMut() + Send + 'static,
+    ) -> Result<Self, DeviceError> {
+        let server = pulse::Host::connect(context.clone())
+            .map_err(|error| DeviceError(error.to_string()))?;
+        let subscription = server
+            .subscribe(changed)
+            .inspect_err(|error| tracing::info!(%error, "the sound server tells of no changes"))
+            .ok();
+        let cpal = cpal::platform::CustomHost::from_host(server).into();
+        Ok(Self { cpal, is_server: true, subscription })
+    }
+
+    /// There is none but the system's own.
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn connect_to_server(
+        _: &OutputContext,
+        _: impl FnMut() + Send + 'static,
+    ) -> Result<Self, DeviceError> {
+        Err(DeviceError("this system has one host".into()))
     }
 
     /// Whether no other host would be chosen if it were asked for anew.
@@ -149,14 +196,22 @@ impl Host {
         self.is_server
     }
 
+    /// Whether nobody has to ask whether the devices have changed.
+    pub(super) fn tells_of_changes(&self) -> bool {
+        #[cfg(target_os = "linux")]
+        return self.subscription.as_ref().is_some_and(pulse::Subscription::is_alive);
+        #[cfg(not(target_os = "linux"))]
+        false
+    }
+
     pub(super) fn is_slow_to_list(&self) -> bool {
-        SLOW_TO_LIST.contains(&self.host.id().name())
+        SLOW_TO_LIST.contains(&self.cpal.id().name())
     }
 
     pub(super) fn outputs(&self) -> Result<Vec<Output>, DeviceError> {
-        let default = self.host.default_output_device().and_then(|device| device.id().ok());
+        let default = self.cpal.default_output_device().and_then(|device| device.id().ok());
         let devices = self
-            .host
+            .cpal
             .output_devices()
             .map_err(|error| DeviceError::new("the sound system does not answer", &error))?;
         let outputs = devices.filter_map(|device| {
@@ -166,7 +221,7 @@ impl Host {
             let name = device.description().ok()?.name().to_owned();
             let info = DeviceInfo {
                 is_default: default.as_ref() == Some(&id),
-                id: if self.is_server { format!("{SERVER}:{}", id.id()) } else { id.to_string() },
+                id: if self.is_server { server_id(id.id()) } else { id.to_string() },
                 name,
                 channels: config.channels(),
                 rate: config.sample_rate(),
@@ -184,18 +239,18 @@ impl Host {
 }
 
 impl Output {
-    /// Opens the device at its own rate and channels, and lets it play. `fail` is called, on some
-    /// other thread, if the stream dies later.
+    /// Opens the device at its own rate and channels, and lets it play. `tell` is called, on some
+    /// other thread, with what becomes of the stream.
     pub(super) fn open(
         &self,
         context: &OutputContext,
-        fail: impl FnMut(String) + Clone + Send + 'static,
+        tell: impl FnMut(StreamNews) + Clone + Send + 'static,
     ) -> Result<(Player, OpenOutput), DeviceError> {
         // The fixed size is a wish: a device that does not grant it is asked again without one.
         let wish = BufferSize::Fixed(self.block_frames());
-        match self.open_with(wish, context, fail.clone()) {
+        match self.open_with(wish, context, tell.clone()) {
             Ok(opened) => Ok(opened),
-            Err(_) => self.open_with(BufferSize::Default, context, fail),
+            Err(_) => self.open_with(BufferSize::Default, context, tell),
         }
         .map_err(|error| DeviceError::new(&format!("{} cannot be opened", self.info.name), &error))
     }
@@ -204,7 +259,7 @@ impl Output {
         &self,
         buffer_size: BufferSize,
         context: &OutputContext,
-        mut fail: impl FnMut(String) + Send + 'static,
+        mut tell: impl FnMut(StreamNews) + Send + 'static,
     ) -> Result<(Player, OpenOutput), cpal::Error> {
         let format =
             OutputFormat { rate: self.config.sample_rate(), channels: self.config.channels() };
@@ -218,11 +273,15 @@ impl Output {
         let config =
             StreamConfig { channels: format.channels, sample_rate: format.rate, buffer_size };
         let counts = Arc::clone(&stats);
-        let on_error = move |error: cpal::Error| match error.kind() {
-            ErrorKind::Xrun => counts.note_xrun(),
+        let is_server = self.is_server;
+        let on_error = move |error: cpal::Error| match (error.kind(), error.message()) {
+            (ErrorKind::Xrun, _) => counts.note_xrun(),
+            (ErrorKind::DeviceChanged, Some(name)) if is_server => {
+                tell(StreamNews::Moved(server_id(name)));
+            }
             // Rerouted already, or merely less urgent than wished: the stream plays on.
-            ErrorKind::DeviceChanged | ErrorKind::RealtimeDenied => tracing::info!("{error}"),
-            _ => fail(error.to_string()),
+            (ErrorKind::DeviceChanged | ErrorKind::RealtimeDenied, _) => tracing::info!("{error}"),
+            _ => tell(StreamNews::Failed(error.to_string())),
         };
         let stream = self.build(config, feed, on_error)?;
         stream.play()?;
@@ -332,12 +391,29 @@ impl OpenOutput {
     }
 }
 
-/// Whether the kernel of a Linux machine knows a sound card. Without one, ALSA only has pretended
+/// The id of the sound server's device of this name.
+fn server_id(name: &str) -> String {
+    format!("{SERVER}:{name}")
+}
+
+/// Whether this machine has devices without a sound server: a card that the kernel knows, or what
+/// somebody has told ALSA of, such as a Bluetooth loudspeaker. Otherwise ALSA only has pretended
 /// devices to offer, and complains on stderr while it looks for others.
 #[cfg(target_os = "linux")]
-fn has_sound_card() -> bool {
+fn has_own_devices() -> bool {
     // Each card begins with its number and its name in brackets.
-    std::fs::read_to_string("/proc/asound/cards").is_ok_and(|cards| cards.contains('['))
+    let has_card = std::fs::read_to_string("/proc/asound/cards").is_ok_and(|c| c.contains('['));
+    let own = std::env::var_os("HOME").map(|home| std::path::PathBuf::from(home).join(".asoundrc"));
+    has_card
+        || std::env::var_os("ALSA_CONFIG_PATH").is_some()
+        || own.is_some_and(|file| file.exists())
+        || std::path::Path::new("/etc/asound.conf").exists()
+}
+
+/// Every other system has devices of its own.
+#[cfg(not(target_os = "linux"))]
+fn has_own_devices() -> bool {
+    true
 }
 
 /// Nanoseconds from the callback until its first frame leaves the converter, as the host tells.

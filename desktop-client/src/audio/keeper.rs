@@ -2,26 +2,35 @@
 //! none, and always says which.
 //!
 //! One named thread owns the stream. It sleeps until it is told something, or until it is time to
-//! look whether a device has come or gone, of which no sound system tells.
+//! look whether a device has come or gone, where the sound system does not tell of that.
+
+mod finder;
+mod wish;
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::device::{DeviceInfo, Host, OpenOutput, Output, OutputContext};
+use super::device::{DeviceInfo, OpenOutput, Output, OutputContext, StreamNews};
 use super::player::Player;
+use finder::Finder;
+use wish::Wish;
 
 /// How often to look for a device while there is none.
 const LOOK_WHILE_LOST: Duration = Duration::from_secs(1);
 
-/// How often to look whether the devices have changed while one is open.
-const LOOK_WHILE_OPEN: Duration = Duration::from_secs(3);
+/// How long after a change to look: one change of the desktop's is told of in several messages.
+const SETTLE: Duration = Duration::from_millis(50);
 
-/// The same where looking is costly and disturbs the devices.
-const LOOK_SELDOM: Duration = Duration::from_mins(1);
+/// How often to look whether an open stream still plays, and whether a sound server has come up while
+/// one plays without. Neither costs anything.
+const WATCH_EVERY: Duration = Duration::from_secs(1);
 
 /// A stream that renders nothing for this long is dead, whether or not it says so.
 const STALL: Duration = Duration::from_secs(3);
+
+/// For how long a device that played nothing is listened to before it takes the place of another.
+const TRIAL: Duration = Duration::from_millis(400);
 
 /// After a device failed, the first wait before it is tried again; it doubles up to
 /// [`LONGEST_WAIT`].
@@ -56,6 +65,9 @@ pub enum DeviceToSession {
         /// Why, in words for people.
         reason: String,
     },
+    /// Why the device is not the chosen one, in words for people; none once it is. Comes before the
+    /// [`DeviceToSession::Opened`] that it is about, if that is not open yet.
+    Instead(Option<String>),
     /// The devices there are, at first and after every change.
     Devices(Vec<DeviceInfo>),
 }
@@ -63,8 +75,10 @@ pub enum DeviceToSession {
 /// From the session, or a dying stream, to the device thread.
 enum ToDevice {
     Choose(DeviceChoice),
-    /// The stream of this number has failed.
-    Failed(u64, String),
+    /// What the stream of this number says.
+    Stream(u64, StreamNews),
+    /// The devices have changed. At most one waits.
+    Changed,
     Quit,
 }
 
@@ -89,15 +103,15 @@ impl DeviceKeeper {
     ) -> Self {
         let (to_device, receiver) = channel();
         let keeping = Keeping {
-            choice,
-            context,
+            wish: Wish::new(choice),
+            finder: Finder::new(context, to_device.clone()),
             send: Box::new(send),
             to_self: to_device.clone(),
-            host: None,
             open: None,
             devices: None,
             opened: 0,
             said: None,
+            instead: None,
             next_look: Instant::now(),
             not_before: Instant::now(),
             wait: FIRST_WAIT,
@@ -128,11 +142,10 @@ impl Drop for DeviceKeeper {
 
 /// What the device thread knows.
 struct Keeping {
-    choice: DeviceChoice,
-    context: OutputContext,
+    wish: Wish,
+    finder: Finder,
     send: Box<dyn FnMut(DeviceToSession) + Send>,
     to_self: Sender<ToDevice>,
-    host: Option<Host>,
     open: Option<Open>,
     /// The list last sent.
     devices: Option<Vec<DeviceInfo>>,
@@ -140,6 +153,8 @@ struct Keeping {
     opened: u64,
     /// The reason last sent since the last success, so that it is said once.
     said: Option<String>,
+    /// What was sent last of why the device is not the chosen one.
+    instead: Option<String>,
     next_look: Instant,
     /// When a device may be opened again after a failure.
     not_before: Instant,
@@ -152,6 +167,8 @@ struct Open {
     since: Instant,
     frames: u64,
     progress: Instant,
+    /// Where the sound server moved it, until that is looked after.
+    moved_to: Option<String>,
 }
 
 impl Keeping {
@@ -162,18 +179,32 @@ impl Keeping {
             if now >= self.next_look {
                 self.look(now);
             }
-            let sleep = self.next_look.saturating_duration_since(Instant::now());
-            match receiver.recv_timeout(sleep) {
+            let now = Instant::now();
+            let watch = self.open.as_ref().map(|_| now + WATCH_EVERY);
+            let wake = watch.map_or(self.next_look, |watch| watch.min(self.next_look));
+            match receiver.recv_timeout(wake.saturating_duration_since(now)) {
                 Ok(ToDevice::Choose(choice)) => {
-                    self.choice = choice;
+                    self.wish = Wish::new(choice);
                     self.not_before = Instant::now();
-                    self.next_look = Instant::now();
+                    self.look_at(Instant::now());
                 }
-                Ok(ToDevice::Failed(number, reason)) => self.failed(number, &reason),
+                Ok(ToDevice::Stream(number, StreamNews::Failed(reason))) => {
+                    self.failed(number, &reason);
+                }
+                Ok(ToDevice::Stream(number, StreamNews::Moved(to))) => self.moved(number, to),
+                Ok(ToDevice::Changed) => {
+                    self.finder.change_heard();
+                    self.look_at(Instant::now() + SETTLE);
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Ok(ToDevice::Quit) | Err(RecvTimeoutError::Disconnected) => return,
             }
         }
+    }
+
+    /// Looks at this instant, or before.
+    fn look_at(&mut self, instant: Instant) {
+        self.next_look = self.next_look.min(instant);
     }
 
     /// Notices a stream that died without a word.
@@ -184,10 +215,14 @@ impl Keeping {
             open.frames = frames;
             open.progress = now;
         }
-        if now.duration_since(open.since) > FORGIVEN {
+        if now.duration_since(open.since) > FORGIVEN && !self.wish.has_any_refused() {
             self.wait = FIRST_WAIT;
         }
         let number = open.number;
+        if self.finder.find_server() {
+            tracing::info!("a sound server has come up");
+            self.next_look = now;
+        }
         if open.output.is_broken() {
             self.failed(number, "the mixer failed; this is a bug in downbeat");
         } else if now.duration_since(open.progress) > STALL {
@@ -197,10 +232,12 @@ impl Keeping {
 
     fn failed(&mut self, number: u64, reason: &str) {
         let Some(open) = self.open.take_if(|open| open.number == number) else { return };
-        let name = open.output.info.name.clone();
+        let DeviceInfo { id, name, .. } = open.output.info.clone();
         drop(open);
         self.back_off();
-        self.lose(format!("{name} is gone: {reason}"));
+        let reason = format!("{name} is gone: {reason}");
+        self.wish.refuse(&id, reason.clone());
+        self.lose(reason);
     }
 
     fn back_off(&mut self) {
@@ -218,13 +255,22 @@ impl Keeping {
         }
     }
 
+    /// The sound server moved the stream. The device it is on now has another name, extra latency
+    /// and clock, and maybe another rate: it is opened anew there.
+    fn moved(&mut self, number: u64, to: String) {
+        let Some(open) = self.open.as_mut().filter(|open| open.number == number) else { return };
+        tracing::info!(to, "the sound server moved the output");
+        open.moved_to = Some(to);
+        self.look_at(Instant::now() + SETTLE);
+    }
+
     /// Looks which devices there are, and opens the one that should be.
     fn look(&mut self, now: Instant) {
-        let outputs = match self.outputs() {
+        let outputs = match self.finder.outputs() {
             Ok(outputs) => outputs,
             Err(error) => {
-                // An open stream will say for itself if it is gone too.
-                self.host = None;
+                // An open stream will say for itself if it is gone too. No device is at fault.
+                self.wish.forget_refusal();
                 self.next_look = now + LOOK_WHILE_LOST;
                 if self.open.is_none() {
                     self.tell_devices(&[]);
@@ -233,81 +279,120 @@ impl Keeping {
                 return;
             }
         };
-        self.tell_devices(&outputs);
-        self.next_look = now + LOOK_WHILE_LOST;
+        let devices = self.infos(&outputs);
+        self.tell_devices(&devices);
+        self.open_best(&outputs, &devices, now);
 
-        let wanted = choose(&outputs, &self.choice);
-        match (wanted, self.open.as_ref().map(|open| &open.output.info.id)) {
-            (Some(wanted), Some(open)) if wanted.info.id == *open => {}
-            (Some(wanted), _) if now >= self.not_before => self.change_to(wanted),
-            (Some(_), _) => self.next_look = self.not_before,
-            (None, Some(_)) => {
-                self.open = None;
-                self.lose_all(&outputs);
-            }
-            (None, None) => self.lose_all(&outputs),
-        }
-        if self.open.is_some() {
-            let slow = self.host.as_ref().is_some_and(Host::is_slow_to_list);
-            self.next_look = now + if slow { LOOK_SELDOM } else { LOOK_WHILE_OPEN };
+        let pause = self.open.as_ref().map_or(LOOK_WHILE_LOST, |_| self.finder.list_every());
+        self.next_look = now + pause;
+        if self.not_before > now {
+            self.next_look = self.next_look.min(self.not_before);
         }
     }
 
-    fn outputs(&mut self) -> Result<Vec<Output>, String> {
-        let host = match self.host.take() {
-            Some(host) => host,
-            None => Host::connect(&self.context).map_err(|error| error.to_string())?,
+    /// The devices there are, the open one among them.
+    fn infos(&self, outputs: &[Output]) -> Vec<DeviceInfo> {
+        let mut devices: Vec<_> = outputs.iter().map(|output| output.info.clone()).collect();
+        if let Some(Open { output: OpenOutput { info, .. }, .. }) = &self.open
+            && self.finder.hides(info)
+            && devices.iter().all(|device| device.id != info.id)
+        {
+            devices.push(info.clone());
+        }
+        devices
+    }
+
+    fn tell_devices(&mut self, devices: &[DeviceInfo]) {
+        if self.devices.as_deref() != Some(devices) {
+            self.devices = Some(devices.to_vec());
+            (self.send)(DeviceToSession::Devices(devices.to_vec()));
+        }
+    }
+
+    fn tell_instead(&mut self, instead: Option<String>) {
+        if self.instead != instead {
+            self.instead.clone_from(&instead);
+            (self.send)(DeviceToSession::Instead(instead));
+        }
+    }
+
+    fn open_best(&mut self, outputs: &[Output], devices: &[DeviceInfo], now: Instant) {
+        let was_moved = self.open.as_mut().and_then(|open| {
+            let to = open.moved_to.take()?;
+            self.wish.moved(&open.output.info.id, to, devices);
+            Some(())
+        });
+        let Some(best) = self.wish.best(devices) else {
+            self.open = None;
+            let reason = "no output device was found; it will be used as soon as there is one";
+            return self.lose(reason.to_owned());
         };
-        self.host.insert(host).outputs().map_err(|error| error.to_string())
-    }
-
-    fn tell_devices(&mut self, outputs: &[Output]) {
-        let devices: Vec<_> = outputs.iter().map(|output| output.info.clone()).collect();
-        if self.devices.as_ref() != Some(&devices) {
-            self.devices = Some(devices.clone());
-            (self.send)(DeviceToSession::Devices(devices));
+        let is_open = self.open.as_ref().is_some_and(|open| open.output.info.id == best.id);
+        if is_open && was_moved.is_none() {
+            return self.tell_instead(self.wish.why_instead(best));
+        }
+        let is_refused = self.wish.has_refused(&best.id);
+        if is_refused && self.open.is_none() {
+            self.open_second_best(outputs, devices);
+        }
+        let may_open = now >= self.not_before || (self.open.is_some() && !is_refused);
+        if !may_open {
+            return;
+        }
+        if let Err(reason) = self.change_to(outputs, best) {
+            self.back_off();
+            self.wish.refuse(&best.id, reason.clone());
+            if self.open.is_none() && !self.open_second_best(outputs, devices) {
+                self.lose(reason);
+            }
         }
     }
 
-    fn lose_all(&mut self, outputs: &[Output]) {
-        // The next look may find that a sound server has come up instead. One that is there is kept:
-        // to shake hands with it once a second, until it has an output, would gain nothing.
-        if outputs.is_empty() {
-            self.host.take_if(|host| !host.is_preferred());
-        }
-        self.lose("no output device was found; it will be used as soon as there is one".into());
+    /// Opens the device that does for the refused one. Returns whether it is open.
+    fn open_second_best(&mut self, outputs: &[Output], devices: &[DeviceInfo]) -> bool {
+        let second = self.wish.second_best(devices);
+        second.is_some_and(|second| self.change_to(outputs, second).is_ok())
     }
 
-    fn change_to(&mut self, wanted: &Output) {
-        // First the old one, so that a device that is given to one at a time is free.
-        self.open = None;
+    /// Opens the device in place of the one that is open. What does for one that played nothing
+    /// sounds until that one plays.
+    fn change_to(&mut self, outputs: &[Output], wanted: &DeviceInfo) -> Result<(), String> {
+        let output = outputs.iter().find(|output| output.info.id == wanted.id);
+        let output = output.ok_or_else(|| format!("{} is not there", wanted.name))?;
+        let is_refused = self.wish.has_refused(&wanted.id);
+        if !is_refused {
+            // First the old one, so that a device that is given to one at a time is free.
+            self.open = None;
+        }
         self.opened += 1;
         let number = self.opened;
         let to_self = self.to_self.clone();
-        let fail = move |reason| {
-            let _ = to_self.send(ToDevice::Failed(number, reason));
+        let tell = move |news| {
+            let _ = to_self.send(ToDevice::Stream(number, news));
         };
-        match wanted.open(&self.context, fail) {
-            Ok((player, output)) => {
-                let now = Instant::now();
-                let device = output.info.clone();
-                self.open = Some(Open { output, number, since: now, frames: 0, progress: now });
-                self.said = None;
-                (self.send)(DeviceToSession::Opened { player, device });
-            }
-            Err(error) => {
-                self.back_off();
-                self.lose(error.to_string());
-            }
+        let opened = output.open(self.finder.context(), tell);
+        let (player, output) = opened.map_err(|error| error.to_string())?;
+        if self.open.is_some() && !plays(&output) {
+            return Err(format!("{} plays nothing; another program may have it", wanted.name));
         }
+        if is_refused {
+            self.wish.forget_refusal();
+        }
+        let now = Instant::now();
+        let device = output.info.clone();
+        self.tell_instead(self.wish.why_instead(&device));
+        self.open =
+            Some(Open { output, number, since: now, frames: 0, progress: now, moved_to: None });
+        self.said = None;
+        (self.send)(DeviceToSession::Opened { player, device });
+        Ok(())
     }
 }
 
-/// The device to play on: the named one, else the default, else any.
-fn choose<'a>(outputs: &'a [Output], choice: &DeviceChoice) -> Option<&'a Output> {
-    let named = match choice {
-        DeviceChoice::Default => None,
-        DeviceChoice::Named(name) => outputs.iter().find(|output| output.info.answers_to(name)),
-    };
-    named.or_else(|| outputs.iter().find(|output| output.info.is_default)).or(outputs.first())
+/// Whether a device that was just opened goes on to ask for sound, after its buffer is full.
+fn plays(output: &OpenOutput) -> bool {
+    thread::sleep(TRIAL / 2);
+    let frames = output.frames();
+    thread::sleep(TRIAL / 2);
+    output.frames() != frames
 }

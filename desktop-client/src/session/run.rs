@@ -102,6 +102,8 @@ pub(super) struct Session {
     devices: DeviceKeeper,
     /// The open output, or why there is none.
     output: Result<DeviceInfo, String>,
+    /// Why it is not the chosen one, if it is not.
+    instead: Option<String>,
     shown_latency_micros: u32,
     shown: Shown,
     /// Bangs that wait for the far end to show what it speaks.
@@ -154,6 +156,7 @@ impl Session {
             choices,
             devices,
             output: Err("no output has been opened yet".to_owned()),
+            instead: None,
             shown_latency_micros: 0,
             shown: Shown::default(),
             held: Vec::new(),

@@ -64,7 +64,10 @@ fn choose(ui: &mut Ui, state: &State) -> Option<Action> {
     let chosen = called(state, &state.output_choice);
     response.widget_info(|| {
         let mut info = egui::WidgetInfo::labeled(Role::ComboBox, true, "Output");
-        info.current_text_value = Some(chosen.to_owned());
+        info.current_text_value = Some(match &state.output {
+            OutputState::Open { name, instead: Some(reason), .. } => format!("{name}: {reason}"),
+            _ => chosen.to_owned(),
+        });
         info
     });
     let fill = if response.hovered() { color::RAISED_HOVER } else { color::RAISED };
@@ -73,25 +76,36 @@ fn choose(ui: &mut Ui, state: &State) -> Option<Action> {
 
     let text =
         Rect::from_min_max(place.min + vec2(1.5 * GRID, 0.0), place.max - vec2(4.0 * GRID, 0.0));
-    if let (OutputState::Open { name, .. }, OutputChoice::SystemDefault) =
-        (&state.output, &state.output_choice)
-    {
+    let note = match (&state.output, &state.output_choice) {
+        (OutputState::Open { name, instead: Some(reason), .. }, _) => {
+            Some((name, reason.as_str(), color::WARN))
+        }
         // What the system chose is worth knowing, too.
+        (OutputState::Open { name, .. }, OutputChoice::SystemDefault) => {
+            Some((name, "system default", color::MUTED))
+        }
+        _ => None,
+    };
+    if let Some((name, note, ink)) = note {
         let (top, bottom) = text.shrink2(vec2(0.0, 4.0)).split_top_bottom_at_fraction(0.54);
         let runs = [(name.as_str(), theme::bold(size::BODY), color::TEXT)];
         parts::ink(ui, top, Align2::LEFT_CENTER, &runs);
-        let note = [("system default", theme::regular(size::SMALL), color::MUTED)];
+        let note = [(note, theme::regular(size::SMALL), ink)];
         parts::ink(ui, bottom, Align2::LEFT_CENTER, &note);
     } else {
         let runs = [(chosen, theme::bold(size::BODY), color::TEXT)];
         parts::ink(ui, text, Align2::LEFT_CENTER, &runs);
     }
     let response = match &state.output {
+        OutputState::Open { name, instead: Some(reason), .. } => {
+            response.on_hover_text(format!("{name}: {reason}"))
+        }
         OutputState::Open { name, .. } => response.on_hover_text(name),
         OutputState::Opening | OutputState::None { .. } => response,
     };
     chevron(ui, pos2(place.right() - 2.5 * GRID, place.center().y));
 
+    let is_instead = matches!(state.output, OutputState::Open { instead: Some(_), .. });
     let mut action = None;
     let width = place.width();
     Popup::menu(&response).accessible_name("Outputs").width(width).gap(4.0).show(|ui| {
@@ -100,7 +114,7 @@ fn choose(ui: &mut Ui, state: &State) -> Option<Action> {
         let devices = state.outputs.iter().map(|output| OutputChoice::Device(output.id.clone()));
         for choice in std::iter::once(OutputChoice::SystemDefault).chain(devices) {
             let current = choice == state.output_choice;
-            if option(ui, called(state, &choice), current) && !current {
+            if option(ui, called(state, &choice), current) && (!current || is_instead) {
                 action = Some(Action::SetOutput(choice));
             }
         }

@@ -36,6 +36,7 @@ pub fn with_output() -> State {
         id: "alsa_output.pci".to_owned(),
         name: "Built-in Audio Analog Stereo".to_owned(),
         trim: Trim::NONE,
+        instead: None,
     });
     state.apply(SessionEvent::OutputLatency { micros: 10_400 });
     state

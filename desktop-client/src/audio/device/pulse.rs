@@ -5,8 +5,11 @@
 //! the answer came, run at the priority of the server's own threads, and cost a quarter. Only
 //! outputs are listed, and only floats are taken; the server converts them.
 
+mod client_settings;
 mod connection;
+mod server_address;
 mod stream;
+mod subscription;
 mod timing;
 
 use std::hash::{Hash, Hasher};
@@ -26,7 +29,9 @@ use pulseaudio::protocol::{
 };
 
 use connection::{Connection, PulseError};
+use server_address::ServerAddress;
 use stream::Stream;
+pub(super) use subscription::Subscription;
 
 use super::OutputContext;
 
@@ -45,17 +50,28 @@ const SINK_SECONDS: f64 = 0.005;
 pub(super) struct Host {
     /// Questions come from one thread at a time; the lock is what proves it.
     connection: Mutex<Connection>,
+    /// Which of the user's servers it is: a stream must not go to another.
+    server: ServerAddress,
     context: OutputContext,
 }
 
 impl Host {
     /// Connects to the server, if one is running.
     pub(super) fn connect(context: OutputContext) -> Result<Self, cpal::Error> {
-        Ok(Self { connection: Mutex::new(Connection::open()?), context })
+        let (connection, server) = Connection::open_any()?;
+        Ok(Self { connection: Mutex::new(connection), server, context })
+    }
+
+    /// Calls `changed` when an output comes, goes or changes, while the answer is kept.
+    pub(super) fn subscribe(
+        &self,
+        changed: impl FnMut() + Send + 'static,
+    ) -> Result<Subscription, cpal::Error> {
+        Ok(Subscription::start(&self.server, changed)?)
     }
 
     fn sink(&self, info: SinkInfo) -> Sink {
-        Sink::new(info, self.context.clone())
+        Sink::new(info, self.server.clone(), self.context.clone())
     }
 
     fn ask<R: protocol::CommandReply>(&self, command: &Command) -> Result<R, cpal::Error> {
@@ -69,7 +85,7 @@ impl HostTrait for Host {
     type Device = Sink;
 
     fn is_available() -> bool {
-        pulseaudio::socket_path_from_env().is_some()
+        Connection::open_any().is_ok()
     }
 
     fn devices(&self) -> Result<Self::Devices, cpal::Error> {
@@ -96,6 +112,7 @@ pub struct Sink {
     title: String,
     rate: u32,
     map: ChannelMap,
+    server: ServerAddress,
     context: OutputContext,
 }
 
@@ -115,7 +132,7 @@ impl Hash for Sink {
 }
 
 impl Sink {
-    fn new(info: SinkInfo, context: OutputContext) -> Self {
+    fn new(info: SinkInfo, server: ServerAddress, context: OutputContext) -> Self {
         let name = info.name.to_string_lossy().into_owned();
         let title = info.description.map(|title| title.to_string_lossy().into_owned());
         Self {
@@ -124,6 +141,7 @@ impl Sink {
             name,
             rate: info.sample_spec.sample_rate,
             map: info.channel_map,
+            server,
             context,
         }
     }
@@ -243,14 +261,14 @@ impl DeviceTrait for Sink {
         }
         let (callback, fail) = (Box::new(data_callback), Box::new(error_callback));
         let params = self.params(&config);
-        Ok(Stream::new(Connection::open()?, params, &self.context, callback, fail)?)
+        Ok(Stream::new(Connection::open(&self.server)?, params, &self.context, callback, fail)?)
     }
 }
 
 impl From<PulseError> for cpal::Error {
     fn from(error: PulseError) -> Self {
         let kind = match &error {
-            PulseError::NoServer => ErrorKind::HostUnavailable,
+            PulseError::NoServer | PulseError::NoneOf(_) => ErrorKind::HostUnavailable,
             PulseError::Gone(_) => ErrorKind::StreamInvalidated,
             PulseError::Refused(_) | PulseError::Killed => ErrorKind::DeviceNotAvailable,
             PulseError::Nonsense(_) => ErrorKind::BackendError,

@@ -35,6 +35,12 @@ impl Session {
                 self.output = Err(reason);
                 self.show_output();
             }
+            DeviceToSession::Instead(instead) => {
+                self.instead = instead;
+                if self.output.is_ok() {
+                    self.show_output();
+                }
+            }
             DeviceToSession::Devices(devices) => {
                 let output =
                     |d: DeviceInfo| Output { id: d.id, name: d.name, is_default: d.is_default };
@@ -53,7 +59,8 @@ impl Session {
         let event = match &self.output {
             Ok(device) => {
                 let (id, name) = (device.id.clone(), device.name.clone());
-                SessionEvent::OutputOpened { id, name, trim: self.trim() }
+                let instead = self.instead.clone();
+                SessionEvent::OutputOpened { id, name, trim: self.trim(), instead }
             }
             Err(reason) => SessionEvent::OutputLost { reason: reason.clone() },
         };

@@ -109,7 +109,7 @@ pub fn main(arguments: &[String]) -> Result<()> {
                 break player;
             }
             DeviceToSession::Lost { reason } => bail!("{reason}"),
-            DeviceToSession::Devices(_) => {}
+            DeviceToSession::Devices(_) | DeviceToSession::Instead(_) => {}
         }
     };
     let mut line = Line::to(told)?;

@@ -5,14 +5,17 @@
 //! mebibyte before each read, which costs more than all else that a player does at rest.
 
 use std::ffi::CString;
-use std::io::{self, Cursor, Read as _, Write as _};
-use std::os::unix::net::UnixStream;
+use std::io::{self, Cursor, Write as _};
 use std::time::Duration;
 
 use pulseaudio::protocol::{
     self, AuthParams, AuthReply, Command, CommandReply, DESCRIPTOR_SIZE, MAX_VERSION, Prop, Props,
     ProtocolError, SetClientNameReply, TagStructReader,
 };
+use socket2::Socket;
+
+use super::client_settings::ClientSettings;
+use super::server_address::ServerAddress;
 
 /// A server that is well answers within a millisecond.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -29,9 +32,12 @@ const MESSAGES: u32 = u32::MAX;
 /// Why the server does not do what it is asked.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PulseError {
-    /// There is no server on this machine.
-    #[error("no PulseAudio server was found")]
+    /// There is no server where it usually is.
+    #[error("neither PulseAudio nor PipeWire is running")]
     NoServer,
+    /// None of the servers that somebody named takes this client.
+    #[error("no sound server answers: {0}")]
+    NoneOf(String),
     /// The socket to it is broken.
     #[error("the sound server went away ({0})")]
     Gone(#[from] io::Error),
@@ -66,8 +72,10 @@ pub(super) enum Heard<'a> {
     Wants(usize),
     /// The stream has run dry.
     RanDry,
-    /// The stream goes to another device now.
-    Moved,
+    /// The stream goes to the device of this name now.
+    Moved(String),
+    /// Something that was subscribed to has changed.
+    Changed,
     /// The stream was ended.
     Killed,
     /// What this client has no use for, or does not know.
@@ -90,33 +98,51 @@ impl Payload<'_> {
 
 #[derive(Debug)]
 pub(super) struct Connection {
-    socket: UnixStream,
+    socket: Socket,
     version: u16,
     next_number: u32,
     inbox: Inbox,
 }
 
 impl Connection {
-    /// Connects to the user's own server.
-    pub(super) fn open() -> Result<Self, PulseError> {
-        let path = pulseaudio::socket_path_from_env().ok_or(PulseError::NoServer)?;
-        let socket = UnixStream::connect(path)?;
+    /// Connects to the first of the user's servers that takes this client, and says which it is.
+    pub(super) fn open_any() -> Result<(Self, ServerAddress), PulseError> {
+        let settings = ClientSettings::read();
+        let mut failures = Vec::new();
+        for server in settings.servers {
+            match Self::connect(&server, &settings.cookie) {
+                Ok(connection) => return Ok((connection, server)),
+                Err(error) => failures.push(format!("{server}: {error}")),
+            }
+        }
+        if settings.are_named && !failures.is_empty() {
+            Err(PulseError::NoneOf(failures.join("; ")))
+        } else {
+            Err(PulseError::NoServer)
+        }
+    }
+
+    /// Connects to a server once more.
+    pub(super) fn open(server: &ServerAddress) -> Result<Self, PulseError> {
+        Self::connect(server, &ClientSettings::read().cookie)
+    }
+
+    fn connect(server: &ServerAddress, cookie: &[u8]) -> Result<Self, PulseError> {
+        let socket = server.connect()?;
         socket.set_read_timeout(Some(ANSWER_TIMEOUT))?;
         socket.set_write_timeout(Some(ANSWER_TIMEOUT))?;
         let mut connection =
             Self { socket, version: MAX_VERSION, next_number: 0, inbox: Inbox::default() };
-        connection.shake_hands()?;
+        connection.shake_hands(cookie)?;
         Ok(connection)
     }
 
-    fn shake_hands(&mut self) -> Result<(), PulseError> {
-        // A server that wants no cookie takes an empty one.
-        let cookie = pulseaudio::cookie_path_from_env().and_then(|path| std::fs::read(path).ok());
+    fn shake_hands(&mut self, cookie: &[u8]) -> Result<(), PulseError> {
         let auth = AuthParams {
             version: MAX_VERSION,
             supports_shm: false,
             supports_memfd: false,
-            cookie: cookie.unwrap_or_default(),
+            cookie: cookie.to_vec(),
         };
         let reply: AuthReply = self.ask(&Command::Auth(auth))?;
         self.version = MAX_VERSION.min(reply.version);
@@ -130,7 +156,7 @@ impl Connection {
     }
 
     /// The same socket, to shut it down from elsewhere.
-    pub(super) fn socket(&self) -> io::Result<UnixStream> {
+    pub(super) fn socket(&self) -> io::Result<Socket> {
         self.socket.try_clone()
     }
 
@@ -141,12 +167,25 @@ impl Connection {
 
     /// Asks, and waits for the answer. What the server says by itself meanwhile is passed over.
     pub(super) fn ask<R: CommandReply>(&mut self, command: &Command) -> Result<R, PulseError> {
+        self.settle(command, |answer: Payload<'_>| answer.read::<R>())
+    }
+
+    /// Orders what is answered with a bare yes, and waits for that.
+    pub(super) fn order(&mut self, command: &Command) -> Result<(), PulseError> {
+        self.settle(command, |_| Ok(()))
+    }
+
+    fn settle<T>(
+        &mut self,
+        command: &Command,
+        read: impl FnOnce(Payload<'_>) -> Result<T, PulseError>,
+    ) -> Result<T, PulseError> {
         let mut out = Vec::new();
         let asked = self.write_question(command, &mut out)?;
         self.send(&out)?;
         loop {
             match self.hear()? {
-                Heard::Answer(number, payload) if number == asked => return payload.read(),
+                Heard::Answer(number, payload) if number == asked => return read(payload),
                 Heard::Refusal(number, error) if number == asked => {
                     return Err(PulseError::Refused(error));
                 }
@@ -185,7 +224,10 @@ impl Connection {
             Ok((number, Command::Error(error))) => Ok(Heard::Refusal(number, error)),
             Ok((_, Command::Request(request))) => Ok(Heard::Wants(request.length as usize)),
             Ok((_, Command::Underflow(_))) => Ok(Heard::RanDry),
-            Ok((_, Command::PlaybackStreamMoved(_))) => Ok(Heard::Moved),
+            Ok((_, Command::PlaybackStreamMoved(moved))) => {
+                Ok(Heard::Moved(moved.device_name.to_string_lossy().into_owned()))
+            }
+            Ok((_, Command::SubscribeEvent(_))) => Ok(Heard::Changed),
             Ok((_, Command::PlaybackStreamKilled(_))) => Ok(Heard::Killed),
             // A newer server may tell of things that are not known here.
             Ok(_) | Err(_) => Ok(Heard::Other),
@@ -203,7 +245,7 @@ struct Inbox {
 
 impl Inbox {
     /// The next message without its header; nothing if it is one of sound.
-    fn next(&mut self, socket: &mut UnixStream) -> Result<Option<&[u8]>, PulseError> {
+    fn next(&mut self, socket: &mut impl io::Read) -> Result<Option<&[u8]>, PulseError> {
         self.fill(socket, DESCRIPTOR_SIZE)?;
         let header = protocol::read_descriptor(&mut &self.bytes[self.taken..])?;
         let length = header.length as usize;
@@ -218,7 +260,7 @@ impl Inbox {
     }
 
     /// Reads until at least `least` bytes wait to be taken.
-    fn fill(&mut self, socket: &mut UnixStream, least: usize) -> io::Result<()> {
+    fn fill(&mut self, socket: &mut impl io::Read, least: usize) -> io::Result<()> {
         if self.bytes.len() - self.taken >= least {
             return Ok(());
         }
@@ -242,6 +284,7 @@ impl Inbox {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::net::UnixStream;
     use std::thread;
 
     use super::*;

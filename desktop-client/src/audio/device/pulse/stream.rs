@@ -11,7 +11,6 @@
 //! thing that the server says.
 
 use std::net::Shutdown;
-use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -27,6 +26,7 @@ use pulseaudio::protocol::{
     self, Command, CorkStreamParams, CreatePlaybackStreamReply, LatencyParams, PlaybackLatency,
     PlaybackStreamParams,
 };
+use socket2::Socket;
 
 use super::connection::{Connection, Heard, PulseError};
 use super::timing::{Answer, Timing};
@@ -57,7 +57,7 @@ pub struct Stream {
     waiting: Mutex<Option<Playback>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     /// To shut it down wakes the thread.
-    socket: UnixStream,
+    socket: Socket,
     /// The thread is to end, and need not tell of it.
     ending: Arc<AtomicBool>,
 }
@@ -212,7 +212,9 @@ impl Playback {
         match self.connection.hear()? {
             Heard::Wants(bytes) => self.wanted_bytes += bytes,
             Heard::RanDry => (self.fail)(ErrorKind::Xrun.into()),
-            Heard::Moved => (self.fail)(ErrorKind::DeviceChanged.into()),
+            Heard::Moved(sink) => {
+                (self.fail)(cpal::Error::with_message(ErrorKind::DeviceChanged, sink));
+            }
             Heard::Killed => return Err(PulseError::Killed),
             Heard::Answer(number, payload) => {
                 let Some(question) = self.question.take_if(|asked| asked.number == number) else {
@@ -233,7 +235,7 @@ impl Playback {
             Heard::Refusal(number, _) => {
                 self.question.take_if(|asked| asked.number == number);
             }
-            Heard::Other => {}
+            Heard::Changed | Heard::Other => {}
         }
         Ok(())
     }

@@ -1,0 +1,209 @@
+//! A PulseAudio of a test's own, and device threads that play on it.
+
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use downbeat::audio::{
+    DeviceChoice, DeviceInfo, DeviceKeeper, DeviceToSession, OutputContext, Player,
+};
+use downbeat::time::LocalClock;
+use tempfile::TempDir;
+
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The environment names one server at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// A PulseAudio of our own, with a socket in a folder of our own. It runs once it is started.
+pub struct Pulse {
+    folder: TempDir,
+    server: Option<Child>,
+    _alone: MutexGuard<'static, ()>,
+}
+
+impl Pulse {
+    /// One that runs.
+    pub fn start() -> Self {
+        let mut pulse = Self::absent();
+        pulse.start_again();
+        pulse
+    }
+
+    /// One that does not run yet.
+    pub fn absent() -> Self {
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        Self { folder: tempfile::tempdir().unwrap(), server: None, _alone: alone }
+    }
+
+    /// Starts it, without a sink.
+    pub fn start_again(&mut self) {
+        let socket = self.socket();
+        let server = Command::new("pulseaudio")
+            .args(["-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no", "-L"])
+            .arg(format!("module-native-protocol-unix auth-anonymous=1 socket={socket}"))
+            .env("XDG_RUNTIME_DIR", self.folder.path())
+            .env("HOME", self.folder.path())
+            .env_remove("PULSE_SERVER")
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("this test needs pulseaudio, pactl and parec (Debian: pulseaudio)");
+        self.server = Some(server);
+        let deadline = Instant::now() + PATIENCE;
+        while !self.command("pactl", &["info"]).output().unwrap().status.success() {
+            assert!(Instant::now() < deadline, "pulseaudio does not answer");
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Ends it, as a crash would.
+    pub fn kill(&mut self) {
+        if let Some(mut server) = self.server.take() {
+            server.kill().unwrap();
+            server.wait().unwrap();
+        }
+    }
+
+    /// Has the keepers of this program, and what they start, use the servers at `addresses`.
+    #[allow(clippy::unused_self, reason = "whoever has a server is the only one")]
+    pub fn let_be_used(&self, addresses: &str) {
+        // SAFETY: no other test has a server now, so that none has a thread that could read it.
+        #[allow(unsafe_code)]
+        unsafe {
+            std::env::set_var("PULSE_SERVER", addresses);
+        }
+    }
+
+    /// Has ALSA know what this configuration says, until this is dropped.
+    pub fn let_alsa_have(&self, configuration: &str) {
+        let file = self.folder.path().join("asound.conf");
+        std::fs::write(&file, configuration).unwrap();
+        // SAFETY: as in `let_be_used`.
+        #[allow(unsafe_code)]
+        unsafe {
+            std::env::set_var("ALSA_CONFIG_PATH", file);
+        }
+    }
+
+    pub fn socket(&self) -> String {
+        self.folder.path().join("socket").display().to_string()
+    }
+
+    pub fn address(&self) -> String {
+        format!("unix:{}", self.socket())
+    }
+
+    /// Lets it listen on a port of this machine, too, and returns that.
+    pub fn listen_on_port(&self) -> u16 {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        self.load(&format!(
+            "module-native-protocol-tcp listen=127.0.0.1 port={port} auth-anonymous=1"
+        ));
+        port
+    }
+
+    pub fn command(&self, program: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
+        command.args(arguments).env("PULSE_SERVER", self.address());
+        command
+    }
+
+    pub fn pactl(&self, arguments: &[&str]) -> String {
+        let output = self.command("pactl", arguments).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    pub fn load(&self, module: &str) -> String {
+        let mut words = vec!["load-module"];
+        words.extend(module.split(' '));
+        self.pactl(&words)
+    }
+
+    pub fn load_sink(&self, name: &str, rate: u32) -> String {
+        self.load(&format!("module-null-sink sink_name={name} rate={rate} channels=2"))
+    }
+
+    pub fn load_machine(&self, name: &str, channel: &str) -> String {
+        self.load(&format!(
+            "module-remap-sink sink_name={name} master=room channels=1 channel_map=mono \
+             master_channel_map={channel} remix=no"
+        ))
+    }
+
+    pub fn unload(&self, module: &str) {
+        self.pactl(&["unload-module", module]);
+    }
+}
+
+impl Drop for Pulse {
+    fn drop(&mut self) {
+        if let Some(server) = &mut self.server {
+            let _ = server.kill();
+            let _ = server.wait();
+        }
+        // SAFETY: as in `let_be_used`.
+        #[allow(unsafe_code)]
+        unsafe {
+            std::env::remove_var("ALSA_CONFIG_PATH");
+        }
+    }
+}
+
+/// A keeper and what it says.
+pub struct Machine {
+    pub keeper: DeviceKeeper,
+    pub said: Receiver<DeviceToSession>,
+}
+
+impl Machine {
+    pub fn start(choice: DeviceChoice, clock: LocalClock) -> Self {
+        let (send, said) = channel();
+        let keeper =
+            DeviceKeeper::start(choice, OutputContext { clock, trace: None }, move |message| {
+                let _ = send.send(message);
+            });
+        Self { keeper, said }
+    }
+
+    pub fn wait<T>(&self, what: &str, mut wanted: impl FnMut(DeviceToSession) -> Option<T>) -> T {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let message = self.said.recv_timeout(left);
+            let message = message.unwrap_or_else(|_| panic!("the device thread never said {what}"));
+            if let Some(found) = wanted(message) {
+                return found;
+            }
+        }
+    }
+
+    pub fn opened(&self, name: &str) -> (Player, DeviceInfo) {
+        self.wait(&format!("that {name} is open"), |message| match message {
+            DeviceToSession::Opened { player, device } if device.answers_to(name) => {
+                Some((player, device))
+            }
+            _ => None,
+        })
+    }
+
+    pub fn lost(&self) -> String {
+        self.wait("that there is no device", |message| match message {
+            DeviceToSession::Lost { reason } => Some(reason),
+            _ => None,
+        })
+    }
+
+    /// Waits for the reason why another device than the chosen one is open.
+    pub fn instead(&self) -> Option<String> {
+        self.wait("whether it is the chosen device", |message| match message {
+            DeviceToSession::Instead(reason) => Some(reason),
+            _ => None,
+        })
+    }
+}
