@@ -6,6 +6,8 @@
 //! One lab stands at a time on this machine, whichever process opened it: two would disturb each
 //! other's timing.
 
+pub mod pipewire;
+
 use std::{
     fs::{File, TryLockError},
     path::{Path, PathBuf},
@@ -167,7 +169,7 @@ impl Lab {
     /// If it refuses.
     pub fn pactl(&self, arguments: &[&str]) -> Result<String> {
         let mut command = Command::new(tool("pactl")?);
-        set_environment(&mut command, self.folder.path());
+        set_environment(&mut command, self.folder.path(), &self.socket());
         run(command.args(arguments))
             .with_context(|| format!("PulseAudio printed:\n{}", self.server.transcript()))
     }
@@ -183,7 +185,7 @@ impl Lab {
     #[must_use]
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
-        set_environment(&mut command, self.folder.path());
+        set_environment(&mut command, self.folder.path(), &self.socket());
         command
     }
 
@@ -307,7 +309,7 @@ fn start_server(folder: &Path, sink: &str) -> Result<Process> {
     let settings = folder.join("daemon.conf");
     std::fs::write(&settings, SETTINGS).context("writing PulseAudio's settings")?;
     let mut command = Command::new(tool("pulseaudio")?);
-    set_environment(&mut command, folder);
+    set_environment(&mut command, folder, &socket(folder));
     command.env("PULSE_CONFIG", &settings);
     // No configuration but ours, never idle, and none of what needs a desktop around it.
     command.args(["-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no"]);
@@ -338,7 +340,7 @@ fn wait_for_server(server: &Process, folder: &Path) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let mut command = Command::new(tool("pactl")?);
-        set_environment(&mut command, folder);
+        set_environment(&mut command, folder, &socket(folder));
         let answer = run(command.args(["set-default-sink", "nowhere"]));
         if answer.is_ok() {
             return Ok(());
@@ -362,11 +364,11 @@ fn socket(folder: &Path) -> PathBuf {
     folder.join("native")
 }
 
-fn set_environment(command: &mut Command, folder: &Path) {
+fn set_environment(command: &mut Command, folder: &Path, socket: &Path) {
     forget_settings(command);
     command.env("HOME", folder.join("home"));
     command.env("XDG_RUNTIME_DIR", folder);
-    command.env("PULSE_SERVER", format!("unix:{}", socket(folder).display()));
+    command.env("PULSE_SERVER", format!("unix:{}", socket.display()));
     for variable in [
         "DISPLAY",
         "WAYLAND_DISPLAY",

@@ -283,7 +283,7 @@ pub struct Recording {
 }
 
 impl Recording {
-    fn from_interleaved(values: &[f32], channels: usize) -> Self {
+    pub(crate) fn from_interleaved(values: &[f32], channels: usize) -> Self {
         let channel = |c| values.iter().skip(c).step_by(channels).copied().collect();
         Self { channels: (0..channels).map(channel).collect(), server_late: Duration::ZERO }
     }

@@ -12,13 +12,17 @@ const PACKAGES: &[(&str, &str)] = &[
     ("Xvfb", "xvfb"),
     ("chromedriver", "chromium-driver"),
     ("chromium", "chromium"),
+    ("dbus-daemon", "dbus-daemon"),
     ("import", "imagemagick"),
     ("ip", "iproute2"),
     ("node", "nodejs"),
     ("pacat", "pulseaudio-utils"),
     ("pactl", "pulseaudio-utils"),
     ("parec", "pulseaudio-utils"),
+    ("pipewire", "pipewire"),
+    ("pipewire-pulse", "pipewire-pulse"),
     ("pulseaudio", "pulseaudio"),
+    ("wireplumber", "wireplumber"),
     ("xdotool", "xdotool"),
 ];
 
