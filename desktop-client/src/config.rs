@@ -186,7 +186,8 @@ fn trim(text: &str) -> Result<Trim, String> {
 }
 
 fn name(text: &str) -> Result<String, String> {
-    clean_name(text).ok_or_else(|| format!("a name has 1 to {MAX_NAME_CHARS} characters"))
+    clean_name(text)
+        .ok_or_else(|| format!("a name has 1 to {MAX_NAME_CHARS} characters that can be seen"))
 }
 
 #[cfg(test)]
@@ -207,6 +208,17 @@ mod tests {
         for wrong in ["501", "-500.1", "nan", "much"] {
             let error = trim(wrong).unwrap_err();
             assert!(error.contains("--trim") && error.contains("-500 to 500"), "{error}");
+        }
+    }
+
+    #[test]
+    fn names_that_look_alike_ask_for_the_same_sound() {
+        for given in ["caf\u{e9}", "cafe\u{301}", "ca\u{200b}f\u{e9}\u{202e}"] {
+            let arguments = ["downbeat", "bang", "--sound", given, "--name", given];
+            let parsed = Config::try_parse_from(arguments).unwrap();
+            let Some(Command::Bang(bang)) = parsed.command else { panic!("{arguments:?}") };
+            assert_eq!(bang.request().unwrap().sound.as_deref(), Some("caf\u{e9}"));
+            assert_eq!(bang.relay.name(), "caf\u{e9}");
         }
     }
 }

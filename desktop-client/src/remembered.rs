@@ -12,6 +12,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use downbeat_protocol::clean_name;
 use serde::{Deserialize, Serialize};
 
 use crate::action::{Action, OutputChoice, Trim};
@@ -80,7 +81,7 @@ impl Remembered {
         Ok(Self {
             volume: volume.filter(|volume| volume.is_finite()).map(|volume| volume.clamp(0.0, 1.0)),
             output: output.map(OutputChoice::Device),
-            sound,
+            sound: sound.and_then(|sound| clean_name(&sound)),
             trims: trim_millis.into_iter().map(|(id, ms)| (id, Trim::from_millis(ms))).collect(),
         })
     }

@@ -26,6 +26,8 @@ function check(expected, accepts) {
 }
 
 const text = check('a string', (value) => typeof value === 'string');
+/** A name from the wire. @type {Shape} */
+const name = (value, path) => clean(text(value, path));
 const flag = check('true or false', (value) => typeof value === 'boolean');
 const integer = check('a whole number', (value) => Number.isSafeInteger(value));
 const count = check('a whole number from 0', (value) => Number.isSafeInteger(value) && value >= 0);
@@ -81,7 +83,7 @@ function object(fields) {
 const gain = between(0, 4);
 const rate = between(0.25, 4);
 const pan = between(-1, 1);
-const by = object({ id: count, name: text });
+const by = object({ id: count, name });
 
 const reportFields = {
   lead_micros: optional(count),
@@ -96,17 +98,17 @@ const reportFields = {
 const triggerFields = {
   seq: count,
   play_at: count,
-  sound: text,
+  sound: name,
   gain,
   rate,
   pan,
-  target: optional(listOf(text)),
+  target: optional(listOf(name)),
   data: optional(anything),
   by,
 };
 
 const sound = object({
-  name: text,
+  name,
   hash,
   bytes: count,
   frames: count,
@@ -116,24 +118,24 @@ const sound = object({
 
 const client = object({
   id: count,
-  name: text,
+  name,
   kind: text,
   report: optional(object(reportFields)),
   straggler: optional(flag),
 });
 
 const CLIENT_TO_RELAY = {
-  hello: { name: text, kind: text, client: text },
+  hello: { name, kind: text, client: text },
   probe: { sent: integer },
   trigger: {
-    sound: optional(text),
+    sound: optional(name),
     gain: defaulted(gain, 1),
     rate: defaulted(rate, 1),
     pan: defaulted(pan, 0),
-    target: optional(listOf(text)),
+    target: optional(listOf(name)),
     data: optional(anything),
   },
-  stop: { trigger: optional(count), sound: optional(text) },
+  stop: { trigger: optional(count), sound: optional(name) },
   report: reportFields,
 };
 
@@ -145,7 +147,7 @@ const RELAY_TO_CLIENT = {
     relay: text,
     limits: object({ message_bytes: count, least_lead_micros: count, most_lead_micros: count }),
     sounds: listOf(sound),
-    default_sound: text,
+    default_sound: name,
     sounding: listOf(object({ trigger: object(triggerFields), stop_at: optional(count) })),
     total: count,
     clients: listOf(client),
@@ -153,14 +155,14 @@ const RELAY_TO_CLIENT = {
   },
   probe_reply: { sent: integer, received: count, replied: count },
   trigger: triggerFields,
-  stop: { seq: count, stop_at: count, trigger: optional(count), sound: optional(text), by },
+  stop: { seq: count, stop_at: count, trigger: optional(count), sound: optional(name), by },
   roster: {
     total: count,
     clients: listOf(client),
     left: optional(listOf(count)),
     lead_micros: count,
   },
-  bank: { sounds: listOf(sound), default_sound: text },
+  bank: { sounds: listOf(sound), default_sound: name },
   error: { code: text, message: text },
 };
 
@@ -198,12 +200,21 @@ export function encode(message) {
   return JSON.stringify(message);
 }
 
+/** What cannot be seen, or changes how what stands around it is seen. */
+const HIDDEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
+
+/** A name as it is compared and shown, of any length. */
+function clean(name) {
+  return name.replace(HIDDEN, '').normalize('NFC').trim();
+}
+
 /**
- * `name` as the relay will show it to others: control characters dropped, the ends trimmed; null
- * if nothing is left or it is too long.
+ * `given` as the relay will show it to others: without what is hidden, composed, the ends trimmed;
+ * null if nothing is left or it is too long. The relay applies the same rule, and
+ * tests/vectors/names.json holds both to it.
  */
-export function cleanName(name) {
-  const clean = name.replace(/\p{Cc}/gu, '').trim();
-  const chars = [...clean].length;
-  return chars >= 1 && chars <= MAX_NAME_CHARS ? clean : null;
+export function cleanName(given) {
+  const name = clean(given);
+  const chars = [...name].length;
+  return chars >= 1 && chars <= MAX_NAME_CHARS ? name : null;
 }

@@ -38,7 +38,7 @@ export function loadSettings(storage, random = Math.random) {
     name: (typeof kept.name === 'string' && cleanName(kept.name)) || defaultName(random),
     volume: bounded(kept.volume, 0, 1, 1),
     trimMillis: bounded(kept.trimMillis, -MOST_TRIM_MILLIS, MOST_TRIM_MILLIS, 0),
-    sound: typeof kept.sound === 'string' ? kept.sound : null,
+    sound: typeof kept.sound === 'string' ? cleanName(kept.sound) : null,
   };
 }
 

@@ -226,6 +226,22 @@ mod tests {
     }
 
     #[test]
+    fn names_that_look_alike_are_one_sound_and_the_other_file_is_named() {
+        let home = tempfile::tempdir().unwrap();
+        for (index, name) in ["cafe\u{301}", "caf\u{e9}", "ki\u{200b}ck"].iter().enumerate() {
+            let wav = downbeat_samples::EMBEDDED[index].wav;
+            fs::write(home.path().join(format!("{name}.wav")), wav).unwrap();
+        }
+        let (bank, left_out) = Bank::from_folder(home.path(), &Bank::default()).unwrap();
+        assert_eq!(names(&bank), ["caf\u{e9}", "kick"]);
+        // The file keeps its path, and the first by path is served.
+        assert_eq!(bank.get("caf\u{e9}").unwrap().file, downbeat_samples::EMBEDDED[0].wav);
+        let [other] = &left_out[..] else { panic!("{left_out:?}") };
+        assert!(other.path.ends_with("caf\u{e9}.wav"), "{other:?}");
+        assert!(matches!(&other.reason, Reason::SameName(name) if name == "caf\u{e9}"));
+    }
+
+    #[test]
     fn a_folder_that_is_gone_changes_nothing_until_it_is_back() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("sounds");

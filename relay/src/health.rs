@@ -5,6 +5,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
+use downbeat_protocol::is_hidden;
 use serde::Serialize;
 
 use crate::{
@@ -153,12 +154,12 @@ pub fn as_json(relay: &Relay) -> String {
 }
 
 /// A text that someone sent, as it may be logged: on one line, with nothing that moves a
-/// terminal's cursor, and not longer than is useful.
+/// terminal's cursor, hides or reorders what it says, and not longer than is useful.
 pub struct Printable<'a>(pub &'a str);
 
 impl fmt::Display for Printable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use fmt::Write as _;
-        self.0.chars().filter(|c| !c.is_control()).take(200).try_for_each(|c| f.write_char(c))
+        self.0.chars().filter(|c| !is_hidden(*c)).take(200).try_for_each(|c| f.write_char(c))
     }
 }

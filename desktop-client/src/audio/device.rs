@@ -16,6 +16,7 @@ use cpal::{
     BufferSize, ErrorKind, FromSample, I24, OutputCallbackInfo, SampleFormat, SizedSample,
     StreamConfig, SupportedBufferSize, SupportedStreamConfig, U24,
 };
+use unicode_normalization::UnicodeNormalization as _;
 
 use super::player::{OutputFormat, Player, player};
 use super::renderer::Renderer;
@@ -60,11 +61,11 @@ pub struct DeviceInfo {
 
 impl DeviceInfo {
     /// Whether somebody who asks for `wanted` means this device: by its id, with or without the
-    /// host before the colon, or by its name.
+    /// host before the colon, or by its name, however its accents are encoded.
     #[must_use]
     pub fn answers_to(&self, wanted: &str) -> bool {
         let without_host = self.id.split_once(':').map(|(_, id)| id);
-        self.id == wanted || without_host == Some(wanted) || self.name == wanted
+        self.id == wanted || without_host == Some(wanted) || self.name.nfc().eq(wanted.nfc())
     }
 
     /// Whether it is a sound server's, rather than a driver's.
@@ -451,5 +452,25 @@ impl Feed {
             out.fill(0.0);
             self.broken.store(true, Relaxed);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_is_found_however_its_accents_are_encoded() {
+        let device = DeviceInfo {
+            id: "pulseaudio:usb".to_owned(),
+            name: "Bo\u{ee}te \u{e0} sons".to_owned(),
+            is_default: false,
+            channels: 2,
+            rate: 48_000,
+        };
+        for wanted in ["pulseaudio:usb", "usb", &device.name, "Boi\u{302}te a\u{300} sons"] {
+            assert!(device.answers_to(wanted), "{wanted}");
+        }
+        assert!(!device.answers_to("Boite a sons"));
     }
 }

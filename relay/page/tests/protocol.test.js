@@ -110,3 +110,22 @@ test('a name is cleaned as the relay cleans it', () => {
   assert.equal(cleanName('ä'.repeat(64)), 'ä'.repeat(64));
   assert.equal(cleanName('😀'.repeat(65)), null);
 });
+
+test('names become what the shared vectors say, and hide nothing', () => {
+  const file = new URL('../../../tests/vectors/names.json', import.meta.url);
+  const { hidden, names } = JSON.parse(readFileSync(file, 'utf8'));
+  for (const [given, expected] of names) assert.equal(cleanName(given), expected);
+  const ranges = hidden.map((range) => range.map((digits) => parseInt(digits, 16)));
+  const isHidden = (point) => ranges.some(([first, last]) => first <= point && point <= last);
+  for (let point = 0; point <= 0x10ffff; point += 1) {
+    if (point >= 0xd800 && point <= 0xdfff) continue;
+    const dropped = cleanName(`a${String.fromCodePoint(point)}b`) === 'ab';
+    assert.equal(dropped, isHidden(point), point.toString(16));
+  }
+});
+
+test('names from the wire are clean', () => {
+  const roster = { type: 'roster', total: 1, clients: [], lead_micros: 1 };
+  roster.clients.push({ id: 1, name: 'cafe\u0301\u202e', kind: 'page' });
+  assert.equal(decodeFromRelay(JSON.stringify(roster)).message.clients[0].name, 'caf\u00e9');
+});

@@ -7,6 +7,7 @@
 
 mod decode;
 mod message;
+mod name;
 mod roster;
 mod time;
 mod values;
@@ -16,11 +17,11 @@ pub use message::{
     BankNow, By, ClientId, ClientKind, ClientToRelay, ErrorCode, Hello, Limits, Probe, ProbeReply,
     Refusal, RelayToClient, Report, Sounding, Stop, StopRequest, Trigger, TriggerRequest, Welcome,
 };
+pub use name::{MAX_NAME_CHARS, clean_name, is_hidden};
 pub use roster::{Roster, RosterChange, RosterEntry};
 pub use time::{Epoch, RelayTime};
 pub use values::{
-    DEFAULT_SOUND, InvalidValue, MAX_DATA_BYTES, MAX_NAME_CHARS, MAX_TARGETS, ROSTER_ENTRIES,
-    SoundInfo, clean_name,
+    DEFAULT_SOUND, InvalidValue, MAX_DATA_BYTES, MAX_TARGETS, ROSTER_ENTRIES, SoundInfo,
 };
 
 /// The WebSocket subprotocol that a client offers to speak these messages.

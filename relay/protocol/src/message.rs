@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
+    name,
     roster::{Roster, RosterChange, RosterEntry},
     time::{Epoch, RelayTime},
     values::SoundInfo,
@@ -82,10 +83,12 @@ impl ClientKind {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
     /// What to call it on other machines.
+    #[serde(deserialize_with = "name::read")]
     pub name: String,
     /// What it is.
     pub kind: ClientKind,
     /// Program and version, for the relay's log.
+    #[serde(deserialize_with = "name::read")]
     pub client: String,
 }
 
@@ -112,7 +115,11 @@ pub struct ProbeReply {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TriggerRequest {
     /// Name of the sound; none is the relay's default sound.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "name::read_option",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub sound: Option<String>,
     /// Linear factor on the sound's level, 0 to 4.
     #[serde(default = "one")]
@@ -124,7 +131,11 @@ pub struct TriggerRequest {
     #[serde(default)]
     pub pan: f32,
     /// Names of the clients that are to sound; none is everyone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "name::read_list",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub target: Option<Vec<String>>,
     /// Anything, passed through to every client.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -147,6 +158,7 @@ pub struct By {
     /// The client's number.
     pub id: ClientId,
     /// Its name.
+    #[serde(deserialize_with = "name::read")]
     pub name: String,
 }
 
@@ -158,6 +170,7 @@ pub struct Trigger {
     /// When the sound's first frame leaves the converter of every machine.
     pub play_at: RelayTime,
     /// Name of the sound.
+    #[serde(deserialize_with = "name::read")]
     pub sound: String,
     /// Linear factor on the sound's level, 0 to 4.
     pub gain: f32,
@@ -166,7 +179,11 @@ pub struct Trigger {
     /// Place between left (-1) and right (1).
     pub pan: f32,
     /// Names of the clients that are to sound; none is everyone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "name::read_list",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub target: Option<Vec<String>>,
     /// What the one who banged added.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -190,7 +207,11 @@ pub struct StopRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trigger: Option<u64>,
     /// The name of the sound to end, however often it sounds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "name::read_option",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub sound: Option<String>,
 }
 
@@ -205,7 +226,11 @@ pub struct Stop {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trigger: Option<u64>,
     /// The name of the sound to end.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "name::read_option",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub sound: Option<String>,
     /// Who stopped it.
     pub by: By,
@@ -255,12 +280,14 @@ pub struct Welcome {
     /// When this was written.
     pub now: RelayTime,
     /// The relay's name and version, for the client's log.
+    #[serde(deserialize_with = "name::read")]
     pub relay: String,
     /// What the relay allows.
     pub limits: Limits,
     /// The bank.
     pub sounds: Vec<SoundInfo>,
     /// The sound of a bang that names none.
+    #[serde(deserialize_with = "name::read")]
     pub default_sound: String,
     /// What is sounding now, to be joined in the middle.
     pub sounding: Vec<Sounding>,
@@ -288,6 +315,7 @@ pub struct BankNow {
     /// The bank.
     pub sounds: Vec<SoundInfo>,
     /// The sound of a bang that names none.
+    #[serde(deserialize_with = "name::read")]
     pub default_sound: String,
 }
 
@@ -341,5 +369,6 @@ pub struct Refusal {
     /// Why, for programs.
     pub code: ErrorCode,
     /// Why, for people.
+    #[serde(deserialize_with = "name::read")]
     pub message: String,
 }

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::message::{ClientId, ClientKind, Report};
+use crate::{
+    message::{ClientId, ClientKind, Report},
+    name,
+};
 
 /// Who is here, and the lead of the room, as a client knows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +25,7 @@ pub struct RosterEntry {
     /// Its number.
     pub id: ClientId,
     /// Its name.
+    #[serde(deserialize_with = "name::read")]
     pub name: String,
     /// What it is.
     pub kind: ClientKind,

@@ -6,13 +6,13 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::message::{Hello, TriggerRequest};
+use crate::{
+    message::{Hello, TriggerRequest},
+    name::{self, MAX_NAME_CHARS, clean_name},
+};
 
 /// The sound of a bang that names none, and the one that the seed's wire plays.
 pub const DEFAULT_SOUND: &str = "click";
-
-/// Longest name of a client or a sound, in characters: it must fit a line of the window.
-pub const MAX_NAME_CHARS: usize = 64;
 
 /// Largest free `data` of a trigger, in bytes of JSON: it is sent to every client.
 pub const MAX_DATA_BYTES: usize = 4096;
@@ -28,6 +28,7 @@ pub const ROSTER_ENTRIES: usize = 64;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SoundInfo {
     /// What people and triggers call it: the file's name without its ending.
+    #[serde(deserialize_with = "name::read")]
     pub name: String,
     /// SHA-256 of the file in hexadecimal; the file is served at `/sounds/<hash>`.
     pub hash: String,
@@ -83,17 +84,6 @@ pub enum InvalidValue {
         /// How many were given.
         given: usize,
     },
-}
-
-/// `name` as it may be shown to others: control characters dropped, the ends trimmed.
-///
-/// `None` if nothing is left of it or if it is longer than [`MAX_NAME_CHARS`].
-#[must_use]
-pub fn clean_name(name: &str) -> Option<String> {
-    let clean: String = name.chars().filter(|c| !c.is_control()).collect();
-    let clean = clean.trim();
-    let chars = clean.chars().count();
-    (1..=MAX_NAME_CHARS).contains(&chars).then(|| clean.to_owned())
 }
 
 fn in_range(field: &'static str, given: f32, least: f32, most: f32) -> Result<(), InvalidValue> {
