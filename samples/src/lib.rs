@@ -4,6 +4,7 @@
 //! It knows nothing of relays, players and devices. `README.md` says what the sounds are; the
 //! example `make` makes them.
 
+pub mod speakers;
 pub mod wav;
 
 /// A sound of the embedded bank.

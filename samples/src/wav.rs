@@ -11,6 +11,8 @@ use std::borrow::Cow;
 
 use thiserror::Error;
 
+use crate::speakers;
+
 /// Most channels of a sound: 7.1.
 pub const MAX_CHANNELS: u16 = 8;
 
@@ -45,6 +47,9 @@ pub struct Decoded {
     pub samples: Vec<f32>,
     /// Values per frame, 1 to [`MAX_CHANNELS`].
     pub channels: u16,
+    /// Which loudspeaker each channel is for: the file's `dwChannelMask`, or the
+    /// [usual one](speakers::usual_mask) if the file has none with a bit for each channel.
+    pub mask: u32,
     /// Frames per second, within [`RATES`].
     pub rate: u32,
 }
@@ -113,7 +118,7 @@ pub fn decode(file: &[u8]) -> Result<Decoded, WavError> {
     // No more than the file has bytes, nor than MAX_VALUES: both were checked.
     let mut samples = Vec::with_capacity((frames * u64::from(channels)) as usize);
     wav.read_values(|value| samples.push(value))?;
-    Ok(Decoded { samples, channels, rate })
+    Ok(Decoded { samples, channels, mask: wav.mask, rate })
 }
 
 /// `wFormatTag` of integers, of floating point, and of a format whose tag is in an extension.
@@ -145,6 +150,7 @@ enum Encoding {
 /// A file of which all was checked that can be without reading the values.
 struct Wav<'a> {
     info: WavInfo,
+    mask: u32,
     encoding: Encoding,
     /// Whole frames.
     data: &'a [u8],
@@ -207,7 +213,8 @@ impl<'a> Wav<'a> {
             }
         };
         let info = WavInfo { frames: present, rate, channels };
-        Ok(Self { info, encoding, data, value_bytes: value_bytes.into() })
+        let mask = channel_mask(format, channels);
+        Ok(Self { info, mask, encoding, data, value_bytes: value_bytes.into() })
     }
 
     /// Hands all values to `take`, in order, full scale at ±1.
@@ -321,6 +328,18 @@ fn format_tag(format: &[u8]) -> Result<u16, WavError> {
         tag => format!("format {tag:#06x}").into(),
     };
     Err(WavError::Encoding(name))
+}
+
+/// The format's `dwChannelMask`, or the usual mask. One without a bit for each channel is as good as
+/// none: programs that do not know write 0, and what the other channels are for is nowhere said.
+fn channel_mask(format: &[u8], channels: u16) -> u32 {
+    if half(format, 0) == EXTENSIBLE && format.len() >= EXTENSIBLE_FORMAT {
+        let mask = word(format, 20);
+        if mask.count_ones() == u32::from(channels) {
+            return mask;
+        }
+    }
+    speakers::usual_mask(channels).unwrap_or(0)
 }
 
 /// The little-endian number of two bytes at `at`, which the caller knows to be there.

@@ -91,6 +91,27 @@ fn all_channels_are_read_in_order() {
 }
 
 #[test]
+fn channels_are_for_the_loudspeakers_of_the_mask_or_for_the_usual_ones() {
+    let mask = |format: Vec<u8>| {
+        let data = vec![1; 2 * usize::from(format[2])];
+        decode(&chunks(&[(b"fmt ", &format), (b"data", &data)])).unwrap().mask
+    };
+    let usual = [0x4, 0x3, 0x7, 0x33, 0x37, 0x3F, 0x70F, 0x63F];
+    let extensible = |channels, mask: u32| {
+        let mut extension = extension(16);
+        extension[4..8].copy_from_slice(&mask.to_le_bytes());
+        [format(0xFFFE, channels, 48_000, 16), extension].concat()
+    };
+    for (channels, usual) in (1..).zip(usual) {
+        assert_eq!(mask(format(1, channels, 48_000, 16)), usual, "{channels} channels");
+        assert_eq!(mask(extensible(channels, 0)), usual, "{channels} channels of no mask");
+    }
+    assert_eq!(mask(extensible(6, 0x60F)), 0x60F, "5.1 with side loudspeakers");
+    assert_eq!(mask(extensible(3, 0xB)), 0xB, "2.1");
+    assert_eq!(mask(extensible(6, 0x3)), 0x3F, "a mask that names two of six");
+}
+
+#[test]
 fn what_common_programs_write_is_read() {
     let data: &[u8] = &[0, 0x40, 0, 0xC0];
     let plain = format(1, 1, 48_000, 16);

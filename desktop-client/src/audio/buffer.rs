@@ -1,5 +1,7 @@
 //! A sound as the renderer reads it.
 
+use downbeat_samples::speakers;
+
 /// Below this, 300 dB under full scale, a value is silence.
 const LEAST: f32 = 1e-15;
 
@@ -9,6 +11,7 @@ const LEAST: f32 = 1e-15;
 pub struct SoundBuffer {
     samples: Box<[f32]>,
     channels: u16,
+    mask: u32,
     rate: u32,
 }
 
@@ -28,7 +31,15 @@ impl SoundBuffer {
             }
         }
         samples.truncate(samples.len() - samples.len() % usize::from(channels));
-        Self { samples: samples.into_boxed_slice(), channels, rate }
+        let mask = speakers::usual_mask(channels).unwrap_or(0);
+        Self { samples: samples.into_boxed_slice(), channels, mask, rate }
+    }
+
+    /// The same, with a channel for each loudspeaker of `mask`. Without this they are for the
+    /// [usual ones](speakers::usual_mask).
+    #[must_use]
+    pub fn with_mask(self, mask: u32) -> Self {
+        Self { mask, ..self }
     }
 
     /// How many frames it has: one frame holds one value per channel.
@@ -41,6 +52,12 @@ impl SoundBuffer {
     #[must_use]
     pub fn channels(&self) -> u16 {
         self.channels
+    }
+
+    /// Which loudspeaker each channel is for, as the bits of [`speakers`].
+    #[must_use]
+    pub fn mask(&self) -> u32 {
+        self.mask
     }
 
     /// Frames per second.

@@ -125,7 +125,7 @@ impl Voice {
         frame: u64,
     ) -> (Self, i64) {
         let VoiceStart { id, sound, at, gain, rate, pan } = start;
-        let panning = Panning::new(sound.channels(), format.channels, pan, gain);
+        let panning = Panning::new(sound.channels(), sound.mask(), format.channels, pan, gain);
         let speed = f64::from(rate) * f64::from(sound.rate()) / f64::from(format.rate);
         let behind = frame as f64 - onset(device_clock, at);
         let late = behind > 0.0;

@@ -42,9 +42,9 @@ pub enum ResampleError {
 /// # Errors
 /// If it would be too long to hold.
 pub fn resample(sound: Decoded, rate: u32) -> Result<SoundBuffer, ResampleError> {
-    let Decoded { samples, channels, rate: rate_in } = sound;
+    let Decoded { samples, channels, mask, rate: rate_in } = sound;
     if rate == rate_in {
-        return Ok(SoundBuffer::new(samples, channels, rate));
+        return Ok(SoundBuffer::new(samples, channels, rate).with_mask(mask));
     }
     let frames_in = samples.len() / usize::from(channels);
     let (into, from) = (u64::from(rate), u64::from(rate_in));
@@ -74,7 +74,7 @@ pub fn resample(sound: Decoded, rate: u32) -> Result<SoundBuffer, ResampleError>
         .take_data();
     // It rounds the length up, and this rounds to the nearest.
     output.resize(values as usize, 0.0);
-    Ok(SoundBuffer::new(output, channels, rate))
+    Ok(SoundBuffer::new(output, channels, rate).with_mask(mask))
 }
 
 /// Frames that the resampler takes at once.

@@ -5,6 +5,7 @@
 //! the answer came, run at the priority of the server's own threads, and cost a quarter. Only
 //! outputs are listed, and only floats are taken; the server converts them.
 
+mod channels;
 mod client_settings;
 mod connection;
 mod server_address;
@@ -28,6 +29,7 @@ use pulseaudio::protocol::{
     SinkInfo, SinkInfoList,
 };
 
+use channels::stream_map;
 use connection::{Connection, PulseError};
 use server_address::ServerAddress;
 use stream::Stream;
@@ -169,7 +171,7 @@ impl Sink {
                 channels: self.map.num_channels(),
                 sample_rate: config.sample_rate,
             },
-            channel_map: self.map,
+            channel_map: stream_map(self.map),
             sink_index: Some(self.index),
             buffer_attr,
             props,
