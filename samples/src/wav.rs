@@ -246,6 +246,12 @@ fn integer(bytes: &[u8]) -> f32 {
 
 /// Whether 24 bits in containers of 32 are the upper ones: nothing is below them, and what is above
 /// the lower ones is not their sign.
+///
+/// This is asked only of a format that says 24 bits and has four bytes a value; one that says 32 bits,
+/// of which 24 are valid, has them on top by definition. The whole file is looked at. One in which every
+/// value fits either reading is taken for right-aligned, as `S24_LE` is: it is then a recording of at
+/// most 16 bits, which is common. The other reading would be a left-aligned one that stays below -48 dB
+/// from its first frame to its last; such a file sounds 48 dB too loud, but not as noise.
 fn is_left_aligned(data: &[u8]) -> bool {
     let values = || data.chunks_exact(4);
     values().all(|value| value[0] == 0)

@@ -211,6 +211,18 @@ fn valid_bits_are_read_wherever_they_lie_in_their_container() {
 }
 
 #[test]
+fn bits_that_may_lie_at_either_end_are_taken_for_the_lower_ones() {
+    let mut format = format(1, 1, 48_000, 32);
+    format[14] = 24;
+    let wav =
+        |data: &[u8]| decode(&chunks(&[(b"fmt ", &format), (b"data", data)])).unwrap().samples;
+    // 16 bits in S24_LE; or 24 bits on top that stay below -48 dB.
+    assert_eq!(wav(&[0, 0, 0x40, 0, 0, 0, 0xC0, 0xFF]), [0.5, -0.5]);
+    // One louder value decides for the whole file.
+    assert_eq!(wav(&[0, 0, 0x40, 0, 0, 0, 0, 0x40]), [0.5 / 256.0, 0.5]);
+}
+
+#[test]
 fn long_files_are_read_by_their_own_lengths() {
     for name in [b"RF64", b"BW64"] {
         for (bytes, expected) in [(4_u64, Ok(2)), (u64::MAX, Ok(3)), (0, Ok(3)), (8, Err(4))] {
