@@ -61,6 +61,11 @@ pub struct PlayerConfig {
     #[arg(long, value_name = "MS", env = "DOWNBEAT_TRIM", value_parser = trim,
           allow_negative_numbers = true)]
     pub trim: Option<Trim>,
+    /// Most memory that decoded sounds may take, in MiB. Of a larger bank, the sounds that are seldom
+    /// triggered are decoded when they are.
+    #[arg(long, value_name = "MIB", env = "DOWNBEAT_SOUND_MEMORY_MIB", default_value_t = 512,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub sound_memory_mib: u32,
     /// Record what the outputs say of their time to FILE, to look into synchrony. The manual says what the
     /// file holds.
     #[arg(long, value_name = "FILE", env = "DOWNBEAT_RECORD_TIMING")]

@@ -50,6 +50,16 @@ pub enum SessionEvent {
         /// Its name.
         name: String,
     },
+    /// A sound is not decoded, for want of memory; it is when it is first triggered.
+    SoundOnFirstUse {
+        /// Its name.
+        name: String,
+    },
+    /// Such a sound was triggered, and is being fetched and decoded.
+    SoundLoading {
+        /// Its name.
+        name: String,
+    },
     /// A sound cannot be heard on this machine.
     SoundFailed {
         /// Its name.
@@ -57,10 +67,12 @@ pub enum SessionEvent {
         /// Why, in plain words.
         reason: String,
     },
-    /// Every sound of the bank is decoded for the open output, or has failed.
+    /// Every sound of the bank that has room is decoded for the open output, or has failed.
     BankReady {
         /// How many can be heard.
         sounds: usize,
+        /// How many of them are decoded when they are first triggered.
+        on_first_use: usize,
     },
     /// Sound leaves this machine through this output.
     OutputOpened {
@@ -89,6 +101,9 @@ pub enum SessionEvent {
     Roster(Roster),
     /// A trigger sounds on this machine, or would if it had an output.
     Heard(Heard),
+    /// What sounded here was stopped, and nobody else was told: there is no relay, or one that does not
+    /// know of stops.
+    StoppedHereOnly,
     /// The relay refused something this player sent.
     Refused {
         /// Why, in plain words.

@@ -37,7 +37,12 @@ impl Teller {
             }
             SessionEvent::WrongAddress { reason } => format!("Wrong address: {reason}"),
             SessionEvent::SoundFailed { name, reason } => format!("Cannot play {name}: {reason}"),
-            SessionEvent::BankReady { sounds } => format!("Ready: {sounds} sounds"),
+            SessionEvent::BankReady { sounds, on_first_use: 0 } => {
+                format!("Ready: {sounds} sounds")
+            }
+            SessionEvent::BankReady { sounds, on_first_use } => {
+                format!("Ready: {sounds} sounds; {on_first_use} of them load on first use")
+            }
             SessionEvent::OutputOpened { name, trim, instead, .. } => {
                 let trim = if *trim == Trim::NONE { String::new() } else { format!(", {trim}") };
                 let instead = instead.as_ref().map(|reason| format!(" ({reason})"));
@@ -49,6 +54,7 @@ impl Teller {
                 let late = if heard.late { ", joined late" } else { "" };
                 format!("Heard {} by {by}{late}", heard.sound)
             }
+            SessionEvent::StoppedHereOnly => "Stopped on this machine only".to_owned(),
             SessionEvent::Refused { reason } => format!("The relay refused: {reason}"),
             SessionEvent::Clock { .. } if was_loose != self.standing.is_loose() => {
                 self.clock_line()?
@@ -60,6 +66,8 @@ impl Teller {
                 })
             }
             SessionEvent::SoundReady { .. }
+            | SessionEvent::SoundOnFirstUse { .. }
+            | SessionEvent::SoundLoading { .. }
             | SessionEvent::OutputLatency { .. }
             | SessionEvent::Outputs(_)
             | SessionEvent::Roster(_)

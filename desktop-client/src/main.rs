@@ -73,6 +73,7 @@ fn session_options(
         remembered: RememberedFile::of_user(),
         outputs: OutputContext { clock, trace: trace.transpose()? },
         cache: Cache::of_user(),
+        sound_memory: u64::from(config.sound_memory_mib) << 20,
     })
 }
 

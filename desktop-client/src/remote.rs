@@ -64,7 +64,7 @@ pub async fn bang(bangs: &Bangs, mut heard: impl FnMut(u32, &str)) -> Result<(),
         kind: ClientKind::Remote,
         client: concat!("downbeat/", env!("CARGO_PKG_VERSION")).to_owned(),
     });
-    link.send(encode(&hello)).await?;
+    link.send(encode(&hello))?;
     let speaks = match timeout(WELCOME_WITHIN, welcome(&mut link)).await {
         Ok(id) => Speaks::Downbeat(id?),
         Err(_) if bangs.request == TriggerRequest::default() => Speaks::Plain,
@@ -79,7 +79,7 @@ pub async fn bang(bangs: &Bangs, mut heard: impl FnMut(u32, &str)) -> Result<(),
             echoed += 1;
             heard(echoed, &sound?);
         }
-        link.send(speaks.bang(&bangs.request)).await?;
+        link.send(speaks.bang(&bangs.request))?;
     }
     while echoed < bangs.count {
         let sound = timeout(ECHO_WITHIN, echo(&mut link, speaks));

@@ -50,6 +50,8 @@ pub struct State {
     pub meter: Meter,
     /// What the relay refused last; cleared by the next trigger heard.
     pub refusal: Option<String>,
+    /// Whether the last stop went no further than this machine.
+    pub stopped_here_only: bool,
 }
 
 /// How things stand with the relay.
@@ -114,6 +116,8 @@ pub enum Readiness {
     Loading,
     /// It can.
     Ready,
+    /// It can, after it has been fetched and decoded at its first trigger.
+    OnFirstUse,
     /// It cannot.
     Failed {
         /// Why, in plain words.
@@ -150,6 +154,7 @@ impl State {
             standing: Standing::default(),
             meter: Meter::default(),
             refusal: None,
+            stopped_here_only: false,
         }
     }
 
@@ -213,6 +218,7 @@ impl State {
                 self.connection = Connection::Connected(wire);
                 self.take_bank(bank, &default_sound);
                 self.refusal = None;
+                self.stopped_here_only = false;
             }
             SessionEvent::OtherBank { bank, default_sound } => self.take_bank(bank, &default_sound),
             SessionEvent::Lost { reason, retry_in } => {
@@ -224,6 +230,10 @@ impl State {
                 self.leave_room();
             }
             SessionEvent::SoundReady { name } => self.set_readiness(&name, Readiness::Ready),
+            SessionEvent::SoundOnFirstUse { name } => {
+                self.set_readiness(&name, Readiness::OnFirstUse);
+            }
+            SessionEvent::SoundLoading { name } => self.set_readiness(&name, Readiness::Loading),
             SessionEvent::SoundFailed { name, reason } => {
                 self.set_readiness(&name, Readiness::Failed { reason });
             }
@@ -248,7 +258,9 @@ impl State {
                 }
                 self.recent.push_back(heard);
                 self.refusal = None;
+                self.stopped_here_only = false;
             }
+            SessionEvent::StoppedHereOnly => self.stopped_here_only = true,
             SessionEvent::Refused { reason } => self.refusal = Some(reason),
             SessionEvent::Meter { peak, voices } => self.meter = Meter { peak, voices },
             SessionEvent::BankReady { .. } | SessionEvent::Clock { .. } => {}
@@ -348,6 +360,30 @@ mod tests {
         // A bank without it falls back to the relay's default.
         connect(&mut state, vec![sound("click", "a")]);
         assert_eq!(state.selected.as_deref(), Some("click"));
+    }
+
+    #[test]
+    fn a_sound_that_is_put_off_is_shown_as_such_until_it_is_decoded() {
+        let mut state = state();
+        connect(&mut state, vec![sound("bell", "b")]);
+        let name = || "bell".to_owned();
+        for (event, readiness) in [
+            (SessionEvent::SoundOnFirstUse { name: name() }, Readiness::OnFirstUse),
+            (SessionEvent::SoundLoading { name: name() }, Readiness::Loading),
+            (SessionEvent::SoundReady { name: name() }, Readiness::Ready),
+        ] {
+            state.apply(event);
+            assert_eq!(state.bank[0].readiness, readiness);
+        }
+    }
+
+    #[test]
+    fn a_stop_that_went_no_further_is_shown_until_there_is_a_relay() {
+        let mut state = state();
+        state.apply(SessionEvent::StoppedHereOnly);
+        assert!(state.stopped_here_only);
+        connect(&mut state, vec![sound("bell", "b")]);
+        assert!(!state.stopped_here_only);
     }
 
     #[test]

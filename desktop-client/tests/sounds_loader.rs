@@ -351,6 +351,10 @@ fn a_sound_that_cannot_be_played_is_named_and_the_rest_is_ready() {
     relay.answer(&sounds[1], Answer::Whole(good));
     sounds.push(SoundInfo { name: "huge".into(), bytes: MAX_FILE_BYTES + 1, ..info("", b"huge") });
     sounds.push(SoundInfo { hash: "../../passwd".into(), ..info("odd", b"") });
+    // Room is made for the frames that the bank names.
+    let longer = file(3);
+    sounds.push(SoundInfo { frames: 479, ..info("longer", &longer) });
+    relay.answer(&sounds[4], Answer::Whole(longer));
     let (loader, answers) = start(Cache::none());
     let source = relay.source();
     loader.load(LoadRequest { source, sounds, rate: 48_000, generation: 1 });
@@ -361,6 +365,7 @@ fn a_sound_that_cannot_be_played_is_named_and_the_rest_is_ready() {
             "1 broken: the file is cut off: its header promises 480 frames, but only 430 are there",
             "1 good: 480 frames at 48000",
             "1 huge: the sound's file of 536870913 bytes is too large: at most 536870912 are fetched",
+            "1 longer: its file is longer than the relay says",
             "1 done",
         ]
     );

@@ -66,6 +66,12 @@ impl SoundBuffer {
         self.rate
     }
 
+    /// The memory that it takes.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        size_of_val(&*self.samples) as u64
+    }
+
     /// All frames, interleaved.
     #[must_use]
     pub fn samples(&self) -> &[f32] {

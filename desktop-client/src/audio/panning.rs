@@ -80,7 +80,7 @@ impl Panning {
     pub(super) fn add(&self, out: &mut [f32], fade: f32, read: impl Fn(usize) -> f32) -> f32 {
         let mut peak = 0.0_f32;
         for (input, route) in self.routes[..self.inputs].iter().enumerate() {
-            if route.gains == [0.0; 2] {
+            if route.is_silent() {
                 continue;
             }
             let value = read(input) * fade;
@@ -97,6 +97,10 @@ impl Panning {
 }
 
 impl Route {
+    fn is_silent(&self) -> bool {
+        self.gains.iter().all(|gain| *gain == 0.0)
+    }
+
     fn one(to: u16, gain: f32) -> Self {
         Self { to: [to, 0], gains: [gain, 0.0] }
     }

@@ -115,21 +115,21 @@ impl Line {
         self.backoff = Backoff::new();
     }
 
-    /// Sends a message.
+    /// Sends a message, without waiting for the network: see [`Link::send`].
     ///
     /// # Errors
     /// That the line is down, if it is or has just been lost.
-    pub(super) async fn say<M: Message>(&mut self, message: &M) -> Result<(), LineNews> {
-        self.say_text(encode(message)).await
+    pub(super) fn say<M: Message>(&mut self, message: &M) -> Result<(), LineNews> {
+        self.say_text(encode(message))
     }
 
     /// Sends a text as it is.
     ///
     /// # Errors
     /// As [`Line::say`].
-    pub(super) async fn say_text(&mut self, text: String) -> Result<(), LineNews> {
+    pub(super) fn say_text(&mut self, text: String) -> Result<(), LineNews> {
         let Reach::Up(link) = &mut self.reach else { return Ok(()) };
-        let sent = link.send(text).await;
+        let sent = link.send(text);
         sent.map_err(|error| self.down(&error))
     }
 
@@ -138,14 +138,14 @@ impl Line {
     ///
     /// # Errors
     /// As [`Line::say`].
-    pub(super) async fn check(&mut self) -> Result<(), LineNews> {
+    pub(super) fn check(&mut self) -> Result<(), LineNews> {
         let Reach::Up(link) = &mut self.reach else { return Ok(()) };
         let silent_nanos = self.clock.now().nanos_since(link.last_heard());
         let checked = if silent_nanos > LOST_AFTER_NANOS {
             let silence = Duration::from_nanos(LOST_AFTER_NANOS.unsigned_abs());
             Err(LinkError::TimedOut(silence))
         } else if silent_nanos > PING_AFTER_NANOS {
-            link.ping().await
+            link.ping()
         } else {
             Ok(())
         };

@@ -1,12 +1,12 @@
 //! One WebSocket to the relay: connecting, reading texts, writing texts, and saying in plain words
 //! why it ended. It knows nothing of what the texts mean.
 
-use std::{io, pin::Pin, time::Duration};
+use std::{future, io, pin::Pin, task::Poll, time::Duration};
 
 use downbeat_protocol::SUBPROTOCOL;
-use futures_util::{SinkExt as _, StreamExt as _};
+use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
 use thiserror::Error;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::{
     Connector, MaybeTlsStream, WebSocketStream, client_async_tls_with_config,
     tungstenite::{
@@ -31,6 +31,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
 /// A frame of ours is small: if the kernel cannot take it for so long, no one reads at the far end.
 const SEND_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// What may wait to be sent: some hundred messages, more than a player says within [`SEND_TIMEOUT`].
+/// Beyond it the connection is given up.
+const OUTBOUND_BYTES: usize = 64 << 10;
+
 /// Largest message that is read: a welcome with thousands of sounds.
 const MESSAGE_BYTES: usize = 4 << 20;
 
@@ -46,6 +50,9 @@ pub enum LinkError {
     /// Nobody answered.
     #[error("no answer within {} seconds", .0.as_secs())]
     TimedOut(Duration),
+    /// The network takes nothing from this machine.
+    #[error("the network is stuck: nothing that is sent gets through")]
+    NotTaken,
     /// The relay asks for a token, and none was given.
     #[error(
         "this relay asks for its token: add #token=TOKEN to its address, or start with --token"
@@ -141,6 +148,7 @@ impl From<tungstenite::Error> for LinkError {
             | tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
                 Self::Closed(None)
             }
+            tungstenite::Error::WriteBufferFull(_) => Self::NotTaken,
             tungstenite::Error::Http(response) if speaks_tls_only(&response) => Self::TlsOnly,
             tungstenite::Error::Http(response)
                 if matches!(
@@ -165,12 +173,19 @@ fn speaks_tls_only(response: &tungstenite::handshake::client::Response) -> bool 
         && upgrade.is_some_and(|upgrade| upgrade.starts_with("TLS/"))
 }
 
+/// An instant that does not come.
+fn far_future() -> Instant {
+    Instant::now() + Duration::from_hours(24)
+}
+
 /// One open WebSocket.
 #[derive(Debug)]
 pub struct Link {
     socket: WebSocketStream<MaybeTlsStream<Cable>>,
     clock: LocalClock,
     last_heard: LocalTime,
+    /// Until when what waits to be sent must be; none if nothing waits.
+    send_by: Option<Instant>,
 }
 
 /// A connection that is being made.
@@ -224,6 +239,8 @@ impl Link {
         }
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER_BYTES)
+            .write_buffer_size(0)
+            .max_write_buffer_size(OUTBOUND_BYTES)
             .max_message_size(Some(MESSAGE_BYTES))
             .max_frame_size(Some(MESSAGE_BYTES));
         let connecting = async {
@@ -233,7 +250,7 @@ impl Link {
         let (socket, _) = timeout(CONNECT_TIMEOUT, connecting)
             .await
             .map_err(|_| Refused::Other(LinkError::TimedOut(CONNECT_TIMEOUT)))??;
-        Ok(Self { socket, clock, last_heard: clock.now() })
+        Ok(Self { socket, clock, last_heard: clock.now(), send_by: None })
     }
 
     /// The next text, and when it arrived. Safe to cancel.
@@ -242,7 +259,15 @@ impl Link {
     /// Why the connection ended.
     pub async fn next_text(&mut self) -> Result<(Utf8Bytes, LocalTime), LinkError> {
         loop {
-            let message = self.socket.next().await;
+            let overdue = sleep_until(self.send_by.unwrap_or_else(far_future));
+            let message = tokio::select! {
+                message = self.exchange() => message,
+                () = overdue => match self.send_by {
+                    Some(send_by) if send_by <= Instant::now() => return Err(LinkError::NotTaken),
+                    // It was sent meanwhile.
+                    _ => continue,
+                },
+            };
             self.last_heard = self.clock.now();
             match message {
                 Some(Ok(Message::Text(text))) => {
@@ -273,27 +298,52 @@ impl Link {
         self.last_heard
     }
 
-    /// Sends one text.
+    /// Sends one text. Never waits: what the system does not take at once is sent by
+    /// [`Link::next_text`] while it waits.
     ///
     /// # Errors
     /// Why the connection is no longer of use.
-    pub async fn send(&mut self, text: String) -> Result<(), LinkError> {
-        self.write(Message::text(text)).await
+    pub fn send(&mut self, text: String) -> Result<(), LinkError> {
+        self.write(Message::text(text))
     }
 
     /// Asks a server that speaks no probes whether it is still there.
     ///
     /// # Errors
     /// Why the connection is no longer of use.
-    pub async fn ping(&mut self) -> Result<(), LinkError> {
-        self.write(Message::Ping(Vec::new().into())).await
+    pub fn ping(&mut self) -> Result<(), LinkError> {
+        self.write(Message::Ping(Vec::new().into()))
     }
 
-    async fn write(&mut self, message: Message) -> Result<(), LinkError> {
-        timeout(SEND_TIMEOUT, self.socket.send(message))
-            .await
-            .map_err(|_| LinkError::TimedOut(SEND_TIMEOUT))?
-            .map_err(LinkError::from)
+    fn write(&mut self, message: Message) -> Result<(), LinkError> {
+        // It is taken even when the socket is full, up to OUTBOUND_BYTES.
+        self.socket.start_send_unpin(message)?;
+        match self.socket.flush().now_or_never() {
+            Some(flushed) => {
+                flushed?;
+                self.send_by = None;
+            }
+            None => {
+                self.send_by.get_or_insert_with(|| Instant::now() + SEND_TIMEOUT);
+            }
+        }
+        Ok(())
+    }
+
+    /// The next message, while what waits to be sent is sent.
+    async fn exchange(&mut self) -> Option<Result<Message, tungstenite::Error>> {
+        let Self { socket, send_by, .. } = self;
+        future::poll_fn(|context| {
+            if send_by.is_some() {
+                match socket.poll_flush_unpin(context) {
+                    Poll::Ready(Ok(())) => *send_by = None,
+                    Poll::Ready(Err(error)) => return Poll::Ready(Some(Err(error))),
+                    Poll::Pending => {}
+                }
+            }
+            socket.poll_next_unpin(context)
+        })
+        .await
     }
 
     /// Says goodbye, without waiting for the answer longer than a person would.
@@ -343,8 +393,9 @@ impl From<tungstenite::Error> for Refused {
 mod tests {
     use tokio::{
         io::{AsyncReadExt as _, AsyncWriteExt as _},
-        net::TcpListener,
+        net::{TcpListener, TcpStream},
     };
+    use tungstenite::handshake::server::{Request, Response};
 
     use super::*;
 
@@ -369,5 +420,72 @@ mod tests {
         let said = error.to_string();
         assert!(said.contains("does not answer to the name 'localhost'"), "{said}");
         assert!(said.contains(&format!("--allow-origin http://localhost:{port}")), "{said}");
+    }
+
+    /// A link whose far end reads nothing, with so much sent that some of it waits.
+    async fn full() -> (Link, WebSocketStream<TcpStream>, usize) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("127.0.0.1:{}", listener.local_addr().unwrap().port());
+        let accept = async {
+            let (socket, _) = listener.accept().await.unwrap();
+            #[expect(clippy::result_large_err, reason = "the library's own")]
+            let grant = |_: &Request, mut response: Response| {
+                let name = HeaderValue::from_static(SUBPROTOCOL);
+                response.headers_mut().insert("Sec-WebSocket-Protocol", name);
+                Ok(response)
+            };
+            tokio_tungstenite::accept_hdr_async(socket, grant).await.unwrap()
+        };
+        let address = address.parse().unwrap();
+        let (link, far_end) = tokio::join!(Link::connect(address, LocalClock::start()), accept);
+        let mut link = link.unwrap();
+        let mut sent = 0;
+        while !is_full(&mut link).await {
+            timed_send(&mut link, "x".repeat(16 << 10));
+            sent += 1;
+        }
+        (link, far_end, sent)
+    }
+
+    /// Whether what waits still does after a while of sending. The runtime lets a task write so often
+    /// before it must give way, and what waits for that alone is soon gone.
+    async fn is_full(link: &mut Link) -> bool {
+        tokio::task::yield_now().await;
+        if link.send_by.is_none() {
+            return false;
+        }
+        let nothing_came = timeout(SEND_TIMEOUT / 10, link.next_text()).await.is_err();
+        nothing_came && link.send_by.is_some()
+    }
+
+    /// Sends, and holds that it did not wait.
+    fn timed_send(link: &mut Link, text: String) {
+        let began = std::time::Instant::now();
+        link.send(text).unwrap();
+        let took = began.elapsed();
+        assert!(took < SEND_TIMEOUT / 3, "one text took {took:?}");
+    }
+
+    #[tokio::test]
+    async fn a_full_socket_delays_nobody_and_is_given_up_in_the_end() {
+        let (mut link, _far_end, _) = full().await;
+        timed_send(&mut link, "a stop".to_owned());
+        assert!(matches!(link.next_text().await, Err(LinkError::NotTaken)));
+    }
+
+    #[tokio::test]
+    async fn what_waits_is_sent_once_the_far_end_reads() {
+        let (mut link, mut far_end, sent) = full().await;
+        timed_send(&mut link, "a stop".to_owned());
+        let read = async {
+            for _ in 0..sent {
+                assert_eq!(far_end.next().await.unwrap().unwrap().len(), 16 << 10);
+            }
+            assert_eq!(far_end.next().await.unwrap().unwrap(), Message::text("a stop"));
+            far_end.send(Message::text("heard")).await.unwrap();
+        };
+        let (heard, ()) = tokio::join!(link.next_text(), read);
+        assert_eq!(heard.unwrap().0.as_str(), "heard");
+        assert!(link.send_by.is_none());
     }
 }

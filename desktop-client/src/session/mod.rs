@@ -11,6 +11,7 @@ mod cable;
 mod choices;
 pub mod clock;
 mod conversation;
+mod decoded;
 pub mod delay;
 mod line;
 pub mod link;
@@ -18,6 +19,7 @@ mod notable;
 mod run;
 mod stage;
 mod timekeeper;
+mod usage;
 
 use std::{collections::BTreeMap, io, thread};
 
@@ -62,6 +64,8 @@ pub struct SessionOptions {
     pub outputs: OutputContext,
     /// Where fetched sounds are kept.
     pub cache: Cache,
+    /// Most memory that decoded sounds may take, in bytes.
+    pub sound_memory: u64,
 }
 
 /// A running session. Dropping it ends the session: the relay is told goodbye, the output closed.

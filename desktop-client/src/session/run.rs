@@ -5,12 +5,13 @@
 //! to whoever watches.
 
 mod output;
+mod report;
+mod sounds;
 
 use std::{io, time::Duration};
 
 use downbeat_protocol::{
-    BankNow, By, ClientId, ClientToRelay, Hello, RelayTime, Report, SEED_TRIGGER_INPUT, SoundInfo,
-    StopRequest, Trigger, TriggerRequest, Welcome,
+    BankNow, ClientToRelay, Hello, SEED_TRIGGER_INPUT, StopRequest, TriggerRequest, Welcome,
 };
 use tokio::{
     sync::mpsc,
@@ -24,15 +25,15 @@ use super::{
     conversation::{Conversation, Meaning, Wire},
     line::{Line, LineNews},
     notable::Shown,
-    stage::{PutOn, Stage},
+    stage::Stage,
     timekeeper::Timekeeper,
 };
 use crate::{
     action::Action,
     address::{RelayAddress, TypedAddress},
     audio::{DeviceInfo, DeviceKeeper, DeviceToSession},
-    event::{self, Heard, SessionEvent},
-    sounds::{Loader, LoaderToSession, Source},
+    event::{self, SessionEvent},
+    sounds::{Loader, LoaderToSession},
     time::{LocalClock, LocalTime},
 };
 
@@ -41,17 +42,6 @@ const WELCOME_WITHIN: Duration = Duration::from_secs(1);
 
 /// How often the line is looked after and the relay told how this player does.
 const REPORT_EVERY: Duration = Duration::from_secs(2);
-
-/// An error bound that has grown by half and by this much, or fallen as far, is reported at once, but
-/// not within [`REPORT_PAUSE`] of the last report.
-const ERROR_NEWS_MICROS: u32 = 10;
-const REPORT_PAUSE: Duration = Duration::from_millis(250);
-
-/// A lead that has grown by so much is reported at once: the next trigger should have it.
-const LEAD_NEWS_MICROS: u32 = 2_000;
-
-/// While something sounds, the stage is looked after and the meter read this often.
-const STAGE_EVERY: Duration = Duration::from_millis(33);
 
 /// Bangs kept while it is not yet known what the far end speaks.
 const HELD_BANGS: usize = 8;
@@ -72,12 +62,12 @@ pub(super) async fn run(mut session: Session, mut actions: mpsc::Receiver<Action
         let wake = session.wake_at();
         tokio::select! {
             action = actions.recv() => match action {
-                Some(action) => session.act(action).await,
+                Some(action) => session.act(action),
                 None => break,
             },
-            news = session.line.next() => session.line_news(news).await,
+            news = session.line.next() => session.line_news(news),
             Some(news) = session.helped.recv() => session.helper_news(news),
-            () = sleep_until(wake) => session.wake().await,
+            () = sleep_until(wake) => session.wake(),
         }
     }
     // Helpers that wait for room in the queue must see its end, or they would not see theirs.
@@ -138,9 +128,8 @@ impl Session {
         let devices = DeviceKeeper::start(output::device_choice(output), outputs, move |news| {
             let _ = helpers.blocking_send(Helped::Device(news));
         });
-        let bank = Bank::new(loader);
         let mut stage = Stage::new(volume);
-        stage.set_bank(bank.sounds());
+        let bank = Bank::new(loader, options.sound_memory, &mut stage);
         let client = concat!("downbeat/", env!("CARGO_PKG_VERSION")).to_owned();
         let mut session = Self {
             hello: Hello { name, kind, client },
@@ -179,12 +168,12 @@ impl Session {
 
     // What the person wants.
 
-    async fn act(&mut self, action: Action) {
+    fn act(&mut self, action: Action) {
         let output_id = self.output.as_ref().ok().map(|device| device.id.as_str());
         self.choices.pick(&action, output_id, Instant::now());
         match action {
-            Action::Bang { sound } => self.bang(sound).await,
-            Action::StopAll => self.stop_all().await,
+            Action::Bang { sound } => self.bang(sound),
+            Action::StopAll => self.stop_all(),
             Action::SetVolume(volume) => self.stage.set_volume(volume),
             Action::SetOutput(choice) => {
                 self.devices.choose(output::device_choice(choice));
@@ -213,14 +202,14 @@ impl Session {
         }
     }
 
-    async fn bang(&mut self, sound: Option<String>) {
+    fn bang(&mut self, sound: Option<String>) {
         match self.conversation.wire() {
             Wire::Downbeat(_) => {
                 let request = TriggerRequest { sound, ..TriggerRequest::default() };
-                self.say(&ClientToRelay::Trigger(request)).await;
+                self.say(&ClientToRelay::Trigger(request));
             }
             Wire::Plain => {
-                let sent = self.line.say_text(SEED_TRIGGER_INPUT.to_owned()).await;
+                let sent = self.line.say_text(SEED_TRIGGER_INPUT.to_owned());
                 self.mind(sent);
             }
             // Bangs made before the far end has shown what it speaks are its first.
@@ -232,21 +221,25 @@ impl Session {
     }
 
     /// Silences this machine before anything else, and then everyone, if there is a relay to say it.
-    async fn stop_all(&mut self) {
+    /// Without one nothing is kept to be said later: it would silence what has begun since.
+    fn stop_all(&mut self) {
         self.stage.stop_all(self.clock.now());
         self.look_after_stage();
         self.held.clear();
         // Before the welcome it is the first thing to say after it.
         self.stop_held = self.welcome_due.is_some();
-        self.say(&ClientToRelay::Stop(StopRequest::default())).await;
+        self.say(&ClientToRelay::Stop(StopRequest::default()));
+        if !self.stop_held && !matches!(self.conversation.wire(), Wire::Downbeat(_)) {
+            self.tell(SessionEvent::StoppedHereOnly);
+        }
     }
 
     // The line.
 
-    async fn say(&mut self, message: &ClientToRelay) {
+    fn say(&mut self, message: &ClientToRelay) {
         // Who speaks the seed's wire is told nothing else; before the hello nothing is said.
         if matches!(self.conversation.wire(), Wire::Downbeat(_)) {
-            let sent = self.line.say(message).await;
+            let sent = self.line.say(message);
             self.mind(sent);
         }
     }
@@ -257,7 +250,7 @@ impl Session {
         }
     }
 
-    async fn line_news(&mut self, news: LineNews) {
+    fn line_news(&mut self, news: LineNews) {
         match news {
             LineNews::Trying => {
                 let relay = self.line.address().map(ToString::to_string).unwrap_or_default();
@@ -267,12 +260,12 @@ impl Session {
                 self.conversation.begin();
                 self.welcome_due = Some(Instant::now() + WELCOME_WITHIN);
                 let hello = ClientToRelay::Hello(self.hello.clone());
-                let sent = self.line.say(&hello).await;
+                let sent = self.line.say(&hello);
                 self.mind(sent);
             }
             LineNews::Text(text, arrived) => {
                 let meaning = self.conversation.hear(&text);
-                self.understand(meaning, arrived).await;
+                self.understand(meaning, arrived);
             }
             LineNews::Down { reason, retry_in } => self.lost(reason, retry_in),
         }
@@ -292,7 +285,7 @@ impl Session {
 
     // What the relay says.
 
-    async fn understand(&mut self, meaning: Meaning, arrived: LocalTime) {
+    fn understand(&mut self, meaning: Meaning, arrived: LocalTime) {
         let now = self.clock.now();
         match meaning {
             Meaning::Welcomed { welcome, new_epoch, missed } => {
@@ -303,7 +296,7 @@ impl Session {
                         self.put_on(sounding.trigger, sounding.stop_at, now);
                     }
                 }
-                self.release_held().await;
+                self.release_held();
             }
             Meaning::Probed(reply) => {
                 self.timekeeper.hear(reply, arrived, now);
@@ -319,12 +312,13 @@ impl Session {
                 self.serve(sounds, default_sound);
                 let (bank, default_sound) = self.bank_now();
                 self.tell(SessionEvent::OtherBank { bank, default_sound });
+                self.tell_of_sounds();
             }
             Meaning::Refused(refusal) => {
                 self.tell(SessionEvent::Refused { reason: refusal.message });
             }
             Meaning::PlainCue => {
-                self.is_plain().await;
+                self.is_plain();
                 self.put_on_plain(now);
             }
             Meaning::Nothing(why) => tracing::debug!(why, "passed over a text from the relay"),
@@ -353,84 +347,29 @@ impl Session {
         self.tell(SessionEvent::Roster(roster));
     }
 
-    fn serve(&mut self, sounds: Vec<SoundInfo>, default_sound: String) {
-        if let Some(address) = self.line.address() {
-            let source = Source::Relay(Box::new(address.clone()));
-            self.bank.serve(source, sounds, default_sound);
-        }
-    }
-
-    async fn is_plain(&mut self) {
+    fn is_plain(&mut self) {
         if self.welcome_due.take().is_some() {
             self.line.answered();
             self.stage.leave_epoch();
-            self.bank.serve_embedded();
+            self.bank.serve_embedded(&mut self.stage);
             self.connected(event::Wire::Plain);
-            self.release_held().await;
+            self.release_held();
         }
     }
 
     fn connected(&mut self, wire: event::Wire) {
         let (bank, default_sound) = self.bank_now();
         self.tell(SessionEvent::Connected { wire, bank, default_sound });
+        self.tell_of_sounds();
     }
 
-    /// Gives the stage the bank as it is now, and whoever watches what to show of it.
-    fn bank_now(&mut self) -> (Vec<SoundInfo>, String) {
-        self.stage.set_bank(self.bank.sounds());
-        (self.bank.sounds().to_vec(), self.bank.default_sound().to_owned())
-    }
-
-    async fn release_held(&mut self) {
+    fn release_held(&mut self) {
         if std::mem::take(&mut self.stop_held) {
-            self.say(&ClientToRelay::Stop(StopRequest::default())).await;
+            self.say(&ClientToRelay::Stop(StopRequest::default()));
         }
         for sound in std::mem::take(&mut self.held) {
-            self.bang(sound).await;
+            self.bang(sound);
         }
-    }
-
-    // What sounds.
-
-    fn put_on(&mut self, trigger: Trigger, stop_at: Option<RelayTime>, now: LocalTime) {
-        if !trigger.is_for(&self.hello.name) {
-            return;
-        }
-        let own = self.conversation.wire() == Wire::Downbeat(trigger.by.id);
-        let (sound, by) = (trigger.sound.clone(), Some(trigger.by.name.clone()));
-        let put_on = self.stage.put_on(trigger, stop_at, now);
-        self.heard(put_on, sound, by, own);
-    }
-
-    /// A trigger of the seed's wire says nothing but "now".
-    fn put_on_plain(&mut self, now: LocalTime) {
-        let sound = self.bank.default_sound().to_owned();
-        let trigger = Trigger {
-            seq: 0,
-            play_at: RelayTime::from_micros(0),
-            sound: sound.clone(),
-            gain: 1.0,
-            rate: 1.0,
-            pan: 0.0,
-            target: None,
-            data: None,
-            by: By { id: ClientId(0), name: String::new() },
-        };
-        let put_on = self.stage.put_on_now(trigger, now);
-        self.heard(put_on, sound, None, false);
-    }
-
-    fn heard(&mut self, put_on: Option<PutOn>, sound: String, by: Option<String>, own: bool) {
-        let Some(PutOn { at, late }) = put_on else {
-            tracing::warn!(sound, "a trigger names a sound that is not in the bank");
-            return;
-        };
-        self.look_after_stage();
-        self.tell(SessionEvent::Heard(Heard { sound, by, own, at, late }));
-    }
-
-    fn look_after_stage(&mut self) {
-        self.stage_due.get_or_insert_with(|| Instant::now() + STAGE_EVERY);
     }
 
     // The output and the sounds.
@@ -438,15 +377,7 @@ impl Session {
     fn helper_news(&mut self, news: Helped) {
         let now = self.clock.now();
         match news {
-            Helped::Loader(news) => {
-                let (event, decoded) = self.bank.take(news);
-                if let Some(decoded) = decoded {
-                    self.stage.set_sound(decoded.name, decoded.sound, now);
-                }
-                if let Some(event) = event {
-                    self.tell(event);
-                }
-            }
+            Helped::Loader(news) => self.loader_news(news, now),
             Helped::Device(news) => self.device_news(news, now),
         }
     }
@@ -463,17 +394,17 @@ impl Session {
         others.into_iter().flatten().fold(due, Instant::min)
     }
 
-    async fn wake(&mut self) {
+    fn wake(&mut self) {
         let now = Instant::now();
         if self.welcome_due.is_some_and(|due| due <= now) {
             self.conversation.give_up_on_welcome();
-            self.is_plain().await;
+            self.is_plain();
         }
         if matches!(self.conversation.wire(), Wire::Downbeat(_)) {
             let local = self.clock.now();
             if self.timekeeper.probe_due(local) <= local {
                 let probe = self.timekeeper.probe(local);
-                self.say(&ClientToRelay::Probe(probe)).await;
+                self.say(&ClientToRelay::Probe(probe));
             }
         }
         if self.stage_due.is_some_and(|due| due <= now) {
@@ -482,69 +413,11 @@ impl Session {
         self.choices.write(now);
         if self.report_due <= now || self.lead_has_grown() || self.error_has_changed(now) {
             self.report_due = now + REPORT_EVERY;
-            let checked = self.line.check().await;
+            let checked = self.line.check();
             self.mind(checked);
             self.show_latency();
             self.tell(SessionEvent::Clock { error_micros: self.clock_error_micros() });
-            self.report().await;
+            self.report();
         }
-    }
-
-    fn tend_stage(&mut self) {
-        self.stage.tick(self.clock.now());
-        let peak = self.stage.take_peak();
-        let voices = self.stage.stats().map_or(0, |stats| stats.voices);
-        self.tell(SessionEvent::Meter { peak, voices });
-        let moves = self.stage.is_active() || peak.iter().any(|level| *level > 0.0);
-        self.stage_due = moves.then(|| Instant::now() + STAGE_EVERY);
-    }
-
-    fn lead_micros(&self) -> u32 {
-        self.timekeeper.lead_micros(self.stage.reach_nanos())
-    }
-
-    fn lead_has_grown(&self) -> bool {
-        self.stage.stats().is_some()
-            && self.timekeeper.estimate().is_some()
-            && self.lead_micros() > self.reported_lead_micros + LEAD_NEWS_MICROS
-    }
-
-    fn error_has_changed(&self, now: Instant) -> bool {
-        let paused = self.report_due.duration_since(now) + REPORT_PAUSE < REPORT_EVERY;
-        let (Some(reported), Some(error)) = (self.reported_error_micros, self.clock_error_micros())
-        else {
-            return false;
-        };
-        let (less, more) = (error.min(reported), error.max(reported));
-        paused && more > less.saturating_add(less / 2).saturating_add(ERROR_NEWS_MICROS)
-    }
-
-    /// How far this machine's sounds can be off the instants that the relay gives: the error of the
-    /// clock estimate and that of the device clock.
-    fn clock_error_micros(&self) -> Option<u32> {
-        let clock = self.timekeeper.estimate()?.error_micros(self.clock.now());
-        // Without an output nothing is played that could be off.
-        let Some(stats) = self.stage.stats() else { return Some(clock) };
-        Some(clock.saturating_add(stats.clock_error_nanos?.div_ceil(1000)))
-    }
-
-    async fn report(&mut self) {
-        let clock_error_micros = self.clock_error_micros();
-        let stats = self.stage.stats();
-        // A lead is needed only by who can sound, and known only with the clock.
-        let lead_micros = clock_error_micros.and(stats.as_ref()).map(|_| self.lead_micros());
-        self.reported_lead_micros = lead_micros.unwrap_or(0);
-        self.reported_error_micros = clock_error_micros;
-        let tally = self.stage.tally();
-        let report = Report {
-            lead_micros,
-            clock_error_micros,
-            latency_micros: self.latency_micros(),
-            triggers: tally.triggers,
-            late: tally.late,
-            lateness_micros: tally.lateness_micros,
-            xruns: stats.map_or(0, |stats| stats.xruns),
-        };
-        self.say(&ClientToRelay::Report(report)).await;
     }
 }

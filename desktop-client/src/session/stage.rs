@@ -5,11 +5,14 @@
 //! is decoded late, or a clock that is known late joins it in the middle. It reads no clock and
 //! does no I/O.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use downbeat_protocol::{RelayTime, SoundInfo, Stop, Trigger};
 
-use super::clock::ClockEstimate;
+use super::{clock::ClockEstimate, decoded::DecodedSounds};
 use crate::{
     action::Trim,
     audio::{OutputFormat, OutputStats, Player, PlayerEvent, SoundBuffer, VoiceId, VoiceStart},
@@ -76,7 +79,7 @@ pub struct Stage {
     output: Option<Player>,
     clock: Option<ClockEstimate>,
     bank: HashMap<String, SoundInfo>,
-    sounds: HashMap<String, Arc<SoundBuffer>>,
+    sounds: DecodedSounds,
     cues: Vec<Cue>,
     voices_named: u64,
     volume: f32,
@@ -128,9 +131,8 @@ impl Stage {
     /// The sounds that triggers can name. Buffers of sounds that are no longer in it are dropped.
     pub fn set_bank(&mut self, bank: &[SoundInfo]) {
         let bank: HashMap<_, _> = bank.iter().map(|s| (s.name.clone(), s.clone())).collect();
-        self.sounds.retain(|name, _| {
-            bank.get(name).map(|s| &s.hash) == self.bank.get(name).map(|s| &s.hash)
-        });
+        self.sounds
+            .retain(|name| bank.get(name).map(|s| &s.hash) == self.bank.get(name).map(|s| &s.hash));
         self.bank = bank;
     }
 
@@ -138,6 +140,35 @@ impl Stage {
     pub fn set_sound(&mut self, name: String, sound: Arc<SoundBuffer>, now: LocalTime) {
         self.sounds.insert(name, sound);
         self.catch_up(now);
+    }
+
+    /// Whether a sound is decoded, at whatever rate.
+    #[must_use]
+    pub fn is_decoded(&self, name: &str) -> bool {
+        self.sounds.get(name).is_some()
+    }
+
+    /// Whether a trigger of the sound is kept.
+    #[must_use]
+    pub fn is_awaited(&self, name: &str) -> bool {
+        self.cues.iter().any(|cue| cue.trigger.sound == name)
+    }
+
+    /// The memory that decoded sounds take, in bytes.
+    #[must_use]
+    pub fn decoded_bytes(&self) -> u64 {
+        self.sounds.bytes()
+    }
+
+    /// The decoded sounds that neither sound nor are about to, and the bytes that each takes.
+    pub fn idle_sounds(&self) -> impl Iterator<Item = (&str, u64)> {
+        let awaited: HashSet<_> = self.cues.iter().map(|cue| cue.trigger.sound.as_str()).collect();
+        self.sounds.idle().filter(move |(name, _)| !awaited.contains(name))
+    }
+
+    /// Lets go of a decoded sound. Voices that play it play it to its end.
+    pub fn forget(&mut self, name: &str) {
+        self.sounds.remove(name);
     }
 
     /// Another output is open, or none. All that sounds moves over.

@@ -4,7 +4,7 @@ use std::{
     borrow::Cow,
     collections::HashMap,
     io, mem,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak},
     thread,
     time::Duration,
 };
@@ -13,7 +13,7 @@ use downbeat_protocol::SoundInfo;
 use downbeat_samples::{EMBEDDED, wav};
 use tracing::{debug, info};
 
-use super::{Cache, ContentHash, FetchError, Fetcher, resample};
+use super::{Cache, ContentHash, FetchError, Fetcher, decoded_bytes, resample};
 use crate::{address::RelayAddress, audio::SoundBuffer};
 
 /// How long to wait before a sound that did not come is fetched again: at first, and at most. Each
@@ -130,7 +130,7 @@ impl Loader {
     /// Asks for a bank. What was asked for before is given up: at once if it waits, else when the
     /// sound that is under way is done. Answers to it can still arrive; their generation tells.
     ///
-    /// Sounds that are ready at that rate are answered without being made again.
+    /// Sounds that were made ready at that rate, and are still held by someone, are not made again.
     pub fn load(&self, request: LoadRequest) {
         self.mailbox.put(request);
     }
@@ -207,8 +207,9 @@ struct Worker<S> {
     mailbox: Arc<Mailbox>,
     cache: Cache,
     embedded: HashMap<ContentHash, &'static [u8]>,
-    /// The sounds of the current request that are ready.
-    ready: HashMap<ContentHash, Arc<SoundBuffer>>,
+    /// The sounds that were made ready and that someone still holds: how many that may be is not
+    /// decided here.
+    ready: HashMap<ContentHash, Weak<SoundBuffer>>,
     send: S,
 }
 
@@ -226,9 +227,7 @@ impl<S: FnMut(LoaderToSession)> Worker<S> {
         let LoadRequest { source, sounds, rate, generation } = request;
         let wanted: Vec<_> =
             sounds.into_iter().map(|info| (ContentHash::parse(&info.hash), info)).collect();
-        self.ready.retain(|hash, sound| {
-            sound.rate() == rate && wanted.iter().any(|(wanted, _)| *wanted == Some(*hash))
-        });
+        self.ready.retain(|_, sound| sound.upgrade().is_some_and(|sound| sound.rate() == rate));
 
         // What is at hand first, so that no sound waits for a network that it has no need of.
         let mut missing = Vec::new();
@@ -241,8 +240,7 @@ impl<S: FnMut(LoaderToSession)> Worker<S> {
                 self.failed(generation, info.name, reason, false);
                 continue;
             };
-            if let Some(sound) = self.ready.get(&hash) {
-                let sound = Arc::clone(sound);
+            if let Some(sound) = self.ready.get(&hash).and_then(Weak::upgrade) {
                 self.loaded(generation, info, sound);
             } else if let Some(file) = self.find(&hash) {
                 self.prepare(generation, info, hash, &file, rate);
@@ -286,8 +284,7 @@ impl<S: FnMut(LoaderToSession)> Worker<S> {
                     return;
                 }
                 // Under another name, it may have come in the meantime.
-                if let Some(ready) = self.ready.get(&sound.hash) {
-                    let ready = Arc::clone(ready);
+                if let Some(ready) = self.ready.get(&sound.hash).and_then(Weak::upgrade) {
                     self.loaded(generation, sound.info, ready);
                     continue;
                 }
@@ -344,9 +341,14 @@ impl<S: FnMut(LoaderToSession)> Worker<S> {
             .map_err(|error| error.to_string())
             .and_then(|sound| resample(sound, rate).map_err(|error| error.to_string()));
         match prepared {
+            // Room was made for what the bank says.
+            Ok(sound) if sound.bytes() > decoded_bytes(&info, rate) => {
+                let reason = "its file is longer than the relay says".to_owned();
+                self.failed(generation, info.name, reason, false);
+            }
             Ok(sound) => {
                 let sound = Arc::new(sound);
-                self.ready.insert(hash, Arc::clone(&sound));
+                self.ready.insert(hash, Arc::downgrade(&sound));
                 self.loaded(generation, info, sound);
             }
             Err(reason) => self.failed(generation, info.name, reason, false),

@@ -15,4 +15,4 @@ pub use cache::{CACHE_BYTES, Cache};
 pub use fetch::{FetchError, Fetcher, MAX_FILE_BYTES};
 pub use hash::ContentHash;
 pub use loader::{LoadRequest, Loader, LoaderToSession, Source, embedded_bank};
-pub use resample::{ResampleError, resample};
+pub use resample::{ResampleError, decoded_bytes, resample};

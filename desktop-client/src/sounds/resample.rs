@@ -1,5 +1,6 @@
 //! From a file's rate to a device's, ahead of time.
 
+use downbeat_protocol::SoundInfo;
 use downbeat_samples::wav::{Decoded, MAX_VALUES};
 use rubato::{
     Fft, FixedSync, Resampler, WindowFunction, audioadapter_buffers::direct::InterleavedSlice,
@@ -47,8 +48,7 @@ pub fn resample(sound: Decoded, rate: u32) -> Result<SoundBuffer, ResampleError>
         return Ok(SoundBuffer::new(samples, channels, rate).with_mask(mask));
     }
     let frames_in = samples.len() / usize::from(channels);
-    let (into, from) = (u64::from(rate), u64::from(rate_in));
-    let frames = (frames_in as u64 * into + from / 2) / from;
+    let frames = frames_at(frames_in as u64, rate_in, rate);
     let values = frames * u64::from(channels);
     if values > MAX_VALUES {
         return Err(ResampleError::TooLong { rate, values });
@@ -75,6 +75,19 @@ pub fn resample(sound: Decoded, rate: u32) -> Result<SoundBuffer, ResampleError>
     // It rounds the length up, and this rounds to the nearest.
     output.resize(values as usize, 0.0);
     Ok(SoundBuffer::new(output, channels, rate).with_mask(mask))
+}
+
+/// How many frames of `from` Hz last as long as so many of `rate` Hz, to the nearest.
+fn frames_at(frames: u64, from: u32, rate: u32) -> u64 {
+    let (from, rate) = (u64::from(from.max(1)), u64::from(rate));
+    (frames.saturating_mul(rate).saturating_add(from / 2)) / from
+}
+
+/// The memory that a sound takes once it is decoded and brought to `rate`, in bytes.
+#[must_use]
+pub fn decoded_bytes(sound: &SoundInfo, rate: u32) -> u64 {
+    let values = frames_at(sound.frames, sound.rate, rate).saturating_mul(sound.channels.into());
+    values.saturating_mul(size_of::<f32>() as u64)
 }
 
 /// Frames that the resampler takes at once.

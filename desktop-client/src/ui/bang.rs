@@ -284,6 +284,10 @@ fn problem(state: &State) -> Option<(String, egui::Color32)> {
     if state.output_problem().is_some() {
         return Some(("This machine is silent: it has no output".to_owned(), color::BAD));
     }
+    if state.stopped_here_only {
+        let words = "Stopped on this machine only: no relay told the others".to_owned();
+        return Some((words, color::WARN));
+    }
     let words = state.standing.lead_problem().or_else(|| state.standing.clock_problem())?;
     Some((words, color::WARN))
 }

@@ -84,6 +84,7 @@ fn show_pad(ui: &mut Ui, rect: Rect, sound: &BankSound, chosen: bool) -> bool {
     let (note, note_ink) = match &sound.readiness {
         Readiness::Ready => (length, color::MUTED),
         Readiness::Loading => ("loading…".to_owned(), color::MUTED),
+        Readiness::OnFirstUse => ("loads on first use".to_owned(), color::MUTED),
         Readiness::Failed { .. } => ("silent here".to_owned(), color::BAD),
     };
     let ink = if sound.readiness == Readiness::Ready { color::TEXT } else { color::MUTED };
@@ -106,7 +107,7 @@ fn show_failures(ui: &mut Ui, rect: Rect, state: &State) {
         .iter()
         .filter_map(|sound| match &sound.readiness {
             Readiness::Failed { reason } => Some(format!("{}: {reason}", sound.info.name)),
-            Readiness::Loading | Readiness::Ready => None,
+            Readiness::Loading | Readiness::Ready | Readiness::OnFirstUse => None,
         })
         .collect();
     let text = match failed.as_slice() {

@@ -24,9 +24,10 @@ impl Session {
     pub(super) fn device_news(&mut self, news: DeviceToSession, now: LocalTime) {
         match news {
             DeviceToSession::Opened { player, device } => {
-                self.bank.set_rate(player.format().rate);
+                self.bank.set_rate(player.format().rate, &mut self.stage);
                 self.stage.set_trim(self.choices.opened(&device), now);
                 self.stage.set_output(Some(player), now);
+                self.tell_of_sounds();
                 self.output = Ok(device);
                 self.show_output();
             }

@@ -1,0 +1,70 @@
+//! What the relay is told of how this player does.
+
+use std::time::Duration;
+
+use downbeat_protocol::{ClientToRelay, Report};
+use tokio::time::Instant;
+
+use super::{REPORT_EVERY, Session};
+
+/// An error bound that has grown by half and by this much, or fallen as far, is reported at once, but
+/// not within [`REPORT_PAUSE`] of the last report.
+const ERROR_NEWS_MICROS: u32 = 10;
+const REPORT_PAUSE: Duration = Duration::from_millis(250);
+
+/// A lead that has grown by so much is reported at once: the next trigger should have it.
+const LEAD_NEWS_MICROS: u32 = 2_000;
+
+impl Session {
+    fn lead_micros(&self) -> u32 {
+        self.timekeeper.lead_micros(self.stage.reach_nanos())
+    }
+
+    /// Whether the next trigger should already have a longer lead than the relay knows of.
+    pub(super) fn lead_has_grown(&self) -> bool {
+        self.stage.stats().is_some()
+            && self.timekeeper.estimate().is_some()
+            && self.lead_micros() > self.reported_lead_micros + LEAD_NEWS_MICROS
+    }
+
+    /// Whether what this machine claims of its synchrony is no longer what the relay knows.
+    pub(super) fn error_has_changed(&self, now: Instant) -> bool {
+        let paused = self.report_due.duration_since(now) + REPORT_PAUSE < REPORT_EVERY;
+        let (Some(reported), Some(error)) = (self.reported_error_micros, self.clock_error_micros())
+        else {
+            return false;
+        };
+        let (less, more) = (error.min(reported), error.max(reported));
+        paused && more > less.saturating_add(less / 2).saturating_add(ERROR_NEWS_MICROS)
+    }
+
+    /// How far this machine's sounds can be off the instants that the relay gives: the error of the
+    /// clock estimate and that of the device clock.
+    pub(super) fn clock_error_micros(&self) -> Option<u32> {
+        let clock = self.timekeeper.estimate()?.error_micros(self.clock.now());
+        // Without an output nothing is played that could be off.
+        let Some(stats) = self.stage.stats() else { return Some(clock) };
+        Some(clock.saturating_add(stats.clock_error_nanos?.div_ceil(1000)))
+    }
+
+    /// Tells the relay how this player does.
+    pub(super) fn report(&mut self) {
+        let clock_error_micros = self.clock_error_micros();
+        let stats = self.stage.stats();
+        // A lead is needed only by who can sound, and known only with the clock.
+        let lead_micros = clock_error_micros.and(stats.as_ref()).map(|_| self.lead_micros());
+        self.reported_lead_micros = lead_micros.unwrap_or(0);
+        self.reported_error_micros = clock_error_micros;
+        let tally = self.stage.tally();
+        let report = Report {
+            lead_micros,
+            clock_error_micros,
+            latency_micros: self.latency_micros(),
+            triggers: tally.triggers,
+            late: tally.late,
+            lateness_micros: tally.lateness_micros,
+            xruns: stats.map_or(0, |stats| stats.xruns),
+        };
+        self.say(&ClientToRelay::Report(report));
+    }
+}
