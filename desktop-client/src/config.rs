@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, builder::BoolishValueParser};
 use downbeat_protocol::{MAX_NAME_CHARS, TriggerRequest, clean_name};
 use tracing::level_filters::LevelFilter;
 
@@ -66,6 +66,10 @@ pub struct PlayerConfig {
     #[arg(long, value_name = "MIB", env = "DOWNBEAT_SOUND_MEMORY_MIB", default_value_t = 512,
           value_parser = clap::value_parser!(u32).range(1..))]
     pub sound_memory_mib: u32,
+    /// The window's bang only glows where it would flash. Without this it flashes at most three times a
+    /// second.
+    #[arg(long, env = "DOWNBEAT_REDUCED_MOTION", value_parser = BoolishValueParser::new())]
+    pub reduced_motion: bool,
     /// Record what the outputs say of their time to FILE, to look into synchrony. The manual says what the
     /// file holds.
     #[arg(long, value_name = "FILE", env = "DOWNBEAT_RECORD_TIMING")]

@@ -14,7 +14,7 @@ use downbeat::{
     remote::{self, Bangs},
     session::{self, SessionOptions},
     sounds::Cache,
-    state::State,
+    state::{Flashes, State},
     time::LocalClock,
 };
 use downbeat_command_line::{Printer, complain, log_to_stderr, parse, print, refuse};
@@ -85,6 +85,9 @@ fn open_window(config: &PlayerConfig, relay: RelayAddress) -> anyhow::Result<()>
     let SessionOptions { relay, name, output, volume, .. } = &options;
     let mut state = State::new(relay.to_string(), name.clone(), *volume, output.clone());
     state.selected = sound;
+    if config.reduced_motion {
+        state.flashes = Flashes::reduced();
+    }
     let mut started = Ok(());
     app::run(state, clock, |wake| {
         let (tell, events) = std::sync::mpsc::channel();

@@ -3,6 +3,8 @@
 //!
 //! Nothing here draws, blocks, or reads a clock.
 
+mod flashes;
+
 use std::{collections::VecDeque, time::Duration};
 
 use downbeat_protocol::{Roster, SoundInfo};
@@ -12,6 +14,8 @@ use crate::{
     event::{Heard, Output, SessionEvent, Wire},
     standing::Standing,
 };
+
+pub use flashes::Flashes;
 
 /// Triggers that are remembered: as many as can be on their way to their instant, or still fading
 /// from the window, when people bang as fast as they can.
@@ -42,6 +46,8 @@ pub struct State {
     pub roster: Roster,
     /// The last triggers that sounded here, or are about to, oldest first; at most [`RECENT`].
     pub recent: VecDeque<Heard>,
+    /// Which of them flash at full contrast.
+    pub flashes: Flashes,
     /// How many have since the window opened.
     pub heard: u64,
     /// How this machine's own part in the room stands.
@@ -150,6 +156,7 @@ impl State {
             outputs: Vec::new(),
             roster: Roster { total: 0, clients: Vec::new(), lead_micros: 0 },
             recent: VecDeque::with_capacity(RECENT),
+            flashes: Flashes::default(),
             heard: 0,
             standing: Standing::default(),
             meter: Meter::default(),
@@ -253,6 +260,7 @@ impl State {
             SessionEvent::Roster(roster) => self.roster = roster,
             SessionEvent::Heard(heard) => {
                 self.heard += 1;
+                self.flashes.add(heard.at);
                 if self.recent.len() == RECENT {
                     self.recent.pop_front();
                 }

@@ -3,11 +3,15 @@
 // Knows messages, not what they mean to the room: all but the answers to its own hello and probes
 // are handed on. Never queues what cannot be sent: a bang that arrives late is worse than none.
 
+import { tokenIn } from './access.js';
 import { SUBPROTOCOL, decodeFromRelay, encode } from './protocol.js';
 
 /** First wait after a loss at its longest, and the longest ever between two tries, in ms. */
 const FIRST_WAIT_MILLIS = 450;
 const LONGEST_WAIT_MILLIS = 5000;
+
+/** After so many tries the wait grows no longer. */
+const MANY_TRIES = 8;
 
 /** A try that has not led to a welcome by then is given up: a dead address may hang for minutes. */
 const WELCOME_MILLIS = 4000;
@@ -33,12 +37,17 @@ export class BackOff {
   /** The wait from the last try's beginning, or from the loss, to the next try, in ms. */
   next(random) {
     const longest = Math.min(LONGEST_WAIT_MILLIS, FIRST_WAIT_MILLIS * 2 ** this.#tries);
-    this.#tries = Math.min(this.#tries + 1, 8);
+    this.#tries = Math.min(this.#tries + 1, MANY_TRIES);
     return longest * (0.25 + 0.75 * random());
   }
 
   reset() {
     this.#tries = 0;
+  }
+
+  /** Makes the next wait one of the longest. */
+  tire() {
+    this.#tries = MANY_TRIES;
   }
 }
 
@@ -56,13 +65,10 @@ export class BackOff {
  * @property {() => number} random
  */
 
-/**
- * What to offer in the handshake: the protocol, and the token if the page's address has one. It
- * stands in the fragment (`#token=...`), which a browser sends to nobody.
- */
+/** What to offer in the handshake: the protocol, and the token if the page's address has one. */
 export function offers(protocol, fragment) {
-  const token = new URLSearchParams(fragment.replace(/^#/, '')).get('token');
-  return /^[\w.~-]{1,128}$/.test(token ?? '') ? [protocol, `downbeat.token.${token}`] : [protocol];
+  const token = tokenIn(fragment);
+  return token === null ? [protocol] : [protocol, `downbeat.token.${token}`];
 }
 
 /** The relay's WebSocket, beside the page at `href`: a proxy may have given the relay a path. */
@@ -107,6 +113,7 @@ export class Connection {
    * @param {object} clock a ClockEstimator, which says when to probe and is told the answers
    * @param {object} on
    * @param {(state: State) => void} on.state
+   * @param {() => void} on.failed A try has not led to a welcome.
    * @param {(message: object, arrivedMicros: number) => void} on.message
    * @param {(reply: object, arrivedMicros: number) => void} on.probed after the clock has been told
    * @param {(problem: string) => void} on.unreadable
@@ -145,8 +152,15 @@ export class Connection {
     this.#scheduleTick();
   }
 
+  /** What keeps this page out will do so again in half a second: it is tried as seldom as ever. */
+  beRefused() {
+    this.#backOff.tire();
+    if (this.#retryTimer !== null) this.#retry();
+  }
+
   /** Leaves, and comes back at once with a new hello. */
   reconnect() {
+    this.#backOff.reset();
     const socket = this.#socket;
     this.#drop();
     socket?.close(1000);
@@ -240,10 +254,12 @@ export class Connection {
   #lost(socket) {
     if (socket !== this.#socket) return;
     // A connection that held is lost now; a try that failed began a while ago.
-    if (this.#welcomed) this.#since = this.#machine.nowMillis();
+    const failed = !this.#welcomed;
+    if (!failed) this.#since = this.#machine.nowMillis();
     this.#drop();
     if (this.state === 'connected') this.#setState('lost');
     this.#retry();
+    if (failed) this.#on.failed();
   }
 
   #drop() {
@@ -254,6 +270,7 @@ export class Connection {
   }
 
   #retry() {
+    this.#machine.clearTimer(this.#retryTimer);
     const due = this.#since + this.#backOff.next(this.#machine.random);
     const wait = Math.max(0, due - this.#machine.nowMillis());
     this.#retryTimer = this.#machine.setTimer(() => this.connect(), wait);

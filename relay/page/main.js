@@ -3,6 +3,7 @@
 // Holds no rules of its own: what a message means is in room.js, when it sounds in player.js and
 // schedule.js, how it looks in ui.js.
 
+import { isRefusal, reasonInWords, tokenIn, wantsToken, whyKeptOut, withToken } from './access.js';
 import { AudioOutput } from './audio.js';
 import { Bank } from './bank.js';
 import { ClockEstimator, tickMicros } from './clock.js';
@@ -49,10 +50,13 @@ class Page {
   #hasStarted = false;
   #reported = null;
   #reportedAt = -Infinity;
+  /** Whether the relay is being asked why it keeps this page out. */
+  #asking = false;
 
   constructor() {
     this.#ui = new Ui({
       start: () => this.#start(),
+      token: (token) => this.#useToken(token),
       bang: () => this.#bang(),
       stop: () => this.#stop(),
       choose: (sound) => this.#set({ sound }),
@@ -85,7 +89,7 @@ class Page {
     this.#bank = new Bank((bytes) => this.#audio.decode(bytes), {
       loaded: (sound) => this.#loaded(sound),
       failed: (sound, why) =>
-        this.#ui.say(`“${sound}” could not be loaded: ${why}. Trying again.`, { level: 'bad' }),
+        this.#ui.say(`“${sound}” could not be loaded: ${why}. Trying again.`, 'bad'),
     });
     this.#player = new Player(this.#room, this.#clock, this.#bank, this.#audio, {
       started: (_, heardAtMicros) => this.#sounds(heardAtMicros),
@@ -98,6 +102,7 @@ class Page {
       this.#clock,
       {
         state: (state) => this.#connectionChanged(state),
+        failed: () => this.#tryFailed(),
         message: (message) => this.#received(message),
         probed: (reply, arrived) => this.#probed(reply, arrived),
         unreadable: (problem) => console.warn(`unreadable message: ${problem}`),
@@ -107,6 +112,7 @@ class Page {
     this.#connection.connect();
     // The network is back, or the page is looked at again: no need to wait out the back-off.
     window.addEventListener('online', () => this.#connection.connect());
+    window.addEventListener('hashchange', () => this.#connection.reconnect());
     document.addEventListener('visibilitychange', () => this.#seenAgain());
     setInterval(() => this.#readOutput(), READING_MILLIS);
     setInterval(() => this.#tick(), REPORT_MILLIS);
@@ -127,7 +133,7 @@ class Page {
   #bang() {
     const { sound } = this.#choice();
     if (!this.#connection.send({ type: 'trigger', sound, gain: 1, rate: 1, pan: 0 })) {
-      this.#ui.say('Not connected: nobody heard that.', { level: 'bad' });
+      this.#ui.say('Not connected: nobody heard that.', 'bad');
     }
   }
 
@@ -136,7 +142,7 @@ class Page {
     this.#room.wanted.clear();
     this.#player.refresh();
     if (!this.#connection.send({ type: 'stop' })) {
-      this.#ui.say('Not connected: the others play on.', { level: 'bad' });
+      this.#ui.say('Stopped here. The relay is not reached: the others play on.', 'bad');
     }
   }
 
@@ -166,16 +172,39 @@ class Page {
   #connectionChanged(state) {
     this.#ui.showState(state);
     if (state === 'connected') {
-      this.#ui.say(null);
+      this.#ui.showProblem(null);
+      this.#ui.askForToken(null);
       return;
     }
     this.#room.disconnected();
     this.#showRoster();
     this.#ui.showLead(null);
-    this.#ui.say('The relay does not answer. Trying again until it does.', {
-      level: 'bad',
-      stays: true,
-    });
+    this.#ui.showProblem(reasonInWords('silent'));
+  }
+
+  /** Finds out why the relay keeps this page out, and says so. */
+  async #tryFailed() {
+    if (this.#asking) return;
+    this.#asking = true;
+    const token = tokenIn(location.hash);
+    const reason = await whyKeptOut(token);
+    this.#asking = false;
+    // It may have let the page in meanwhile, or been shown another token.
+    const { state } = this.#connection;
+    if (state === 'connected' || token !== tokenIn(location.hash)) return;
+    const words = reasonInWords(reason, location.origin);
+    const refused = isRefusal(reason);
+    if (refused) this.#connection.beRefused();
+    this.#ui.showState(refused ? 'refused' : state);
+    this.#ui.askForToken(wantsToken(reason) ? words : null);
+    this.#ui.showProblem(wantsToken(reason) ? null : words);
+  }
+
+  /** Keeps a token where one that came with the page's address stands, and tries it. */
+  #useToken(token) {
+    history.replaceState(null, '', withToken(location.hash, token));
+    this.#connection.reconnect();
+    this.#start();
   }
 
   #received(message) {

@@ -2,13 +2,10 @@
 //
 // Texts from the network are set as text only, never as markup.
 
+import { Bang } from './bang.js';
+import { Gate } from './gate.js';
+import { Messages } from './messages.js';
 import { LOOSE_MICROS, inWords } from './standing.js';
-
-/** How long the flash stands before it fades, in ms: long enough to be seen on any screen. */
-const FLASH_MILLIS = 70;
-
-/** How long a message stays that nothing takes back, in ms. */
-const MESSAGE_MILLIS = 6000;
 
 /** The meter's floor, in dB below full scale. */
 const METER_FLOOR_DB = -48;
@@ -16,7 +13,12 @@ const METER_FLOOR_DB = -48;
 /** Ticks around the bang, as instrument.css draws them. */
 const METER_TICKS = 60;
 
-const STATE_WORDS = { connecting: 'Connecting', connected: 'Connected', lost: 'Lost, retrying' };
+const STATE_WORDS = {
+  connecting: 'Connecting',
+  connected: 'Connected',
+  lost: 'Lost, retrying',
+  refused: 'Not let in',
+};
 
 const KIND_WORDS = {
   window: 'window',
@@ -31,6 +33,7 @@ const element = (id) => document.getElementById(id);
 /**
  * @typedef {object} Gestures What a person did.
  * @property {() => void} start
+ * @property {(token: string) => void} token
  * @property {() => void} bang
  * @property {() => void} stop
  * @property {(name: string) => void} choose a sound
@@ -41,9 +44,11 @@ const element = (id) => document.getElementById(id);
 
 export class Ui {
   #on;
-  #heard = 0;
-  #flashTimer = null;
-  #messageTimer = null;
+  #bang;
+  #gate;
+  #messages = new Messages((said) => showSaid(said));
+  /** Whether a touch is needed before anything sounds. */
+  #needsTouch = false;
   #soundNames = [];
   #metering = false;
   #shownLevel = 0;
@@ -51,7 +56,8 @@ export class Ui {
   /** @param {Gestures} on */
   constructor(on) {
     this.#on = on;
-    this.#listenToBang();
+    this.#bang = new Bang(on.bang);
+    this.#gate = new Gate(on.token);
     element('start').addEventListener('click', () => on.start());
     element('stop').addEventListener('click', () => on.stop());
     document.addEventListener('keydown', ({ key, repeat }) => {
@@ -73,7 +79,7 @@ export class Ui {
     });
   }
 
-  /** @param {import('./connection.js').State} state */
+  /** @param {import('./connection.js').State | 'refused'} state */
   showState(state) {
     const shown = element('state');
     shown.dataset.state = state;
@@ -87,33 +93,46 @@ export class Ui {
     if (micros !== null) element('lead-value').textContent = inWords(micros);
   }
 
-  /** Something that matters to the player, in plain words; `null` takes it back. */
-  say(words, { level = 'warn', stays = false } = {}) {
-    clearTimeout(this.#messageTimer);
-    const message = element('message');
-    message.hidden = words === null;
-    if (words === null) return;
-    message.dataset.level = level;
-    message.textContent = words;
-    if (!stays) this.#messageTimer = setTimeout(() => this.say(null), MESSAGE_MILLIS);
+  /** Something that has just happened, in plain words; it goes by itself. */
+  say(words, level = 'warn') {
+    this.#messages.say(words, level);
+  }
+
+  /** What is amiss as long as it is; `null` takes it back. */
+  showProblem(words) {
+    this.#messages.notice(words);
+  }
+
+  /** Asks for the relay's token, because of `why`; with `null` no more. */
+  askForToken(why) {
+    if (why === null) this.#gate.close();
+    else this.#gate.open(why);
+    this.#showCover();
   }
 
   /** Covers the instrument until a touch has started the audio. */
   askForTouch(words, why) {
     element('start-word').textContent = words;
     element('start-why').textContent = why;
-    element('start').hidden = false;
-    element('page').inert = true;
-    element('start').focus({ preventScroll: true });
+    this.#needsTouch = true;
+    this.#showCover();
   }
 
   /** The audio runs: the instrument is free. */
   touched() {
+    this.#needsTouch = false;
+    this.#showCover();
+  }
+
+  /** The cover gives way to the question for the token: its answer is a touch as well. */
+  #showCover() {
     const start = element('start');
-    if (start.hidden) return;
-    start.hidden = true;
-    element('page').inert = false;
-    element('bang').focus({ preventScroll: true, focusVisible: false });
+    const covers = this.#needsTouch && !this.#gate.isOpen;
+    if (start.hidden === !covers) return;
+    start.hidden = !covers;
+    element('page').inert = covers;
+    if (covers) start.focus({ preventScroll: true });
+    else if (!this.#gate.isOpen) this.#bang.focus();
   }
 
   /**
@@ -162,12 +181,7 @@ export class Ui {
 
   /** Flashes once; to be called when the trigger is heard. */
   flash() {
-    this.#heard += 1;
-    const bang = element('bang');
-    bang.dataset.heard = String(this.#heard);
-    bang.classList.add('flash');
-    clearTimeout(this.#flashTimer);
-    this.#flashTimer = setTimeout(() => bang.classList.remove('flash'), FLASH_MILLIS);
+    this.#bang.flash();
   }
 
   /**
@@ -275,46 +289,6 @@ export class Ui {
     requestAnimationFrame(frame);
   }
 
-  /** A bang is the moment the finger lands or the key goes down, not when it is lifted. */
-  #listenToBang() {
-    const bang = element('bang');
-    const press = () => {
-      bang.classList.add('pressed');
-      this.#on.bang();
-    };
-    const release = () => bang.classList.remove('pressed');
-    bang.addEventListener('pointerdown', (event) => {
-      if (event.button === 0) press();
-    });
-    for (const end of ['pointerup', 'pointercancel', 'pointerleave']) {
-      bang.addEventListener(end, release);
-    }
-    bang.addEventListener('contextmenu', (event) => event.preventDefault());
-
-    // Keys that bang, and are held: their release must not click as well.
-    const held = new Set();
-    document.addEventListener('keydown', (event) => {
-      if (!bangs(event)) return;
-      event.preventDefault();
-      if (event.repeat || held.has(event.code)) return;
-      held.add(event.code);
-      press();
-    });
-    document.addEventListener('keyup', (event) => {
-      if (!held.delete(event.code)) return;
-      event.preventDefault();
-      release();
-    });
-    window.addEventListener('blur', () => {
-      held.clear();
-      release();
-    });
-    // Neither finger nor key: a screen reader's own press.
-    bang.addEventListener('click', (event) => {
-      if (event.detail === 0) this.#on.bang();
-    });
-  }
-
   #listenToTrim() {
     const trim = element('trim');
     const set = (millis) => {
@@ -330,12 +304,11 @@ export class Ui {
   }
 }
 
-/** Whether a key is a bang: Space and Enter, unless what has the focus needs them itself. */
-function bangs(event) {
-  if (event.code !== 'Space' && event.key !== 'Enter') return false;
-  if (event.ctrlKey || event.altKey || event.metaKey) return false;
-  if (element('page').inert) return false;
-  const focused = event.target.closest?.('button, input');
-  if (!focused || focused.id === 'bang') return true;
-  return focused.type === 'radio' || focused.type === 'range';
+/** @param {import('./messages.js').Said | null} said */
+function showSaid(said) {
+  const message = element('message');
+  message.hidden = said === null;
+  if (said === null) return;
+  message.dataset.level = said.level;
+  message.textContent = said.words;
 }

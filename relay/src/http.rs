@@ -71,6 +71,8 @@ pub fn answer(
             )
         } else if upgrade::is_asked_for(headers) {
             open(&relay, stay, request).await
+        } else if request.uri().path() == "/access" && request.method() == Method::POST {
+            may_enter(&relay, headers)
         } else {
             answer_plainly(&relay, &request)
         };
@@ -111,6 +113,18 @@ async fn open(relay: &Arc<Relay>, stay: Stay, mut request: Request<Incoming>) ->
             answer
         }
     }
+}
+
+/// Answers a page that asks why its WebSocket does not open, because its browser does not say: with
+/// the status that the upgrade got. Only with POST does a browser always send the page's `Origin`.
+fn may_enter(relay: &Relay, headers: &HeaderMap) -> Answer {
+    let (status, reason) = match upgrade::admit(&relay.access, headers) {
+        Ok(_) => (StatusCode::OK, "a WebSocket would be opened\n"),
+        Err(refused) => (refused.status(), refused.reason()),
+    };
+    let mut answer = text(status, reason);
+    put(&mut answer, CACHE_CONTROL, "no-store");
+    answer
 }
 
 fn answer_plainly(relay: &Relay, request: &Request<Incoming>) -> Answer {

@@ -73,16 +73,24 @@ pub fn is_asked_for(headers: &HeaderMap) -> bool {
     has_token(headers, UPGRADE, "websocket")
 }
 
+/// What one who asks with these headers may do.
+///
+/// # Errors
+/// If it may not come in.
+pub fn admit(access: &Access, headers: &HeaderMap) -> Result<Role, Refused> {
+    if !access.is_own_origin(headers) {
+        return Err(Refused::ForeignOrigin);
+    }
+    access.role(headers).ok_or(Refused::NoToken)
+}
+
 /// What becomes of a request that asks for a WebSocket.
 ///
 /// # Errors
 /// If it may not have one.
 pub fn judge(access: &Access, method: &Method, headers: &HeaderMap) -> Result<Granted, Refused> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    if !access.is_own_origin(headers) {
-        return Err(Refused::ForeignOrigin);
-    }
-    let role = access.role(headers).ok_or(Refused::NoToken)?;
+    let role = admit(access, headers)?;
     if method != Method::GET || !has_token(headers, CONNECTION, "upgrade") {
         return Err(Refused::Incomplete);
     }

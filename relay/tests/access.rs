@@ -108,3 +108,27 @@ async fn a_device_s_origin_is_refused_with_the_setting_that_allows_it() {
     let relay = Running::with(Config { allow_origin, ..Config::default() }).await;
     Raw::open(relay.address, "Origin: file://\r\n", b"").await;
 }
+
+#[tokio::test]
+async fn a_page_is_told_why_its_socket_does_not_open() {
+    let relay = guarded().await;
+    let asked = async |headers: &str| {
+        request(relay.address, &format!("POST /access HTTP/1.1\r\n{headers}")).await
+    };
+    for (headers, status) in [
+        ("", 401),
+        ("Authorization: Bearer wrong\r\n", 401),
+        ("Authorization: Bearer bang-it\r\n", 200),
+        ("Authorization: Bearer hear-it\r\n", 200),
+        ("Authorization: Bearer bang-it\r\nOrigin: http://elsewhere.example\r\n", 403),
+    ] {
+        let answer = asked(headers).await;
+        assert_eq!(answer.status, status, "{headers}");
+        assert_eq!(answer.header("Cache-Control"), Some("no-store"));
+        if status != 200 {
+            let upgrade = request(relay.address, &format!("{UPGRADE}{headers}")).await;
+            assert_eq!(upgrade.status, status, "{headers}");
+        }
+    }
+    assert_eq!(relay.get("/access", "").await.status, 404, "a browser may leave the Origin out");
+}

@@ -20,12 +20,16 @@ use super::{
 };
 use crate::{
     action::Action,
+    event::Heard,
     state::{Connection, State},
     time::LocalTime,
 };
 
 /// The flash is brightest at its instant, and gone after this long.
 const HEAT_SECONDS: f32 = 0.22;
+/// How hot the disc is instead where a flash at full contrast would be one too many: its luminance then
+/// changes by less than a tenth, which is no flash in the sense of WCAG 2.3.1.
+const GLOW_HEAT: f32 = 0.2;
 /// Its ring travels a little longer.
 const RING_SECONDS: f32 = 0.36;
 /// How far the ring travels, as a share of the disc's radius.
@@ -51,10 +55,10 @@ struct Flash {
 
 impl Flash {
     /// Every trigger flashes on its own at the instant at which it sounds, however many are on
-    /// their way.
-    fn at(now: LocalTime, triggers: impl IntoIterator<Item = LocalTime>) -> Self {
+    /// their way; those that are not bright only glow.
+    fn at(now: LocalTime, triggers: impl IntoIterator<Item = (LocalTime, bool)>) -> Self {
         let mut flash = Self::default();
-        for instant in triggers {
+        for (instant, is_bright) in triggers {
             let age = now.nanos_since(instant);
             let next = if age < 0 {
                 Duration::from_nanos(age.unsigned_abs())
@@ -64,8 +68,11 @@ impl Flash {
                     continue;
                 }
                 let cooled = (1.0 - seconds / HEAT_SECONDS).max(0.0);
-                flash.heat = flash.heat.max(cooled * cooled);
-                flash.rings.push(seconds / RING_SECONDS);
+                let hottest = if is_bright { 1.0 } else { GLOW_HEAT };
+                flash.heat = flash.heat.max(hottest * cooled * cooled);
+                if is_bright {
+                    flash.rings.push(seconds / RING_SECONDS);
+                }
                 FRAME
             };
             flash.next = Some(flash.next.map_or(next, |sooner| sooner.min(next)));
@@ -86,7 +93,8 @@ pub fn show(
     let mut actions = Vec::new();
     let able = state.can_bang();
     let response = interact(ui, places, state);
-    let flash = Flash::at(now, state.recent.iter().map(|heard| heard.at));
+    let bright = |heard: &Heard| (heard.at, state.flashes.is_bright(heard.at));
+    let flash = Flash::at(now, state.recent.iter().map(bright));
     if let Some(next) = flash.next {
         ui.ctx().request_repaint_after(next);
     }
@@ -371,7 +379,15 @@ mod tests {
 
     fn flash(now_millis: i64, triggers: &[i64]) -> Flash {
         let at = |millis: i64| LocalTime::from_nanos(millis * MILLI);
-        Flash::at(at(now_millis), triggers.iter().map(|millis| at(*millis)))
+        Flash::at(at(now_millis), triggers.iter().map(|millis| (at(*millis), true)))
+    }
+
+    #[test]
+    fn one_flash_too_many_only_glows() {
+        let at = |millis: i64| LocalTime::from_nanos(millis * MILLI);
+        let flash = Flash::at(at(104), [(at(104), false)]);
+        assert_eq!(flash.heat, GLOW_HEAT);
+        assert!(flash.rings.is_empty());
     }
 
     #[test]

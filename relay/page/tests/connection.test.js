@@ -38,6 +38,7 @@ class World {
   messages = [];
   unreadable = [];
   probes = [];
+  failed = 0;
 
   constructor({ probeEvery = 1000 } = {}) {
     const machine = {
@@ -80,6 +81,7 @@ class World {
       clock,
       {
         state: (state) => this.states.push(state),
+        failed: () => (this.failed += 1),
         message: (message) => this.messages.push(message.type),
         probed: () => {},
         unreadable: (problem) => this.unreadable.push(problem),
@@ -193,6 +195,32 @@ test('a loss is said once, and tried until it is mended', () => {
   assert.deepEqual(world.states, ['connected', 'lost']);
   world.welcome();
   assert.deepEqual(world.states, ['connected', 'lost', 'connected']);
+});
+
+test('a try that was refused is said, and is not tried again soon', () => {
+  const world = new World();
+  world.lose();
+  assert.equal(world.failed, 1);
+  world.connection.beRefused();
+  world.pass(4900);
+  assert.equal(world.sockets.length, 1);
+  world.pass(200);
+  assert.equal(world.sockets.length, 2);
+  world.welcome();
+  world.lose();
+  assert.equal(world.failed, 1, 'what had been welcomed was lost');
+  world.pass(500);
+  assert.equal(world.sockets.length, 3, 'and is tried again soon');
+});
+
+test('another token is tried at once', () => {
+  const world = new World();
+  world.lose();
+  world.connection.beRefused();
+  world.connection.reconnect();
+  assert.equal(world.sockets.length, 2);
+  world.pass(3000);
+  assert.equal(world.sockets.length, 2, 'the wait for the next try is over');
 });
 
 test('an address that hangs is given up and tried again', () => {

@@ -1,0 +1,157 @@
+//! The page in a real browser, where it is not let in or not heard: what it says, and what it offers.
+
+use std::{
+    path::Path,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use downbeat_protocol::{ClientKind, ClientToRelay, RelayToClient, TriggerRequest};
+use downbeat_tests::{
+    browser::Browser, client::Modern, process::PATIENCE, relay::Relay, tools::pictures_folder,
+};
+
+/// The key, as `WebDriver` encodes it.
+const SPACE: char = '\u{e00d}';
+
+/// A browser that plays into nothing: its audio clock runs without a sound server.
+fn open() -> Result<Browser> {
+    let launch = |program: &Path| {
+        let mut command = Command::new(program);
+        command.env("PULSE_SERVER", "unix:/nonexistent");
+        command
+    };
+    let browser = Browser::open(launch, 390, 844)?;
+    browser.be_phone(390, 844)?;
+    Ok(browser)
+}
+
+/// A browser whose page is in the room.
+fn join(relay: &Relay) -> Result<Browser> {
+    let browser = open()?;
+    browser.go(&relay.http_url())?;
+    browser.click("#start")?;
+    browser.wait_for("#state[data-state=connected]")?;
+    Ok(browser)
+}
+
+/// Waits until an element says `words`.
+fn wait_for_words(browser: &Browser, selector: &str, words: &str) -> Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let script = format!("return document.querySelector('{selector}').innerText");
+        let said = browser.run(&script)?;
+        if said.as_str().is_some_and(|said| said.contains(words)) {
+            return Ok(());
+        }
+        ensure!(Instant::now() < deadline, "{selector} says {said}, not {words:?}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn picture(browser: &Browser, name: &str) -> Result<()> {
+    pictures_folder()?.map_or(Ok(()), |folder| browser.picture(&folder.join(name)))
+}
+
+#[test]
+fn the_page_asks_for_the_token_it_lacks_and_keeps_it_in_its_address() -> Result<()> {
+    let relay = Relay::start_with(&["--token", "let-me_in"])?;
+    let browser = open()?;
+    browser.go(&relay.http_url())?;
+    wait_for_words(&browser, "#gate-why", "asks for a token")?;
+    browser.wait_for("#state[data-state=refused]")?;
+    picture(&browser, "page-token.png")?;
+    browser.set("#token", "wrong")?;
+    browser.click("#gate button")?;
+    wait_for_words(&browser, "#gate-why", "does not take this token")?;
+    picture(&browser, "page-token-wrong.png")?;
+    browser.set("#token", &format!("{}/#token=let-me_in", relay.http_url()))?;
+    browser.click("#gate button")?;
+    browser.wait_for("#state[data-state=connected]")?;
+    browser.wait_for("#gate[hidden]")?;
+    // Its answer was a touch: nothing else is asked before sound.
+    browser.wait_for("#start[hidden]")?;
+    assert_eq!(browser.run("return location.hash")?, "#token=let-me_in");
+    browser.run("location.reload()")?;
+    browser.click("#start")?;
+    browser.wait_for("#state[data-state=connected]")?;
+    Ok(())
+}
+
+#[test]
+fn a_token_that_the_relay_no_longer_takes_is_asked_for_anew() -> Result<()> {
+    let mut relay = Relay::start_with(&["--token", "first"])?;
+    let browser = open()?;
+    browser.go(&format!("{}/#token=first", relay.http_url()))?;
+    browser.click("#start")?;
+    browser.wait_for("#state[data-state=connected]")?;
+    relay.kill()?;
+    wait_for_words(&browser, "#message", "The relay does not answer")?;
+    picture(&browser, "page-lost.png")?;
+    relay.replace(&["--token", "second"])?;
+    wait_for_words(&browser, "#gate-why", "does not take this token")?;
+    // Another address with the same page: the token in it is tried at once.
+    browser.run("location.hash = '#token=second'")?;
+    browser.wait_for("#state[data-state=connected]")?;
+    Ok(())
+}
+
+#[test]
+fn a_bang_that_nobody_heard_does_not_hide_why_for_good() -> Result<()> {
+    let mut relay = Relay::start()?;
+    let browser = join(&relay)?;
+    relay.kill()?;
+    wait_for_words(&browser, "#message", "The relay does not answer")?;
+    browser.press(SPACE)?;
+    wait_for_words(&browser, "#message", "nobody heard that")?;
+    wait_for_words(&browser, "#message", "The relay does not answer")?;
+    browser.click("#stop")?;
+    wait_for_words(&browser, "#message", "Stopped here")
+}
+
+#[test]
+fn space_after_stop_bangs() -> Result<()> {
+    let relay = Relay::start()?;
+    let browser = join(&relay)?;
+    let mut watcher = Modern::connect(&relay.ws_url(), "watcher", ClientKind::Remote)?;
+    browser.click("#stop")?;
+    watcher.wait_for(|message| matches!(message, RelayToClient::Stop(_)).then_some(()))?;
+    browser.press(SPACE)?;
+    watcher.wait_for(|message| matches!(message, RelayToClient::Trigger(_)).then_some(()))
+}
+
+#[test]
+fn a_drum_roll_flashes_three_times_a_second_at_most() -> Result<()> {
+    let relay = Relay::start()?;
+    let browser = join(&relay)?;
+    browser.run(
+        "window.flashes = [];
+         const bang = document.querySelector('#bang');
+         let lit = false;
+         new MutationObserver(() => {
+           const isLit = bang.classList.contains('flash');
+           if (isLit && !lit) window.flashes.push(performance.now());
+           lit = isLit;
+         }).observe(bang, { attributes: true });",
+    )?;
+    let mut drummer = Modern::connect(&relay.ws_url(), "drummer", ClientKind::Remote)?;
+    // What comes before the page is ready to sound is over by then, and does not flash.
+    let deadline = Instant::now() + PATIENCE;
+    let heard = "return Number(document.querySelector('#bang').dataset.heard)";
+    while browser.run(heard)?.as_f64().is_none_or(|heard| heard < 30.0) {
+        ensure!(Instant::now() < deadline, "the page does not sound");
+        drummer.send(&ClientToRelay::Trigger(TriggerRequest::default()))?;
+        std::thread::sleep(Duration::from_millis(60));
+    }
+    let flashes = browser.run("return window.flashes")?;
+    let flashes: Option<Vec<f64>> =
+        flashes.as_array().and_then(|all| all.iter().map(serde_json::Value::as_f64).collect());
+    let flashes = flashes.context("instants are numbers")?;
+    ensure!(flashes.len() >= 3, "it flashed {} times", flashes.len());
+    for window in flashes.windows(4) {
+        // An observer is told a little later than the flash begins.
+        ensure!(window[3] - window[0] > 950.0, "{flashes:?}");
+    }
+    Ok(())
+}
