@@ -4,6 +4,8 @@
 // Knows context time only, never relay time. At a plain http address on a LAN there is no
 // AudioWorklet, so every voice is a buffer source that the browser itself starts on the sample.
 
+import { Decoder } from './decoder.js';
+import { panGains } from './pan.js';
 import { QUANTUM_FRAMES } from './schedule.js';
 
 /** Most voices at once; a phone that mixes more begins to stutter. The oldest gives way. */
@@ -49,6 +51,7 @@ export class AudioOutput {
   #volume;
   #analyser;
   #waveform;
+  #decoder = new Decoder();
   #on;
   /** In the order in which they were started. @type {Set<Voice>} */
   #voices = new Set();
@@ -114,9 +117,12 @@ export class AudioOutput {
     await this.#context.resume();
   }
 
-  /** @returns {Promise<AudioBuffer>} `bytes` of a sound file, at the rate of this context */
-  decode(bytes) {
-    return this.#context.decodeAudioData(bytes);
+  /** @param {ArrayBuffer} file of a sound @returns {Promise<AudioBuffer>} at this context's rate */
+  async decode(file) {
+    const channels = await this.#decoder.decode(file, this.sampleRate);
+    const buffer = this.#context.createBuffer(channels.length, channels[0].length, this.sampleRate);
+    channels.forEach((values, at) => buffer.copyToChannel(values, at));
+    return buffer;
   }
 
   /** @returns {import('./schedule.js').Reading} */
@@ -162,12 +168,8 @@ export class AudioOutput {
       envelope.gain.setValueAtTime(0, when);
       envelope.gain.linearRampToValueAtTime(gain, when + FADE_SECONDS);
     }
-    let last = source.connect(envelope);
-    if (pan !== 0 && context.createStereoPanner) {
-      const panner = context.createStereoPanner();
-      panner.pan.value = pan;
-      last = last.connect(panner);
-    }
+    source.connect(envelope);
+    const last = pan === 0 ? envelope : this.#panned(envelope, buffer.numberOfChannels, pan);
     last.connect(this.#volume);
     const voice = { source, envelope, level: gain, from: when };
     this.#voices.add(voice);
@@ -178,6 +180,20 @@ export class AudioOutput {
     };
     source.start(when, offset);
     return voice;
+  }
+
+  /** The end of a chain that pans what comes from `node`. */
+  #panned(node, channels, pan) {
+    const context = this.#context;
+    const splitter = context.createChannelSplitter(2);
+    const merger = context.createChannelMerger(2);
+    node.connect(splitter);
+    panGains(channels, pan).forEach((level, side) => {
+      const gain = context.createGain();
+      gain.gain.value = level;
+      splitter.connect(gain, Math.min(side, channels - 1)).connect(merger, 0, side);
+    });
+    return merger;
   }
 
   /** Gives `voice` another speed from context time `at` on, which is the start of a quantum. */
