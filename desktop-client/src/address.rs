@@ -152,10 +152,13 @@ impl RelayAddress {
             None if text.contains("://") => usual_port,
             None => DEFAULT_PORT,
         };
-        let url = |scheme, path| {
-            Url::parse(&format!("{scheme}://{host}:{port}{path}")).map_err(|_| unreadable())
+        // A reverse proxy may give the relay a path. All that is asked of the relay lies below it,
+        // whether or not it was written with its last slash.
+        let folder = given.path().trim_end_matches('/');
+        let url = |scheme| {
+            Url::parse(&format!("{scheme}://{host}:{port}{folder}/")).map_err(|_| unreadable())
         };
-        let (http, socket) = (url(http, "/")?, url(socket, given.path())?);
+        let (http, socket) = (url(http)?, url(socket)?);
         Ok(Self { http, socket, token: None, fingerprint: None })
     }
 
@@ -163,7 +166,8 @@ impl RelayAddress {
     /// that was used over TLS is used without it.
     #[must_use]
     pub fn knowing(mut self, known: &Self) -> Self {
-        if self.place() == known.place() && (self.is_encrypted() || !known.is_encrypted()) {
+        let is_same = self.place() == known.place() && self.http.path() == known.http.path();
+        if is_same && (self.is_encrypted() || !known.is_encrypted()) {
             self.token = self.token.or_else(|| known.token.clone());
             if self.is_encrypted() {
                 self.fingerprint = self.fingerprint.or(known.fingerprint);
@@ -199,7 +203,7 @@ impl RelayAddress {
         (host.to_owned(), self.http.port_or_known_default().unwrap_or_default())
     }
 
-    /// Where its files are.
+    /// The folder in which its files are; ends with a slash.
     #[must_use]
     pub fn http(&self) -> &Url {
         &self.http
@@ -228,13 +232,16 @@ impl FromStr for RelayAddress {
     }
 }
 
-/// As people read it: host and port, and that it is reached over TLS. It leads there when typed in.
+/// As people read it: host and port, the path if there is one, and that it is reached over TLS. It leads
+/// there when typed in.
 impl fmt::Display for RelayAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Both URLs were made with a host in this file.
         let host = self.http.host_str().unwrap_or_default();
         let scheme = if self.is_encrypted() { "https://" } else { "" };
-        write!(f, "{scheme}{host}:{}", self.http.port_or_known_default().unwrap_or(DEFAULT_PORT))
+        let port = self.http.port_or_known_default().unwrap_or(DEFAULT_PORT);
+        let path = Some(self.http.path()).filter(|path| *path != "/").unwrap_or_default();
+        write!(f, "{scheme}{host}:{port}{path}")
     }
 }
 
@@ -254,7 +261,7 @@ mod tests {
             ("192.168.1.7", "ws://192.168.1.7:3000/"),
             ("lab:80", "ws://lab/"),
             ("127.0.0.1:80/", "ws://127.0.0.1/"),
-            ("lab:0080/any?x", "ws://lab/any"),
+            ("lab:0080/any?x", "ws://lab/any/"),
             ("lab:80#token=x", "ws://lab/"),
             ("[::1]:80/", "ws://[::1]/"),
             ("lab:443/", "ws://lab:443/"),
@@ -263,12 +270,12 @@ mod tests {
             ("http://lab:443", "ws://lab:443/"),
             ("http://lab:3000", "ws://lab:3000/"),
             ("http://lab", "ws://lab/"),
-            ("ws://lab:3000/any/path", "ws://lab:3000/any/path"),
+            ("ws://lab:3000/any/path", "ws://lab:3000/any/path/"),
             ("::1", "ws://[::1]:3000/"),
             ("[::1]:3001", "ws://[::1]:3001/"),
             ("https://lab:3000", "wss://lab:3000/"),
             ("https://lab", "wss://lab/"),
-            ("wss://lab:3000/any", "wss://lab:3000/any"),
+            ("wss://lab:3000/any", "wss://lab:3000/any/"),
             ("http://lab:3000/#token=x&other=y", "ws://lab:3000/"),
         ] {
             assert_eq!(socket(text), expected, "{text}");
@@ -276,10 +283,19 @@ mod tests {
     }
 
     #[test]
+    fn a_path_is_where_all_of_the_relay_lies() {
+        for text in ["https://host/downbeat", "https://host/downbeat/", "https://host/downbeat//"] {
+            let address: RelayAddress = text.parse().unwrap();
+            assert_eq!(address.http().as_str(), "https://host/downbeat/");
+            assert_eq!(address.socket().as_str(), "wss://host/downbeat/");
+        }
+    }
+
+    #[test]
     fn it_is_shown_as_host_and_port() {
-        assert_eq!("ws://lab/x".parse::<RelayAddress>().unwrap().to_string(), "lab:80");
+        assert_eq!("ws://lab".parse::<RelayAddress>().unwrap().to_string(), "lab:80");
         assert_eq!("lab".parse::<RelayAddress>().unwrap().to_string(), "lab:3000");
-        for text in ["https://lab:3000", "https://lab:443", "https://[::1]:3000"] {
+        for text in ["https://lab:3000", "https://lab:443", "https://[::1]:3000", "lab:80/x/"] {
             let address: RelayAddress = text.parse().unwrap();
             assert_eq!(address.to_string(), text);
             assert_eq!(address.to_string().parse(), Ok(address));
@@ -358,9 +374,15 @@ mod tests {
         let token = "let-me".parse::<Token>().ok();
         let read = |text: &str| text.parse::<RelayAddress>().unwrap();
         let known = read(&format!("https://lab:3000/#token=let-me&fingerprint={text}"));
-        let again = read("wss://lab:3000/path").knowing(&known);
+        let again = read("wss://lab:3000").knowing(&known);
         assert_eq!((again.token(), again.fingerprint()), (token.as_ref(), Some(one)));
-        for other in ["https://lab:3001", "https://hall:3000", "http://lab:3000", "lab"] {
+        for other in [
+            "https://lab:3001",
+            "https://hall:3000",
+            "http://lab:3000",
+            "https://lab:3000/path",
+            "lab",
+        ] {
             let other = read(other).knowing(&known);
             assert_eq!((other.token(), other.fingerprint()), (None, None), "{other}");
         }

@@ -136,7 +136,8 @@ fn answer_plainly(relay: &Relay, request: &Request<Incoming>) -> Answer {
     }
     let path = request.uri().path();
     let bank = relay.bank();
-    let sound = path.strip_prefix("/sounds/").and_then(|hash| bank.by_hash(hash));
+    // A player asks for its sounds below where its WebSocket lies, and that may be at any path.
+    let sound = path.rsplit_once("/sounds/").and_then(|(_, hash)| bank.by_hash(hash));
     let answer = if let Some(sound) = sound {
         sound_file(sound, request.headers())
     } else if let Some(file) = page::file(path) {

@@ -60,6 +60,9 @@ async fn a_sound_is_served_whole_in_part_or_not_again() {
     assert_eq!(whole.header("Cache-Control"), Some("public, max-age=31536000, immutable"));
     assert!(whole.body.starts_with(b"RIFF"));
 
+    let below = relay.get(&format!("/any/path{path}"), "").await;
+    assert_eq!((below.status, below.body.len()), (200, whole.body.len()), "as a WebSocket");
+
     let unchanged = relay.get(&path, &format!("If-None-Match: W/\"x\", {etag}\r\n")).await;
     assert_eq!((unchanged.status, unchanged.body.len()), (304, 0));
     assert_eq!(unchanged.header("ETag"), Some(etag.as_str()));

@@ -20,6 +20,7 @@ pub mod network;
 pub mod onsets;
 pub mod partition;
 pub mod process;
+pub mod proxy;
 pub mod recorder;
 pub mod relay;
 pub mod replay;

@@ -105,7 +105,7 @@ impl Fetcher {
             return Err(FetchError::TooLarge(promised));
         }
         let mut url = self.relay.http().clone();
-        url.set_path(&format!("/sounds/{hash}"));
+        url.set_path(&format!("{}sounds/{hash}", url.path()));
 
         let mut request = self.agent.get(url.as_str());
         if let Some(token) = self.relay.token() {
