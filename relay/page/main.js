@@ -139,7 +139,7 @@ class Page {
 
   /** Silences this machine at once, and then everyone, if there is a relay to say it. */
   #stop() {
-    this.#room.wanted.clear();
+    this.#room.silence();
     this.#player.refresh();
     if (!this.#connection.send({ type: 'stop' })) {
       this.#ui.say('Stopped here. The relay is not reached: the others play on.', 'bad');

@@ -18,6 +18,10 @@ class Seen {
   #numbers = new Set();
   #highest = 0;
 
+  get highest() {
+    return this.#highest;
+  }
+
   /** Notes `seq`; true if it is new. */
   add(seq) {
     if (seq <= this.#highest - SEEN_WINDOW || this.#numbers.has(seq)) return false;
@@ -61,6 +65,8 @@ export class Room {
 
   #name;
   #seen = new Seen();
+  /** What has a number up to this one is silent here, whatever the relay says of it. */
+  #silencedUpTo = 0;
 
   /** @param {string} name This client's name, as triggers are aimed at it. */
   constructor(name) {
@@ -83,6 +89,7 @@ export class Room {
     const reborn = message.epoch !== this.epoch;
     if (reborn) {
       this.#seen = new Seen();
+      this.#silencedUpTo = 0;
       this.last = null;
     }
     this.epoch = message.epoch;
@@ -96,7 +103,7 @@ export class Room {
     this.wanted = new Map();
     for (const { trigger, stop_at: stopAt } of message.sounding) {
       this.#seen.add(trigger.seq);
-      if (!this.#isForMe(trigger)) continue;
+      if (!this.#isForMe(trigger) || trigger.seq <= this.#silencedUpTo) continue;
       const sound = known.get(trigger.seq)?.sound ?? this.sounds.get(trigger.sound);
       this.wanted.set(trigger.seq, { trigger, stopAt, sound });
     }
@@ -113,7 +120,7 @@ export class Room {
   trigger(message) {
     if (!this.#seen.add(message.seq)) return false;
     this.last = message;
-    if (!this.#isForMe(message)) return false;
+    if (!this.#isForMe(message) || message.seq <= this.#silencedUpTo) return false;
     this.wanted.set(message.seq, { trigger: message, sound: this.sounds.get(message.sound) });
     return true;
   }
@@ -128,6 +135,13 @@ export class Room {
       ended.push(wanted);
     }
     return ended;
+  }
+
+  /** Silences, on this machine alone, all that has been heard of: a welcome that lists it as sounding,
+   * because the relay knows nothing of it, starts none of it again. */
+  silence() {
+    this.#silencedUpTo = this.#seen.highest;
+    this.wanted.clear();
   }
 
   /** Takes what has changed in who is here since the welcome. */

@@ -201,3 +201,17 @@ test('without a connection nobody is known to be here', () => {
   room.disconnected();
   assert.deepEqual([room.clients, room.total, room.id], [[], 0, null]);
 });
+
+test('what this machine silenced is not wanted again in the same life of the relay', () => {
+  const room = entered();
+  room.trigger(trigger(1));
+  room.trigger(trigger(3));
+  room.silence();
+  assert.equal(room.wanted.size, 0);
+  assert.equal(room.trigger(trigger(2)), false, 'it was banged before the stop');
+  const sounding = [1, 3, 4].map((seq) => ({ trigger: trigger(seq) }));
+  room.welcome(welcome({ sounding }));
+  assert.deepEqual([...room.wanted.keys()], [4], 'what came meanwhile was never silenced here');
+  room.welcome(welcome({ epoch: '0000000000000001', sounding: [{ trigger: trigger(1) }] }));
+  assert.deepEqual([...room.wanted.keys()], [1], 'another life has numbers of its own');
+});
