@@ -32,6 +32,8 @@ const REFUSALS = {
   unknown_sound: 'The relay has no such sound any more.',
 };
 
+const stillLoading = (sound) => `“${sound}” is still loading. It joins in as soon as it is here.`;
+
 const nowMicros = () => performance.now() * 1000;
 
 /** The page with all its parts, once there is audio to play on. */
@@ -59,7 +61,10 @@ class Page {
       token: (token) => this.#useToken(token),
       bang: () => this.#bang(),
       stop: () => this.#stop(),
-      choose: (sound) => this.#set({ sound }),
+      choose: (sound) => {
+        this.#set({ sound });
+        this.#bank.need(sound);
+      },
       volume: (volume) => {
         this.#set({ volume });
         this.#audio.setVolume(volume);
@@ -86,11 +91,15 @@ class Page {
       return;
     }
     this.#audio.setVolume(volume);
-    this.#bank = new Bank((bytes) => this.#audio.decode(bytes), {
-      loaded: (sound) => this.#loaded(sound),
-      failed: (sound, why) =>
-        this.#ui.say(`“${sound}” could not be loaded: ${why}. Trying again.`, 'bad'),
-    });
+    this.#bank = new Bank(
+      (file) => this.#audio.decode(file),
+      () => this.#audio.sampleRate,
+      {
+        changed: (sound) => this.#bankHas(sound),
+        failed: (sound, why) => this.#ui.say(`“${sound}” cannot be loaded: ${why}.`, 'bad'),
+      },
+      this.#settings.uses,
+    );
     this.#player = new Player(this.#room, this.#clock, this.#bank, this.#audio, {
       started: (_, heardAtMicros) => this.#sounds(heardAtMicros),
       missed: ({ sound }) => this.#ui.say(`“${sound}” came too late to be heard here.`),
@@ -116,6 +125,7 @@ class Page {
     document.addEventListener('visibilitychange', () => this.#seenAgain());
     setInterval(() => this.#readOutput(), READING_MILLIS);
     setInterval(() => this.#tick(), REPORT_MILLIS);
+    window.addEventListener('pagehide', () => this.#set({ uses: this.#bank.uses }));
   }
 
   // ---- gestures ----
@@ -212,7 +222,7 @@ class Page {
       case 'welcome':
         return this.#welcomed(message);
       case 'trigger':
-        this.#room.trigger(message);
+        if (this.#room.trigger(message)) this.#heardOf(message.sound);
         this.#ui.showLast(message, message.by.id === this.#room.id);
         return this.#player.refresh();
       case 'stop':
@@ -241,8 +251,7 @@ class Page {
     }
     this.#player.resetCounts();
     this.#reported = null;
-    this.#bank.use(message.sounds);
-    this.#showSounds();
+    this.#useBank(message.sounds);
     this.#ui.showLead(this.#room.leadMicros);
     this.#showRoster();
     this.#player.refresh();
@@ -254,8 +263,19 @@ class Page {
   /** The relay serves other sounds from now on. What sounds goes on. */
   #bankChanged(message) {
     this.#room.bank(message);
-    this.#bank.use(message.sounds);
+    this.#useBank(message.sounds);
+  }
+
+  #useBank(sounds) {
+    this.#bank.use(sounds, [this.#choice().sound, this.#room.defaultSound]);
     this.#showSounds();
+  }
+
+  /** A trigger is for this machine. */
+  #heardOf(sound) {
+    this.#bank.count(sound);
+    if (this.#bank.need(sound)) return;
+    if (this.#room.sounds.has(sound)) this.#ui.say(stillLoading(sound));
   }
 
   #probed({ replied }, arrivedMicros) {
@@ -300,8 +320,12 @@ class Page {
     this.#player.hold();
   }
 
-  #loaded() {
-    this.#showSounds();
+  /** A sound has come, or had to make room for others. */
+  #bankHas(sound) {
+    const isReady = this.#bank.isReady(sound);
+    this.#ui.showReady(sound, isReady);
+    if (!isReady) return;
+    this.#ui.takeBack(stillLoading(sound));
     this.#player.refresh();
   }
 
@@ -370,7 +394,7 @@ class Page {
     this.#ui.showSounds(
       [...this.#room.sounds.keys()],
       this.#choice().sound,
-      (sound) => this.#bank.buffer(sound) !== undefined,
+      (sound) => this.#bank.isReady(sound),
     );
   }
 

@@ -12,6 +12,8 @@ export class Messages {
   #clearTimer;
   /** @type {Said | null} */
   #notice = null;
+  /** The words that cover it; null if none do. */
+  #covering = null;
   #timer = null;
 
   /**
@@ -31,9 +33,15 @@ export class Messages {
 
   /** Says something that has just happened. */
   say(words, level = 'warn') {
+    this.#covering = words;
     this.#show({ words, level });
     this.#clearTimer(this.#timer);
     this.#timer = this.#setTimer(() => this.#uncover(), MESSAGE_MILLIS);
+  }
+
+  /** What was said is true no more. */
+  takeBack(words) {
+    if (words === this.#covering) this.#uncover();
   }
 
   /** Says how things stand from now on, `null` that all is well again. Takes back all messages. */
@@ -46,6 +54,7 @@ export class Messages {
   #uncover() {
     this.#clearTimer(this.#timer);
     this.#timer = null;
+    this.#covering = null;
     this.#show(this.#notice);
   }
 }

@@ -19,7 +19,7 @@ export class Player {
   #on;
   #outputClock = new OutputClock();
   /** What sounds, or is scheduled to, by `seq`.
-   * @type {Map<number, {voice: import('./audio.js').Voice, servo: Servo}>} */
+   * @type {Map<number, {voice: import('./audio.js').Voice, buffer: AudioBuffer, servo: Servo}>} */
   #voices = new Map();
   /** What was started and so must not be started again, although it may have ended. */
   #started = new Set();
@@ -113,23 +113,22 @@ export class Player {
     const at = changeTime(this.#audio.mixSeconds, this.#audio.sampleRate);
     const relayMicros = this.#relayAt(at, estimate);
     const drift = (this.#relayAt(at + 1, estimate) - relayMicros) / 1e6 - 1;
-    for (const [seq, { voice, servo }] of this.#voices) {
+    for (const [seq, { voice, buffer, servo }] of this.#voices) {
       const wanted = this.#room.wanted.get(seq);
       if (!wanted || relayMicros >= (wanted.stopAt ?? Infinity)) continue;
       const elapsedSeconds = (relayMicros - wanted.trigger.play_at) / 1e6;
       const { jump, speed } = servo.steer(at, elapsedSeconds * wanted.trigger.rate, drift);
-      if (jump) this.#jump(wanted, voice, at, elapsedSeconds);
+      if (jump) this.#jump(wanted, voice, buffer, at, elapsedSeconds);
       else if (speed !== null) this.#audio.setSpeed(voice, speed, at);
     }
   }
 
   /** Takes up `wanted` anew where it is due at context time `at`, while its voice fades. */
-  #jump({ trigger, stopAt }, voice, at, elapsedSeconds) {
-    const buffer = this.#bank.buffer(trigger.sound);
+  #jump({ trigger, stopAt }, voice, buffer, at, elapsedSeconds) {
     const { sampleRate } = this.#audio;
     this.#audio.end(voice, at);
     this.#voices.delete(trigger.seq);
-    const placement = buffer && place(
+    const placement = place(
       { startSeconds: at - elapsedSeconds, lengthSeconds: buffer.duration, rate: trigger.rate },
       at - QUANTUM_FRAMES / sampleRate,
       sampleRate,
@@ -141,8 +140,9 @@ export class Player {
 
   #start({ trigger, stopAt }, estimate) {
     const { seq } = trigger;
-    const buffer = this.#bank.buffer(trigger.sound);
-    if (!buffer || this.#started.has(seq)) return;
+    if (this.#started.has(seq)) return;
+    const buffer = this.#bank.need(trigger.sound);
+    if (!buffer) return;
     const startSeconds = this.#contextAt(trigger.play_at, estimate);
     const stopSeconds = stopAt === undefined ? Infinity : this.#contextAt(stopAt, estimate);
     const placement = place(
@@ -168,7 +168,7 @@ export class Player {
       // After a jump another one sounds in its place.
       if (this.#voices.get(seq)?.voice === voice) this.#voices.delete(seq);
     });
-    this.#voices.set(seq, { voice, servo: new Servo(placement, trigger.rate) });
+    this.#voices.set(seq, { voice, buffer, servo: new Servo(placement, trigger.rate) });
     return voice;
   }
 

@@ -5,6 +5,7 @@
 import { Bang } from './bang.js';
 import { Gate } from './gate.js';
 import { Messages } from './messages.js';
+import { SoundList } from './sound-list.js';
 import { LOOSE_MICROS, inWords } from './standing.js';
 
 /** The meter's floor, in dB below full scale. */
@@ -49,7 +50,7 @@ export class Ui {
   #messages = new Messages((said) => showSaid(said));
   /** Whether a touch is needed before anything sounds. */
   #needsTouch = false;
-  #soundNames = [];
+  #sounds;
   #metering = false;
   #shownLevel = 0;
 
@@ -63,9 +64,9 @@ export class Ui {
     document.addEventListener('keydown', ({ key, repeat }) => {
       if (key === 'Escape' && !repeat) on.stop();
     });
-    element('sound').addEventListener('change', ({ target }) => {
-      this.#showChoice(target.value);
-      on.choose(target.value);
+    this.#sounds = new SoundList((name) => {
+      this.#showChoice(name);
+      on.choose(name);
     });
     element('volume').addEventListener('input', ({ target }) => {
       this.showVolume(target.value / 100);
@@ -96,6 +97,11 @@ export class Ui {
   /** Something that has just happened, in plain words; it goes by itself. */
   say(words, level = 'warn') {
     this.#messages.say(words, level);
+  }
+
+  /** What was said is true no more. */
+  takeBack(words) {
+    this.#messages.takeBack(words);
   }
 
   /** What is amiss as long as it is; `null` takes it back. */
@@ -139,32 +145,16 @@ export class Ui {
    * Shows the bank, in the relay's order.
    * @param {string[]} names
    * @param {string} chosen
-   * @param {(name: string) => boolean} isLoaded
+   * @param {(name: string) => boolean} isReady
    */
-  showSounds(names, chosen, isLoaded) {
-    const field = element('sound');
-    if (names.join('\n') !== this.#soundNames.join('\n')) {
-      this.#soundNames = names;
-      field.querySelectorAll('label').forEach((label) => label.remove());
-      for (const name of names) {
-        const label = document.createElement('label');
-        const radio = document.createElement('input');
-        const word = document.createElement('span');
-        radio.type = 'radio';
-        radio.name = 'sound';
-        radio.value = name;
-        word.textContent = name;
-        label.dataset.sound = name;
-        label.append(radio, word);
-        field.append(label);
-      }
-    }
-    for (const label of field.querySelectorAll('label')) {
-      const name = label.dataset.sound;
-      label.firstChild.checked = name === chosen;
-      label.classList.toggle('missing', !isLoaded(name));
-    }
+  showSounds(names, chosen, isReady) {
+    this.#sounds.show(names, chosen, isReady);
     this.#showChoice(chosen);
+  }
+
+  /** Whether a sound could be heard at once. */
+  showReady(name, isReady) {
+    this.#sounds.setReady(name, isReady);
   }
 
   #showChoice(name) {

@@ -45,3 +45,15 @@ test('when all is well nothing is said', () => {
   world.messages.notice(null);
   assert.equal(world.shown, 'It came too late.', 'nothing was wrong before');
 });
+
+test('what is true no more is taken back, and nothing else is', () => {
+  const world = speaking();
+  world.messages.say('It loads.');
+  world.messages.takeBack('Something else.');
+  assert.equal(world.shown, 'It loads.');
+  world.messages.takeBack('It loads.');
+  assert.equal(world.shown, null);
+  world.messages.say('It came too late.');
+  world.messages.takeBack('It loads.');
+  assert.equal(world.shown, 'It came too late.');
+});

@@ -59,7 +59,7 @@ class World {
             }
           : null,
     };
-    const bank = { buffer: () => (world.loaded ? { duration: 10 } : undefined) };
+    const bank = { need: () => (world.loaded ? { duration: 10 } : undefined) };
     this.player = new Player(this.room, clock, bank, audio, {
       started: ({ seq }, at) => world.heard.push([seq, at]),
       missed: ({ seq }) => world.missed.push(seq),
@@ -271,4 +271,38 @@ test('one that is far off jumps once, and still ends when it is stopped', () => 
   world.player.refresh();
   assert.equal(world.ended.at(-1).voice, latter);
   assert.equal(world.player.triggers, 1);
+});
+
+test('what was silenced here before it was decoded does not start after a reconnection', () => {
+  const world = new World();
+  world.settle();
+  world.loaded = false;
+  world.trigger(1, 0.2);
+  const { trigger: sounding } = world.room.wanted.get(1);
+  world.room.disconnected();
+  world.room.silence();
+  world.player.refresh();
+  world.player.prune();
+  world.loaded = true;
+  // The relay was not reached, so that it sounds on for the relay.
+  assert.equal(world.welcome({ sounding: [{ trigger: sounding }] }), false);
+  world.player.refresh();
+  assert.equal(world.started.length, 0);
+  world.trigger(2, 0.2);
+  assert.equal(world.started.length, 1, 'what is banged from then on sounds');
+});
+
+test('what sounded and was silenced here does not start again after a reconnection', () => {
+  const world = new World();
+  world.settle();
+  world.trigger(1, 0.2);
+  const { trigger: sounding } = world.room.wanted.get(1);
+  world.run(1);
+  world.room.silence();
+  world.player.refresh();
+  world.player.prune();
+  assert.equal(world.ended.length, 1);
+  world.welcome({ sounding: [{ trigger: sounding }] });
+  world.player.refresh();
+  assert.equal(world.started.length, 1);
 });

@@ -26,25 +26,26 @@ test('without storage there are defaults, and saving does nothing', () => {
   };
   for (const none of [undefined, null, forbidden, storage(null)]) {
     const settings = loadSettings(none, () => 0.292);
-    assert.deepEqual(settings, { name: 'page-4ac0', volume: 1, trimMillis: 0, sound: null });
+    assert.deepEqual(settings, { name: 'page-4ac0', volume: 1, trimMillis: 0, sound: null, uses: [] });
     saveSettings(none, settings);
   }
 });
 
 test('what somebody else wrote is not believed', () => {
-  const wild = JSON.stringify({ name: '\n', volume: 7, trimMillis: 'x', sound: 3 });
+  const wild = JSON.stringify({ name: '\n', volume: 7, trimMillis: 'x', sound: 3, uses: ['x', [1, 2]] });
   for (const kept of [wild, '', '{', '7', '"x"', '[]', 'null']) {
     const settings = loadSettings(storage(kept), () => 0);
     assert.equal(settings.name, 'page-0000');
     assert.equal(settings.volume, 1);
     assert.equal(settings.trimMillis, 0);
+    assert.deepEqual(settings.uses, []);
     assert.equal(settings.sound, null);
   }
 });
 
 test('what was saved comes back', () => {
   const disk = storage(null);
-  const settings = { name: 'balcony', volume: 0.5, trimMillis: -12, sound: 'bell' };
+  const settings = { name: 'balcony', volume: 0.5, trimMillis: -12, sound: 'bell', uses: [['bell', 3]] };
   saveSettings(disk, settings);
   assert.deepEqual(loadSettings(storage(disk.kept)), settings);
 });
