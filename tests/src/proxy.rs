@@ -1,5 +1,5 @@
 //! A reverse proxy that gives a relay a path, as nginx does with `location /downbeat/` and
-//! `proxy_pass http://relay/`: it strips the path, passes WebSockets, and leads whoever leaves the last
+//! `proxy_pass http://relay/`: it strips the path, passes upgrades on, and leads whoever leaves the last
 //! slash out to where it is.
 
 use std::{
