@@ -83,7 +83,7 @@ async fn a_stranger_s_name_for_the_relay_is_not_answered() {
     let relay = Running::with(Config { allow_origin, ..Config::default() }).await;
     let asked_as = async |host: &str| {
         use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-        let mut socket = tokio::net::TcpStream::connect(relay.address).await.unwrap();
+        let mut socket = within(tokio::net::TcpStream::connect(relay.address)).await.unwrap();
         let head = format!("GET /healthz HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
         socket.write_all(head.as_bytes()).await.unwrap();
         let mut answer = String::new();

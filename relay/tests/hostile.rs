@@ -128,7 +128,7 @@ fn endless_with_pings() -> Vec<u8> {
 #[tokio::test]
 async fn a_head_that_never_ends_is_given_up() {
     let relay = Running::start().await;
-    let slow = TcpStream::connect(relay.address).await.unwrap();
+    let slow = within(TcpStream::connect(relay.address)).await.unwrap();
     let (mut hears, mut says) = slow.into_split();
     let dripping = tokio::spawn(async move {
         says.write_all(b"GET / HTTP/1.1\r\nX: ").await.unwrap();
@@ -219,14 +219,14 @@ async fn a_full_house_says_so_and_has_room_again_when_someone_leaves() {
     let first = relay.plain().await;
     let _second = relay.plain().await;
     let mut turned_away = Vec::new();
-    let mut third = TcpStream::connect(relay.address).await.unwrap();
+    let mut third = within(TcpStream::connect(relay.address)).await.unwrap();
     within(third.read_to_end(&mut turned_away)).await.unwrap();
     let said = String::from_utf8(turned_away).unwrap();
     assert!(said.starts_with("HTTP/1.1 503 ") && said.contains("full"), "{said}");
     drop(first);
     let deadline = tokio::time::Instant::now() + common::DEADLINE;
     loop {
-        let mut again = TcpStream::connect(relay.address).await.unwrap();
+        let mut again = within(TcpStream::connect(relay.address)).await.unwrap();
         again.write_all(b"GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n").await.unwrap();
         let mut answer = Vec::new();
         let _ = within(again.read_to_end(&mut answer)).await;

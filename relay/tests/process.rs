@@ -4,12 +4,14 @@
 mod common;
 
 use std::{
-    io::{BufRead as _, BufReader, Read},
+    io::{self, BufRead as _, BufReader, Read},
     net::{SocketAddr, TcpListener},
     process::{Child, Command, Stdio},
 };
 
 use common::{DEADLINE, request, within};
+#[cfg(unix)]
+use rustix::process::{Pid, Signal, kill_process};
 
 fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_downbeat-relay"));
@@ -49,11 +51,11 @@ impl Relay {
     /// program that has ended has certainly written all of it.
     #[cfg(unix)]
     async fn log_to_the_end(&mut self) -> String {
-        unix::signal(self, "TERM");
+        unix::signal(self, Signal::TERM);
         assert_eq!(self.ended().await.code(), Some(0));
-        let mut text = String::new();
-        self.0.stderr.as_mut().unwrap().read_to_string(&mut text).unwrap();
-        text
+        let mut stderr = self.0.stderr.take().unwrap();
+        let read = tokio::task::spawn_blocking(move || io::read_to_string(&mut stderr));
+        within(read).await.unwrap().unwrap()
     }
 
     /// How it ended, within the deadline.
@@ -79,45 +81,58 @@ async fn line_where(output: impl Read + Send + 'static, what: fn(&str) -> bool) 
     within(found).await.unwrap().expect("it ended before it said so")
 }
 
+/// Runs it to its end, within the deadline: its exit code, and what it printed on stdout and stderr.
+async fn run(mut command: Command) -> (Option<i32>, String, String) {
+    let mut relay = Relay(command.spawn().unwrap());
+    let (stdout, stderr) = (relay.0.stdout.take().unwrap(), relay.0.stderr.take().unwrap());
+    let read = tokio::task::spawn_blocking(move || {
+        // It says less than a pipe holds, and so never waits for the second.
+        [io::read_to_string(stdout), io::read_to_string(stderr)].map(Result::unwrap)
+    });
+    let [stdout, stderr] = within(read).await.unwrap();
+    (relay.ended().await.code(), stdout, stderr)
+}
+
 /// What it says on stderr when started like this, where it must refuse.
-fn refusal(arguments: &[&str]) -> String {
-    let output = program().args(arguments).output().unwrap();
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2), "{stderr}");
+async fn refusal(arguments: &[&str]) -> String {
+    let mut command = program();
+    command.args(arguments);
+    let (code, stdout, stderr) = run(command).await;
+    assert_eq!(code, Some(2), "{stderr}");
     let said: Vec<_> = stderr.lines().filter(|line| line.starts_with("downbeat-relay: ")).collect();
     assert_eq!(said.len(), 1, "one line, please: {stderr}");
-    assert_eq!(output.stdout, b"");
+    assert_eq!(stdout, "");
     said[0].to_owned()
 }
 
-#[test]
-fn what_it_cannot_do_is_said_in_one_line_that_names_it() {
+#[tokio::test]
+async fn what_it_cannot_do_is_said_in_one_line_that_names_it() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let said = refusal(&["--listen", &address]);
+    let said = refusal(&["--listen", &address]).await;
     assert!(said.contains(&address) && said.contains("in use") && said.contains("--listen"));
 
-    let said = refusal(&["--listen", "nonsense"]);
+    let said = refusal(&["--listen", "nonsense"]).await;
     assert!(said.contains("'nonsense'") && said.contains("ADDR:PORT"), "{said}");
-    let said = refusal(&["--listen", "192.0.2.77:0"]);
+    let said = refusal(&["--listen", "192.0.2.77:0"]).await;
     assert!(said.contains("192.0.2.77") && said.contains("no such address"), "{said}");
-    let said = refusal(&["--samples", "no/such/folder", "--listen", "127.0.0.1:0"]);
+    let said = refusal(&["--samples", "no/such/folder", "--listen", "127.0.0.1:0"]).await;
     assert!(said.contains("no/such/folder"), "{said}");
-    let said = refusal(&["--samples", file!(), "--listen", "127.0.0.1:0"]);
+    let said = refusal(&["--samples", file!(), "--listen", "127.0.0.1:0"]).await;
     assert!(said.contains(file!()), "{said}");
-    let said = refusal(&["--least-lead-ms", "9", "--most-lead-ms", "8"]);
+    let said = refusal(&["--least-lead-ms", "9", "--most-lead-ms", "8"]).await;
     assert!(said.contains("--least-lead-ms 9"), "{said}");
-    assert!(refusal(&["--most-lead-ms", "soon"]).contains("'soon'"));
-    assert!(refusal(&["--log", "loud"]).contains("'loud'"));
-    assert!(refusal(&["--louder"]).contains("--louder"));
-    let said = refusal(&["--tls-cert", "no/such.pem"]);
+    assert!(refusal(&["--most-lead-ms", "soon"]).await.contains("'soon'"));
+    assert!(refusal(&["--log", "loud"]).await.contains("'loud'"));
+    assert!(refusal(&["--louder"]).await.contains("--louder"));
+    let said = refusal(&["--tls-cert", "no/such.pem"]).await;
     assert!(said.contains("--tls-key"), "{said}");
-    let said = refusal(&["--tls-cert", "no/such.pem", "--tls-key", file!()]);
+    let said = refusal(&["--tls-cert", "no/such.pem", "--tls-key", file!()]).await;
     assert!(said.contains("no/such.pem") && said.contains("--tls-cert"), "{said}");
     let text = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
-    let said = refusal(&["--tls-cert", text, "--tls-key", text]);
+    let said = refusal(&["--tls-cert", text, "--tls-key", text]).await;
     assert!(said.contains(text) && said.contains("holds no certificate"), "{said}");
-    let said = refusal(&["--token", "hid den", "http://x/#token=hidden"]);
+    let said = refusal(&["--token", "hid den", "http://x/#token=hidden"]).await;
     assert!(said.contains("#token=…") && !said.contains("hid"), "{said}");
 }
 
@@ -164,12 +179,11 @@ async fn a_certificate_of_its_own_making_is_shown_and_the_same_the_next_time() {
     std::fs::write(data.path().join("downbeat/relay-certificate.pem"), "").unwrap();
     let mut command = program();
     command.args(["--listen", "127.0.0.1:0", "--tls"]).env("XDG_DATA_HOME", data.path());
-    let output = command.output().unwrap();
-    assert_eq!(output.status.code(), Some(2));
-    let said = String::from_utf8_lossy(&output.stderr);
+    let (code, _, said) = run(command).await;
+    assert_eq!(code, Some(2));
     assert!(said.contains("relay-certificate.pem") && said.contains("remove the file"), "{said}");
     // Nowhere to keep one.
-    let said = refusal(&["--tls", "--listen", "127.0.0.1:0"]);
+    let said = refusal(&["--tls", "--listen", "127.0.0.1:0"]).await;
     assert!(said.contains("--tls-cert"), "{said}");
 }
 
@@ -181,9 +195,10 @@ async fn settings_come_from_the_environment_too() {
     assert!(address.ip().is_loopback() && address.port() != 0);
 
     let mut command = program();
-    let output = command.env("DOWNBEAT_LISTEN", "here").output().unwrap();
-    assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("'here'"));
+    command.env("DOWNBEAT_LISTEN", "here");
+    let (code, _, said) = run(command).await;
+    assert_eq!(code, Some(2));
+    assert!(said.contains("'here'"), "{said}");
 }
 
 #[tokio::test]
@@ -207,9 +222,8 @@ mod unix {
 
     use super::*;
 
-    pub fn signal(relay: &Relay, name: &str) {
-        let pid = relay.0.id().to_string();
-        assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+    pub fn signal(relay: &Relay, signal: Signal) {
+        kill_process(Pid::from_child(&relay.0), signal).unwrap();
     }
 
     #[tokio::test]
@@ -260,14 +274,14 @@ mod unix {
             }
         }
         let started = Instant::now();
-        signal(&relay, "TERM");
+        signal(&relay, Signal::TERM);
         assert_eq!(relay.ended().await.code(), Some(0));
         assert!(started.elapsed().as_secs() < 5);
     }
 
     #[tokio::test]
     async fn told_to_end_it_says_goodbye_to_everyone_and_exits_with_0() {
-        for name in ["TERM", "INT"] {
+        for asked in [Signal::TERM, Signal::INT] {
             let mut command = program();
             command.args(["--listen", "127.0.0.1:0"]);
             let (mut relay, address) = Relay::start(command).await;
@@ -276,15 +290,15 @@ mod unix {
             // One that never reads and never answers must not keep it.
             let _deaf = common::Raw::open(address, "", b"").await;
             // Nor one that is in the middle of a request.
-            let _slow = TcpStream::connect(address).await.unwrap();
+            let _slow = within(TcpStream::connect(address)).await.unwrap();
 
             let started = Instant::now();
-            signal(&relay, name);
+            signal(&relay, asked);
             let Some(Ok(Message::Close(Some(close)))) = within(client.next()).await else {
                 panic!("not a goodbye");
             };
             assert_eq!(u16::from(close.code), 1001);
-            assert_eq!(relay.ended().await.code(), Some(0), "SIG{name}");
+            assert_eq!(relay.ended().await.code(), Some(0), "{asked:?}");
             assert!(started.elapsed().as_secs() < 5 && started.elapsed() < DEADLINE);
         }
     }
@@ -324,7 +338,7 @@ mod unix {
         std::fs::write(path("other.wav"), wav("bell")).unwrap();
         std::fs::write(path("bad.wav"), b"RIFF").unwrap();
         std::fs::write(path("new.wav"), wav("click")).unwrap();
-        signal(&relay, "HUP");
+        signal(&relay, Signal::HUP);
         let (bank, names) = bank_told(&mut player).await;
         assert_eq!(
             (names.as_slice(), bank.default_sound.as_str()),
@@ -382,7 +396,7 @@ mod unix {
         let mut command = program();
         command.args(["--listen", "127.0.0.1:0"]);
         let (mut relay, address) = Relay::start(command).await;
-        signal(&relay, "HUP");
+        signal(&relay, Signal::HUP);
         let stderr = relay.0.stderr.take().unwrap();
         line_where(stderr, |line| line.contains("not loaded anew")).await;
         player_at(address, "player").await;

@@ -2,7 +2,7 @@
 
 use std::{
     io::ErrorKind,
-    net::TcpStream,
+    net::{TcpStream, ToSocketAddrs as _},
     time::{Duration, Instant},
 };
 
@@ -33,7 +33,9 @@ impl Socket {
     pub fn connect(url: &str, subprotocol: Option<&str>) -> Result<Self> {
         let uri: tungstenite::http::Uri = url.parse().with_context(|| format!("the URL {url}"))?;
         let host = uri.host().with_context(|| format!("{url} names no host"))?;
-        let stream = TcpStream::connect((host, uri.port_u16().unwrap_or(80)))
+        let mut addresses = (host, uri.port_u16().unwrap_or(80)).to_socket_addrs()?;
+        let address = addresses.next().with_context(|| format!("{host} has no address"))?;
+        let stream = TcpStream::connect_timeout(&address, PATIENCE)
             .with_context(|| format!("connecting to {url}"))?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;

@@ -16,6 +16,8 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
+use crate::process::PATIENCE;
+
 /// Pieces on their way in one direction of one connection. One that has so many waiting stops
 /// reading, and the sender feels it, as on a full link.
 const UNDERWAY: usize = 1024;
@@ -130,7 +132,7 @@ impl Network {
     }
 
     fn connect(self, client: TcpStream, server: SocketAddr) -> io::Result<()> {
-        let server = TcpStream::connect(server)?;
+        let server = TcpStream::connect_timeout(&server, PATIENCE)?;
         for stream in [&client, &server] {
             stream.set_nodelay(true)?;
         }
@@ -173,13 +175,30 @@ fn deliver(pieces: &Receiver<(Instant, Vec<u8>)>, mut to: TcpStream) {
 mod tests {
     use super::*;
 
+    /// A connection by way of `address` to who listens. Neither end waits for ever.
+    fn both_ends(listener: &TcpListener, address: SocketAddr) -> (TcpStream, TcpStream) {
+        let client = TcpStream::connect_timeout(&address, PATIENCE).unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        listener.set_nonblocking(true).unwrap();
+        let server = loop {
+            match listener.accept() {
+                Ok((server, _)) => break server,
+                Err(error) => assert_eq!(error.kind(), io::ErrorKind::WouldBlock),
+            }
+            assert!(Instant::now() < deadline, "nobody comes");
+            thread::sleep(Duration::from_millis(1));
+        };
+        server.set_nonblocking(false).unwrap();
+        server.set_read_timeout(Some(PATIENCE)).unwrap();
+        (client, server)
+    }
+
     /// Delays of `count` bytes that are sent one by one, each after the last has come, in ms.
     fn delays(network: &str, count: usize) -> Vec<f64> {
         let network: Network = network.parse().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = network.before(listener.local_addr().unwrap()).unwrap();
-        let mut client = TcpStream::connect(address).unwrap();
-        let (mut server, _) = listener.accept().unwrap();
+        let (mut client, mut server) = both_ends(&listener, address);
         let mut delays: Vec<_> = (0..count)
             .map(|_| {
                 let sent = Instant::now();
@@ -212,8 +231,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let busy: Network = "busy".parse().unwrap();
         let address = busy.before(listener.local_addr().unwrap()).unwrap();
-        let mut client = TcpStream::connect(address).unwrap();
-        let (mut server, _) = listener.accept().unwrap();
+        let (mut client, mut server) = both_ends(&listener, address);
         let sent: Vec<u8> = (0..=255).collect();
         for byte in &sent {
             client.write_all(&[*byte]).unwrap();

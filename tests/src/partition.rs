@@ -9,7 +9,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::tools::tool;
+use crate::tools::{output, tool};
 
 /// The two hosts: this process's own, and another.
 #[derive(Debug)]
@@ -118,7 +118,7 @@ impl Drop for Cable {
 }
 
 fn ip(arguments: &[&str]) -> Result<()> {
-    let output = Command::new(tool("ip")?).args(arguments).output().context("running ip")?;
+    let output = output(Command::new(tool("ip")?).args(arguments))?;
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "ip {}: {}", arguments.join(" "), said.trim());
     Ok(())

@@ -259,20 +259,11 @@ impl Process {
     /// # Errors
     /// If it has not ended within `patience`.
     pub fn wait(&mut self, patience: Duration) -> Result<ExitStatus> {
-        let deadline = Instant::now() + patience;
-        loop {
-            if let Some(status) = self.child.try_wait().context("looking at a process")? {
-                self.wait_for_end_of_output();
-                return Ok(status);
-            }
-            let name = &self.name;
-            ensure!(
-                Instant::now() < deadline,
-                "{name} has not ended within {patience:?}; it printed:\n{}",
-                self.transcript()
-            );
-            std::thread::sleep(LOOK_EVERY);
-        }
+        let status = end_within(&mut self.child, patience);
+        let status =
+            status.with_context(|| format!("{}; it printed:\n{}", self.name, self.transcript()))?;
+        self.wait_for_end_of_output();
+        Ok(status)
     }
 
     /// Waits until all that it printed is read. Not for long: what it started and left behind would
@@ -308,6 +299,25 @@ impl Drop for Process {
             // Shown by the test harness if the test failed, and only then.
             println!("{} printed:\n{}", self.name, self.transcript());
         }
+    }
+}
+
+/// Waits until `child` has ended by itself.
+///
+/// # Errors
+/// If it has not ended within [`PATIENCE`].
+pub fn end_of(child: &mut Child) -> Result<ExitStatus> {
+    end_within(child, PATIENCE)
+}
+
+fn end_within(child: &mut Child, patience: Duration) -> Result<ExitStatus> {
+    let deadline = Instant::now() + patience;
+    loop {
+        if let Some(status) = child.try_wait().context("looking at a process")? {
+            return Ok(status);
+        }
+        ensure!(Instant::now() < deadline, "a process has not ended within {patience:?}");
+        std::thread::sleep(LOOK_EVERY);
     }
 }
 

@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 
 use crate::{
     process::{From, Process},
-    tools::binary,
+    tools::{binary, get},
 };
 
 /// A running `downbeat-relay`, on a port of its own.
@@ -157,10 +157,7 @@ impl Relay {
 /// # Errors
 /// If it does not answer, or not with JSON.
 pub fn health(http_url: &str) -> Result<serde_json::Value> {
-    let text = ureq::get(format!("{http_url}/healthz"))
-        .call()
-        .and_then(|mut response| response.body_mut().read_to_string())
-        .context("asking for /healthz")?;
+    let text = get(&format!("{http_url}/healthz"))?;
     serde_json::from_str(&text).with_context(|| format!("/healthz is no JSON: {text}"))
 }
 

@@ -2,10 +2,15 @@
 
 use std::{
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Output, Stdio},
+    sync::mpsc,
+    thread,
 };
 
 use anyhow::{Context, Result, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::process::PATIENCE;
 
 /// Which Debian package brings a program.
 const PACKAGES: &[(&str, &str)] = &[
@@ -77,13 +82,43 @@ pub fn workspace_folder() -> &'static Path {
 /// # Errors
 /// If it cannot be started, or ends with anything but success; the error holds its stderr.
 pub fn run(command: &mut Command) -> Result<String> {
-    let output = command.output().with_context(|| format!("{command:?} cannot be started"))?;
+    let output = output(command)?;
     let stdout = String::from_utf8_lossy(&output.stdout);
     let stderr = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {
         bail!("{command:?}: {}\n{stdout}{stderr}", output.status);
     }
     Ok(stdout.trim_end().to_owned())
+}
+
+/// Runs `command` to its end, however that is, and returns what it printed.
+///
+/// # Errors
+/// If it cannot be started, or does not end within [`PATIENCE`]; it is killed then.
+pub fn output(command: &mut Command) -> Result<Output> {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().with_context(|| format!("{command:?} cannot be started"))?;
+    let pid = Pid::from_child(&child);
+    let (ended, output) = mpsc::channel();
+    // Nobody listens any more if it is too late.
+    thread::spawn(move || drop(ended.send(child.wait_with_output())));
+    let Ok(output) = output.recv_timeout(PATIENCE) else {
+        // It fails only if it ends just now.
+        let _ = kill_process(pid, Signal::KILL);
+        bail!("{command:?} has not ended within {PATIENCE:?}");
+    };
+    Ok(output?)
+}
+
+/// What a server answers at `url`, read to its end.
+///
+/// # Errors
+/// If it does not answer within [`PATIENCE`], or answers with an error.
+pub fn get(url: &str) -> Result<String> {
+    let config = ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).build();
+    let answer = ureq::Agent::new_with_config(config).get(url).call();
+    let text = answer.and_then(|mut answer| answer.body_mut().read_to_string());
+    text.with_context(|| format!("asking for {url}"))
 }
 
 /// Where pictures taken by the suites are to be left, if `DOWNBEAT_PICTURES` names a folder.

@@ -17,6 +17,7 @@ use downbeat_tests::{
     },
     process::PATIENCE,
     relay::Relay,
+    tools::get,
 };
 
 /// Bangs as large and as fast as it takes to fill what is not read; by default a relay does not let one
@@ -71,8 +72,7 @@ fn wait_until_here(relay: &Relay, count: usize) -> Result<()> {
 /// Bangs until more waits for one who does not read than the kernel takes, and nobody is cut off yet.
 fn until_something_waits(relay: &Relay, loud: &mut Crowd) -> Result<()> {
     let waits = || -> Result<bool> {
-        let metrics = format!("http://{}/metrics", relay.address());
-        let metrics = ureq::get(metrics).call()?.body_mut().read_to_string()?;
+        let metrics = get(&format!("http://{}/metrics", relay.address()))?;
         let peak =
             metrics.lines().find_map(|line| line.strip_prefix("downbeat_outbox_peak_bytes "));
         Ok(peak.context("the outboxes' peak")?.parse::<f64>()? > 0.0)

@@ -5,7 +5,11 @@ use std::{io::Write, process::Stdio, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use downbeat_tests::{
-    client::connect_seed, lab::Lab, process::PATIENCE, recorder::RATE, seed::SeedServer,
+    client::connect_seed,
+    lab::Lab,
+    process::{PATIENCE, end_of},
+    recorder::RATE,
+    seed::SeedServer,
     tools::tool,
 };
 use tungstenite::Message;
@@ -23,7 +27,7 @@ fn play_tone(lab: &Lab, machine: usize, millis: usize) -> Result<()> {
         .flat_map(f32::to_le_bytes)
         .collect();
     player.stdin.take().context("pacat's stdin is piped")?.write_all(&tone)?;
-    ensure!(player.wait()?.success(), "pacat failed");
+    ensure!(end_of(&mut player)?.success(), "pacat failed");
     Ok(())
 }
 

@@ -270,7 +270,7 @@ impl Crowd {
 /// # Errors
 /// If the server does not answer as one of `WebSockets`.
 pub fn shake_hands(address: SocketAddr, wire: Wire) -> Result<TcpStream> {
-    let mut stream = TcpStream::connect(address)?;
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     let protocol = match wire {
