@@ -1,7 +1,7 @@
 //! What the relay costs, beside the floor of the machine and the tutorial's server.
 //!
 //! ```text
-//! bench-relay [--clients 100,1000,5000] [--rounds 5] [--deliveries 200000]
+//! bench-relay [--clients 100,1000,5000] [--rounds 5] [--deliveries 200000] [--busy 0]
 //! bench-relay --hold 600 [--clients 10000]
 //! ```
 //!
@@ -17,8 +17,13 @@
 //! That thread keeps to one processor, and the servers may use all. The clients are to stand for other
 //! machines; left alone, the system moves them about between the servers' threads, and what a server
 //! pays to wake them differs by a fifth from one process to the next.
+//!
+//! `--busy 2` has two busy loops run meanwhile: what a client waits for then is a processor.
 
+mod busy;
 mod hold;
+mod paced;
+mod report;
 
 use std::{
     net::SocketAddr,
@@ -48,6 +53,8 @@ use downbeat_tests::{
     seed::seed_command,
     tools::binary,
 };
+
+use crate::busy::BusyLoops;
 
 /// Bangs that are sent in one write in the second part.
 const BURST: usize = 20;
@@ -85,6 +92,8 @@ impl Kind {
 struct Measured {
     per_delivery: f64,
     per_delivery_in_bursts: f64,
+    /// With bangs so far apart, in a small room.
+    per_delivery_paced: Option<[f64; 3]>,
     deliveries_a_second: f64,
     first: Vec<f64>,
     median: Vec<f64>,
@@ -101,6 +110,7 @@ struct Options {
     clients: Vec<usize>,
     rounds: usize,
     deliveries: usize,
+    busy_loops: usize,
     /// Hold that many clients for so many seconds, and measure nothing else.
     hold_seconds: Option<u64>,
 }
@@ -120,12 +130,11 @@ fn main() -> Result<()> {
     for &count in &options.clients {
         let mut rounds = Vec::new();
         for _ in 0..options.rounds {
-            let measure = |&kind: &Kind| {
-                measure(kind, count, options.deliveries).with_context(|| kind.name())
-            };
+            let measure =
+                |&kind: &Kind| measure(kind, count, &options).with_context(|| kind.name());
             rounds.push(kinds.iter().map(measure).collect::<Result<Vec<_>>>()?);
         }
-        report(count, &kinds, &rounds);
+        report::print(count, &kinds, &rounds);
     }
     Ok(())
 }
@@ -135,6 +144,7 @@ fn options() -> Result<Options> {
         clients: vec![100, 1000, 5000],
         rounds: 5,
         deliveries: 200_000,
+        busy_loops: 0,
         hold_seconds: None,
     };
     let mut clients_given = false;
@@ -149,10 +159,11 @@ fn options() -> Result<Options> {
             }
             "--rounds" => options.rounds = value.parse().context("--rounds")?,
             "--deliveries" => options.deliveries = value.parse().context("--deliveries")?,
+            "--busy" => options.busy_loops = value.parse().context("--busy")?,
             "--hold" => options.hold_seconds = Some(value.parse().context("--hold")?),
-            _ => {
-                bail!("there is no {name}; there are --clients, --rounds, --deliveries and --hold")
-            }
+            _ => bail!(
+                "there is no {name}; there are --clients, --rounds, --deliveries, --busy and --hold"
+            ),
         }
     }
     if options.hold_seconds.is_some() && !clients_given {
@@ -162,11 +173,12 @@ fn options() -> Result<Options> {
     Ok(options)
 }
 
-fn measure(kind: Kind, count: usize, deliveries: usize) -> Result<Measured> {
+fn measure(kind: Kind, count: usize, options: &Options) -> Result<Measured> {
     let server = start(kind, count)?;
+    let _busy = BusyLoops::start(options.busy_loops);
     let all = Processors::allowed()?;
     all.last().keep_to()?;
-    let measured = measure_running(&server, kind, count, deliveries, all);
+    let measured = measure_running(&server, kind, count, options.deliveries, all);
     // The next server is started from this thread, and inherits what it may use.
     all.keep_to()?;
     measured
@@ -227,6 +239,9 @@ fn measure_running(
     measured.per_delivery_in_bursts = used as f64 / 1e3 / deliveries;
     measured.deliveries_a_second = deliveries / busy;
 
+    if count <= paced::MAX_CLIENTS {
+        measured.per_delivery_paced = Some(paced::per_delivery(&mut crowd, pid)?);
+    }
     if matches!(kind, Kind::Relay(_)) {
         probe_while_fanning_out(address, &mut crowd, bangs, all, &mut measured)?;
     }
@@ -333,65 +348,4 @@ fn probe_while_fanning_out(
     };
     (measured.probe_round_trips, measured.probe_turnarounds) = times.into_iter().unzip();
     fanned_out
-}
-
-fn report(count: usize, kinds: &[Kind], rounds: &[Vec<Measured>]) {
-    println!("\n{count} clients, medians of {} rounds (/f: ratio to the floor's)", rounds.len());
-    println!(
-        "{:20} {:>8} {:>5} {:>8} {:>5} {:>9} {:>9} {:>9} {:>5} {:>9} {:>9} {:>5} {:>8} {:>7}",
-        "",
-        "us each",
-        "/f",
-        "in 20s",
-        "/f",
-        "first p50",
-        "med p50",
-        "last p50",
-        "/f",
-        "last p99",
-        "read p50",
-        "/f",
-        "k each/s",
-        "KiB"
-    );
-    for (index, kind) in kinds.iter().enumerate() {
-        let of = |figure: &dyn Fn(&Measured) -> f64| {
-            let values: Vec<f64> = rounds.iter().map(|round| figure(&round[index])).collect();
-            let ratio = |round: &Vec<Measured>| figure(&round[index]) / figure(&round[0]);
-            let ratios: Vec<f64> = rounds.iter().map(ratio).collect();
-            (median(&values), median(&ratios))
-        };
-        let (each, each_ratio) = of(&|m| m.per_delivery);
-        let (burst, burst_ratio) = of(&|m| m.per_delivery_in_bursts);
-        let (last, last_ratio) = of(&|m| median(&m.last));
-        let (read, read_ratio) = of(&|m| median(&m.read));
-        println!(
-            "{:20} {each:8.2} {each_ratio:5.2} {burst:8.2} {burst_ratio:5.2} {:9.0} {:9.0} \
-             {last:9.0} {last_ratio:5.2} {:9.0} {read:9.0} {read_ratio:5.2} {:8.0} {:7.2}",
-            kind.name(),
-            of(&|m| median(&m.first)).0,
-            of(&|m| median(&m.median)).0,
-            of(&|m| quantile(&m.last, 0.99)).0,
-            of(&|m| m.deliveries_a_second / 1e3).0,
-            of(&|m| m.kib_a_connection).0,
-        );
-    }
-    for (index, kind) in kinds.iter().enumerate() {
-        let all = |which: &dyn Fn(&Measured) -> Vec<f64>| -> Vec<f64> {
-            rounds.iter().flat_map(|round| which(&round[index])).collect()
-        };
-        let trips = all(&|m| m.probe_round_trips.clone());
-        let turns = all(&|m| m.probe_turnarounds.clone());
-        if !trips.is_empty() {
-            println!(
-                "{}: {} probes during fan-outs: round trip p50 {:.0} us, p99 {:.0} us; arrival \
-                 to reply p99 {:.0} us",
-                kind.name(),
-                trips.len(),
-                median(&trips),
-                quantile(&trips, 0.99),
-                quantile(&turns, 0.99)
-            );
-        }
-    }
 }
