@@ -62,8 +62,7 @@ async fn run(config: &Config) -> anyhow::Result<ExitCode> {
             .context("cannot listen for signals")?;
     }
     announce(&server);
-    // Not before: the threads that write have been started, and inherit nothing. They may wait for
-    // their turn; what a client says may not, least of all a probe.
+    // What a client says may not wait for its turn, least of all a probe.
     if let Err(reason) = downbeat_priority::raise(Urgency::Relay) {
         tracing::info!(reason, "the relay takes its turn as any other program");
     }

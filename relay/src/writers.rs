@@ -20,6 +20,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use downbeat_priority::Urgency;
 use downbeat_protocol::RelayTime;
 use tokio::sync::Notify;
 
@@ -179,6 +180,11 @@ impl Writers {
             let (measured, guard) = (measured.clone(), alarm.guard(name));
             thread::Builder::new().name(name.to_owned()).spawn(move || {
                 let _guard = guard;
+                // It holds a client's outbox while it writes, and the main thread, which is raised, may
+                // need that one: see "Priority inversion" in docs/ARCHITECTURE.md.
+                if let Err(reason) = downbeat_priority::raise(Urgency::Writer) {
+                    tracing::debug!(reason, "a writer takes its turn as any other program");
+                }
                 // Woken one right after the other, two were often put on one processor, to take
                 // turns there. A machine with more processors than writers finds them idle ones.
                 if let Err(reason) = downbeat_priority::keep_to(place, writers) {

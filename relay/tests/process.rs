@@ -209,6 +209,50 @@ async fn the_first_line_names_this_machine_when_it_listens_everywhere() {
     assert_eq!(address.ip().to_string(), "127.0.0.1");
 }
 
+/// The real-time priority of each thread of a process, by its name; 0 for one that has none.
+#[cfg(target_os = "linux")]
+fn priorities(pid: u32) -> Vec<(String, u32)> {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let priority = |thread: std::path::PathBuf| {
+        let stat = std::fs::read_to_string(thread.join("stat")).unwrap();
+        // The name stands in brackets; the priority is the 40th field, and the 38th after it.
+        let (name, fields) = stat.rsplit_once(") ").unwrap();
+        let (_, name) = name.split_once('(').unwrap();
+        (name.to_owned(), fields.split(' ').nth(37).unwrap().parse().unwrap())
+    };
+    threads.map(|thread| priority(thread.unwrap().path())).collect()
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_writers_go_after_the_main_thread_and_before_all_others() {
+    let mut command = program();
+    command.args(["--listen", "127.0.0.1:0"]);
+    let (relay, address) = Relay::start(command).await;
+    // The main thread is raised after its first line, and before it answers anyone; the writers by
+    // themselves, as soon as they run.
+    request(address, "GET /healthz HTTP/1.1\r\n").await;
+    let is_raised = |threads: &[(String, u32)]| {
+        let of = |prefix: &'static str| {
+            threads
+                .iter()
+                .filter(move |(name, _)| name.starts_with(prefix))
+                .map(|(_, level)| *level)
+        };
+        let main = of("downbeat-relay").max().unwrap();
+        // Where the system lets nobody be raised, nobody is.
+        of("writer").count() >= 2
+            && of("writer").all(|level| level == main.saturating_sub(1))
+            && of("log").all(|level| level == 0)
+    };
+    within(async {
+        while !is_raised(&priorities(relay.0.id())) {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+}
+
 #[cfg(unix)]
 mod unix {
     use std::time::Instant;

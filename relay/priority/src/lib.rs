@@ -2,7 +2,8 @@
 //! relay and the players.
 //!
 //! Only on Linux: elsewhere the sound system sees to its own threads, and the others do well. Whoever
-//! does what can wait must not ask, nor whoever has much to do: all else would stand still.
+//! does what can wait must not ask. Whoever has much to do may, but must do it in bounded parts and
+//! sleep between them: all that was not raised waits meanwhile.
 
 /// What the calling thread does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +16,10 @@ pub enum Urgency {
     /// It takes in what all clients say, and answers each within microseconds: what waits for it is
     /// a whole room.
     Relay,
+    /// It writes to many clients, under locks that [`Relay`](Self::Relay)'s thread takes too: a holder
+    /// that waited for its turn would keep that one waiting. So it goes before all that was not raised,
+    /// and directly after the one that it might keep.
+    Writer,
 }
 
 /// Makes the calling thread go before others. Threads that it starts from now on go before others
@@ -32,6 +37,7 @@ pub fn raise(urgency: Urgency) -> Result<(), String> {
         Urgency::Audio => 5,
         Urgency::Session => 4,
         Urgency::Relay => 3,
+        Urgency::Writer => 2,
     };
     let policy = ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::RoundRobin);
     set(level, policy)
