@@ -19,6 +19,7 @@ use downbeat_relay::{
     config::Config,
     frame,
     http::{Answer, switch},
+    outbox::Outbox,
     reader::{End, Limits, Reader},
     upgrade,
 };
@@ -88,7 +89,7 @@ async fn converse(
     let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else { return };
     let socket = Arc::new(parts.io.into_inner());
     let clock = RelayClock::start();
-    let client = Arc::new(Client::new(ClientId(0), wire, role, clock.now()));
+    let client = Arc::new(Client::new(ClientId(0), wire, role, Outbox::default(), clock.now()));
     client.outbox.open(socket.clone(), None);
     let early = parts.read_buf.to_vec();
     let mut reader = Reader::new(client.clone(), socket, false, clock, early, LIMITS);

@@ -45,9 +45,9 @@ pub struct Client {
 impl Client {
     /// A client that connected at `now`. What is sent to it waits until its outbox is opened.
     #[must_use]
-    pub fn new(id: ClientId, wire: Wire, role: Role, now: RelayTime) -> Self {
+    pub fn new(id: ClientId, wire: Wire, role: Role, outbox: Outbox, now: RelayTime) -> Self {
         let heard = AtomicU64::new(now.as_micros());
-        Self { id, wire, role, outbox: Outbox::new(), since: now, heard }
+        Self { id, wire, role, outbox, since: now, heard }
     }
 
     /// Notes that something arrived from it.
@@ -117,7 +117,13 @@ mod tests {
         let mut clients = Clients::default();
         let now = RelayTime::from_micros(0);
         for id in [3, 1, 2, 3, 5, 4] {
-            clients.insert(Arc::new(Client::new(ClientId(id), Wire::Seed, Role::Bang, now)));
+            clients.insert(Arc::new(Client::new(
+                ClientId(id),
+                Wire::Seed,
+                Role::Bang,
+                Outbox::default(),
+                now,
+            )));
         }
         let lent = clients.clone();
         assert!(clients.remove(ClientId(9)).is_none());

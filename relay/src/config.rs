@@ -99,6 +99,10 @@ pub struct Config {
     #[arg(long, env = "DOWNBEAT_REQUESTS_PER_ADDRESS", value_name = "N", default_value_t = DEFAULT_REQUESTS_PER_ADDRESS, value_parser = clap::value_parser!(u32).range(1..))]
     pub requests_per_address: u32,
 
+    /// Most that may wait for all clients together, in MiB; whoever has most waiting is cut off first
+    #[arg(long, env = "DOWNBEAT_BACKLOG_MIB", value_name = "MIB", default_value_t = DEFAULT_BACKLOG_MIB, value_parser = clap::value_parser!(u32).range(1..=MAX_BACKLOG_MIB))]
+    pub backlog_mib: u32,
+
     /// How much to log on stderr
     #[arg(long, env = "DOWNBEAT_LOG", value_name = "LEVEL", default_value_t = LogLevel::Info, value_enum)]
     pub log: LogLevel,
@@ -123,6 +127,7 @@ impl Default for Config {
             messages_per_address: DEFAULT_MESSAGES_PER_ADDRESS,
             requests: DEFAULT_REQUESTS,
             requests_per_address: DEFAULT_REQUESTS_PER_ADDRESS,
+            backlog_mib: DEFAULT_BACKLOG_MIB,
             log: LogLevel::Info,
         }
     }
@@ -193,6 +198,16 @@ const DEFAULT_REQUESTS: u32 = 500;
 /// At once, the page for more than three hundred, over TLS as well (some sixty requests each then, the
 /// connections included), or everyone of a large school back after a power cut.
 const DEFAULT_REQUESTS_PER_ADDRESS: u32 = 5000;
+
+/// A fourth of a small machine's memory. A quarter of a thousand clients may have their
+/// [most](OUTBOX_BYTES) waiting, or 16 KiB each of the most that may connect.
+pub const DEFAULT_BACKLOG_MIB: u32 = 256;
+
+/// One tebibyte: beyond it a value is a slip of the finger.
+const MAX_BACKLOG_MIB: i64 = 1 << 20;
+
+/// Bytes in a MiB.
+pub const MIB: usize = 1 << 20;
 
 /// What it costs to come in, in requests: about as much, without TLS.
 pub const ENTRANCE: u32 = 1;

@@ -321,7 +321,7 @@ mod tests {
         access::Role,
         config::{CLIENTS_PER_WRITER, SWEEP},
         frame::{self, CloseCode},
-        outbox::{CutOff, Phase},
+        outbox::{CutOff, Outbox, Phase},
     };
 
     /// A client that connected at the epoch, and its other end.
@@ -334,7 +334,7 @@ mod tests {
         let there = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (here, _) = listener.accept().await.unwrap();
         here.writable().await.unwrap();
-        let client = Client::new(ClientId(id), wire, Role::Bang, at(0));
+        let client = Client::new(ClientId(id), wire, Role::Bang, Outbox::default(), at(0));
         client.outbox.open(Arc::new(here), None);
         (Arc::new(client), there)
     }

@@ -63,6 +63,8 @@ pub struct Counts {
     /// Connections that had not taken their answer when HTTP had lasted its time.
     pub unread: Count,
     overflowed: Count,
+    /// Clients that were cut off because too much waited for all of them together.
+    pub backlog: Count,
     stalled: Count,
     silent: Count,
 }
@@ -70,9 +72,10 @@ pub struct Counts {
 impl Counts {
     /// Those that the relay let go, by reason.
     #[must_use]
-    pub fn drops(&self) -> [(&'static str, &Count); 5] {
+    pub fn drops(&self) -> [(&'static str, &Count); 6] {
         [
             ("overflow", &self.overflowed),
+            ("backlog", &self.backlog),
             ("stalled", &self.stalled),
             ("silent", &self.silent),
             ("unread", &self.unread),
@@ -84,6 +87,7 @@ impl Counts {
     pub fn ended(&self, phase: Phase) {
         match phase {
             Phase::Cut(CutOff::Overflow) => self.overflowed.add(),
+            Phase::Cut(CutOff::Backlog) => self.backlog.add(),
             Phase::Cut(CutOff::Stalled) => self.stalled.add(),
             Phase::Cut(CutOff::Silent) => self.silent.add(),
             Phase::Cut(CutOff::Broken) | Phase::Open | Phase::Closing => {}
@@ -116,6 +120,7 @@ struct Health {
 #[derive(Serialize)]
 struct CutOffs {
     overflow: u64,
+    backlog: u64,
     stalled: u64,
     silent: u64,
     unread: u64,
@@ -143,6 +148,7 @@ pub fn as_json(relay: &Relay) -> String {
         panicked: counts.panicked.get(),
         cut_off: CutOffs {
             overflow: counts.overflowed.get(),
+            backlog: counts.backlog.get(),
             stalled: counts.stalled.get(),
             silent: counts.silent.get(),
             unread: counts.unread.get(),

@@ -188,6 +188,12 @@ fn as_open_metrics(relay: &Relay) -> String {
         Unit::Bytes,
         ConstGauge::new(peak as i64),
     );
+    registry.register_with_unit(
+        "backlog",
+        "What waits for all clients together",
+        Unit::Bytes,
+        ConstGauge::new(relay.backlog.bytes() as i64),
+    );
     let lead = f64::from(relay.room().lead().micros()) / 1e6;
     registry.register_with_unit("lead", "The lead", Unit::Seconds, ConstGauge::new(lead));
     registry.register_with_unit(

@@ -24,13 +24,14 @@ use crate::{
     access::{Access, Role},
     clients::{Client, Wire},
     clock::RelayClock,
-    config::{Config, MESSAGE_BYTES},
+    config::{Config, MESSAGE_BYTES, MIB},
     doors::{Bounds, Doors},
     fan_out::{Command, FanOut},
     frame,
     health::Counts,
     lead::Lead,
     metrics::Measured,
+    outbox::{Backlog, Outbox},
     room::{Member, Room},
     seed,
     sounds::{Bank, Sound},
@@ -60,6 +61,8 @@ pub struct Relay {
     pub alarm: Arc<Alarm>,
     /// The ways to everyone.
     pub fan_out: FanOut,
+    /// What waits for all clients together.
+    pub backlog: Arc<Backlog>,
     limits: Limits,
     room: Mutex<Room>,
     bank: Mutex<Arc<Bank>>,
@@ -103,6 +106,7 @@ impl Relay {
             fan_out: FanOut::start(clock, &measured, &alarm)?,
             alarm,
             measured,
+            backlog: Arc::new(Backlog::new(config.backlog_mib as usize * MIB)),
             last_id: AtomicU32::new(0),
         })
     }
@@ -140,7 +144,8 @@ impl Relay {
     /// now on what is said, and what it hears waits until its outbox is opened.
     pub async fn connect(&self, wire: Wire, role: Role) -> Arc<Client> {
         let id = ClientId(self.last_id.fetch_add(1, Ordering::Relaxed).wrapping_add(1));
-        let client = Arc::new(Client::new(id, wire, role, self.clock.now()));
+        let outbox = Outbox::new(&self.backlog);
+        let client = Arc::new(Client::new(id, wire, role, outbox, self.clock.now()));
         if let Some(channel) = self.fan_out.reserve(wire).await {
             // Nothing is waited for any more: who asks for this may hang up while it waits, and must
             // not leave behind what nobody would ever take away.

@@ -262,6 +262,7 @@ async fn look_after(relay: Arc<Relay>) {
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut swept = relay.clock.now();
+    let mut told_of = 0;
     loop {
         ticks.tick().await;
         let now = relay.clock.now();
@@ -269,6 +270,15 @@ async fn look_after(relay: Arc<Relay>) {
         if now.micros_since(swept) >= SWEEP.as_micros() as i64 {
             relay.fan_out.tell_all(Command::Sweep { now, last: swept }).await;
             relay.doors.sweep(now);
+            let cut_off = relay.counts.backlog.get();
+            if cut_off > told_of {
+                tracing::warn!(
+                    clients = cut_off - told_of,
+                    "cut off: more waited for all clients together than --backlog-mib allows, and \
+                     most of it for them"
+                );
+                told_of = cut_off;
+            }
             swept = now;
         }
     }

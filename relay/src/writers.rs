@@ -233,7 +233,7 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
-    use crate::{access::Role, clients::Wire, supervise::Lost};
+    use crate::{access::Role, clients::Wire, outbox::Outbox, supervise::Lost};
 
     const WRITERS: usize = 3;
     const FRAME: &[u8] = b"bang";
@@ -243,7 +243,7 @@ mod tests {
         let mut clients = Clients::default();
         for id in 1..=count as u32 {
             let now = RelayTime::from_micros(0);
-            let client = Client::new(ClientId(id), Wire::Seed, Role::Bang, now);
+            let client = Client::new(ClientId(id), Wire::Seed, Role::Bang, Outbox::default(), now);
             clients.insert(Arc::new(client));
         }
         clients

@@ -68,7 +68,7 @@ impl World {
         here.writable().await.unwrap();
         SockRef::from(&here).set_send_buffer_size(4096).unwrap();
         let here = Arc::new(here);
-        Self { outbox: Outbox::new(), here, there, sent: vec![], frames: 0, read: vec![] }
+        Self { outbox: Outbox::default(), here, there, sent: vec![], frames: 0, read: vec![] }
     }
 
     /// Sends a frame whose bytes tell where in the list they stand.
