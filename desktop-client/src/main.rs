@@ -28,7 +28,10 @@ fn main() -> ExitCode {
         Err(code) => return code,
     };
     // The libraries below this program would print icons as numbers.
-    let _log = log_to_stderr(&format!("off,downbeat={}", config.log));
+    let _log = match log_to_stderr(&format!("off,downbeat={}", config.log)) {
+        Ok(log) => log,
+        Err(error) => return refuse(PROGRAM, format_args!("cannot start the log: {error}")),
+    };
     let begun = match &config.command {
         None => config.window.relay.address().map(|relay| open_window(&config.window, relay)),
         Some(Command::Play(player)) => player.relay.address().map(|relay| play(player, relay)),

@@ -16,7 +16,8 @@ fn main() -> anyhow::Result<ExitCode> {
     #[cfg(unix)]
     allow_open_files();
     // Its own thread writes it: a pipe that nobody reads must not keep the room waiting.
-    let log = downbeat_command_line::log_to_stderr(&format!("off,downbeat_relay={}", config.log));
+    let log = downbeat_command_line::log_to_stderr(&format!("off,downbeat_relay={}", config.log))
+        .context("cannot start the log")?;
     // A panic is logged like all else: the usual way would wait for whoever reads stderr.
     panic::set_hook(Box::new(|panic| tracing::error!("{}", Printable(&panic.to_string()))));
     // One thread for all that comes in: it is little, and to wake a second for half of it costs

@@ -13,7 +13,7 @@ use std::{borrow::Cow, ffi::OsString, fmt::Display, process::ExitCode};
 
 use clap::{Parser, error::ErrorKind};
 
-pub use output::{Log, Printer, complain, log_to_stderr, print};
+pub use output::{Printer, complain, log_to_stderr, print};
 
 /// How a program ended for a reason that the person who started it can mend: exit code 2.
 pub const WRONG_USE: u8 = 2;

@@ -4,12 +4,12 @@
 use std::{
     fmt::Display,
     io::{self, Write},
-    sync::mpsc::{Receiver, SyncSender, channel, sync_channel},
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::mpsc::{Receiver, SyncSender, TrySendError, channel, sync_channel},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 
 /// Most lines that wait to be written: a few for each of a thousand who come at once. One that finds
@@ -29,11 +29,21 @@ pub fn complain(line: impl Display) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
+/// How often a program that ends looks whether there is room to say so.
+const LOOK_EVERY: Duration = Duration::from_millis(1);
+
+/// What the thread of a printer is told.
+enum Command {
+    /// Write this, which ends with the end of a line.
+    Write(Vec<u8>),
+    End,
+}
+
 /// Writes lines from a thread of its own, so that who prints never waits. Dropping it waits for the
 /// rest to be written, but at most a second.
 #[derive(Debug)]
 pub struct Printer {
-    lines: Option<SyncSender<String>>,
+    commands: SyncSender<Command>,
     done: Receiver<()>,
 }
 
@@ -42,76 +52,94 @@ impl Printer {
     ///
     /// # Errors
     /// If the system gives no thread.
-    pub fn start(mut to: impl Write + Send + 'static) -> io::Result<Self> {
-        let (lines, waiting) = sync_channel::<String>(MAX_WAITING_LINES);
+    pub fn start(to: impl Write + Send + 'static) -> io::Result<Self> {
+        Self::start_as("output", to)
+    }
+
+    /// The same with a name for its thread.
+    fn start_as(name: &'static str, mut to: impl Write + Send + 'static) -> io::Result<Self> {
+        let (commands, waiting) = sync_channel(MAX_WAITING_LINES);
         let (finished, done) = channel();
-        thread::Builder::new().name("output".to_owned()).spawn(move || {
-            for line in waiting {
-                // A line that nobody reads is lost; the next one may be read again.
-                let _ = writeln!(to, "{line}").and_then(|()| to.flush());
+        thread::Builder::new().name(name.to_owned()).spawn(move || {
+            let mut panics = 0_u32;
+            // A panic costs the line that was being written, and is told of in its place.
+            while catch_unwind(AssertUnwindSafe(|| write_lines(&waiting, &mut to))).is_err() {
+                panics += 1;
+                let told =
+                    format!("a line of the {name} is lost to a panic, the {panics}. so far\n");
+                let _ = catch_unwind(AssertUnwindSafe(|| to.write_all(told.as_bytes())));
             }
             // Who dropped the printer may have waited for long enough.
             let _ = finished.send(());
         })?;
-        Ok(Self { lines: Some(lines), done })
+        Ok(Self { commands, done })
     }
 
     /// Has `line` written. Never blocks.
-    pub fn print(&self, line: String) {
-        if let Some(lines) = &self.lines {
-            // Lost if the queue is full, as documented at its capacity.
-            let _ = lines.try_send(line);
-        }
+    pub fn print(&self, mut line: String) {
+        line.push('\n');
+        // Lost if the queue is full, as documented at its capacity.
+        let _ = self.commands.try_send(Command::Write(line.into_bytes()));
+    }
+}
+
+fn write_lines(waiting: &Receiver<Command>, to: &mut impl Write) {
+    while let Ok(Command::Write(line)) = waiting.recv() {
+        // A line that nobody reads is lost; the next one may be read again.
+        let _ = to.write_all(&line).and_then(|()| to.flush());
     }
 }
 
 impl Drop for Printer {
     fn drop(&mut self) {
-        self.lines = None;
-        let _ = self.done.recv_timeout(PATIENCE);
+        let deadline = Instant::now() + PATIENCE;
+        while let Err(TrySendError::Full(_)) = self.commands.try_send(Command::End) {
+            if Instant::now() > deadline {
+                return;
+            }
+            thread::sleep(LOOK_EVERY);
+        }
+        let _ = self.done.recv_timeout(deadline.saturating_duration_since(Instant::now()));
     }
 }
 
-/// The log of the whole process. Dropping it waits for the rest to be written, but at most a second.
-#[derive(Debug)]
-pub struct Log {
-    writer: Option<WorkerGuard>,
-}
-
-/// Writes what `filter` lets through to standard error, from a thread of its own. To be called once.
-#[must_use]
-pub fn log_to_stderr(filter: &str) -> Log {
-    let (log, writer) = NonBlockingBuilder::default()
-        .buffered_lines_limit(MAX_WAITING_LINES)
-        .thread_name("log")
-        .finish(io::stderr());
+/// Writes what `filter` lets through to standard error, from a thread of its own. To be called once;
+/// what is logged after the printer was dropped is lost.
+///
+/// # Errors
+/// If the system gives no thread.
+pub fn log_to_stderr(filter: &str) -> io::Result<Printer> {
+    let printer = Printer::start_as("log", io::stderr())?;
+    let commands = printer.commands.clone();
     tracing_subscriber::fmt()
-        .with_writer(log)
+        .with_writer(move || LogWriter(commands.clone()))
         // Where would it say that it cannot write? A closed stderr must not end the program.
         .log_internal_errors(false)
         .with_ansi(false)
         .with_target(false)
         .with_env_filter(EnvFilter::new(filter))
         .init();
-    Log { writer: Some(writer) }
+    Ok(printer)
 }
 
-impl Drop for Log {
-    fn drop(&mut self) {
-        let writer = self.writer.take();
-        let (finished, done) = channel();
-        // On a thread that can be left behind: where the log is stuck, this may be too.
-        thread::spawn(move || {
-            drop(writer);
-            let _ = finished.send(());
-        });
-        let _ = done.recv_timeout(PATIENCE);
+/// Takes one whole event at a time, as the subscriber writes them.
+struct LogWriter(SyncSender<Command>);
+
+impl Write for LogWriter {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        // Lost if the queue is full, as documented at its capacity.
+        let _ = self.0.try_send(Command::Write(event.to_vec()));
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{io::BufRead as _, time::Instant};
+    use std::io::BufRead as _;
 
     use super::*;
 
@@ -148,5 +176,31 @@ mod tests {
         let printer = Printer::start(writer).unwrap();
         printer.print("unread".to_owned());
         printer.print("unread, too".to_owned());
+    }
+
+    /// Panics once, at its first line.
+    struct Faulty(io::PipeWriter, bool);
+
+    impl Write for Faulty {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            assert!(std::mem::replace(&mut self.1, true), "injected");
+            self.0.write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            self.0.flush()
+        }
+    }
+
+    #[test]
+    fn a_panic_of_the_thread_costs_one_line_and_is_told_of() {
+        let (reader, writer) = io::pipe().unwrap();
+        let printer = Printer::start(Faulty(writer, false)).unwrap();
+        for line in ["one", "two"] {
+            printer.print(line.to_owned());
+        }
+        drop(printer);
+        let lines: Vec<_> = io::BufReader::new(reader).lines().map(Result::unwrap).collect();
+        assert_eq!(lines, ["a line of the output is lost to a panic, the 1. so far", "two"]);
     }
 }
