@@ -6,7 +6,7 @@
 //! One lab stands at a time on this machine, whichever process opened it: two would disturb each
 //! other's timing.
 
-pub mod pipewire;
+mod pipewire;
 
 use std::{
     fs::{File, TryLockError},
@@ -50,6 +50,19 @@ pub enum Rig {
     Fine,
     /// PulseAudio's own null sink with default settings, whose clock slips when streams come and go.
     Stock,
+    /// A null sink with default settings on PipeWire, with WirePlumber as its session manager. Players
+    /// speak to it through `pipewire-pulse`.
+    PipeWire,
+}
+
+impl std::fmt::Display for Rig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Fine => "fine card",
+            Self::Stock => "stock PulseAudio",
+            Self::PipeWire => "PipeWire",
+        })
+    }
 }
 
 /// The room.
@@ -57,8 +70,10 @@ pub enum Rig {
 #[derive(Debug)]
 pub struct Lab {
     recorder: Recorder,
+    rig: Rig,
     cards: Vec<Option<u32>>,
-    server: Process,
+    /// The sound server and what it needs; who needs the others comes first.
+    servers: Vec<Process>,
     folder: TempDir,
     _alone: File,
 }
@@ -81,31 +96,37 @@ impl Lab {
         let alone = be_alone()?;
         let folder = tempfile::tempdir().context("making a folder for the lab")?;
         std::fs::create_dir(folder.path().join("home")).context("making a home for the lab")?;
-        let (recorder, server) = match rig {
+        let room = folder.path();
+        let (recorder, servers) = match rig {
             Rig::Fine => {
                 let channels = machines.max(LEAST_CHANNELS);
-                let card = Card::plug(&pipe(folder.path()), channels)?;
+                let card = Card::plug(&pipe(room), channels)?;
                 let recorder = Recorder::start(card, channels, machines);
                 let sink = format!(
                     "module-pipe-sink sink_name=room file={} rate={RATE} format=float32le \
                      channels={channels} channel_map={}",
-                    pipe(folder.path()).display(),
-                    channel_map(channels)
+                    pipe(room).display(),
+                    rig.channel_map(channels)?
                 );
-                (recorder, start_server(folder.path(), &sink)?)
+                (recorder, vec![start_server(room, &sink)?])
             }
             Rig::Stock => {
-                let map = channel_map(machines);
+                let map = rig.channel_map(machines)?;
                 let sink = format!(
                     "module-null-sink sink_name=room rate={RATE} channels={machines} \
                      channel_map={map}"
                 );
-                let server = start_server(folder.path(), &sink)?;
-                (Recorder::listen(record_monitor(folder.path(), machines)?, machines)?, server)
+                let server = start_server(room, &sink)?;
+                (Recorder::listen(rig.monitor(room, machines)?, machines)?, vec![server])
+            }
+            Rig::PipeWire => {
+                let map = rig.channel_map(machines)?;
+                let servers = pipewire::start(room, machines, &map)?;
+                (Recorder::listen(rig.monitor(room, machines)?, machines)?, servers)
             }
         };
-
-        let mut lab = Self { recorder, cards: vec![None; machines], server, folder, _alone: alone };
+        let cards = vec![None; machines];
+        let mut lab = Self { recorder, rig, cards, servers, folder, _alone: alone };
         for machine in 0..machines {
             lab.plug(machine)?;
         }
@@ -144,7 +165,7 @@ impl Lab {
             "channels=1",
             "channel_map=mono",
             "remix=no",
-            &format!("master_channel_map=aux{machine}"),
+            &format!("master_channel_map={}", self.rig.position(machine)?),
             &format!("sink_name={card}"),
             &format!("sink_properties=device.description={description}"),
         ])?;
@@ -168,25 +189,24 @@ impl Lab {
     /// # Errors
     /// If it refuses.
     pub fn pactl(&self, arguments: &[&str]) -> Result<String> {
-        let mut command = Command::new(tool("pactl")?);
-        set_environment(&mut command, self.folder.path(), &self.socket());
-        run(command.args(arguments))
-            .with_context(|| format!("PulseAudio printed:\n{}", self.server.transcript()))
+        let mut command = self.command(tool("pactl")?);
+        run(command.args(arguments)).with_context(|| {
+            let printed: Vec<_> = self.servers.iter().map(Process::transcript).collect();
+            format!("the sound server printed:\n{}", printed.concat())
+        })
     }
 
-    /// The file that PulseAudio listens at.
+    /// The file that the sound server listens at.
     #[must_use]
     pub fn socket(&self) -> PathBuf {
-        socket(self.folder.path())
+        self.rig.socket(self.folder.path())
     }
 
     /// A command whose sound goes to the room, and whose home is the lab's: settings and caches of
     /// the user are neither read nor touched.
     #[must_use]
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
-        let mut command = Command::new(program);
-        set_environment(&mut command, self.folder.path(), &self.socket());
-        command
+        self.rig.command(self.folder.path(), program)
     }
 
     /// A command whose sound goes to a machine's card, if it is one that leaves the choice to
@@ -293,15 +313,47 @@ fn be_alone() -> Result<File> {
     }
 }
 
-/// A command that writes what the room's sink plays.
-fn record_monitor(folder: &Path, machines: usize) -> Result<Command> {
-    let mut command = Command::new(tool("parec")?);
-    set_environment(&mut command, folder);
-    // No latency is asked for: the sink's own would follow it.
-    command.args(["--device=room.monitor", "--format=float32le", "--raw"]);
-    command.args([format!("--rate={RATE}"), format!("--channels={machines}")]);
-    command.arg(format!("--channel-map={}", channel_map(machines)));
-    Ok(command)
+impl Rig {
+    /// What a program of the lab in `folder` needs to know.
+    fn command(self, folder: &Path, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = Command::new(program);
+        set_environment(&mut command, folder, &self.socket(folder));
+        if self == Self::PipeWire {
+            command.env("DBUS_SESSION_BUS_ADDRESS", pipewire::bus(folder));
+        }
+        command
+    }
+
+    fn socket(self, folder: &Path) -> PathBuf {
+        match self {
+            // Not "pulse": PulseAudio makes a folder of that name for itself.
+            Self::Fine | Self::Stock => folder.join("native"),
+            Self::PipeWire => folder.join("pulse/native"),
+        }
+    }
+
+    /// The position of a machine's channel on the room's sink.
+    fn position(self, machine: usize) -> Result<String> {
+        match self {
+            Self::Fine | Self::Stock => Ok(format!("aux{machine}")),
+            Self::PipeWire => pipewire::position(machine).map(str::to_owned),
+        }
+    }
+
+    fn channel_map(self, channels: usize) -> Result<String> {
+        let positions = (0..channels).map(|channel| self.position(channel));
+        Ok(positions.collect::<Result<Vec<_>>>()?.join(","))
+    }
+
+    /// A command that writes what the room's sink plays.
+    fn monitor(self, folder: &Path, machines: usize) -> Result<Command> {
+        let mut command = self.command(folder, tool("parec")?);
+        // No latency is asked for: the sink's own would follow it.
+        command.args(["--device=room.monitor", "--format=float32le", "--raw"]);
+        command.args([format!("--rate={RATE}"), format!("--channels={machines}")]);
+        command.arg(format!("--channel-map={}", self.channel_map(machines)?));
+        Ok(command)
+    }
 }
 
 /// Starts PulseAudio with a sink called `room`.
@@ -309,7 +361,7 @@ fn start_server(folder: &Path, sink: &str) -> Result<Process> {
     let settings = folder.join("daemon.conf");
     std::fs::write(&settings, SETTINGS).context("writing PulseAudio's settings")?;
     let mut command = Command::new(tool("pulseaudio")?);
-    set_environment(&mut command, folder, &socket(folder));
+    set_environment(&mut command, folder, &Rig::Stock.socket(folder));
     command.env("PULSE_CONFIG", &settings);
     // No configuration but ours, never idle, and none of what needs a desktop around it.
     command.args(["-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no"]);
@@ -327,7 +379,7 @@ fn start_server(folder: &Path, sink: &str) -> Result<Process> {
         &mut command,
         &format!(
             "module-native-protocol-unix socket={} auth-anonymous=1 auth-cookie-enabled=0",
-            socket(folder).display()
+            Rig::Stock.socket(folder).display()
         ),
     );
     let server = Process::spawn("pulseaudio", command)?;
@@ -340,7 +392,7 @@ fn wait_for_server(server: &Process, folder: &Path) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let mut command = Command::new(tool("pactl")?);
-        set_environment(&mut command, folder, &socket(folder));
+        set_environment(&mut command, folder, &Rig::Stock.socket(folder));
         let answer = run(command.args(["set-default-sink", "nowhere"]));
         if answer.is_ok() {
             return Ok(());
@@ -357,11 +409,6 @@ fn wait_for_server(server: &Process, folder: &Path) -> Result<()> {
 /// What PulseAudio plays into.
 fn pipe(folder: &Path) -> PathBuf {
     folder.join("room")
-}
-
-fn socket(folder: &Path) -> PathBuf {
-    // Not "pulse": PulseAudio makes a folder of that name for itself.
-    folder.join("native")
 }
 
 fn set_environment(command: &mut Command, folder: &Path, socket: &Path) {
@@ -382,9 +429,4 @@ fn set_environment(command: &mut Command, folder: &Path, socket: &Path) {
     ] {
         command.env_remove(variable);
     }
-}
-
-fn channel_map(channels: usize) -> String {
-    let positions: Vec<_> = (0..channels).map(|channel| format!("aux{channel}")).collect();
-    positions.join(",")
 }

@@ -5,7 +5,7 @@ use std::{thread, time::Duration};
 
 use anyhow::Result;
 use downbeat_tests::{
-    lab::{pipewire::PipewireLab, wait_until_ready},
+    lab::{Lab, Rig, wait_until_ready},
     onsets::{lags, spread},
     recorder::{RATE, Recording},
     relay::Relay,
@@ -59,10 +59,10 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
 
 #[test]
 fn six_players_on_pipewire_sound_together_though_two_come_late() -> Result<()> {
-    let lab = PipewireLab::open(MACHINES)?;
+    let lab = Lab::open_on(Rig::PipeWire, MACHINES)?;
     let relay = Relay::start()?;
     let url = relay.ws_url();
-    let start = |machine| lab.start_play(machine, &url, &[]);
+    let start = |machine| lab.start_play(machine, &url);
     let mut players = (0..MACHINES - LATE).map(start).collect::<Result<Vec<_>>>()?;
     players.iter().try_for_each(wait_until_ready)?;
     thread::sleep(LATER);
@@ -72,7 +72,7 @@ fn six_players_on_pipewire_sound_together_though_two_come_late() -> Result<()> {
     players.iter().try_for_each(wait_until_ready)?;
     thread::sleep(SETTLE);
 
-    let take = lab.record()?;
+    let take = lab.record();
     lab.bang(&url, &["--count", &BANGS.to_string(), "--every", EVERY_MILLIS])?;
     let recording = take.stop()?;
     let lags = lags_of_bangs(&recording);
