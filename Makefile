@@ -9,6 +9,7 @@ PORT ?= 3000
 PLAYERS ?= 8
 BANGS ?= 60
 NETWORK ?= loopback wifi
+RIG ?= stock fine
 PEERS ?= page soundworks snapcast
 INPUTS ?= 1000000
 
@@ -64,10 +65,11 @@ test: .system-test ## Run every test there is
 bench: bench-sync bench-relay ## Measure it all
 
 .PHONY: bench-sync
-bench-sync: .system-bench ## Measure how far apart machines sound (PLAYERS=8 BANGS=60 NETWORK="loopback wifi")
+bench-sync: .system-bench ## Measure how far apart machines sound (PLAYERS=8 BANGS=60 RIG="stock fine" NETWORK="loopback wifi")
 	cargo build --release --locked --package downbeat-relay --package downbeat --package downbeat-tests --bins
 	npm ci --silent --no-audit --no-fund --prefix tests/soundworks || echo "Without soundworks."
-	PLAYERS="$(PLAYERS)" BANGS="$(BANGS)" NETWORK="$(NETWORK)" PEERS="$(PEERS)" "$(TARGET)/release/bench-sync"
+	PLAYERS="$(PLAYERS)" BANGS="$(BANGS)" NETWORK="$(NETWORK)" RIG="$(RIG)" PEERS="$(PEERS)" \
+		"$(TARGET)/release/bench-sync"
 
 .PHONY: fuzz
 fuzz: ## Throw a million inputs at each decoder, and at the handshake (needs cargo-fuzz)

@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
 
 use crate::{
@@ -55,12 +55,25 @@ pub enum Rig {
     PipeWire,
 }
 
+impl std::str::FromStr for Rig {
+    type Err = anyhow::Error;
+
+    fn from_str(word: &str) -> Result<Self> {
+        match word {
+            "fine" => Ok(Self::Fine),
+            "stock" => Ok(Self::Stock),
+            "pipewire" => Ok(Self::PipeWire),
+            _ => bail!("a rig {word:?}: there are fine, stock and pipewire"),
+        }
+    }
+}
+
 impl std::fmt::Display for Rig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Self::Fine => "fine card",
-            Self::Stock => "stock PulseAudio",
-            Self::PipeWire => "PipeWire",
+            Self::Fine => "fine",
+            Self::Stock => "stock",
+            Self::PipeWire => "pipewire",
         })
     }
 }

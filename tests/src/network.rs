@@ -74,6 +74,14 @@ pub struct Network {
 const KINDS: [(&str, Option<Delay>); 4] =
     [("loopback", None), ("lan", Some(LAN)), ("wifi", Some(WIFI)), ("busy", Some(BUSY))];
 
+impl Network {
+    /// Whether it adds nothing.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        self.delay.is_none()
+    }
+}
+
 impl FromStr for Network {
     type Err = anyhow::Error;
 

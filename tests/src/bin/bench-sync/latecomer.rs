@@ -6,15 +6,13 @@ use std::{thread::sleep, time::Duration};
 use anyhow::{Context, Result};
 use downbeat_protocol::{ClientKind, ClientToRelay, StopRequest, TriggerRequest};
 use downbeat_tests::{
+    claims::shared_micros,
     client::Modern,
     onsets,
     recorder::{RATE, Recording},
 };
 
-use crate::{
-    room::{Bang, Room},
-    shared_micros,
-};
+use crate::room::{Bang, Room};
 
 /// A long sound of the embedded bank, of which any 50 ms tell which they are.
 const LONG_SOUND: &str = "texture";

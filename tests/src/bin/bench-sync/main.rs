@@ -7,7 +7,13 @@
 //! - `BANGS`: how many bangs each room hears (60);
 //! - `NETWORK`: one or more of `loopback`, `lan`, `wifi`, `busy`, the last three also with `-up` or
 //!   `-down` for one way only (`loopback wifi`);
+//! - `RIG`: what the cards are made of: `stock` (PulseAudio's null sink as it comes), `pipewire`, `fine` (a
+//!   card that keeps time well) (`stock fine`);
 //! - `PEERS`: what else to measure beside them: `page`, `soundworks`, `snapcast`, or none.
+//!
+//! A quarter of the machines come late. On a loopback each system is also measured while other programs
+//! open and close streams and keep the processors busy. Networks other than the loopback, and the page,
+//! are measured on the fine rig, where what differs is theirs.
 //!
 //! It prints one table on stdout, and what it is doing on stderr.
 
@@ -20,10 +26,11 @@ mod snapcast;
 mod soundworks;
 mod table;
 
-use std::{str::FromStr, time::Duration};
+use std::str::FromStr;
 
 use anyhow::{Context, Result, bail};
 use downbeat_tests::{
+    lab::Rig,
     network::Network,
     process::be_quiet,
     tools::{run, tool},
@@ -37,6 +44,7 @@ struct Settings {
     players: usize,
     bangs: usize,
     networks: Vec<Network>,
+    rigs: Vec<Rig>,
     peers: Vec<String>,
 }
 
@@ -47,10 +55,12 @@ impl Settings {
             text.split([' ', ',']).filter(|word| !word.is_empty()).map(str::to_owned).collect()
         };
         let networks = words("NETWORK", "loopback wifi");
+        let rigs = words("RIG", "stock fine");
         Ok(Self {
             players: number("PLAYERS", 8, 2)?,
             bangs: number("BANGS", 60, 1)?,
             networks: networks.iter().map(|word| word.parse()).collect::<Result<_>>()?,
+            rigs: rigs.iter().map(|word| word.parse()).collect::<Result<_>>()?,
             peers: words("PEERS", "page soundworks snapcast"),
         })
     }
@@ -75,18 +85,24 @@ fn main() -> Result<()> {
     println!("{}", lab()?);
     let mut rows = Vec::new();
     for network in &settings.networks {
-        rows.push(room::measure(&settings, *network).with_context(|| network.to_string())?);
+        let rigs = settings.rigs.iter().filter(|rig| **rig == Rig::Fine || network.is_loopback());
+        for rig in rigs {
+            let measured = room::measure(&settings, *rig, *network);
+            rows.extend(measured.with_context(|| format!("{rig}, {network}"))?);
+        }
     }
     for peer in &settings.peers {
-        eprintln!("-- {peer}");
-        let measured = match peer.as_str() {
-            "page" => page::measure(&settings),
-            "soundworks" => soundworks::measure(&settings).map(|row| vec![row]),
-            "snapcast" => snapcast::measure(&settings).map(|row| vec![row]),
-            other => bail!("PEERS={other:?}: there are page, soundworks and snapcast"),
-        };
-        // What cannot be installed here is no failure of what can.
-        rows.extend(measured.unwrap_or_else(|error| vec![Row::missing(peer, &error)]));
+        for rig in &settings.rigs {
+            let measured = match peer.as_str() {
+                "page" if *rig == Rig::Fine => page::measure(&settings),
+                "page" => continue,
+                "soundworks" => soundworks::measure(&settings, *rig),
+                "snapcast" => snapcast::measure(&settings, *rig),
+                other => bail!("PEERS={other:?}: there are page, soundworks and snapcast"),
+            };
+            // What cannot be installed here is no failure of what can.
+            rows.extend(measured.unwrap_or_else(|error| vec![Row::missing(peer, &error)]));
+        }
     }
     print!("{}", table::print(&rows));
     println!("load after: {}", load()?);
@@ -98,18 +114,13 @@ fn lab() -> Result<String> {
     let cores = std::thread::available_parallelism().context("how many cores there are")?;
     let server = run(std::process::Command::new(tool("pulseaudio")?).arg("--version"))?;
     Ok(format!(
-        "the lab: every machine's card is a channel of one virtual card of 48 kHz that holds 5 ms, \
-         behind {server}; everything shares {cores} cores"
+        "the lab: every machine's card is a channel of one sink of 48 kHz; fine: a virtual card that \
+         holds 5 ms; stock: a null sink with default settings; both behind {server}; everything \
+         shares {cores} cores"
     ))
 }
 
 /// How busy the machine is with other things than this.
 fn load() -> Result<String> {
     run(&mut std::process::Command::new("uptime"))
-}
-
-/// Time as all processes of this machine see it, in microseconds.
-fn shared_micros() -> u64 {
-    let since = std::time::SystemTime::UNIX_EPOCH.elapsed();
-    since.unwrap_or(Duration::ZERO).as_micros() as u64
 }

@@ -6,6 +6,7 @@ use std::{collections::HashMap, thread::sleep, time::Duration};
 use anyhow::Result;
 use downbeat_tests::{
     browser::Browser,
+    claims::shared_micros,
     figures::quantile,
     lab::Lab,
     recorder::{RATE, Recording},
@@ -48,7 +49,7 @@ pub fn measure(settings: &Settings) -> Result<Vec<Row>> {
         latecomer::come(&room.url, PAGE, || {
             browser.go(&room.relay.http_url())?;
             browser.click("#start")?;
-            Ok(crate::shared_micros())
+            Ok(shared_micros())
         })
     })?;
     let mut late = trimmed.row(format!("page, trimmed {trim} ms"));
@@ -70,7 +71,7 @@ fn bang<T>(
     settings: &Settings,
     afterwards: impl FnOnce() -> Result<T>,
 ) -> Result<(Heard, T)> {
-    let (since, take) = (crate::shared_micros(), room.lab.record());
+    let (since, take) = (shared_micros(), room.lab.record());
     let told = press::Told::Relay(&room.url);
     let presser = press::start(&room.lab, PRESSER, told, settings.bangs, press::GAP_SECONDS)?;
     press::wait_for(&presser, settings.bangs)?;

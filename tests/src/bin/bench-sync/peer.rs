@@ -5,27 +5,43 @@ use std::{collections::HashMap, net::SocketAddr, path::PathBuf, thread::sleep, t
 
 use anyhow::{Context, Result};
 use downbeat_samples::EMBEDDED;
-use downbeat_tests::lab::Lab;
+use downbeat_tests::{claims::shared_micros, disturbance::Disturbance, lab::Lab};
 
 use crate::{
     Settings, press,
-    room::{self, Bang},
+    room::{self, Bang, SETTLED},
     table::Row,
 };
 
-/// How long a system has from its last machine's being there: none that is measured corrects much
-/// after that.
-pub const SETTLING: Duration = Duration::from_secs(25);
+/// How long a system has before the late machines come: none that is measured corrects much after that.
+const SETTLING: Duration = Duration::from_secs(25);
 
 /// From one press to the next at least, in seconds: more than the longest time from a press to its
 /// sound.
 const GAP_SECONDS: f64 = 1.5;
 
-/// Waits until a system of `settings.players` machines has settled, has it pressed through who
-/// listens at `told`, and measures it. The presser is on the card after the machines'.
-pub fn measure(system: &str, settings: &Settings, lab: &Lab, told: SocketAddr) -> Result<Row> {
+/// Waits until a system has settled, lets a quarter of its machines come `late`, has it pressed through
+/// who listens at `told`, and measures it; then again while other programs disturb it. The presser is on
+/// the card after the machines'.
+pub fn measure(
+    system: &str,
+    settings: &Settings,
+    lab: &Lab,
+    told: SocketAddr,
+    late: impl FnOnce() -> Result<()>,
+) -> Result<Vec<Row>> {
     sleep(SETTLING);
-    let (since, take) = (crate::shared_micros(), lab.record());
+    late()?;
+    sleep(SETTLED);
+    let mut rows = vec![bang(system, settings, lab, told)?];
+    let disturbance = Disturbance::start(lab)?;
+    rows.push(bang(&format!("{system}, disturbed"), settings, lab, told)?);
+    drop(disturbance);
+    Ok(rows)
+}
+
+fn bang(system: &str, settings: &Settings, lab: &Lab, told: SocketAddr) -> Result<Row> {
+    let (since, take) = (shared_micros(), lab.record());
     let told = press::Told::Listener(told);
     let presser = press::start(lab, settings.players, told, settings.bangs, GAP_SECONDS)?;
     press::wait_for(&presser, settings.bangs)?;
@@ -35,8 +51,6 @@ pub fn measure(system: &str, settings: &Settings, lab: &Lab, told: SocketAddr) -
     let bangs = Bang::all(&recording, &marked, since, GAP_SECONDS, settings.players)?;
     let mut row = room::row(system, marked.len(), &bangs, &HashMap::new());
     row.notes.push(room::server_note(&recording));
-    let seconds = SETTLING.as_secs();
-    row.notes.push(format!("pressed from {seconds} s after its last machine was there"));
     Ok(row)
 }
 

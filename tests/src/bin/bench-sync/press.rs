@@ -25,12 +25,11 @@ use downbeat::{
 use downbeat_protocol::{ClientKind, ClientToRelay, TriggerRequest};
 use downbeat_samples::{EMBEDDED, wav};
 use downbeat_tests::{
+    claims::shared_micros,
     client::Modern,
     lab::Lab,
     process::{PATIENCE, Process},
 };
-
-use crate::shared_micros;
 
 /// The first argument that makes this program the one who presses.
 pub const COMMAND: &str = "press";

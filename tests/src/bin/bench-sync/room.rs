@@ -10,8 +10,10 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use downbeat_tests::{
+    claims::{ClaimWatch, Claims, claimed_at, shared_micros},
+    disturbance::Disturbance,
     figures::{later, quantile, spread, within},
-    lab::{Lab, wait_until_ready},
+    lab::{Lab, Rig, wait_until_ready},
     network::Network,
     onsets,
     process::{PATIENCE, Process},
@@ -23,10 +25,10 @@ use serde_json::Value;
 use crate::{Settings, latecomer, press, table::Row};
 
 /// One in so many players starts while the others play.
-const LATE_ONE_IN: usize = 4;
+pub const LATE_ONE_IN: usize = 4;
 
 /// From here on, since it connected, a player counts as settled.
-const SETTLED: Duration = Duration::from_secs(5);
+pub const SETTLED: Duration = Duration::from_secs(3);
 
 /// Frames compared from an onset on: the whole default sound, and room around it.
 const WINDOW: usize = RATE / 40;
@@ -38,20 +40,37 @@ const MARK_REACH: f64 = RATE as f64 / 4.0;
 /// How often the relay is asked who has come.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-/// Measures a room of players on `network`.
-pub fn measure(settings: &Settings, network: Network) -> Result<Row> {
-    let Settings { players: count, bangs, .. } = *settings;
-    eprintln!("-- downbeat, {network}: {count} players");
-    let lab = Lab::open(count + 1)?;
+/// Measures a room of players on `network`, a quarter of which come while the others play; on a loopback
+/// also while other programs disturb them.
+pub fn measure(settings: &Settings, rig: Rig, network: Network) -> Result<Vec<Row>> {
+    let count = settings.players;
+    eprintln!("-- downbeat, {rig}, {network}: {count} players");
+    let lab = Lab::open_on(rig, count + 1)?;
     let relay = Relay::start()?;
     let url = format!("ws://{}/", network.before(relay.address())?);
     let mut room = Room { lab, relay, url, players: Vec::new(), joined: HashMap::new() };
-
     let late = count / LATE_ONE_IN;
     room.start(0..count - late)?;
     sleep(SETTLED);
 
-    let (since, take) = (crate::shared_micros(), room.lab.record());
+    let name = format!("downbeat, {rig}, {network}");
+    let mut rows = vec![bang(&mut room, settings, &name, true)?];
+    if network.is_loopback() {
+        let disturbance = Disturbance::start(&room.lab)?;
+        let name = format!("downbeat, {rig}, disturbed");
+        rows.push(bang(&mut room, settings, &name, false)?);
+        drop(disturbance);
+    }
+    Ok(rows)
+}
+
+/// Has the room pressed, and measures it. If it `grows`, the last quarter of the machines come meanwhile,
+/// and one comes again while a long sound sounds.
+fn bang(room: &mut Room, settings: &Settings, name: &str, grows: bool) -> Result<Row> {
+    let Settings { players: count, bangs, .. } = *settings;
+    let late = if grows { count / LATE_ONE_IN } else { 0 };
+    let watch = ClaimWatch::start(&room.relay);
+    let (since, take) = (shared_micros(), room.lab.record());
     let told = press::Told::Relay(&room.url);
     let presser = press::start(&room.lab, count, told, bangs, press::GAP_SECONDS)?;
     for machine in count - late..count {
@@ -64,16 +83,47 @@ pub fn measure(settings: &Settings, network: Network) -> Result<Row> {
     sleep(Duration::from_secs(1));
     let reports = room.reports()?;
     let health = room.relay.health()?;
-    let joined = latecomer::join(&mut room, count - 1)?;
+    let claims = watch.stop()?;
+    let joined = if grows { Some(latecomer::join(room, count - 1)?) } else { None };
     let recording = take.stop()?;
 
     let marked = press::presses(&presser);
     let bangs = Bang::all(&recording, &marked, since, press::GAP_SECONDS, count)?;
-    let mut row = row(&format!("downbeat, {network}"), marked.len(), &bangs, &room.joined);
+    let mut row = row(name, marked.len(), &bangs, &room.joined);
     row.notes.push(server_note(&recording));
-    row.notes.push(latecomer::note(&recording, &bangs, &joined)?);
+    if let Some(joined) = joined {
+        row.notes.push(latecomer::note(&recording, &bangs, &joined)?);
+    }
+    row.notes.push(claim_note(&bangs, &room.joined, &claims));
     row.notes.push(format!("lead at the end {:.1} ms; {reports}", millis(&health["lead_micros"])));
     Ok(row)
+}
+
+/// What the machines claimed of their synchrony, beside how far they were off the middle of the room.
+fn claim_note(bangs: &[Bang], joined: &HashMap<usize, Joined>, claims: &Claims) -> String {
+    let (mut errors, mut claimed, mut held) = (Vec::new(), Vec::new(), 0);
+    for bang in bangs {
+        let settled: Vec<(usize, f64)> = bang.settled(joined).collect();
+        let frames: Vec<f64> = settled.iter().map(|(_, frame)| *frame).collect();
+        let Some(middle) = quantile(&frames, 0.5) else { continue };
+        for (machine, frame) in settled {
+            let name = Lab::machine_name(machine);
+            let claim = claims.get(&name).and_then(|own| claimed_at(own, bang.pressed_micros));
+            let Some(claim) = claim else { continue };
+            let error = (frame - middle).abs() * 1e6 / RATE as f64;
+            held += usize::from(error <= claim);
+            errors.push(error);
+            claimed.push(claim);
+        }
+    }
+    let median = |values: &[f64]| quantile(values, 0.5).unwrap_or(f64::NAN);
+    format!(
+        "claimed bound, median {:.0} us, held for {:.1} % of {} sounds, whose median error is {:.0} us",
+        median(&claimed),
+        100.0 * held as f64 / errors.len() as f64,
+        errors.len(),
+        median(&errors)
+    )
 }
 
 /// The room.
@@ -91,7 +141,7 @@ pub struct Room {
 /// When a player came.
 #[derive(Clone, Copy, Debug)]
 pub struct Joined {
-    /// It was one of the room, in microseconds of [`crate::shared_micros`].
+    /// It was one of the room, in microseconds of [`shared_micros`].
     pub at_micros: u64,
     /// How much later it knew relay time and reported it.
     pub synced_after: Duration,
@@ -115,7 +165,7 @@ impl Room {
         while !missing.is_empty() {
             ensure!(Instant::now() < deadline, "machines {missing:?} do not learn the time");
             let health = self.relay.health()?;
-            let (now, now_micros) = (Instant::now(), crate::shared_micros());
+            let (now, now_micros) = (Instant::now(), shared_micros());
             missing.retain(|machine| {
                 let Some(client) = client(&health, &Lab::machine_name(*machine)) else {
                     return true;
@@ -165,7 +215,7 @@ fn millis(micros: &Value) -> f64 {
 
 /// One bang, as it was pressed and heard.
 pub struct Bang {
-    /// In microseconds of [`crate::shared_micros`].
+    /// In microseconds of [`shared_micros`].
     pub pressed_micros: u64,
     /// The same in frames of the recording.
     pub pressed: f64,
@@ -199,6 +249,23 @@ impl Bang {
     }
 }
 
+impl Bang {
+    /// Whether a machine had been there for long enough.
+    fn is_settled(&self, machine: usize, joined: &HashMap<usize, Joined>) -> bool {
+        joined.get(&machine).is_none_or(|joined| {
+            self.pressed_micros >= joined.at_micros + SETTLED.as_micros() as u64
+        })
+    }
+
+    /// The settled machines that sounded, and when, in frames.
+    fn settled(&self, joined: &HashMap<usize, Joined>) -> impl Iterator<Item = (usize, f64)> {
+        let sounded = self.sounded.iter().enumerate();
+        sounded
+            .filter(|(machine, _)| self.is_settled(*machine, joined))
+            .filter_map(|(machine, frame)| Some((machine, (*frame)?)))
+    }
+}
+
 /// Finds the mark of each press in a recording that began about at `since`. On a machine that is busy
 /// with other things a card may miss a block, and with it a mark: such a press is left out.
 fn pair(presses: &[u64], marks: &[usize], since: u64) -> Result<Vec<(u64, usize)>> {
@@ -223,15 +290,9 @@ pub fn row(system: &str, pressed: usize, bangs: &[Bang], joined: &HashMap<usize,
     let mut missed = 0;
     let mut lags: Vec<Vec<f64>> = Vec::new();
     for bang in bangs {
-        let settled: Vec<_> = (0..bang.sounded.len())
-            .filter(|machine| {
-                joined.get(machine).is_none_or(|joined| {
-                    bang.pressed_micros >= joined.at_micros + SETTLED.as_micros() as u64
-                })
-            })
-            .collect();
-        let sounded: Vec<f64> = settled.iter().filter_map(|m| bang.sounded[*m]).collect();
-        missed += settled.len() - sounded.len();
+        let here = (0..bang.sounded.len()).filter(|m| bang.is_settled(*m, joined)).count();
+        let sounded: Vec<f64> = bang.settled(joined).map(|(_, frame)| frame).collect();
+        missed += here - sounded.len();
         row.presses.extend(sounded.iter().map(|at| (at - bang.pressed) * 1e3 / RATE as f64));
         row.spreads.extend(spread(&sounded).map(|frames| frames * 1e6 / RATE as f64));
         let middle = quantile(&sounded, 0.5).unwrap_or(f64::NAN);

@@ -15,12 +15,12 @@ use std::{
 use anyhow::{Context, Result};
 use downbeat_samples::wav;
 use downbeat_tests::{
-    lab::Lab,
+    lab::{Lab, Rig},
     process::Process,
     tools::{run, tool},
 };
 
-use crate::{Settings, peer, table::Row};
+use crate::{Settings, peer, room::LATE_ONE_IN, table::Row};
 
 /// What is written to the server at a time, in frames of 48 kHz: 10 ms.
 const BLOCK: usize = 480;
@@ -31,9 +31,10 @@ const BLOCK_TIME: Duration = Duration::from_millis(10);
 const AHEAD: Duration = Duration::from_millis(50);
 
 /// Measures as many clients of a snapserver as there are players.
-pub fn measure(settings: &Settings) -> Result<Row> {
+pub fn measure(settings: &Settings, rig: Rig) -> Result<Vec<Row>> {
     let (server, client) = (tool("snapserver")?, tool("snapclient")?);
-    let lab = Lab::open(settings.players + 1)?;
+    eprintln!("-- snapcast, {rig}");
+    let lab = Lab::open_on(rig, settings.players + 1)?;
     let source = TcpListener::bind("127.0.0.1:0")?;
     let port = free_port()?;
     let mut command = lab.command(&server);
@@ -47,28 +48,33 @@ pub fn measure(settings: &Settings) -> Result<Row> {
     let server = Process::spawn("snapserver", command)?;
     let feed = Feed::start(source)?;
 
-    let clients = (0..settings.players).map(|machine| {
+    let start = |machine| {
         let mut command = lab.command_on(machine, &client);
         command.args(["--host", "127.0.0.1", "--port", &port.to_string(), "--player", "pulse"]);
         command.args(["--hostID", &Lab::machine_name(machine), "--soundcard", &Lab::card(machine)]);
         Process::spawn(format!("snapclient {machine}"), command)
-    });
-    let clients = clients.collect::<Result<Vec<_>>>()?;
+    };
+    let first = settings.players - settings.players / LATE_ONE_IN;
+    let mut clients = (0..first).map(start).collect::<Result<Vec<_>>>()?;
     let heard = lab.record();
     // One click may come before a client is there, and is then heard by some only.
-    let everywhere = (0..settings.players).collect::<Vec<_>>();
+    let everywhere = (0..first).collect::<Vec<_>>();
     feed.click_until(|| heard.wait_for_onsets(&everywhere, 1))
         .with_context(|| format!("snapserver printed:\n{}", server.transcript()))
         .with_context(|| format!("a snapclient printed:\n{}", clients[0].transcript()))?;
     drop(heard);
 
-    let mut row = peer::measure(&snapcast_version()?, settings, &lab, feed.told)?;
-    row.notes.push(
+    let name = format!("{}, {rig}", snapcast_version()?);
+    let mut rows = peer::measure(&name, settings, &lab, feed.told, || {
+        clients.extend((first..settings.players).map(start).collect::<Result<Vec<_>>>()?);
+        Ok(())
+    })?;
+    rows[0].notes.push(
         "its buffer is 1000 ms, as it comes, and is fed 50 ms ahead; its clients do not say when \
          they know the time"
             .to_owned(),
     );
-    Ok(row)
+    Ok(rows)
 }
 
 fn snapcast_version() -> Result<String> {

@@ -11,13 +11,13 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use downbeat_tests::{
-    lab::Lab,
+    lab::{Lab, Rig},
     process::{From, Mark, Process},
     tools::{package_folder, tool},
 };
 use serde_json::Value;
 
-use crate::{Settings, peer, table::Row};
+use crate::{Settings, peer, room::LATE_ONE_IN, table::Row};
 
 /// Sends what programs play through ALSA, as Node's Web Audio does, to PulseAudio.
 const ALSA: &str = "pcm.!default { type pulse }\nctl.!default { type pulse }\n";
@@ -26,9 +26,10 @@ const ALSA: &str = "pcm.!default { type pulse }\nctl.!default { type pulse }\n";
 const STARTING: Duration = Duration::from_secs(90);
 
 /// Measures as many of its players as there are of Downbeat's.
-pub fn measure(settings: &Settings) -> Result<Row> {
+pub fn measure(settings: &Settings, rig: Rig) -> Result<Vec<Row>> {
     let version = version("@soundworks/core")?;
-    let lab = Lab::open(settings.players + 1)?;
+    eprintln!("-- soundworks, {rig}");
+    let lab = Lab::open_on(rig, settings.players + 1)?;
     let home = peer::home(&lab)?;
     fs::write(home.join(".asoundrc"), ALSA).context("writing ALSA's settings")?;
     let click = home.join("click.wav");
@@ -48,23 +49,32 @@ pub fn measure(settings: &Settings) -> Result<Row> {
     server.wait_for("ready")?;
     let controller = node(lab.command(&program), "controller.js", &[])?;
     let click = click.to_str().context("the lab's folder has a plain name")?;
-    let players = (0..settings.players)
-        .map(|machine| node(lab.command_on(machine, &program), "player.js", &[click]));
-    let players = players.collect::<Result<Vec<_>>>()?;
+    let start = |machine| node(lab.command_on(machine, &program), "player.js", &[click]);
+    let first = settings.players - settings.players / LATE_ONE_IN;
+    let mut players = (0..first).map(start).collect::<Result<Vec<_>>>()?;
     let listens = controller.wait_for("listening on ")?;
     let listens = listens.rsplit(' ').next().unwrap_or_default();
     let until = Instant::now() + STARTING;
     let syncs = players.iter().map(|player| synced(player, until)).collect::<Result<Vec<_>>>()?;
 
     let told = format!("127.0.0.1:{listens}").parse().context("where the presses go")?;
-    let mut row = peer::measure(&format!("soundworks {version}"), settings, &lab, told)?;
-    row.syncs = syncs;
-    row.notes.push(
+    let name = format!("soundworks {version}, {rig}");
+    let mut rows = peer::measure(&name, settings, &lab, told, || {
+        let until = Instant::now() + STARTING;
+        for machine in first..settings.players {
+            let player = start(machine)?;
+            synced(&player, until)?;
+            players.push(player);
+        }
+        Ok(())
+    })?;
+    rows[0].syncs = syncs;
+    rows[0].notes.push(
         "its lead is 500 ms, as in the documentation of its plugin for synchrony; in Node, over \
          ALSA's way to PulseAudio, with the latency hint that its audio library advises there"
             .to_owned(),
     );
-    Ok(row)
+    Ok(rows)
 }
 
 /// How long after connecting a player knew the time, in milliseconds.

@@ -61,7 +61,7 @@ pub fn print(rows: &[Row]) -> String {
 
 fn line(text: &mut String, system: &str, cells: &[String; 9]) {
     // Writing to a string cannot fail.
-    let _ = write!(text, "{system:<24}");
+    let _ = write!(text, "{system:<34}");
     for cell in cells {
         let _ = write!(text, "{cell:>9}");
     }
