@@ -367,8 +367,10 @@ class Page {
     const now = performance.now();
     const { triggers, late, latenessMicros, latencyMicros } = this.#player;
     const { xruns } = this.#audio;
-    const error = this.#clock.estimate()?.errorMicros(nowMicros());
-    const errorMicros = error === undefined ? null : Math.ceil(error);
+    const clockError = this.#clock.estimate()?.errorMicros(nowMicros());
+    const outputError = this.#player.errorMicros;
+    const known = clockError !== undefined && outputError !== null;
+    const errorMicros = known ? Math.ceil(clockError + outputError) : null;
     this.#standing.clock(errorMicros);
     const { loose } = this.#standing;
     this.#ui.showFacts({ errorMicros, loose, latencyMicros, triggers, late, xruns });

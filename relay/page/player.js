@@ -82,6 +82,11 @@ export class Player {
     return this.#audio.running ? this.#outputClock.latencyMicros : null;
   }
 
+  /** How far what is heard can be off its instant by the output's part; null while that is unknown. */
+  get errorMicros() {
+    return this.#audio.running ? this.#outputClock.errorMicros : null;
+  }
+
   get worstAheadMicros() {
     return this.#audio.running ? this.#outputClock.worstAheadMicros : null;
   }

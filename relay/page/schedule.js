@@ -157,6 +157,14 @@ export class OutputClock {
     return (at + (contextSeconds - offset - at) / (1 + slope)) * 1e6;
   }
 
+  /**
+   * A bound on how far the model is off, in µs: what the browser's word wanders by, which no reading
+   * shows, and two standard errors of the readings; null until settled.
+   */
+  get errorMicros() {
+    return this.settled ? (WANDER_SECONDS + 2 * this.#line.deviation) * 1e6 : null;
+  }
+
   /** How far the mix runs ahead of the ear: usually, in µs; null until `ready`. */
   get latencyMicros() {
     return this.#line && Math.max(0, Math.round(median(this.#ahead) * 1e6));
@@ -198,7 +206,7 @@ function fitLine(readings) {
   const meanAt = mean(tame.map((r) => r.at));
   const meanOffset = mean(tame.map((r) => r.offset));
   const spread = sum(tame.map((r) => (r.at - meanAt) ** 2));
-  if (!sloped) return { at, slope: 0, offset: meanOffset };
+  if (!sloped) return { at, slope: 0, offset: meanOffset, deviation: Infinity };
   const steep = sum(tame.map((r) => (r.at - meanAt) * (r.offset - meanOffset))) / spread;
   const noise = mean(tame.map((r) => (r.offset - meanOffset - steep * (r.at - meanAt)) ** 2));
   const variance = noise / spread + (WANDER_SECONDS / (at - readings[0].at)) ** 2;
@@ -206,7 +214,8 @@ function fitLine(readings) {
   const believable = Math.max(CRYSTAL ** 2, steep ** 2 - 9 * variance);
   const sure = believable / (believable + variance);
   const slope = sure * Math.min(MOST_SLOPE, Math.max(-MOST_SLOPE, steep));
-  return { at, slope, offset: meanOffset + slope * (at - meanAt) };
+  const deviation = Math.sqrt(noise / tame.length);
+  return { at, slope, offset: meanOffset + slope * (at - meanAt), deviation };
 }
 
 /** Through the medians of the first and the last third. */

@@ -3,12 +3,12 @@
 //
 // Pure: the twin of the desktop client's `standing.rs`. Touches no page.
 
-/** A clock that may be off by more is worth a word, in µs: two clicks a few milliseconds apart are
- * heard as two. */
-export const LOOSE_MICROS = 1000;
+/** A machine that may be off by more is worth a word, in µs: two clicks a few milliseconds apart are
+ * heard as two. The browser's own part is half a millisecond. */
+export const LOOSE_MICROS = 2000;
 
-/** Below this a loose clock is good again: a bound that hovers about the limit is told of once. */
-const TIGHT_MICROS = 800;
+/** Below this a loose machine is good again: a bound that hovers about the limit is told of once. */
+const TIGHT_MICROS = 1600;
 
 /** `micros` as people say it: µs while they matter, else milliseconds. */
 export function inWords(micros) {
@@ -21,7 +21,7 @@ export class Standing {
   #errorMicros = null;
   #loose = false;
 
-  /** @param {number | null} errorMicros the bound on this machine's clock; null without a clock */
+  /** @param {number | null} errorMicros the bound on how far this machine can be off; null while unknown */
   clock(errorMicros) {
     this.#errorMicros = errorMicros;
     this.#loose = errorMicros !== null && errorMicros > (this.#loose ? TIGHT_MICROS : LOOSE_MICROS);
@@ -47,7 +47,8 @@ export class Standing {
       return `This machine needs ${needs} than the room waits for${most}: it joins each sound in the middle.`;
     }
     if (this.#loose) {
-      return `The network is too uneven to know the relay’s time better than ±${inWords(this.#errorMicros)}.`;
+      const error = inWords(this.#errorMicros);
+      return `This machine can be off by ±${error}: the network or the output keeps time too unevenly.`;
     }
     return null;
   }

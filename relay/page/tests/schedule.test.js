@@ -199,3 +199,19 @@ test('what is over is not begun', () => {
   assert.equal(place(SOUND, 7, 48_000), null);
   assert.equal(place({ ...SOUND, rate: 4 }, 5.5, 48_000), null);
 });
+
+test('the claimed bound holds through jitter and the wander that browsers are known for', () => {
+  for (const [jitter, wander] of [[0.0002, 0], [0.002, 0.0004], [0, 0.0004]]) {
+    const device = new Device({ ppm: 20, jitter, wander });
+    const clock = new OutputClock();
+    assert.equal(clock.errorMicros, null);
+    for (let now = 12; now < 90; now += 0.125) {
+      if (clock.errorMicros !== null) {
+        const error = Math.abs(clock.contextAt(now * 1e6) - device.heard(now)) * 1e6;
+        assert.ok(error <= clock.errorMicros, `${error} of ${clock.errorMicros}`);
+        assert.ok(clock.errorMicros < 2000, String(clock.errorMicros));
+      }
+      clock.observe(device.read(now));
+    }
+  }
+});
