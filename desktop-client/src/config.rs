@@ -61,6 +61,11 @@ pub struct PlayerConfig {
     #[arg(long, value_name = "MS", env = "DOWNBEAT_TRIM", value_parser = trim,
           allow_negative_numbers = true)]
     pub trim: Option<Trim>,
+    /// Milliseconds of sound that the sound server's output is asked to hold, 5 to 200. If absent, as
+    /// few as it does well with.
+    #[arg(long, value_name = "MS", env = "DOWNBEAT_OUTPUT_LATENCY_MS",
+          value_parser = clap::value_parser!(u32).range(5..=200))]
+    pub output_latency_ms: Option<u32>,
     /// Most memory that decoded sounds may take, in MiB. Of a larger bank, the sounds that are seldom
     /// triggered are decoded when they are.
     #[arg(long, value_name = "MIB", env = "DOWNBEAT_SOUND_MEMORY_MIB", default_value_t = 512,
@@ -217,6 +222,19 @@ mod tests {
         for wrong in ["501", "-500.1", "nan", "much"] {
             let error = trim(wrong).unwrap_err();
             assert!(error.contains("--trim") && error.contains("-500 to 500"), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_output_latency_is_5_to_200_milliseconds_or_automatic() {
+        let latency =
+            |text| window(&["--output-latency-ms", text]).map(|config| config.output_latency_ms);
+        assert_eq!(latency("5"), Ok(Some(5)));
+        assert_eq!(latency("200"), Ok(Some(200)));
+        assert_eq!(window(&[]).unwrap().output_latency_ms, None);
+        for wrong in ["4", "201", "7.5", "much"] {
+            let error = latency(wrong).unwrap_err();
+            assert!(error.contains("--output-latency-ms"), "{error}");
         }
     }
 

@@ -90,6 +90,12 @@ pub enum SessionEvent {
         /// From the mix to the converter.
         micros: u32,
     },
+    /// The open output holds more or less sound than before, because of how it does.
+    /// [`SessionEvent::OutputLatency`] follows.
+    OutputLatencyChanged {
+        /// To what and why, in plain words.
+        change: String,
+    },
     /// There is no output to play through; it is looked for.
     OutputLost {
         /// Why, in plain words.

@@ -48,6 +48,7 @@ impl Teller {
                 let instead = instead.as_ref().map(|reason| format!(" ({reason})"));
                 format!("Output: {name}{trim}{}", instead.unwrap_or_default())
             }
+            SessionEvent::OutputLatencyChanged { change } => change.clone(),
             SessionEvent::OutputLost { reason } => format!("No output: {reason}"),
             SessionEvent::Heard(heard) => {
                 let by = heard.by.as_deref().unwrap_or("someone");
@@ -136,6 +137,13 @@ mod tests {
         assert_eq!(told.len(), 2, "{told:?}");
         assert!(told[0].contains("joins each sound in the middle"));
         assert!(told[1].starts_with("The room waits for this machine again"));
+    }
+
+    #[test]
+    fn a_change_of_the_output_latency_is_told_with_its_reason() {
+        let change = "Output latency raised to 20 ms: the sound server ran dry 3 times in 10 s";
+        let event = SessionEvent::OutputLatencyChanged { change: change.to_owned() };
+        assert_eq!(Teller::default().line(&event).as_deref(), Some(change));
     }
 
     #[test]

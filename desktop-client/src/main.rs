@@ -74,7 +74,11 @@ fn session_options(
         trim: config.trim,
         trims: remembered.trims,
         remembered: RememberedFile::of_user(),
-        outputs: OutputContext { clock, trace: trace.transpose()? },
+        outputs: OutputContext {
+            clock,
+            trace: trace.transpose()?,
+            latency_millis: config.output_latency_ms,
+        },
         cache: Cache::of_user(),
         sound_memory: u64::from(config.sound_memory_mib) << 20,
     })

@@ -271,7 +271,9 @@ impl State {
             SessionEvent::StoppedHereOnly => self.stopped_here_only = true,
             SessionEvent::Refused { reason } => self.refusal = Some(reason),
             SessionEvent::Meter { peak, voices } => self.meter = Meter { peak, voices },
-            SessionEvent::BankReady { .. } | SessionEvent::Clock { .. } => {}
+            SessionEvent::BankReady { .. }
+            | SessionEvent::Clock { .. }
+            | SessionEvent::OutputLatencyChanged { .. } => {}
         }
     }
 

@@ -8,11 +8,14 @@ mod pulse;
 
 use std::io::Read as _;
 use std::process::{Child, Stdio};
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use downbeat::audio::{DeviceChoice, Player, PlayerEvent, SoundBuffer, VoiceId, VoiceStart};
+use downbeat::audio::{
+    DeviceChoice, DeviceToSession, Player, PlayerEvent, SoundBuffer, VoiceId, VoiceStart,
+};
 use downbeat::time::LocalClock;
 use pulse::{Machine, PATIENCE, Pulse};
 
@@ -67,6 +70,30 @@ impl Drop for Recording {
     fn drop(&mut self) {
         let _ = self.parec.kill();
         let _ = self.parec.wait();
+    }
+}
+
+/// A recording that hears something, if only silence.
+fn recording_of(pulse: &Pulse) -> Recording {
+    let recording = Recording::start(pulse);
+    let deadline = Instant::now() + PATIENCE;
+    while recording.frames() == 0 {
+        assert!(Instant::now() < deadline, "parec hears nothing");
+        thread::sleep(Duration::from_millis(10));
+    }
+    recording
+}
+
+/// Waits until the output reports a latency within these milliseconds.
+fn wait_for_latency(player: &Player, millis: std::ops::RangeInclusive<i64>) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let nanos = player.stats().latency_nanos;
+        if millis.contains(&(nanos / 1_000_000)) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{nanos} ns of latency, not {millis:?} ms");
+        thread::sleep(Duration::from_millis(10));
     }
 }
 
@@ -192,13 +219,8 @@ fn two_outputs_sound_together_and_devices_may_go_and_come_back() {
 
     // Clicks on both, at instants that fall anywhere between the frames. A machine so busy that it
     // misses blocks says nothing about synchrony: it is asked again.
-    let recording = Recording::start(&pulse);
+    let recording = recording_of(&pulse);
     let sound = click(device.rate);
-    let deadline = Instant::now() + PATIENCE;
-    while recording.frames() == 0 {
-        assert!(Instant::now() < deadline, "parec hears nothing");
-        thread::sleep(Duration::from_millis(10));
-    }
     let spread = (0..ROUNDS)
         .find_map(|_| round(clock, [&mut left_player, &mut right_player], &sound, &recording))
         .expect("a round without a missed block");
@@ -211,4 +233,62 @@ fn two_outputs_sound_together_and_devices_may_go_and_come_back() {
     left.opened("room");
     pulse.load_machine("left", "front-left");
     left.opened("left");
+}
+
+#[test]
+fn a_latency_that_is_set_is_granted_and_reported() {
+    let pulse = Pulse::start();
+    pulse.let_be_used(&pulse.address());
+    pulse.load_sink("room", 48_000);
+    // Twice the setting and a block, less what a busy machine is late.
+    for (set, granted, reported) in
+        [(None, 5_000, 5..=21), (Some(5), 5_000, 5..=21), (Some(40), 40_000, 55..=90)]
+    {
+        let machine = Machine::start_with(DeviceChoice::Default, LocalClock::start(), set);
+        let (player, _) = machine.opened("room");
+        let sinks = pulse.pactl(&["list", "sinks"]);
+        assert!(sinks.contains(&format!("configured {granted} usec")), "{set:?}: {sinks}");
+        wait_for_latency(&player, reported);
+    }
+}
+
+#[test]
+fn underruns_raise_the_latency_and_what_sounds_after_that_is_in_time() {
+    let pulse = Pulse::start();
+    pulse.let_be_used(&pulse.address());
+    let clock = LocalClock::start();
+    pulse.load("module-null-sink sink_name=room rate=48000 channels=2");
+    pulse.load_machine("left", "front-left");
+    pulse.load_machine("right", "front-right");
+    let left = Machine::start(DeviceChoice::Named("left".into()), clock);
+    let (mut left_player, device) = left.opened("left");
+    let right = Machine::start_with(DeviceChoice::Named("right".into()), clock, Some(40));
+    let (mut right_player, _) = right.opened("right");
+    wait_for_latency(&left_player, 5..=21);
+
+    // The server cannot run for longer than its streams' buffers last, again and again.
+    let deadline = Instant::now() + PATIENCE;
+    let change = loop {
+        assert!(Instant::now() < deadline, "the latency was not raised");
+        pulse.stall(Duration::from_millis(150));
+        match left.said.recv_timeout(Duration::from_millis(300)) {
+            Ok(DeviceToSession::Latency(change)) => break change,
+            Ok(_) | Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => panic!("the device thread is gone"),
+        }
+    };
+    assert!(change.starts_with("Output latency raised to 10 ms: the sound server"), "{change}");
+    // A busy machine may need yet more.
+    wait_for_latency(&left_player, 22..=90);
+
+    // Against a machine that kept its latency.
+    let recording = recording_of(&pulse);
+    let sound = click(device.rate);
+    let spread = (0..ROUNDS)
+        .find_map(|_| round(clock, [&mut left_player, &mut right_player], &sound, &recording))
+        .expect("a round without a missed block");
+    let (median, worst) = (spread[spread.len() / 2], spread[spread.len() - 1]);
+    eprintln!("spread after the change: median {median:.1} us, worst {worst:.1} us");
+    assert!(median < 2_000.0, "clicks {median} us apart");
+    assert!(right.said.try_iter().all(|said| !matches!(said, DeviceToSession::Latency(_))));
 }

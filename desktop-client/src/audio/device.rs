@@ -92,6 +92,8 @@ pub struct OutputContext {
     pub clock: LocalClock,
     /// Where to record what the outputs say of their time, if anywhere.
     pub trace: Option<TimingTrace>,
+    /// Milliseconds that a sound server's output is asked to hold; if none, as few as it does well with.
+    pub latency_millis: Option<u32>,
 }
 
 /// Lists the output devices of this machine.
@@ -99,7 +101,7 @@ pub struct OutputContext {
 /// # Errors
 /// If the sound system cannot be asked.
 pub fn list() -> Result<Vec<DeviceInfo>, DeviceError> {
-    let context = OutputContext { clock: LocalClock::start(), trace: None };
+    let context = OutputContext { clock: LocalClock::start(), trace: None, latency_millis: None };
     Ok(Host::connect(&context, || {})?.outputs()?.into_iter().map(|output| output.info).collect())
 }
 
@@ -119,6 +121,8 @@ pub(super) enum StreamNews {
     Failed(String),
     /// The sound server moved it to the device with this id.
     Moved(String),
+    /// It has another latency from now on; which and why, in words for people.
+    Latency(String),
 }
 
 /// A device that could be opened.
@@ -279,6 +283,10 @@ impl Output {
             (ErrorKind::Xrun, _) => counts.note_xrun(),
             (ErrorKind::DeviceChanged, Some(name)) if is_server => {
                 tell(StreamNews::Moved(server_id(name)));
+            }
+            #[cfg(target_os = "linux")]
+            (pulse::LATENCY_CHANGED, Some(change)) if is_server => {
+                tell(StreamNews::Latency(change.to_owned()));
             }
             // Rerouted already, or merely less urgent than wished: the stream plays on.
             (ErrorKind::DeviceChanged | ErrorKind::RealtimeDenied, _) => tracing::info!("{error}"),

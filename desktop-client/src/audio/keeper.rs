@@ -68,6 +68,8 @@ pub enum DeviceToSession {
     /// Why the device is not the chosen one, in words for people; none once it is. Comes before the
     /// [`DeviceToSession::Opened`] that it is about, if that is not open yet.
     Instead(Option<String>),
+    /// The open device has another latency from now on; which and why, in words for people.
+    Latency(String),
     /// The devices there are, at first and after every change.
     Devices(Vec<DeviceInfo>),
 }
@@ -192,6 +194,11 @@ impl Keeping {
                     self.failed(number, &reason);
                 }
                 Ok(ToDevice::Stream(number, StreamNews::Moved(to))) => self.moved(number, to),
+                Ok(ToDevice::Stream(number, StreamNews::Latency(change))) => {
+                    if self.open.as_ref().is_some_and(|open| open.number == number) {
+                        (self.send)(DeviceToSession::Latency(change));
+                    }
+                }
                 Ok(ToDevice::Changed) => {
                     self.finder.change_heard();
                     self.look_at(Instant::now() + SETTLE);

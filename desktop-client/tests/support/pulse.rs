@@ -69,6 +69,17 @@ impl Pulse {
         }
     }
 
+    /// Keeps it from running for so long, as a busy machine would.
+    pub fn stall(&self, time: Duration) {
+        let signal = |name: &str| {
+            let pid = self.server.as_ref().unwrap().id().to_string();
+            assert!(Command::new("kill").args([name, pid.as_str()]).status().unwrap().success());
+        };
+        signal("-STOP");
+        thread::sleep(time);
+        signal("-CONT");
+    }
+
     /// Has the keepers of this program, and what they start, use the servers at `addresses`.
     #[allow(clippy::unused_self, reason = "whoever has a server is the only one")]
     pub fn let_be_used(&self, addresses: &str) {
@@ -163,11 +174,20 @@ pub struct Machine {
 
 impl Machine {
     pub fn start(choice: DeviceChoice, clock: LocalClock) -> Self {
+        Self::start_with(choice, clock, None)
+    }
+
+    /// One with the output latency that was set, if any was.
+    pub fn start_with(
+        choice: DeviceChoice,
+        clock: LocalClock,
+        latency_millis: Option<u32>,
+    ) -> Self {
         let (send, said) = channel();
-        let keeper =
-            DeviceKeeper::start(choice, OutputContext { clock, trace: None }, move |message| {
-                let _ = send.send(message);
-            });
+        let outputs = OutputContext { clock, trace: None, latency_millis };
+        let keeper = DeviceKeeper::start(choice, outputs, move |message| {
+            let _ = send.send(message);
+        });
         Self { keeper, said }
     }
 
@@ -195,6 +215,14 @@ impl Machine {
     pub fn lost(&self) -> String {
         self.wait("that there is no device", |message| match message {
             DeviceToSession::Lost { reason } => Some(reason),
+            _ => None,
+        })
+    }
+
+    /// Waits for another latency, and returns what is said of it.
+    pub fn latency(&self) -> String {
+        self.wait("that the latency has changed", |message| match message {
+            DeviceToSession::Latency(change) => Some(change),
             _ => None,
         })
     }

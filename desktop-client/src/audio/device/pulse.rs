@@ -8,7 +8,9 @@
 mod channels;
 mod client_settings;
 mod connection;
+mod latency;
 mod server_address;
+mod slips;
 mod stream;
 mod subscription;
 mod timing;
@@ -31,7 +33,9 @@ use pulseaudio::protocol::{
 
 use channels::stream_map;
 use connection::{Connection, PulseError};
+use latency::{Latency, buffer_attr};
 use server_address::ServerAddress;
+pub(super) use stream::LATENCY_CHANGED;
 use stream::Stream;
 pub(super) use subscription::Subscription;
 
@@ -40,13 +44,6 @@ use super::OutputContext;
 /// Longest block that makes sense, in frames.
 const MOST_BLOCK_FRAMES: u32 = 1 << 16;
 const BLOCKS: SupportedBufferSize = SupportedBufferSize::Range { min: 1, max: MOST_BLOCK_FRAMES };
-
-/// What the server holds beyond the block that it asks for: the other of two.
-const BLOCKS_HELD: u32 = 2;
-
-/// What the sink is asked to hold by itself. One that holds less renders in smaller pieces, and counts
-/// their lengths in whole microseconds: its clock then slips at up to 2000 ppm.
-const SINK_SECONDS: f64 = 0.005;
 
 /// The connection to the user's sound server.
 pub(super) struct Host {
@@ -148,7 +145,7 @@ impl Sink {
         }
     }
 
-    fn params(&self, config: &StreamConfig) -> PlaybackStreamParams {
+    fn params(&self, config: &StreamConfig, latency: Option<&Latency>) -> PlaybackStreamParams {
         let format = if cfg!(target_endian = "little") {
             protocol::SampleFormat::Float32Le
         } else {
@@ -157,14 +154,13 @@ impl Sink {
         let mut props = Props::new();
         props.set(Prop::MediaName, c"Downbeat");
         let frame_bytes = u32::from(config.channels) * size_of::<f32>() as u32;
-        let mut buffer_attr = BufferAttr { pre_buffering: 0, ..BufferAttr::default() };
-        if let BufferSize::Fixed(frames) = config.buffer_size {
-            let block = frames.min(MOST_BLOCK_FRAMES) * frame_bytes;
-            buffer_attr.minimum_request_length = block;
-            // Half of what is asked for beyond the two blocks becomes the sink's own buffer.
-            let sink = (f64::from(config.sample_rate) * SINK_SECONDS).round() as u32 * frame_bytes;
-            buffer_attr.target_length = block * BLOCKS_HELD + 2 * sink;
-        }
+        let buffer_attr = match (config.buffer_size, latency) {
+            (BufferSize::Fixed(frames), Some(latency)) => {
+                let block = frames.min(MOST_BLOCK_FRAMES);
+                buffer_attr(block, latency.millis(), config.sample_rate, frame_bytes)
+            }
+            _ => BufferAttr { pre_buffering: 0, ..BufferAttr::default() },
+        };
         PlaybackStreamParams {
             sample_spec: SampleSpec {
                 format,
@@ -177,7 +173,7 @@ impl Sink {
             props,
             flags: StreamFlags {
                 start_corked: true,
-                // The two blocks are all that is between here and the converter, where it can be.
+                // What is asked for is all that is between here and the converter, where it can be.
                 adjust_latency: true,
                 ..StreamFlags::default()
             },
@@ -262,8 +258,13 @@ impl DeviceTrait for Sink {
             return Err(ErrorKind::UnsupportedConfig.into());
         }
         let (callback, fail) = (Box::new(data_callback), Box::new(error_callback));
-        let params = self.params(&config);
-        Ok(Stream::new(Connection::open(&self.server)?, params, &self.context, callback, fail)?)
+        let connection = Connection::open(&self.server)?;
+        // Without a block size the server chooses all there is to choose.
+        let OutputContext { clock, latency_millis, .. } = self.context;
+        let latency = matches!(config.buffer_size, BufferSize::Fixed(_))
+            .then(|| Latency::new(latency_millis, clock.now().as_nanos()));
+        let params = self.params(&config, latency.as_ref());
+        Ok(Stream::new(connection, params, latency, &self.context, callback, fail)?)
     }
 }
 

@@ -42,6 +42,10 @@ impl Session {
                     self.show_output();
                 }
             }
+            DeviceToSession::Latency(change) => {
+                tracing::info!("{change}");
+                self.tell(SessionEvent::OutputLatencyChanged { change });
+            }
             DeviceToSession::Devices(devices) => {
                 let output =
                     |d: DeviceInfo| Output { id: d.id, name: d.name, is_default: d.is_default };

@@ -96,11 +96,11 @@ pub fn main(arguments: &[String]) -> Result<()> {
     let clock = LocalClock::start();
     let (send, news) = channel();
     let choice = DeviceChoice::Named(card.clone());
-    let _keeper =
-        DeviceKeeper::start(choice, OutputContext { clock, trace: None }, move |message| {
-            // It is heard for as long as there are presses to come.
-            let _ = send.send(message);
-        });
+    let outputs = OutputContext { clock, trace: None, latency_millis: None };
+    let _keeper = DeviceKeeper::start(choice, outputs, move |message| {
+        // It is heard for as long as there are presses to come.
+        let _ = send.send(message);
+    });
     let mut player = loop {
         match news.recv_timeout(PATIENCE).context("opening the card")? {
             DeviceToSession::Opened { player, device } => {
@@ -108,7 +108,9 @@ pub fn main(arguments: &[String]) -> Result<()> {
                 break player;
             }
             DeviceToSession::Lost { reason } => bail!("{reason}"),
-            DeviceToSession::Devices(_) | DeviceToSession::Instead(_) => {}
+            DeviceToSession::Devices(_)
+            | DeviceToSession::Instead(_)
+            | DeviceToSession::Latency(_) => {}
         }
     };
     let mut line = Line::to(told)?;

@@ -24,11 +24,12 @@ use cpal::{
 use downbeat_priority::Urgency;
 use pulseaudio::protocol::{
     self, Command, CorkStreamParams, CreatePlaybackStreamReply, LatencyParams, PlaybackLatency,
-    PlaybackStreamParams,
+    PlaybackStreamParams, SetPlaybackStreamBufferAttrParams, SetPlaybackStreamBufferAttrReply,
 };
 use socket2::Socket;
 
 use super::connection::{Connection, Heard, PulseError};
+use super::latency::{Change, Latency, Trouble, buffer_attr};
 use super::timing::{Answer, Timing};
 use crate::audio::device::OutputContext;
 use crate::audio::timing_trace::{Entry, Tap, TimingTrace};
@@ -40,6 +41,9 @@ const MOST_BLOCKS: usize = 4;
 /// A server that has been kept waiting for longer than this many seconds has been asleep, and is
 /// not sent all that it has missed.
 const MOST_BEHIND_SECONDS: usize = 1;
+
+/// How a stream tells of another latency: the message says which and why. The stream plays on.
+pub(in crate::audio::device) const LATENCY_CHANGED: ErrorKind = ErrorKind::Other;
 
 const VALUE_BYTES: usize = size_of::<f32>();
 
@@ -63,21 +67,24 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// A stream as the server grants it.
+    /// A stream as the server grants it. If its `latency` changes, the server is asked for that.
     pub(super) fn new(
         mut connection: Connection,
         params: PlaybackStreamParams,
+        latency: Option<Latency>,
         context: &OutputContext,
         callback: Callback,
         fail: Fail,
     ) -> Result<Self, PulseError> {
         let clock = context.clock;
+        let asked_block_bytes = params.buffer_attr.minimum_request_length;
         let command = Command::CreatePlaybackStream(params);
         let granted: CreatePlaybackStreamReply = connection.ask(&command)?;
         connection.wait_forever()?;
         let frame_bytes = usize::from(granted.sample_spec.channels) * VALUE_BYTES;
         let block_bytes = granted.buffer_attr.minimum_request_length as usize;
         let block_frames = (block_bytes / frame_bytes).max(1);
+        let asked_block_frames = asked_block_bytes / frame_bytes as u32;
         let channels = usize::from(granted.sample_spec.channels);
         let ending = Arc::new(AtomicBool::new(false));
         Ok(Self {
@@ -102,6 +109,10 @@ impl Stream {
                 written: 0,
                 timing: Timing::new(granted.sample_spec.sample_rate),
                 question: None,
+                asked_block_frames,
+                latency,
+                trouble: None,
+                change: None,
             })),
         })
     }
@@ -167,6 +178,13 @@ struct Playback {
     written: u64,
     timing: Timing,
     question: Option<Question>,
+    asked_block_frames: u32,
+    /// What the server's output is asked to hold; nothing if it was not asked for anything.
+    latency: Option<Latency>,
+    /// What was heard last and `latency` has not been told of.
+    trouble: Option<Trouble>,
+    /// A change that the server has been asked for, and the number of that question.
+    change: Option<(u32, Change)>,
 }
 
 /// How much the server holds, as it has been asked.
@@ -200,6 +218,7 @@ impl Playback {
         self.send()?;
         loop {
             self.hear()?;
+            self.adapt()?;
             self.fill()?;
             if !self.out.is_empty() {
                 self.ask()?;
@@ -211,12 +230,22 @@ impl Playback {
     fn hear(&mut self) -> Result<(), PulseError> {
         match self.connection.hear()? {
             Heard::Wants(bytes) => self.wanted_bytes += bytes,
-            Heard::RanDry => (self.fail)(ErrorKind::Xrun.into()),
+            Heard::RanDry => {
+                self.trouble = Some(Trouble::RanDry);
+                (self.fail)(ErrorKind::Xrun.into());
+            }
             Heard::Moved(sink) => {
                 (self.fail)(cpal::Error::with_message(ErrorKind::DeviceChanged, sink));
             }
             Heard::Killed => return Err(PulseError::Killed),
             Heard::Answer(number, payload) => {
+                if let Some((_, change)) = self.change.take_if(|(asked, _)| *asked == number) {
+                    let granted: SetPlaybackStreamBufferAttrReply = payload.read()?;
+                    tracing::debug!(?granted, "the sound server holds more or less");
+                    let change = cpal::Error::with_message(LATENCY_CHANGED, change.to_string());
+                    (self.fail)(change);
+                    return Ok(());
+                }
                 let Some(question) = self.question.take_if(|asked| asked.number == number) else {
                     return Ok(());
                 };
@@ -227,16 +256,45 @@ impl Playback {
                 let sink_nanos = i64::try_from(latency.sink_usec).unwrap_or(0) * 1000;
                 let ahead_nanos = sink_nanos + self.timing.nanos(held_frames);
                 let Question { asked, frame, .. } = question;
-                self.timing.hear(Answer { asked, looked, frame, ahead_nanos });
+                if self.timing.hear(Answer { asked, looked, frame, ahead_nanos }) {
+                    self.trouble = Some(Trouble::Slipped);
+                }
                 if let Some(trace) = &mut self.trace {
                     trace.record(Entry::Answer { asked, looked, frame, ahead: ahead_nanos });
                 }
             }
-            Heard::Refusal(number, _) => {
+            Heard::Refusal(number, error) => {
+                if self.change.take_if(|(asked, _)| *asked == number).is_some() {
+                    tracing::info!(%error, "the sound server keeps its latency");
+                }
                 self.question.take_if(|asked| asked.number == number);
             }
             Heard::Changed | Heard::Other => {}
         }
+        Ok(())
+    }
+
+    /// Asks the server to hold more or less, if that has become necessary. The frames that it has keep
+    /// their instants: it then asks for more frames at once, or for none for a while.
+    fn adapt(&mut self) -> Result<(), PulseError> {
+        let Some(latency) = &mut self.latency else { return Ok(()) };
+        let now = self.clock.now().as_nanos();
+        let noted = self.trouble.take().and_then(|trouble| latency.note(trouble, now));
+        let Some(change) = noted.or_else(|| latency.tick(now)) else { return Ok(()) };
+        let frame_bytes = self.frame_bytes as u32;
+        let params = SetPlaybackStreamBufferAttrParams {
+            index: self.channel,
+            buffer_attr: buffer_attr(
+                self.asked_block_frames,
+                latency.millis(),
+                self.rate,
+                frame_bytes,
+            ),
+            adjust_latency: true,
+            early_requests: false,
+        };
+        let command = Command::SetPlaybackStreamBufferAttr(params);
+        self.change = Some((self.connection.write_question(&command, &mut self.out)?, change));
         Ok(())
     }
 
