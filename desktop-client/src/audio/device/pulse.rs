@@ -10,7 +10,6 @@ mod client_settings;
 mod connection;
 mod latency;
 mod server_address;
-mod slips;
 mod stream;
 mod subscription;
 mod timing;

@@ -30,10 +30,9 @@ impl Session {
     /// Whether what this machine claims of its synchrony is no longer what the relay knows.
     pub(super) fn error_has_changed(&self, now: Instant) -> bool {
         let paused = self.report_due.duration_since(now) + REPORT_PAUSE < REPORT_EVERY;
-        let (Some(reported), Some(error)) = (self.reported_error_micros, self.clock_error_micros())
-        else {
-            return false;
-        };
+        let Some(error) = self.clock_error_micros() else { return false };
+        // A bound that has just become known is news.
+        let Some(reported) = self.reported_error_micros else { return paused };
         let (less, more) = (error.min(reported), error.max(reported));
         paused && more > less.saturating_add(less / 2).saturating_add(ERROR_NEWS_MICROS)
     }

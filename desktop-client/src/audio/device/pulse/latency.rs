@@ -1,7 +1,7 @@
 //! How many milliseconds of sound the server's output is asked to hold.
 //!
 //! The less it holds, the sooner a bang is heard; but an output that holds too little drops out on a
-//! busy machine, and its clock slips. So a stream begins with the least, asks for more within seconds
+//! busy machine. So a stream begins with the least, asks for more within seconds
 //! when there is repeated trouble, and for less after a minute without any. If a lower latency fails,
 //! the next attempt waits four times as long, so that a machine that needs more is left alone.
 //!
@@ -15,20 +15,16 @@ use pulseaudio::protocol::stream::BufferAttr;
 /// smaller pieces and rounds each to whole microseconds, and its clock slips at up to 2000 ppm.
 const STEPS_MILLIS: [u32; 4] = [5, 10, 20, 40];
 
-/// Slips raise it to this at most. The device clock follows a slip by itself, and where another program
-/// has the output hold less, no request of ours ends them: more would cost the room more than it gains.
-const MOST_FOR_SLIPS_MILLIS: u32 = 20;
-
 /// What the server holds beyond the block that it asks for: the other of two.
 const BLOCKS_HELD: u32 = 2;
 
 const SECOND: i64 = 1_000_000_000;
 
-/// So many troubles of one kind within [`WITHIN_SECONDS`] raise the latency.
-const TROUBLES: usize = 3;
+/// So many underruns within [`WITHIN_SECONDS`] raise the latency.
+const UNDERRUNS: usize = 3;
 const WITHIN_SECONDS: i64 = 10;
 
-/// Trouble this soon after a stream opened or its latency changed comes of that, and is passed over.
+/// An underrun this soon after a stream opened or its latency changed comes of that, and is passed over.
 const SETTLE_NANOS: i64 = 2 * SECOND;
 
 /// How long nothing may be amiss before the latency is lowered by a step.
@@ -44,32 +40,19 @@ const PATIENCE_GROWTH: i64 = 4;
 /// if that is longer.
 const PROBATION_NANOS: i64 = 10 * 60 * SECOND;
 
-/// A sign that the server's output holds too little.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Trouble {
-    /// The server had nothing of the stream's left to play.
-    RanDry,
-    /// The time at which frames leave the converter moved.
-    Slipped,
-}
-
 /// A new latency, and why. It is shown to people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Change {
-    Raised { millis: u32, trouble: Trouble },
+    Raised { millis: u32 },
     Lowered { millis: u32, quiet_nanos: i64 },
 }
 
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Raised { millis, trouble } => {
-                let trouble = match trouble {
-                    Trouble::RanDry => "the sound server ran dry",
-                    Trouble::Slipped => "the sound server's clock slipped",
-                };
-                write!(f, "Output latency raised to {millis} ms: {trouble} ")?;
-                write!(f, "{TROUBLES} times in {WITHIN_SECONDS} s")
+            Self::Raised { millis } => {
+                write!(f, "Output latency raised to {millis} ms: the sound server ran dry ")?;
+                write!(f, "{UNDERRUNS} times in {WITHIN_SECONDS} s")
             }
             Self::Lowered { millis, quiet_nanos } => {
                 let seconds = quiet_nanos / SECOND;
@@ -85,12 +68,11 @@ pub(super) struct Latency {
     millis: u32,
     /// It was set by hand, and stays.
     is_fixed: bool,
-    /// The latest troubles of each kind, oldest first.
-    ran_dry: [Option<i64>; TROUBLES],
-    slipped: [Option<i64>; TROUBLES],
+    /// The latest underruns, oldest first.
+    ran_dry: [Option<i64>; UNDERRUNS],
     /// When the stream opened or the latency changed.
     changed: i64,
-    /// When there was trouble or a change last.
+    /// When there was an underrun or a change last.
     quiet_since: i64,
     patience: i64,
     /// When it was lowered, while that can still fail.
@@ -103,8 +85,7 @@ impl Latency {
         Self {
             millis: fixed_millis.unwrap_or(STEPS_MILLIS[0]),
             is_fixed: fixed_millis.is_some(),
-            ran_dry: [None; TROUBLES],
-            slipped: [None; TROUBLES],
+            ran_dry: [None; UNDERRUNS],
             changed: now,
             quiet_since: now,
             patience: FIRST_PATIENCE_NANOS,
@@ -116,30 +97,24 @@ impl Latency {
         self.millis
     }
 
-    /// Takes in some trouble. Returns the change that it makes, which is then to be asked for.
-    pub(super) fn note(&mut self, trouble: Trouble, now: i64) -> Option<Change> {
+    /// Takes in that the server had nothing of the stream's left to play. Returns the change that this
+    /// makes, which is then to be asked for.
+    pub(super) fn note_underrun(&mut self, now: i64) -> Option<Change> {
         if self.is_fixed || now - self.changed < SETTLE_NANOS {
             return None;
         }
         self.quiet_since = now;
-        let (recent, most_millis) = match trouble {
-            Trouble::RanDry => (&mut self.ran_dry, u32::MAX),
-            Trouble::Slipped => (&mut self.slipped, MOST_FOR_SLIPS_MILLIS),
-        };
-        recent.rotate_left(1);
-        recent[TROUBLES - 1] = Some(now);
-        if recent[0].is_none_or(|oldest| now - oldest > WITHIN_SECONDS * SECOND) {
+        self.ran_dry.rotate_left(1);
+        self.ran_dry[UNDERRUNS - 1] = Some(now);
+        if self.ran_dry[0].is_none_or(|oldest| now - oldest > WITHIN_SECONDS * SECOND) {
             return None;
         }
         let millis = STEPS_MILLIS.into_iter().find(|step| *step > self.millis)?;
-        if millis > most_millis {
-            return None;
-        }
         if self.lowered.take().is_some() {
             self.patience = (self.patience * PATIENCE_GROWTH).min(LONGEST_PATIENCE_NANOS);
         }
         self.change(millis, now);
-        Some(Change::Raised { millis, trouble })
+        Some(Change::Raised { millis })
     }
 
     /// Lowers the latency when nothing has been amiss for long. To be called some times a second.
@@ -161,8 +136,7 @@ impl Latency {
 
     fn change(&mut self, millis: u32, now: i64) {
         self.millis = millis;
-        self.ran_dry = [None; TROUBLES];
-        self.slipped = [None; TROUBLES];
+        self.ran_dry = [None; UNDERRUNS];
         self.changed = now;
         self.quiet_since = now;
     }
@@ -197,22 +171,12 @@ mod tests {
     /// latency is below what it needs then. Returns when the latency was changed, in seconds, and to
     /// what.
     fn run(latency: &mut Latency, seconds: i64, needed: impl Fn(i64) -> u32) -> Vec<(i64, u32)> {
-        run_with(Trouble::RanDry, latency, seconds, needed)
-    }
-
-    /// The same with another trouble.
-    fn run_with(
-        trouble: Trouble,
-        latency: &mut Latency,
-        seconds: i64,
-        needed: impl Fn(i64) -> u32,
-    ) -> Vec<(i64, u32)> {
         let mut changes = Vec::new();
         for half in 0..2 * seconds {
             let now = half * SECOND / 2;
             let is_too_low = latency.millis() < needed(half / 2);
-            let noted = if is_too_low { latency.note(trouble, now) } else { None };
-            if noted.or_else(|| latency.tick(now)).is_some() {
+            let raised = if is_too_low { latency.note_underrun(now) } else { None };
+            if raised.or_else(|| latency.tick(now)).is_some() {
                 changes.push((half / 2, latency.millis()));
             }
         }
@@ -241,26 +205,18 @@ mod tests {
     }
 
     #[test]
-    fn slips_raise_it_to_twenty_milliseconds_at_most() {
-        let mut latency = Latency::new(None, 0);
-        let changes = run_with(Trouble::Slipped, &mut latency, 3600, |_| u32::MAX);
-        assert_eq!(changes.iter().map(|change| change.1).collect::<Vec<_>>(), [10, 20]);
-    }
-
-    #[test]
-    fn single_troubles_far_apart_do_not_raise_it() {
+    fn single_underruns_far_apart_do_not_raise_it() {
         let mut latency = Latency::new(None, 0);
         for n in 1..100 {
-            assert_eq!(latency.note(Trouble::RanDry, n * 6 * SECOND), None);
-            assert_eq!(latency.note(Trouble::Slipped, n * 6 * SECOND + 1), None);
+            assert_eq!(latency.note_underrun(n * 6 * SECOND), None);
         }
     }
 
     #[test]
-    fn trouble_right_after_the_start_or_a_change_is_passed_over() {
+    fn an_underrun_right_after_the_start_or_a_change_is_passed_over() {
         let mut latency = Latency::new(None, 0);
         let mut burst = |from: i64| {
-            (0..10).filter_map(|n| latency.note(Trouble::RanDry, from + n * SECOND / 100)).count()
+            (0..10).filter_map(|n| latency.note_underrun(from + n * SECOND / 100)).count()
         };
         assert_eq!(burst(0), 0);
         assert_eq!(burst(3 * SECOND), 1);
@@ -312,7 +268,7 @@ mod tests {
 
     #[test]
     fn a_change_says_what_and_why() {
-        let raised = Change::Raised { millis: 20, trouble: Trouble::RanDry };
+        let raised = Change::Raised { millis: 20 };
         assert_eq!(
             raised.to_string(),
             "Output latency raised to 20 ms: the sound server ran dry 3 times in 10 s"

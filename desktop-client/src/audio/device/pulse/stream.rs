@@ -29,7 +29,7 @@ use pulseaudio::protocol::{
 use socket2::Socket;
 
 use super::connection::{Connection, Heard, PulseError};
-use super::latency::{Change, Latency, Trouble, buffer_attr};
+use super::latency::{Change, Latency, buffer_attr};
 use super::timing::{Answer, Timing};
 use crate::audio::device::OutputContext;
 use crate::audio::timing_trace::{Entry, Tap, TimingTrace};
@@ -111,7 +111,7 @@ impl Stream {
                 question: None,
                 asked_block_frames,
                 latency,
-                trouble: None,
+                ran_dry: false,
                 change: None,
             })),
         })
@@ -181,8 +181,8 @@ struct Playback {
     asked_block_frames: u32,
     /// What the server's output is asked to hold; nothing if it was not asked for anything.
     latency: Option<Latency>,
-    /// What was heard last and `latency` has not been told of.
-    trouble: Option<Trouble>,
+    /// The server has run dry, and `latency` has not been told of it.
+    ran_dry: bool,
     /// A change that the server has been asked for, and the number of that question.
     change: Option<(u32, Change)>,
 }
@@ -231,7 +231,7 @@ impl Playback {
         match self.connection.hear()? {
             Heard::Wants(bytes) => self.wanted_bytes += bytes,
             Heard::RanDry => {
-                self.trouble = Some(Trouble::RanDry);
+                self.ran_dry = true;
                 (self.fail)(ErrorKind::Xrun.into());
             }
             Heard::Moved(sink) => {
@@ -256,9 +256,7 @@ impl Playback {
                 let sink_nanos = i64::try_from(latency.sink_usec).unwrap_or(0) * 1000;
                 let ahead_nanos = sink_nanos + self.timing.nanos(held_frames);
                 let Question { asked, frame, .. } = question;
-                if self.timing.hear(Answer { asked, looked, frame, ahead_nanos }) {
-                    self.trouble = Some(Trouble::Slipped);
-                }
+                self.timing.hear(Answer { asked, looked, frame, ahead_nanos });
                 if let Some(trace) = &mut self.trace {
                     trace.record(Entry::Answer { asked, looked, frame, ahead: ahead_nanos });
                 }
@@ -279,8 +277,9 @@ impl Playback {
     fn adapt(&mut self) -> Result<(), PulseError> {
         let Some(latency) = &mut self.latency else { return Ok(()) };
         let now = self.clock.now().as_nanos();
-        let noted = self.trouble.take().and_then(|trouble| latency.note(trouble, now));
-        let Some(change) = noted.or_else(|| latency.tick(now)) else { return Ok(()) };
+        let ran_dry = std::mem::take(&mut self.ran_dry);
+        let raised = if ran_dry { latency.note_underrun(now) } else { None };
+        let Some(change) = raised.or_else(|| latency.tick(now)) else { return Ok(()) };
         let frame_bytes = self.frame_bytes as u32;
         let params = SetPlaybackStreamBufferAttrParams {
             index: self.channel,

@@ -14,8 +14,6 @@
 //!
 //! Pure: it reads no clock. Instants are nanoseconds since the stream began.
 
-use super::slips::Slips;
-
 /// An answer may take this much longer than twice the shortest way of late: what a wake-up costs.
 const SLACK_NANOS: i64 = 50_000;
 
@@ -57,28 +55,18 @@ pub(super) struct Timing {
     steady: u32,
     /// Blocks since the last question.
     blocks: u32,
-    slips: Slips,
 }
 
 impl Timing {
     pub(super) fn new(rate: u32) -> Self {
-        Self {
-            rate,
-            good: None,
-            shortest_nanos: i64::MAX,
-            steady: 0,
-            blocks: 0,
-            slips: Slips::default(),
-        }
+        Self { rate, good: None, shortest_nanos: i64::MAX, steady: 0, blocks: 0 }
     }
 
-    /// Takes in an answer. Returns whether it shows that the timeline has slipped.
-    pub(super) fn hear(&mut self, answer: Answer) -> bool {
+    pub(super) fn hear(&mut self, answer: Answer) {
         let way = answer.looked - answer.asked;
         let usual = self.shortest_nanos.saturating_add(self.shortest_nanos / MEMORY + 1);
         self.shortest_nanos = way.min(usual);
         let is_short = way <= self.shortest_nanos.saturating_mul(2).saturating_add(SLACK_NANOS);
-        let mut has_slipped = false;
         let is_stale = self.good.is_none_or(|good| answer.looked - good.looked > STALE_NANOS);
         if is_short || is_stale {
             self.steady += 1;
@@ -87,11 +75,9 @@ impl Timing {
                 if off.abs() > UNSTEADY_NANOS {
                     self.steady = 0;
                 }
-                has_slipped = self.slips.note(-off, answer.looked);
             }
             self.good = Some(answer);
         }
-        has_slipped
     }
 
     /// Whether to ask with the block that is about to be sent.
