@@ -67,11 +67,13 @@ pub enum Command {
 pub struct FanOut {
     seed: mpsc::Sender<Command>,
     modern: mpsc::Sender<Command>,
+    writers_priority: Result<(), String>,
 }
 
 impl FanOut {
     /// Starts the lanes, on the runtime of whoever calls. They end when this is gone;
-    /// the alarm rings if one of them or of its writers panics.
+    /// the alarm rings if one of them or of its writers panics. Waits until each writer knows its
+    /// priority, which takes a second at most: none of them is to be missed once somebody bangs.
     ///
     /// # Errors
     /// If the system does not start the threads to write with.
@@ -83,17 +85,28 @@ impl FanOut {
         measured: &Arc<Measured>,
         alarm: &Arc<Alarm>,
     ) -> io::Result<Self> {
+        let (asked, answers) = std::sync::mpsc::channel();
         let start = |lane, writer| {
             let (sender, receiver) = mpsc::channel(FAN_OUT_QUEUE);
-            let writers = Writers::start(writer, measured, alarm)?;
+            let writers = Writers::start(writer, measured, alarm, &asked)?;
             let everyone = Everyone::new(writers, clock, measured.clone());
             tokio::spawn(alarm.clone().watch(lane, run(receiver, everyone)));
             io::Result::Ok(sender)
         };
-        Ok(Self {
-            seed: start("lane seed", "writer seed")?,
-            modern: start("lane v1", "writer v1")?,
-        })
+        let (seed, modern) = (start("lane seed", "writer seed")?, start("lane v1", "writer v1")?);
+        drop(asked);
+        // Each of them is waited for, also when one was refused.
+        let answers: Vec<_> = answers.iter().collect();
+        let writers_priority = answers.into_iter().try_for_each(|answer| answer.map(drop));
+        Ok(Self { seed, modern, writers_priority })
+    }
+
+    /// Whether every writer goes before programs that are not raised.
+    ///
+    /// # Errors
+    /// In words, if one of them could not be raised.
+    pub fn writers_priority(&self) -> Result<(), String> {
+        self.writers_priority.clone()
     }
 
     /// A place in the channel of a wire's lane. `None` only if the lane is gone, and then so is the
@@ -345,7 +358,9 @@ mod tests {
 
     fn everyone() -> Everyone {
         let measured = Arc::new(Measured::default());
-        let writers = Writers::start("writer", &measured, &Arc::default()).unwrap();
+        let writers =
+            Writers::start("writer", &measured, &Arc::default(), &std::sync::mpsc::channel().0)
+                .unwrap();
         Everyone::new(writers, RelayClock::start(), measured)
     }
 

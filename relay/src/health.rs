@@ -5,6 +5,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
+use downbeat_priority::Priority;
 use downbeat_protocol::is_hidden;
 use serde::Serialize;
 
@@ -101,6 +102,8 @@ struct Health {
     version: &'static str,
     epoch: downbeat_protocol::Epoch,
     uptime_micros: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    priority: Option<String>,
     sounds: usize,
     connections: u64,
     triggers: u64,
@@ -135,6 +138,7 @@ pub fn as_json(relay: &Relay) -> String {
         version: env!("CARGO_PKG_VERSION"),
         epoch: relay.epoch,
         uptime_micros: relay.clock.now().as_micros(),
+        priority: relay.priority.get().map(|priority| priority_now(priority.as_ref())),
         sounds: relay.bank().infos().count(),
         connections: counts.connections.get(),
         triggers: counts.triggers.get(),
@@ -159,6 +163,17 @@ pub fn as_json(relay: &Relay) -> String {
     serde_json::to_string(&health).unwrap_or_default()
 }
 
+/// The priority of the calling thread, which asked for it and got this.
+fn priority_now(got: Result<&Priority, &String>) -> String {
+    match got {
+        Ok(Priority::RealTime { .. }) if !downbeat_priority::is_raised() => {
+            "lost: the main thread ran for too long without sleeping".to_owned()
+        }
+        Ok(priority) => priority.to_string(),
+        Err(reason) => format!("unavailable: {reason}"),
+    }
+}
+
 /// A text that someone sent, as it may be logged: on one line, with nothing that moves a
 /// terminal's cursor, hides or reorders what it says, and not longer than is useful.
 pub struct Printable<'a>(pub &'a str);
@@ -167,5 +182,17 @@ impl fmt::Display for Printable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use fmt::Write as _;
         self.0.chars().filter(|c| !is_hidden(*c)).take(200).try_for_each(|c| f.write_char(c))
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_main_thread_that_was_lowered_has_lost_its_priority() {
+        // This thread is one that has none, whatever it got before.
+        let got = Ok(&Priority::RealTime { level: 3, by_rtkit: true });
+        assert!(priority_now(got).starts_with("lost: "), "{}", priority_now(got));
     }
 }

@@ -3,7 +3,6 @@
 use std::{io, panic, process::ExitCode};
 
 use anyhow::Context as _;
-use downbeat_priority::Urgency;
 use downbeat_relay::{certificate::Identity, config::Config, health::Printable, server::Server};
 
 const PROGRAM: &str = "downbeat-relay";
@@ -62,11 +61,10 @@ async fn run(config: &Config) -> anyhow::Result<ExitCode> {
         at_each_hangup(&server, move || reload.notify_one())
             .context("cannot listen for signals")?;
     }
+    // What a client says may not wait for its turn, least of all a probe. Before anyone is told of it:
+    // whoever comes then does not wait for the answer.
+    server.raise();
     announce(&server);
-    // What a client says may not wait for its turn, least of all a probe.
-    if let Err(reason) = downbeat_priority::raise(Urgency::Relay) {
-        tracing::info!(reason, "the relay takes its turn as any other program");
-    }
     Ok(serve(server, end).await)
 }
 

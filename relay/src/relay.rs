@@ -8,11 +8,12 @@
 use std::{
     io,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
 };
 
+use downbeat_priority::Priority;
 use downbeat_protocol::{
     BankNow, By, ClientId, ClientKind, Epoch, ErrorCode, Hello, Limits, Refusal, RelayTime,
     RelayToClient, Report, Roster, StopRequest, Trigger, TriggerRequest, Welcome, encode,
@@ -63,6 +64,8 @@ pub struct Relay {
     pub fan_out: FanOut,
     /// What waits for all clients together.
     pub backlog: Arc<Backlog>,
+    /// Which priority the main thread got, once it has asked.
+    pub priority: OnceLock<Result<Priority, String>>,
     limits: Limits,
     room: Mutex<Room>,
     bank: Mutex<Arc<Bank>>,
@@ -107,6 +110,7 @@ impl Relay {
             alarm,
             measured,
             backlog: Arc::new(Backlog::new(config.backlog_mib as usize * MIB)),
+            priority: OnceLock::new(),
             last_id: AtomicU32::new(0),
         })
     }

@@ -8,6 +8,7 @@ use std::{
     time::Instant,
 };
 
+use downbeat_priority::Urgency;
 use thiserror::Error;
 use tokio::{
     net::TcpListener,
@@ -157,6 +158,20 @@ impl Server {
     #[must_use]
     pub fn identity(&self) -> Option<&Identity> {
         self.identity.as_ref()
+    }
+
+    /// Makes the calling thread, which is to [run](Self::run) it, go before other programs, and says
+    /// once what came of it. Takes a second at most.
+    pub fn raise(&self) {
+        // A writer that is not raised could keep a main thread that is: then nobody is better.
+        let writers = self.relay.fan_out.writers_priority();
+        let priority = writers.and_then(|()| downbeat_priority::raise(Urgency::Relay));
+        match &priority {
+            Ok(priority) => tracing::info!("real-time priority: {priority}"),
+            Err(reason) => tracing::info!("real-time priority unavailable: {reason}"),
+        }
+        // Whoever asks twice is told the first answer.
+        let _ = self.relay.priority.set(priority);
     }
 
     fn url_of(&self, ip: IpAddr) -> String {

@@ -20,7 +20,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use downbeat_priority::Urgency;
+use downbeat_priority::{Priority, Urgency};
 use downbeat_protocol::RelayTime;
 use tokio::sync::Notify;
 
@@ -162,7 +162,8 @@ pub struct Writers {
 
 impl Writers {
     /// Starts as many threads as there are processors to write with. They end when this is gone, and
-    /// the alarm rings if one panics: whoever waits for what it was to do waits for ever.
+    /// the alarm rings if one panics: whoever waits for what it was to do waits for ever. Each says to
+    /// `asked` which priority it got, before it writes anything.
     ///
     /// # Errors
     /// If the system does not start them all.
@@ -170,6 +171,7 @@ impl Writers {
         name: &'static str,
         measured: &Arc<Measured>,
         alarm: &Arc<Alarm>,
+        asked: &mpsc::Sender<Result<Priority, String>>,
     ) -> io::Result<Self> {
         let cores = thread::available_parallelism().map_or(1, NonZero::get);
         let writers = cores.min(MOST_WRITERS);
@@ -177,14 +179,14 @@ impl Writers {
             // For one at a time: the next is shared out when this is done. To a thread that is late,
             // and finds nothing left to do, it is not: that still has the one before.
             let (sender, works) = mpsc::sync_channel::<Arc<Work>>(1);
-            let (measured, guard) = (measured.clone(), alarm.guard(name));
+            let (measured, guard, asked) = (measured.clone(), alarm.guard(name), asked.clone());
             thread::Builder::new().name(name.to_owned()).spawn(move || {
                 let _guard = guard;
                 // It holds a client's outbox while it writes, and the main thread, which is raised, may
                 // need that one: see "Priority inversion" in docs/ARCHITECTURE.md.
-                if let Err(reason) = downbeat_priority::raise(Urgency::Writer) {
-                    tracing::debug!(reason, "a writer takes its turn as any other program");
-                }
+                // Nobody listens any more if the relay ends already.
+                let _ = asked.send(downbeat_priority::raise(Urgency::Writer));
+                drop(asked);
                 // Woken one right after the other, two were often put on one processor, to take
                 // turns there. A machine with more processors than writers finds them idle ones.
                 if let Err(reason) = downbeat_priority::keep_to(place, writers) {
@@ -287,7 +289,8 @@ mod tests {
     #[tokio::test]
     async fn one_that_does_not_come_holds_up_nobody() {
         let measured = Arc::new(Measured::default());
-        let mut writers = Writers::start("writer", &measured, &Arc::default()).unwrap();
+        let mut writers =
+            Writers::start("writer", &measured, &Arc::default(), &mpsc::channel().0).unwrap();
         let (never, _comes) = mpsc::sync_channel(1);
         writers.threads.insert(0, never);
         for round in 1..=3 {
@@ -301,7 +304,8 @@ mod tests {
     #[tokio::test]
     async fn the_alarm_rings_when_a_writer_panics() {
         let alarm = Arc::new(Alarm::default());
-        let writers = Writers::start("writer", &Arc::default(), &alarm).unwrap();
+        let writers =
+            Writers::start("writer", &Arc::default(), &alarm, &mpsc::channel().0).unwrap();
         let clients = clients(CLIENTS_PER_WRITER);
         let deed = async {
             writers.each(&clients, Deed::Panic, None).await;

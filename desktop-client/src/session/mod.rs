@@ -116,8 +116,9 @@ pub fn start(
                     // Who started this waits for the word.
                     let _ = made.send(Ok(()));
                     // Not before: threads inherit it, and the one that decodes must not.
-                    if let Err(reason) = downbeat_priority::raise(Urgency::Session) {
-                        tracing::info!(reason, "the session takes its turn as any other thread");
+                    match downbeat_priority::raise(Urgency::Session) {
+                        Ok(priority) => tracing::info!("real-time priority: {priority}"),
+                        Err(reason) => tracing::info!("real-time priority unavailable: {reason}"),
                     }
                     run::run(session, asked).await;
                 }

@@ -5,6 +5,13 @@
 //! does what can wait must not ask. Whoever has much to do may, but must do it in bounded parts and
 //! sleep between them: all that was not raised waits meanwhile.
 
+#[cfg(target_os = "linux")]
+mod overrun;
+#[cfg(target_os = "linux")]
+mod rtkit;
+
+use std::fmt;
+
 /// What the calling thread does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Urgency {
@@ -22,17 +29,42 @@ pub enum Urgency {
     Writer,
 }
 
-/// Makes the calling thread go before others. Threads that it starts from now on go before others
-/// too, unless they [give way](give_way).
+/// What a thread got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Priority {
+    /// The policy `SCHED_RR`.
+    RealTime {
+        /// Of 1 to 99.
+        level: u32,
+        /// Granted by `RealtimeKit`, because the user's limits do not allow it.
+        by_rtkit: bool,
+    },
+    /// Not on Linux: the sound system sees to its own threads.
+    Usual,
+}
+
+impl fmt::Display for Priority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RealTime { level, by_rtkit: false } => write!(f, "SCHED_RR {level}"),
+            Self::RealTime { level, by_rtkit: true } => write!(f, "SCHED_RR {level} (rtkit)"),
+            Self::Usual => f.write_str("usual"),
+        }
+    }
+}
+
+/// Makes the calling thread go before others: by the user's own limits, else by `RealtimeKit`, which is
+/// waited for a second at most. Threads that it starts from now on may go before others too, unless
+/// they [give way](give_way).
 ///
 /// # Errors
-/// In words, if the system does not allow it to this user. All goes on without it, but is the first
-/// to suffer when the machine is busy.
+/// In words, with what to do, if the system does not allow it to this user. All goes on without it, but
+/// is the first to suffer when the machine is busy.
 #[cfg(target_os = "linux")]
-pub fn raise(urgency: Urgency) -> Result<(), String> {
+pub fn raise(urgency: Urgency) -> Result<Priority, String> {
     use thread_priority::{RealtimeThreadSchedulePolicy, ThreadSchedulePolicy};
 
-    let level = match urgency {
+    let level: u8 = match urgency {
         // PulseAudio's own threads run at 5: below the kernel's, above all that does not sound.
         Urgency::Audio => 5,
         Urgency::Session => 4,
@@ -40,7 +72,25 @@ pub fn raise(urgency: Urgency) -> Result<(), String> {
         Urgency::Writer => 2,
     };
     let policy = ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::RoundRobin);
-    set(level, policy)
+    if set(level, policy).is_ok() {
+        return Ok(Priority::RealTime { level: level.into(), by_rtkit: false });
+    }
+    match rtkit::raise(level.into()) {
+        Ok(level) => Ok(Priority::RealTime { level, by_rtkit: true }),
+        Err(refused) => Err(format!("{refused}; raise `ulimit -r` or install rtkit")),
+    }
+}
+
+/// Whether the calling thread has a real-time priority at this moment: one that has got it can lose it
+/// by running for too long without sleeping.
+#[cfg(target_os = "linux")]
+#[must_use]
+pub fn is_raised() -> bool {
+    // SAFETY: it has no preconditions. 0 is the calling thread.
+    #[allow(unsafe_code)]
+    let policy = unsafe { libc::sched_getscheduler(0) };
+    // An error is no policy either.
+    [libc::SCHED_RR, libc::SCHED_FIFO].contains(&(policy & !libc::SCHED_RESET_ON_FORK))
 }
 
 /// Makes the calling thread take its turn again, if it was raised, or inherits it.
@@ -104,8 +154,15 @@ pub fn keep_to(_: usize, _: usize) -> Result<(), String> {
 /// # Errors
 /// Never.
 #[cfg(not(target_os = "linux"))]
-pub fn raise(_: Urgency) -> Result<(), String> {
-    Ok(())
+pub fn raise(_: Urgency) -> Result<Priority, String> {
+    Ok(Priority::Usual)
+}
+
+/// Never: nothing is raised.
+#[cfg(not(target_os = "linux"))]
+#[must_use]
+pub fn is_raised() -> bool {
+    false
 }
 
 /// Leaves the calling thread as it is.
@@ -151,11 +208,13 @@ mod tests {
         // On a thread of its own: what it leaves behind is nobody's.
         let told = std::thread::spawn(|| {
             let usual = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Other);
-            if raise(Urgency::Relay).is_err() {
-                // This user may not; then nothing has changed.
-                assert_eq!(thread_schedule_policy(), Ok(usual));
+            let got = raise(Urgency::Relay);
+            assert_eq!(is_raised(), got.is_ok());
+            let Ok(Priority::RealTime { by_rtkit: false, .. }) = got else {
+                // Either it got nothing, or what rtkit gives, which other threads do not inherit.
+                assert!(!std::thread::spawn(is_raised).join().unwrap());
                 return;
-            }
+            };
             let raised = ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::RoundRobin);
             assert_eq!(thread_schedule_policy(), Ok(raised));
             let theirs = std::thread::spawn(move || {

@@ -197,8 +197,13 @@ struct Question {
 
 impl Playback {
     fn run(mut self) {
-        if let Err(error) = downbeat_priority::raise(Urgency::Audio) {
-            (self.fail)(cpal::Error::with_message(ErrorKind::RealtimeDenied, error));
+        // Before the first block: it may take a second, and the server does not ask for any yet.
+        match downbeat_priority::raise(Urgency::Audio) {
+            Ok(priority) => tracing::info!("real-time priority of the output: {priority}"),
+            Err(reason) => {
+                let reason = format!("real-time priority of the output unavailable: {reason}");
+                (self.fail)(cpal::Error::with_message(ErrorKind::RealtimeDenied, reason));
+            }
         }
         if let Err(error) = self.play()
             && !self.ending.load(Relaxed)
