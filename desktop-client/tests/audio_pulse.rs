@@ -219,20 +219,28 @@ fn two_outputs_sound_together_and_devices_may_go_and_come_back() {
 
     // Clicks on both, at instants that fall anywhere between the frames. A machine so busy that it
     // misses blocks says nothing about synchrony: it is asked again.
-    let recording = recording_of(&pulse);
-    let sound = click(device.rate);
-    let spread = (0..ROUNDS)
-        .find_map(|_| round(clock, [&mut left_player, &mut right_player], &sound, &recording))
-        .expect("a round without a missed block");
-    let (median, worst) = (spread[spread.len() / 2], spread[spread.len() - 1]);
-    eprintln!("spread of two outputs: median {median:.1} us, worst {worst:.1} us");
-    assert!(median < 2_000.0, "clicks {median} us apart");
+    expect_together(&pulse, clock, [&mut left_player, &mut right_player], device.rate);
 
     // A device that goes is left for the default, and taken again when it is back.
     pulse.unload(&left_module);
     left.opened("room");
     pulse.load_machine("left", "front-left");
     left.opened("left");
+}
+
+/// Plays clicks on both machines and asserts that they sound together.
+fn expect_together(pulse: &Pulse, clock: LocalClock, mut players: [&mut Player; 2], rate: u32) {
+    let recording = recording_of(pulse);
+    let sound = click(rate);
+    let spread = (0..ROUNDS)
+        .find_map(|_| {
+            let [left, right] = &mut players;
+            round(clock, [left, right], &sound, &recording)
+        })
+        .expect("a round without a missed block");
+    let (median, worst) = (spread[spread.len() / 2], spread[spread.len() - 1]);
+    eprintln!("spread of two outputs: median {median:.1} us, worst {worst:.1} us");
+    assert!(median < 2_000.0, "clicks {median} us apart");
 }
 
 #[test]
@@ -282,13 +290,6 @@ fn underruns_raise_the_latency_and_what_sounds_after_that_is_in_time() {
     wait_for_latency(&left_player, 22..=90);
 
     // Against a machine that kept its latency.
-    let recording = recording_of(&pulse);
-    let sound = click(device.rate);
-    let spread = (0..ROUNDS)
-        .find_map(|_| round(clock, [&mut left_player, &mut right_player], &sound, &recording))
-        .expect("a round without a missed block");
-    let (median, worst) = (spread[spread.len() / 2], spread[spread.len() - 1]);
-    eprintln!("spread after the change: median {median:.1} us, worst {worst:.1} us");
-    assert!(median < 2_000.0, "clicks {median} us apart");
+    expect_together(&pulse, clock, [&mut left_player, &mut right_player], device.rate);
     assert!(right.said.try_iter().all(|said| !matches!(said, DeviceToSession::Latency(_))));
 }

@@ -37,6 +37,7 @@ fn every_file_of_the_vectors_is_read_as_they_say() {
             Err(error) => assert_eq!(vector["error"], error.to_string(), "{name}"),
             Ok(wav) => {
                 assert_eq!(vector["rate"], wav.rate, "{name}");
+                assert_eq!(vector["mask"], wav.mask, "{name}");
                 let channels = vector["channels"].as_array().unwrap();
                 assert_eq!(channels.len(), usize::from(wav.channels), "{name}");
                 for (index, values) in channels.iter().enumerate() {
