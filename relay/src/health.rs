@@ -5,7 +5,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use downbeat_priority::Priority;
+use downbeat_platform::scheduling::{self, Priority};
 use downbeat_protocol::is_hidden;
 use serde::Serialize;
 
@@ -166,7 +166,7 @@ pub fn as_json(relay: &Relay) -> String {
 /// The priority of the calling thread, which asked for it and got this.
 fn priority_now(got: Result<&Priority, &String>) -> String {
     match got {
-        Ok(Priority::RealTime { .. }) if !downbeat_priority::is_raised() => {
+        Ok(Priority::RealTime { .. }) if !scheduling::has_real_time_priority() => {
             "lost: the main thread ran for too long without sleeping".to_owned()
         }
         Ok(priority) => priority.to_string(),

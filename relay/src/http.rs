@@ -3,6 +3,7 @@
 use std::{net::IpAddr, panic::AssertUnwindSafe, sync::Arc};
 
 use bytes::Bytes;
+use downbeat_platform::packet_timestamps;
 use futures_util::FutureExt as _;
 use http_body_util::Full;
 use hyper::{
@@ -186,7 +187,7 @@ async fn serve(
         return;
     };
     // Its clock is only as good as the instants at which its probes are said to have come.
-    downbeat_arrival::note_arrivals(&socket);
+    packet_timestamps::enable(&socket);
     connection::serve(relay, client, (socket, seal), visit, early).await;
     drop(presence);
 }

@@ -3,6 +3,7 @@
 use std::{io, panic, process::ExitCode};
 
 use anyhow::Context as _;
+use downbeat_platform::scheduling;
 use downbeat_relay::{certificate::Identity, config::Config, health::Printable, server::Server};
 
 const PROGRAM: &str = "downbeat-relay";
@@ -25,7 +26,7 @@ fn main() -> anyhow::Result<ExitCode> {
         .enable_all()
         // Whoever reads a folder and decodes what is in it does so when nothing else is to be done.
         .on_thread_start(|| {
-            if let Err(reason) = downbeat_priority::give_way() {
+            if let Err(reason) = scheduling::reset_priority() {
                 tracing::debug!(reason, "a thread goes before others that need not");
             }
         })

@@ -11,6 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use downbeat_platform::packet_timestamps;
 use downbeat_protocol::RelayTime;
 use socket2::SockRef;
 use tokio::{io::Interest, net::TcpStream, task::coop::consume_budget, time::timeout};
@@ -363,7 +364,7 @@ impl Read for Incoming {
         let (count, arrived) = if self.is_sealed {
             self.client.outbox.read_sealed(buffer)?
         } else {
-            downbeat_arrival::try_read(&self.stream, buffer)?
+            packet_timestamps::try_read(&self.stream, buffer)?
         };
         self.read_at = self.clock.at(arrived);
         self.client.was_heard(self.read_at);

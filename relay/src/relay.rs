@@ -13,7 +13,7 @@ use std::{
     },
 };
 
-use downbeat_priority::Priority;
+use downbeat_platform::scheduling::Priority;
 use downbeat_protocol::{
     BankNow, By, ClientId, ClientKind, Epoch, ErrorCode, Hello, Limits, Refusal, RelayTime,
     RelayToClient, Report, Roster, StopRequest, Trigger, TriggerRequest, Welcome, encode,

@@ -8,7 +8,7 @@ use std::{
     time::Instant,
 };
 
-use downbeat_priority::Urgency;
+use downbeat_platform::scheduling::{self, ThreadRole};
 use thiserror::Error;
 use tokio::{
     net::TcpListener,
@@ -165,7 +165,7 @@ impl Server {
     pub fn raise(&self) {
         // A writer that is not raised could keep a main thread that is: then nobody is better.
         let writers = self.relay.fan_out.writers_priority();
-        let priority = writers.and_then(|()| downbeat_priority::raise(Urgency::Relay));
+        let priority = writers.and_then(|()| scheduling::raise_priority(ThreadRole::Relay));
         match &priority {
             Ok(priority) => tracing::info!("real-time priority: {priority}"),
             Err(reason) => tracing::info!("real-time priority unavailable: {reason}"),

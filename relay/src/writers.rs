@@ -20,7 +20,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use downbeat_priority::{Priority, Urgency};
+use downbeat_platform::scheduling::{self, Priority, ThreadRole};
 use downbeat_protocol::RelayTime;
 use tokio::sync::Notify;
 
@@ -185,11 +185,11 @@ impl Writers {
                 // It holds a client's outbox while it writes, and the main thread, which is raised, may
                 // need that one: see "Priority inversion" in docs/ARCHITECTURE.md.
                 // Nobody listens any more if the relay ends already.
-                let _ = asked.send(downbeat_priority::raise(Urgency::Writer));
+                let _ = asked.send(scheduling::raise_priority(ThreadRole::Writer));
                 drop(asked);
                 // Woken one right after the other, two were often put on one processor, to take
                 // turns there. A machine with more processors than writers finds them idle ones.
-                if let Err(reason) = downbeat_priority::keep_to(place, writers) {
+                if let Err(reason) = scheduling::pin_to_processor(place, writers) {
                     tracing::debug!(reason, "the system finds a writer its processor");
                 }
                 while let Ok(work) = works.recv() {

@@ -8,6 +8,7 @@ use std::{
 };
 
 use bytes::{Buf as _, Bytes};
+use downbeat_platform::packet_timestamps;
 use socket2::SockRef;
 use tokio::net::TcpStream;
 
@@ -151,7 +152,7 @@ struct Raw<'a> {
 
 impl Read for Raw<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let (count, arrived) = downbeat_arrival::try_read(self.socket, buffer)?;
+        let (count, arrived) = packet_timestamps::try_read(self.socket, buffer)?;
         self.arrived = arrived;
         Ok(count)
     }

@@ -1,7 +1,7 @@
-//! Lowers a thread that runs at a real-time priority for too long without sleeping.
+//! Demotes a real-time thread that runs for too long without sleeping.
 //!
 //! `RealtimeKit` serves only processes that limit this time (`RLIMIT_RTTIME`). At the hard limit the
-//! kernel kills the process; at the soft limit it sends SIGXCPU, whose handler lowers the thread.
+//! kernel kills the process; at the soft limit it sends SIGXCPU, whose handler demotes the thread.
 
 use std::{io, ptr, sync::Once, time::Duration};
 
@@ -9,8 +9,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 static HANDLED: Once = Once::new();
 
-/// Allows this process's real-time threads `longest` without sleeping, if less is not set already, and
-/// has them lowered at half of it.
+/// Limits this process's real-time threads to `longest` without sleeping, unless a lower limit is set,
+/// and demotes them at half of it.
 pub(crate) fn limit(longest: Duration) -> io::Result<()> {
     let mut handled = Ok(());
     HANDLED.call_once(|| handled = handle());
@@ -28,21 +28,22 @@ fn handle() -> io::Result<()> {
     // SAFETY: a `sigaction` of zeros is valid: no flags, an empty mask.
     #[allow(unsafe_code)]
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
-    let handler: extern "C" fn(libc::c_int) = lower;
+    let handler: extern "C" fn(libc::c_int) = demote;
     action.sa_sigaction = handler as libc::sighandler_t;
     action.sa_flags = libc::SA_RESTART | libc::SA_ONSTACK;
-    // SAFETY: `lower` has the type of a handler without SA_SIGINFO, and both pointers are valid.
+    // SAFETY: `demote` has the type of a handler without SA_SIGINFO, and both pointers are valid.
     #[allow(unsafe_code)]
     let result = unsafe { libc::sigaction(libc::SIGXCPU, &raw const action, ptr::null_mut()) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Lowers the calling thread: the kernel prefers the one that overran. If another one takes the signal,
-/// the next signal follows within a tick, because the soft limit is exceeded still.
+/// Demotes the calling thread: the kernel delivers the signal to the thread that overran, if it can. If
+/// another thread takes it, the next signal follows within a tick, because the soft limit is still
+/// exceeded.
 ///
-/// A handler may do only what is async-signal-safe. These are system calls, and `errno` is restored.
-extern "C" fn lower(_: libc::c_int) {
-    let usual = libc::sched_param { sched_priority: 0 };
+/// A handler may call only async-signal-safe functions. These are system calls, and `errno` is restored.
+extern "C" fn demote(_: libc::c_int) {
+    let default = libc::sched_param { sched_priority: 0 };
     // Without privileges, a thread cannot clear the flag that RealtimeKit has set.
     let policy = libc::SCHED_OTHER | libc::SCHED_RESET_ON_FORK;
     // SAFETY: both pointers are valid. 0 is the calling thread.
@@ -50,11 +51,11 @@ extern "C" fn lower(_: libc::c_int) {
     unsafe {
         let errno = libc::__errno_location();
         let before = *errno;
-        libc::sched_setscheduler(0, policy, &raw const usual);
+        libc::sched_setscheduler(0, policy, &raw const default);
         *errno = before;
     }
-    // The kernel has put the soft limit a second further, beyond the hard one. The next thread that
-    // overruns would be killed without a signal.
+    // The kernel has raised the soft limit by a second, beyond the hard one. Without this, the next
+    // thread that overruns would be killed without a signal.
     if let Some(maximum) = getrlimit(Resource::Rttime).maximum {
         let _ = set(maximum);
     }
@@ -65,21 +66,21 @@ mod tests {
     use std::{thread, time::Instant};
 
     use super::*;
-    use crate::{Urgency, is_raised, raise};
+    use crate::scheduling::{Priority, ThreadRole, has_real_time_priority, raise_priority};
 
     #[test]
-    fn each_thread_that_overruns_is_lowered_and_the_process_lives() {
-        // Once: the second thread is lowered only if the first one's signal left the limit as it was.
+    fn each_thread_that_overruns_is_demoted_and_the_process_survives() {
+        // Once: the second thread is demoted only if the first one's signal restored the limit.
         limit(Duration::from_millis(100)).unwrap();
         for _ in 0..2 {
             let overran = thread::spawn(|| {
-                if !matches!(raise(Urgency::Relay), Ok(crate::Priority::RealTime { .. })) {
+                if !matches!(raise_priority(ThreadRole::Relay), Ok(Priority::RealTime { .. })) {
                     println!("NOT RUN: this user may have no real-time priority. Run it as root.");
                     return;
                 }
                 let deadline = Instant::now() + Duration::from_secs(10);
-                while is_raised() {
-                    assert!(Instant::now() < deadline, "it was never lowered");
+                while has_real_time_priority() {
+                    assert!(Instant::now() < deadline, "never demoted");
                 }
             });
             overran.join().unwrap();

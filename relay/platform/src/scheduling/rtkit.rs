@@ -1,7 +1,7 @@
-//! Asks `RealtimeKit`, over the system's D-Bus, for the real-time priority that the user's limits refuse.
+//! Asks `RealtimeKit`, over the system D-Bus, for the real-time priority that the user's limits refuse.
 //!
-//! zbus would do it as well, and would bring the relay 41 more crates and an executor for four calls.
-//! This module speaks just these calls.
+//! This module implements only the four calls that it needs: zbus would add 41 crates and an executor to
+//! the relay.
 
 use std::{
     io::{self, BufRead as _, BufReader, Read as _, Write as _},
@@ -17,27 +17,27 @@ use rustix::{
 };
 use thiserror::Error;
 
-use crate::overrun;
+use super::overrun;
 
-/// How long the caller waits. The first call to `RealtimeKit` may have to start it.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long the caller waits. The first call to `RealtimeKit` may have to start the service.
+const TIMEOUT: Duration = Duration::from_secs(1);
 
 const SYSTEM_BUS: &str = "/run/dbus/system_bus_socket";
 
-/// Longest part of a message that is read. The expected ones have a hundred bytes or two.
+/// Longest part of a message that is read. The expected ones are 100 to 200 bytes long.
 const MAX_BYTES: usize = 1 << 16;
 
 /// Message types of D-Bus.
 const METHOD_RETURN: u8 = 2;
 const ERROR: u8 = 3;
 
-/// Why `RealtimeKit` gives nothing.
+/// Why `RealtimeKit` granted nothing.
 #[derive(Debug, Error)]
 pub(crate) enum Refused {
     #[error("no system bus at {SYSTEM_BUS} or DBUS_SYSTEM_BUS_ADDRESS: {0}")]
     NoBus(io::Error),
-    #[error("rtkit does not answer within {PATIENCE:?}")]
-    Silent,
+    #[error("rtkit does not answer within {TIMEOUT:?}")]
+    Timeout,
     #[error("the system bus: {0}")]
     Bus(#[from] io::Error),
     #[error("rtkit: {0}")]
@@ -48,20 +48,20 @@ pub(crate) enum Refused {
 /// Returns the level.
 pub(crate) fn raise(level: u32) -> Result<u32, Refused> {
     let thread = gettid();
-    // On a thread of its own: not every step has a time-out, and the caller must not wait for longer.
+    // On a thread of its own: not every step has a timeout, and the caller must not wait longer.
     let (answer, answered) = mpsc::channel();
     thread::Builder::new().name("rtkit".to_owned()).spawn(move || {
-        // Nobody listens any more if it is too late.
+        // An error means that the caller has stopped waiting.
         let _ = answer.send(ask(thread, level));
     })?;
-    answered.recv_timeout(PATIENCE).unwrap_or(Err(Refused::Silent))
+    answered.recv_timeout(TIMEOUT).unwrap_or(Err(Refused::Timeout))
 }
 
 fn ask(thread: Pid, level: u32) -> Result<u32, Refused> {
     let mut bus = Bus::connect()?;
     let highest = bus.property("MaxRealtimePriority")?;
     let longest = bus.property("RTTimeUSecMax")?;
-    // RealtimeKit refuses a process that has no such limit.
+    // RealtimeKit refuses a process without this limit.
     overrun::limit(Duration::from_micros(longest))?;
     let level = level.min(u32::try_from(highest).unwrap_or(u32::MAX));
     let mut body = u64::from(thread.as_raw_nonzero().get().unsigned_abs()).to_ne_bytes().to_vec();
@@ -75,7 +75,7 @@ struct Method {
     path: &'static str,
     interface: &'static str,
     member: &'static str,
-    /// The types of what it takes.
+    /// The types of its arguments.
     signature: &'static str,
 }
 
@@ -102,7 +102,7 @@ const GET_PROPERTY: Method = Method {
     ..MAKE_REALTIME
 };
 
-/// A connection to the system's bus.
+/// A connection to the system bus.
 struct Bus {
     socket: BufReader<UnixStream>,
     serial: u32,
@@ -114,12 +114,12 @@ impl Bus {
         let path =
             address.strip_prefix("unix:path=").and_then(|path| path.split([',', ';']).next());
         let socket = UnixStream::connect(path.unwrap_or(SYSTEM_BUS)).map_err(Refused::NoBus)?;
-        // So that the thread ends, after nobody waits for it any more.
-        socket.set_read_timeout(Some(PATIENCE))?;
-        socket.set_write_timeout(Some(PATIENCE))?;
+        // So that the thread ends after the caller has stopped waiting.
+        socket.set_read_timeout(Some(TIMEOUT))?;
+        socket.set_write_timeout(Some(TIMEOUT))?;
         let mut bus = Self { socket: BufReader::new(socket), serial: 0 };
-        // The kernel tells the bus which user connects. It compares that to the number given here: its
-        // decimal digits as ASCII in hexadecimal, which is a 3 and the digit.
+        // The bus compares the user that the kernel reports to the number given here: its decimal
+        // digits as ASCII in hexadecimal, each a 3 and the digit.
         let user = geteuid().as_raw().to_string();
         let user: String = user.chars().flat_map(|digit| ['3', digit]).collect();
         bus.send(format!("\0AUTH EXTERNAL {user}\r\n").as_bytes())?;
@@ -137,13 +137,13 @@ impl Bus {
         self.socket.get_mut().write_all(bytes)
     }
 
-    /// A number that `RealtimeKit` tells of itself.
+    /// A numeric property of `RealtimeKit`.
     fn property(&mut self, name: &str) -> Result<u64, Refused> {
         let mut body = Vec::new();
         put_string(&mut body, MAKE_REALTIME.interface);
         put_string(&mut body, name);
         let variant = self.call(&GET_PROPERTY, &body)?;
-        // Its type as a string, and the value at the next multiple of its size.
+        // The type as a string, then the value, aligned to its size.
         let number = match variant.get(..3) {
             Some(b"\x01i\0") => array_at(&variant, 4).map(|n| i32::from_ne_bytes(n).into()),
             Some(b"\x01x\0") => array_at(&variant, 8).map(i64::from_ne_bytes),
@@ -169,11 +169,11 @@ impl Bus {
             let mut rest = vec![0; fields + body];
             self.socket.read_exact(&mut rest)?;
             let body = rest.split_off(fields);
-            // One call is made at a time, so the next answer is its own. The others are signals.
+            // One call is in flight at a time, so the next reply is its own. Other messages are signals.
             match head[1] {
                 METHOD_RETURN => return Ok(body),
                 ERROR => {
-                    // A string: its length, its text, a zero.
+                    // A string: length, text, zero byte.
                     let text = body.get(4..body.len().saturating_sub(1)).unwrap_or_default();
                     return Err(Refused::Answer(String::from_utf8_lossy(text).into_owned()));
                 }
@@ -187,9 +187,9 @@ fn array_at<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     bytes.get(at..at + N)?.try_into().ok()
 }
 
-/// A method call in this machine's byte order.
+/// Encodes a method call in native byte order.
 fn message(method: &Method, serial: u32, body: &[u8]) -> Vec<u8> {
-    // The fields begin at a multiple of 8 in the message, so they can be aligned on their own.
+    // The header fields begin at a multiple of 8, so they can be aligned on their own.
     let mut fields = Vec::new();
     for (code, kind, value) in [
         (1, b'o', method.path),

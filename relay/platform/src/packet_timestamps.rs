@@ -1,12 +1,12 @@
-//! When the bytes of a socket arrived at this machine, rather than when a program got to read them.
+//! Kernel timestamps of received bytes: when they arrived at this machine, rather than when the program
+//! read them.
 //!
-//! Between the two lies a wake-up: some tens of microseconds on an idle machine, milliseconds on a
-//! busy one, and not the same on both ends of a connection. A clock that is told by such instants is
-//! wrong by half the difference. The kernel of Linux notes when it received a packet, and says so to
-//! who asks (`SO_TIMESTAMPNS`); elsewhere the instant just before the read has to do.
+//! The difference is a wake-up: tens of microseconds on an idle machine, milliseconds on a busy one, and
+//! not the same on both ends of a connection. A clock estimate that includes it is wrong by half the
+//! difference. Linux records the arrival of each packet and returns it with the data
+//! (`SO_TIMESTAMPNS`). Elsewhere the instant just before the read is the best there is.
 //!
-//! It neither waits nor buffers.
-
+//! This module neither waits nor buffers.
 #[cfg(unix)]
 use std::os::fd::AsFd as Socket;
 #[cfg(windows)]
@@ -18,20 +18,20 @@ use std::{
 
 use tokio::net::TcpStream;
 
-/// Asks the kernel to note when bytes arrive on `socket`. One that does not is no failure: what
-/// [`try_read`] and [`read`] say is then as good as it can be. The first socket on a machine to ask
-/// may have to wait some milliseconds for it.
-pub fn note_arrivals(socket: &impl Socket) {
+/// Asks the kernel to timestamp what arrives on `socket`. If it refuses, [`try_read`] and [`read`] return
+/// the time of the read instead. The first socket on a machine to ask may receive its first timestamps
+/// only after some milliseconds.
+pub fn enable(socket: &impl Socket) {
     #[cfg(target_os = "linux")]
-    linux::note_arrivals(socket);
+    linux::enable(socket);
     #[cfg(not(target_os = "linux"))]
     let _ = socket;
 }
 
-/// Reads what there is, as [`TcpStream::try_read`] does, and tells when the last of it arrived.
+/// Reads what is available, as [`TcpStream::try_read`] does, and returns when the last byte arrived.
 ///
 /// # Errors
-/// As `try_read`: `WouldBlock` if there is nothing.
+/// Those of `TcpStream::try_read`: `WouldBlock` if nothing is available.
 pub fn try_read(socket: &TcpStream, buffer: &mut [u8]) -> io::Result<(usize, Instant)> {
     #[cfg(target_os = "linux")]
     {
@@ -39,16 +39,16 @@ pub fn try_read(socket: &TcpStream, buffer: &mut [u8]) -> io::Result<(usize, Ins
     }
     #[cfg(not(target_os = "linux"))]
     {
-        // Taken before the read: what it yields was there by then.
+        // Taken before the read: the bytes had arrived by then.
         let now = Instant::now();
         socket.try_read(buffer).map(|count| (count, now))
     }
 }
 
-/// The same for a socket of any kind, of which what it does when there is nothing is its own affair.
+/// The same for any kind of socket. Blocking behaviour is the socket's.
 ///
 /// # Errors
-/// Those of the read.
+/// Those of the socket's `read`.
 pub fn read<S: Socket>(socket: &S, buffer: &mut [u8]) -> io::Result<(usize, Instant)>
 where
     for<'a> &'a S: Read,
@@ -78,43 +78,44 @@ mod linux {
         time::TimeSpec,
     };
 
-    /// Room for what the kernel says beside the bytes: a header of 16 bytes, a time of 16, and as
-    /// much again.
-    const BESIDE_BYTES: usize = 64;
+    /// Space for control messages: a header of 16 bytes and a timestamp of 16, twice.
+    const CONTROL_BYTES: usize = 64;
 
-    /// Bytes that have waited for longer than this have not: the clock on the wall was set.
-    const MOST_WAIT: Duration = Duration::from_secs(10);
+    /// A longer wait in the socket's buffer is not believed: the system clock was set meanwhile.
+    const MAX_WAIT: Duration = Duration::from_secs(10);
 
-    pub(super) fn note_arrivals(socket: &impl AsFd) {
-        // As documented: without it, the time of the read has to do.
+    pub(super) fn enable(socket: &impl AsFd) {
+        // Ignored as documented: the time of the read is used instead.
         let _ = setsockopt(&socket.as_fd(), ReceiveTimestampns, &true);
     }
 
     pub(super) fn read(socket: &impl AsFd, buffer: &mut [u8]) -> io::Result<(usize, Instant)> {
         let before = Instant::now();
-        let mut beside = [0; BESIDE_BYTES];
+        let mut control = [0; CONTROL_BYTES];
         let mut slices = [IoSliceMut::new(buffer)];
         let socket = socket.as_fd().as_raw_fd();
-        let message = recvmsg::<()>(socket, &mut slices, Some(&mut beside), MsgFlags::empty())?;
-        // The bytes have been read by now, whatever is the matter with the time.
-        let noted = message.cmsgs().ok().and_then(|mut beside| {
-            beside.find_map(|said| match said {
+        let message = recvmsg::<()>(socket, &mut slices, Some(&mut control), MsgFlags::empty())?;
+        // The bytes are consumed by now, so a missing timestamp must not become an error.
+        let timestamp = message.cmsgs().ok().and_then(|mut messages| {
+            messages.find_map(|message| match message {
                 ControlMessageOwned::ScmTimestampns(time) => Some(time),
                 _ => None,
             })
         });
-        let arrived = noted.and_then(arrived_at).unwrap_or(before);
+        let arrived = timestamp.and_then(to_monotonic).unwrap_or(before);
         Ok((message.bytes, arrived))
     }
 
-    /// The same instant on the clock that never jumps. Nothing if the clock on the wall has jumped
-    /// since.
-    fn arrived_at(noted: TimeSpec) -> Option<Instant> {
-        // In this order, so that whatever comes between makes it later, as a late read does.
+    /// Converts a timestamp of the system clock to the monotonic clock. `None` if the system clock was
+    /// set since.
+    fn to_monotonic(timestamp: TimeSpec) -> Option<Instant> {
+        // In this order, so that a preemption between the two errs to a later arrival, as a late read
+        // does.
         let wall = SystemTime::now();
         let now = Instant::now();
-        let waited = wall.duration_since(SystemTime::UNIX_EPOCH + Duration::from(noted)).ok()?;
-        now.checked_sub(waited).filter(|_| waited < MOST_WAIT)
+        let waited =
+            wall.duration_since(SystemTime::UNIX_EPOCH + Duration::from(timestamp)).ok()?;
+        now.checked_sub(waited).filter(|_| waited < MAX_WAIT)
     }
 }
 
@@ -133,7 +134,7 @@ mod tests {
         (here, there)
     }
 
-    /// How late four bytes are said to have come, of which the program hears only after `busy`.
+    /// How much later than sent four bytes are timestamped, if the program reads them only after `busy`.
     async fn late_by(here: &TcpStream, there: &mut TcpStream, busy: Duration) -> Duration {
         let before = Instant::now();
         there.write_all(b"bang").await.unwrap();
@@ -143,28 +144,28 @@ mod tests {
         let mut buffer = [0; 16];
         let (count, arrived) = try_read(here, &mut buffer).unwrap();
         assert_eq!(&buffer[..count], b"bang");
-        assert!(arrived >= before, "it came before it was sent");
+        assert!(arrived >= before, "timestamped before it was sent");
         arrived.saturating_duration_since(after)
     }
 
     #[tokio::test]
-    async fn bytes_arrive_when_they_come_and_not_when_they_are_read() {
+    async fn bytes_are_timestamped_on_arrival_not_on_reading() {
         const BUSY: Duration = Duration::from_millis(50);
         let (here, mut there) = sockets().await;
-        note_arrivals(&here);
+        enable(&here);
         let mut late = late_by(&here, &mut there, BUSY).await;
-        // As documented, the first to ask may have to wait.
+        // As documented, the first socket to ask may have to wait.
         let deadline = Instant::now() + Duration::from_secs(10);
         while cfg!(target_os = "linux") && late >= BUSY / 2 {
-            assert!(Instant::now() < deadline, "it still comes {late:?} after it was sent");
+            assert!(Instant::now() < deadline, "still timestamped {late:?} after it was sent");
             late = late_by(&here, &mut there, BUSY).await;
         }
     }
 
     #[tokio::test]
-    async fn without_bytes_it_would_block_and_at_the_end_it_says_so() {
+    async fn an_empty_socket_would_block_and_a_closed_one_reads_zero() {
         let (here, there) = sockets().await;
-        note_arrivals(&here);
+        enable(&here);
         let mut buffer = [0; 16];
         let error = try_read(&here, &mut buffer).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
