@@ -98,7 +98,7 @@ export class Room {
     this.total = message.total;
     this.bank(message);
     this.leadMicros = message.lead_micros;
-    this.mostLeadMicros = message.limits.most_lead_micros;
+    this.mostLeadMicros = message.limits.max_lead_micros;
     const known = reborn ? new Map() : this.wanted;
     this.wanted = new Map();
     for (const { trigger, stop_at: stopAt } of message.sounding) {

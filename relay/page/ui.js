@@ -26,7 +26,7 @@ const KIND_WORDS = {
   headless: 'player',
   page: 'page',
   remote: 'remote',
-  plain: 'plain client',
+  tutorial: 'tutorial client',
 };
 
 const element = (id) => document.getElementById(id);

@@ -5,7 +5,7 @@ mod common;
 
 use std::time::{Duration, Instant};
 
-use common::{DEADLINE, Player, Raw, Running, bang, within};
+use common::{DEADLINE, Player, Raw, TestRelay, bang, within};
 use downbeat_protocol::{ClientToRelay, Probe, RelayTime, RelayToClient, Report, TriggerRequest};
 use downbeat_relay::config::Config;
 use tokio::{io::AsyncWriteExt as _, net::TcpStream};
@@ -16,29 +16,29 @@ fn output() -> Message {
 }
 
 #[tokio::test]
-async fn every_press_sounds_once_at_everyone_the_sender_included() {
-    let relay = Running::start().await;
-    let (mut sender, listener) = (relay.plain().await, relay.plain().await);
-    relay.until_here(2).await;
-    let heard_by_listener = tokio::spawn(listener.hear_all());
+async fn every_trigger_reaches_every_client_once_the_sender_included() {
+    let relay = TestRelay::start().await;
+    let (mut sender, listener) = (relay.tutorial().await, relay.tutorial().await);
+    relay.until_clients(2).await;
+    let listener_received = tokio::spawn(listener.receive_all());
     for _ in 0..1000 {
         sender.bang().await;
     }
     relay.until(|health| health["triggers"] == 1000).await;
-    let heard_by_sender = tokio::spawn(sender.hear_all());
+    let sender_received = tokio::spawn(sender.receive_all());
     relay.end().await;
-    for heard in [heard_by_sender, heard_by_listener] {
-        let (heard, code) = within(heard).await.unwrap();
-        assert_eq!(heard.len(), 1000);
-        assert!(heard.iter().all(|message| *message == output()));
+    for received in [sender_received, listener_received] {
+        let (messages, code) = within(received).await.unwrap();
+        assert_eq!(messages.len(), 1000);
+        assert!(messages.iter().all(|message| *message == output()));
         assert_eq!(code, Some(1001));
     }
 }
 
 #[tokio::test]
-async fn everything_else_that_is_sent_is_ignored() {
-    let relay = Running::start().await;
-    let mut sender = relay.plain().await;
+async fn all_other_messages_are_ignored() {
+    let relay = TestRelay::start().await;
+    let mut sender = relay.tutorial().await;
     for text in ["", "trigger-input\n", " trigger-input", "Trigger-Input", "trigger-output", "{}"] {
         sender.send(Message::text(text)).await;
     }
@@ -47,186 +47,185 @@ async fn everything_else_that_is_sent_is_ignored() {
     sender.send(Message::binary(&b"trigger-input"[..])).await;
     sender.send(Message::Ping("ping".into())).await;
     sender.bang().await;
-    assert_eq!(sender.hear().await, Some(output()));
+    assert_eq!(sender.receive().await, Some(output()));
     relay.end().await;
-    assert_eq!(sender.hear_all().await.0, []);
+    assert_eq!(sender.receive_all().await.0, []);
 }
 
 #[tokio::test]
-async fn any_path_will_do_and_a_late_joiner_is_told_nothing_of_the_past() {
-    let relay = Running::start().await;
-    let mut early = relay.plain_at("/some/where?x=1").await;
+async fn any_path_is_accepted_and_a_late_client_receives_nothing_of_the_past() {
+    let relay = TestRelay::start().await;
+    let mut early = relay.tutorial_at("/some/where?x=1").await;
     early.bang().await;
-    assert_eq!(early.hear().await, Some(output()));
-    let late = relay.plain_at("/sounds/../healthz").await;
-    relay.until_here(2).await;
+    assert_eq!(early.receive().await, Some(output()));
+    let late = relay.tutorial_at("/sounds/../healthz").await;
+    relay.until_clients(2).await;
     early.bang().await;
-    assert_eq!(early.hear().await, Some(output()));
+    assert_eq!(early.receive().await, Some(output()));
     relay.end().await;
-    assert_eq!(late.hear_all().await.0, [output()]);
+    assert_eq!(late.receive_all().await.0, [output()]);
 }
 
 #[tokio::test]
-async fn both_wires_hear_each_other() {
-    let relay = Running::start().await;
-    let mut plain = relay.plain().await;
-    relay.until_here(1).await;
-    let (mut player, welcome) = relay.player("modern").await;
+async fn a_trigger_on_one_wire_reaches_the_other() {
+    let relay = TestRelay::start().await;
+    let mut tutorial = relay.tutorial().await;
+    relay.until_clients(1).await;
+    let (mut player, welcome) = relay.player("v1").await;
 
-    plain.bang().await;
-    let trigger = player.hear_trigger().await;
+    tutorial.bang().await;
+    let trigger = player.receive_trigger().await;
     assert_eq!(trigger.sound, welcome.default_sound);
     assert_eq!((trigger.gain, trigger.rate, trigger.pan), (1.0, 1.0, 0.0));
-    assert_eq!(trigger.by.name, format!("plain client {}", trigger.by.id.0));
-    assert_eq!(plain.hear().await, Some(output()));
+    assert_eq!(trigger.by.name, format!("tutorial client {}", trigger.by.id.0));
+    assert_eq!(tutorial.receive().await, Some(output()));
 
-    player.say(bang("bell")).await;
-    assert_eq!(player.hear_trigger().await.sound, "bell");
-    assert_eq!(plain.hear().await, Some(output()));
+    player.send(bang("bell")).await;
+    assert_eq!(player.receive_trigger().await.sound, "bell");
+    assert_eq!(tutorial.receive().await, Some(output()));
 
-    // What is aimed at someone by name is not meant for those who have none.
-    let target = Some(vec!["modern".to_owned()]);
-    let aimed = TriggerRequest { target, ..TriggerRequest::default() };
-    player.say(ClientToRelay::Trigger(aimed)).await;
-    player.hear_trigger().await;
+    // A trigger with targets is not for clients without a name.
+    let target = Some(vec!["v1".to_owned()]);
+    let targeted = TriggerRequest { target, ..TriggerRequest::default() };
+    player.send(ClientToRelay::Trigger(targeted)).await;
+    player.receive_trigger().await;
     relay.end().await;
-    assert_eq!(plain.hear_all().await.0, []);
+    assert_eq!(tutorial.receive_all().await.0, []);
 }
 
-/// How long a bang waits in a room whose player needs this: long enough to be told from none.
+/// The lead that the player needs: long enough to be distinguished from none.
 const LEAD_MICROS: u32 = 200_000;
 
-/// A player that has said what lead it needs, as one does that has an output.
-async fn scheduled_player(relay: &Running) -> Player {
-    let (mut player, _) = relay.player("modern").await;
+/// A player that has reported what lead it needs.
+async fn scheduled_player(relay: &TestRelay) -> Player {
+    let (mut player, _) = relay.player("v1").await;
     let report = Report { lead_micros: Some(LEAD_MICROS), ..Report::default() };
-    player.say(ClientToRelay::Report(report)).await;
+    player.send(ClientToRelay::Report(report)).await;
     player.settle().await;
     player
 }
 
-/// What the relay's clock cannot be beyond now: its answer to a probe sent before `since`, and what
-/// has passed since.
+/// An upper bound of relay time: the arrival of a probe that was sent after `since`.
 async fn latest_relay_time(player: &mut Player, since: Instant) -> (RelayTime, Instant) {
-    player.say(ClientToRelay::Probe(Probe { sent: 0 })).await;
-    match player.hear().await {
+    player.send(ClientToRelay::Probe(Probe { sent: 0 })).await;
+    match player.receive().await {
         RelayToClient::ProbeReply(reply) => (reply.received, since),
         other => panic!("not a reply: {other:?}"),
     }
 }
 
 #[tokio::test]
-async fn in_a_room_with_players_it_sounds_when_they_do() {
-    let relay = Running::start().await;
-    let mut plain = relay.plain().await;
+async fn in_a_room_with_players_tutorial_clients_play_at_the_same_instant() {
+    let relay = TestRelay::start().await;
+    let mut tutorial = relay.tutorial().await;
     let mut player = scheduled_player(&relay).await;
     let (relay_time, at) = latest_relay_time(&mut player, Instant::now()).await;
 
     for from_plain in [true, false] {
         if from_plain {
-            plain.bang().await;
+            tutorial.bang().await;
         } else {
-            player.say(bang("click")).await;
+            player.send(bang("click")).await;
         }
-        let trigger = player.hear_trigger().await;
-        let told = Instant::now();
-        assert_eq!(plain.hear().await, Some(output()));
-        let heard = Instant::now();
+        let trigger = player.receive_trigger().await;
+        let triggered = Instant::now();
+        assert_eq!(tutorial.receive().await, Some(output()));
+        let received = Instant::now();
         // Relay time now is at most this, because the probe was received after `at`.
-        let latest = relay_time.plus_micros((heard - at).as_micros() as u64);
+        let latest = relay_time.plus_micros((received - at).as_micros() as u64);
         assert!(latest >= trigger.play_at, "{latest:?} is before {:?}", trigger.play_at);
-        // The player was told a lead before, less what this machine needed to get there.
-        assert!(heard - told < DEADLINE / 10, "it came {:?} after", heard - told);
+        // The player received it one lead before, less the latency of this machine.
+        assert!(received - triggered < DEADLINE / 10, "{:?} later", received - triggered);
     }
 }
 
 #[tokio::test]
-async fn the_first_to_come_between_a_bang_and_its_instant_sounds_with_the_others() {
-    let relay = Running::start().await;
+async fn the_first_client_between_a_trigger_and_its_instant_plays_with_the_others() {
+    let relay = TestRelay::start().await;
     let mut player = scheduled_player(&relay).await;
     let (relay_time, at) = latest_relay_time(&mut player, Instant::now()).await;
-    // A machine that is busy with others may not get there in time; it then tries again.
+    // A busy machine may be too late; it then tries again.
     let in_time = async {
         loop {
-            player.say(bang("click")).await;
-            let trigger = player.hear_trigger().await;
-            let mut plain = relay.plain().await;
+            player.send(bang("click")).await;
+            let trigger = player.receive_trigger().await;
+            let mut tutorial = relay.tutorial().await;
             let latest = relay_time.plus_micros(at.elapsed().as_micros() as u64);
             if latest < trigger.play_at {
-                break (trigger, plain);
+                break (trigger, tutorial);
             }
-            plain.0.close(None).await.unwrap();
-            relay.until_here(1).await;
+            tutorial.0.close(None).await.unwrap();
+            relay.until_clients(1).await;
         }
     };
-    let (trigger, mut plain) = within(in_time).await;
-    assert_eq!(plain.hear().await, Some(output()));
+    let (trigger, mut tutorial) = within(in_time).await;
+    assert_eq!(tutorial.receive().await, Some(output()));
     let latest = relay_time.plus_micros(at.elapsed().as_micros() as u64);
     assert!(latest >= trigger.play_at, "{latest:?} is before {:?}", trigger.play_at);
-    // Once, and a second one that comes after it hears nothing of it.
-    let mut later = relay.plain().await;
-    plain.bang().await;
-    assert_eq!(plain.hear().await, Some(output()));
-    assert_eq!(later.hear().await, Some(output()));
-    assert_eq!(player.hear_trigger().await.seq, trigger.seq + 1);
-    assert!(tokio::time::timeout(Duration::from_millis(300), plain.hear()).await.is_err());
-    assert!(tokio::time::timeout(Duration::from_millis(100), later.hear()).await.is_err());
+    // Once, and a client that connects later receives nothing of it.
+    let mut later = relay.tutorial().await;
+    tutorial.bang().await;
+    assert_eq!(tutorial.receive().await, Some(output()));
+    assert_eq!(later.receive().await, Some(output()));
+    assert_eq!(player.receive_trigger().await.seq, trigger.seq + 1);
+    assert!(tokio::time::timeout(Duration::from_millis(300), tutorial.receive()).await.is_err());
+    assert!(tokio::time::timeout(Duration::from_millis(100), later.receive()).await.is_err());
 }
 
 #[tokio::test]
-async fn a_burst_in_a_room_with_players_is_whole_and_nothing_else_waits_for_it() {
-    let relay = Running::start().await;
-    let (mut plain, listener) = (relay.plain().await, relay.plain().await);
+async fn a_burst_in_a_room_with_players_is_complete_and_delays_nothing() {
+    let relay = TestRelay::start().await;
+    let (mut tutorial, listener) = (relay.tutorial().await, relay.tutorial().await);
     let mut player = scheduled_player(&relay).await;
     for _ in 0..1000 {
-        plain.bang().await;
+        tutorial.bang().await;
     }
     for seq in 1..=1000 {
-        assert_eq!(player.hear_trigger().await.seq, seq);
+        assert_eq!(player.receive_trigger().await.seq, seq);
     }
     for _ in 0..1000 {
-        assert_eq!(plain.hear().await, Some(output()));
+        assert_eq!(tutorial.receive().await, Some(output()));
     }
-    // One more, which the end finds waiting: it is said before the goodbye.
-    player.say(bang("click")).await;
-    player.hear_trigger().await;
+    // One more, which is scheduled when the relay shuts down: it is sent before the close frame.
+    player.send(bang("click")).await;
+    player.receive_trigger().await;
     relay.end().await;
-    assert_eq!(plain.hear_all().await, (vec![output()], Some(1001)));
-    assert_eq!(within(listener.hear_all()).await.0.len(), 1001);
+    assert_eq!(tutorial.receive_all().await, (vec![output()], Some(1001)));
+    assert_eq!(within(listener.receive_all()).await.0.len(), 1001);
 }
 
 #[tokio::test]
-async fn those_who_only_bang_or_have_no_output_put_nothing_off() {
-    // With a lead that no test would wait for.
-    let config = Config { least_lead_ms: 10_000, most_lead_ms: 10_000, ..Config::default() };
-    let relay = Running::with(config).await;
-    let mut plain = relay.plain().await;
+async fn clients_without_an_output_do_not_delay_tutorial_clients() {
+    // With a lead that is too long to wait for.
+    let config = Config { min_lead_ms: 10_000, max_lead_ms: 10_000, ..Config::default() };
+    let relay = TestRelay::with(config).await;
+    let mut tutorial = relay.tutorial().await;
     let (mut remote, _) = relay.player("remote").await;
-    remote.say(ClientToRelay::Report(Report::default())).await;
-    let banged = Instant::now();
-    remote.say(bang("click")).await;
-    let trigger = remote.hear_trigger().await;
-    assert_eq!(plain.hear().await, Some(output()));
-    assert!(banged.elapsed() < Duration::from_secs(8));
+    remote.send(ClientToRelay::Report(Report::default())).await;
+    let sent_at = Instant::now();
+    remote.send(bang("click")).await;
+    let trigger = remote.receive_trigger().await;
+    assert_eq!(tutorial.receive().await, Some(output()));
+    assert!(sent_at.elapsed() < Duration::from_secs(8));
     assert!(trigger.play_at.as_micros() >= 10_000_000);
 }
 
 #[tokio::test]
-async fn whoever_has_been_answered_hears_the_next_bang_of_anyone() {
-    let relay = Running::start().await;
+async fn a_client_receives_every_trigger_after_the_answer_to_its_handshake() {
+    let relay = TestRelay::start().await;
     let (mut sender, _) = relay.player("sender").await;
     for _ in 0..200 {
-        let mut comes = Raw::open(relay.address, "", b"").await;
-        // It has read the 101 and not a byte more; and nothing else was waited for.
-        sender.say(bang("click")).await;
-        assert_eq!(comes.frame().await, (0x81, b"trigger-output".to_vec()));
-        sender.hear_trigger().await;
+        let mut client = Raw::open(relay.address, "", b"").await;
+        // It has read the 101 and nothing else, and nothing else was waited for.
+        sender.send(bang("click")).await;
+        assert_eq!(client.frame().await, (0x81, b"trigger-output".to_vec()));
+        sender.receive_trigger().await;
     }
 }
 
 #[tokio::test]
-async fn one_that_leaves_before_it_is_answered_is_forgotten() {
-    let relay = Running::start().await;
+async fn a_client_that_leaves_during_the_handshake_is_forgotten() {
+    let relay = TestRelay::start().await;
     for _ in 0..50 {
         let mut socket = within(TcpStream::connect(relay.address)).await.unwrap();
         let head = format!(
@@ -235,21 +234,21 @@ async fn one_that_leaves_before_it_is_answered_is_forgotten() {
             relay.address
         );
         within(socket.write_all(head.as_bytes())).await.unwrap();
-        // A reset rather than a goodbye.
+        // A reset instead of a close.
         socket2::SockRef::from(&socket).set_linger(Some(Duration::ZERO)).unwrap();
     }
     relay.until(|health| health["total"] == 0).await;
-    let mut plain = relay.plain().await;
-    plain.bang().await;
-    assert_eq!(plain.hear().await, Some(output()));
+    let mut tutorial = relay.tutorial().await;
+    tutorial.bang().await;
+    assert_eq!(tutorial.receive().await, Some(output()));
 }
 
 #[tokio::test]
-async fn a_plain_client_is_in_the_roster() {
-    let relay = Running::start().await;
-    let _plain = relay.plain().await;
-    relay.until_here(1).await;
+async fn the_roster_lists_tutorial_clients() {
+    let relay = TestRelay::start().await;
+    let _plain = relay.tutorial().await;
+    relay.until_clients(1).await;
     let health = relay.health().await;
-    assert_eq!(health["clients"][0]["kind"], "plain");
-    assert_eq!(health["clients"][0]["name"], "plain client 1");
+    assert_eq!(health["clients"][0]["kind"], "tutorial");
+    assert_eq!(health["clients"][0]["name"], "tutorial client 1");
 }

@@ -1,9 +1,9 @@
-//! The door that speaks TLS: from an accepted socket to one whose handshake is over.
+//! TLS handshakes: from an accepted socket to an encrypted stream.
 //!
-//! It decides nothing about who may come in. How many handshakes are under way is bounded by the
-//! [doors](crate::doors), which every socket has passed before; how long each may take, here.
+//! Whether a peer is admitted is decided before. That also bounds the number of handshakes under way; how
+//! long each may take is bounded here.
 
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Duration};
 
 use rustls::{ServerConfig, server::Acceptor};
 use thiserror::Error;
@@ -15,73 +15,69 @@ use tokio::{
 };
 use tokio_rustls::{LazyConfigAcceptor, server::TlsStream};
 
-use crate::config::HANDSHAKE_TIMEOUT;
+/// How long a handshake may take, from the accepted socket on: as long as the head of a request.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The first byte of a TLS connection: a record of a handshake.
+/// The first byte of a TLS connection: a record of the handshake.
 const HANDSHAKE_RECORD: u8 = 0x16;
 
-/// What came through the door.
+/// What a peer speaks.
 #[derive(Debug)]
-pub enum Opened {
-    /// One who speaks TLS.
+pub(super) enum Accepted {
+    /// TLS; the handshake is complete.
     Tls(Box<TlsStream<TcpStream>>),
-    /// One who seems to speak HTTP without it.
+    /// Apparently HTTP without TLS.
     Plain(TcpStream),
 }
 
-/// Why nobody came.
+/// Why a handshake failed.
 #[derive(Debug, Error)]
-pub enum HandshakeError {
-    /// It took too long.
-    #[error("the TLS handshake took too long")]
-    Late(#[from] Elapsed),
-    /// It failed, or the socket did.
+pub(super) enum HandshakeError {
+    #[error("the TLS handshake timed out")]
+    Timeout(#[from] Elapsed),
     #[error("the TLS handshake failed: {0}")]
     Failed(#[from] io::Error),
-    /// It was neither TLS nor HTTP.
     #[error("neither TLS nor HTTP")]
-    Garbage,
+    Unknown,
 }
 
-/// The door that speaks TLS.
+/// Accepts TLS connections.
 #[derive(Debug)]
-pub struct TlsDoor {
+pub(crate) struct TlsAcceptor {
     config: Arc<ServerConfig>,
     turns: Semaphore,
 }
 
-impl TlsDoor {
-    /// A door that shows what `config` has to show.
-    #[must_use]
-    pub fn new(config: Arc<ServerConfig>) -> Self {
+impl TlsAcceptor {
+    pub(crate) fn new(config: Arc<ServerConfig>) -> Self {
         Self { config, turns: Semaphore::new(1) }
     }
 
-    /// Lets one in.
+    /// Performs the handshake.
     ///
     /// # Errors
-    /// If it does not shake hands in time, or at all.
-    pub async fn open(&self, stream: TcpStream) -> Result<Opened, HandshakeError> {
+    /// If it fails or takes too long.
+    pub(super) async fn accept(&self, stream: TcpStream) -> Result<Accepted, HandshakeError> {
         timeout(HANDSHAKE_TIMEOUT, async {
             let mut first = [0];
             if stream.peek(&mut first).await? == 0 {
-                return Err(HandshakeError::Garbage);
+                return Err(HandshakeError::Unknown);
             }
             match first[0] {
-                HANDSHAKE_RECORD => Ok(Opened::Tls(Box::new(self.shake_hands(stream).await?))),
-                // A method.
-                b'A'..=b'Z' => Ok(Opened::Plain(stream)),
-                _ => Err(HandshakeError::Garbage),
+                HANDSHAKE_RECORD => Ok(Accepted::Tls(Box::new(self.handshake(stream).await?))),
+                // The method of a request.
+                b'A'..=b'Z' => Ok(Accepted::Plain(stream)),
+                _ => Err(HandshakeError::Unknown),
             }
         })
         .await?
     }
 
-    async fn shake_hands(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+    async fn handshake(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
         let hello = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
-        // Signing and agreeing on keys takes a few tenths of a millisecond of the thread that also
-        // answers probes. So they take turns, and between two everyone else has one: a class that
-        // comes all at once delays nobody by more than one handshake.
+        // A signature and a key agreement take some tenths of a millisecond of the main thread, which
+        // also answers probes. So one handshake computes at a time, and other tasks run between two: a
+        // class that connects all at once delays nobody by more than one handshake.
         let turn: Option<SemaphorePermit> = self.turns.acquire().await.ok();
         let rest = hello.into_stream(self.config.clone());
         yield_now().await;

@@ -1,52 +1,54 @@
-//! Frames that are to be said at an instant to come: what the seed's clients are told in a room where
-//! others are scheduled.
+//! Frames that are sent at an instant to come: tutorial clients play on arrival, so that what they are
+//! sent waits for the instant at which the others play.
 //!
-//! Pure: told what time it is. The [fan-out](crate::fan_out) waits for the next of them.
+//! Pure: the caller passes the time. The [lane](super::lane) waits for the next frame.
 
 use std::collections::VecDeque;
 
 use bytes::Bytes;
 use downbeat_protocol::RelayTime;
 
-use crate::config::DUE_FRAMES;
+/// Most frames that wait: a burst of 2000 from each of eight machines within one lead. Each costs 40
+/// bytes.
+pub(crate) const MAX_SCHEDULED_FRAMES: usize = 16 * 1024;
 
-/// Frames with their instants, the earliest first; of the same instant, in the order in which they
-/// came. At most [`DUE_FRAMES`]: beyond that the earliest is due at once, because a bang that sounds
-/// too early is better than one that does not.
+/// Frames with their instants, the earliest first; those of one instant in the order of insertion. At
+/// most [`MAX_SCHEDULED_FRAMES`] wait; beyond that the earliest becomes due at once, because a trigger
+/// that sounds early is better than none.
 #[derive(Debug, Default)]
-pub struct Due {
+pub(super) struct ScheduledFrames {
     frames: VecDeque<(RelayTime, Bytes)>,
-    early: usize,
+    /// How many frames are due before their instants.
+    overdue: usize,
 }
 
-impl Due {
-    /// Keeps `frame` until `at`.
-    pub fn put(&mut self, at: RelayTime, frame: Bytes) {
-        // Nearly always the end: only a lead that has fallen brings one before another.
-        let place = self.frames.partition_point(|(other, _)| *other <= at);
-        self.frames.insert(place, (at, frame));
-        self.early = self.early.max(self.frames.len().saturating_sub(DUE_FRAMES));
+impl ScheduledFrames {
+    /// Schedules `frame` for `at`.
+    pub(super) fn insert(&mut self, at: RelayTime, frame: Bytes) {
+        // Mostly at the end: only a falling lead puts one before another.
+        let index = self.frames.partition_point(|(other, _)| *other <= at);
+        self.frames.insert(index, (at, frame));
+        self.overdue = self.overdue.max(self.frames.len().saturating_sub(MAX_SCHEDULED_FRAMES));
     }
 
-    /// When the next one is due.
-    #[must_use]
-    pub fn next(&self) -> Option<RelayTime> {
+    /// When the next frame is due.
+    pub(super) fn next_at(&self) -> Option<RelayTime> {
         let (at, _) = self.frames.front()?;
-        Some(if self.early > 0 { RelayTime::from_micros(0) } else { *at })
+        Some(if self.overdue > 0 { RelayTime::from_micros(0) } else { *at })
     }
 
-    /// Takes out the next one, if it is due at `now`.
-    pub fn take(&mut self, now: RelayTime) -> Option<Bytes> {
-        if self.next()? > now {
+    /// Removes and returns the next frame, if it is due at `now`.
+    pub(super) fn pop_due(&mut self, now: RelayTime) -> Option<Bytes> {
+        if self.next_at()? > now {
             return None;
         }
-        self.early = self.early.saturating_sub(1);
+        self.overdue = self.overdue.saturating_sub(1);
         self.frames.pop_front().map(|(_, frame)| frame)
     }
 
-    /// All of them are due: there will be no later.
-    pub fn hurry(&mut self) {
-        self.early = self.frames.len();
+    /// Makes all frames due, for a shutdown.
+    pub(super) fn release_all(&mut self) {
+        self.overdue = self.frames.len();
     }
 }
 
@@ -58,60 +60,60 @@ mod tests {
         RelayTime::from_micros(micros)
     }
 
-    fn put(due: &mut Due, micros: u64, frame: &'static str) {
-        due.put(at(micros), Bytes::from_static(frame.as_bytes()));
+    fn insert(scheduled: &mut ScheduledFrames, micros: u64, frame: &'static str) {
+        scheduled.insert(at(micros), Bytes::from_static(frame.as_bytes()));
     }
 
-    fn taken(due: &mut Due, now: u64) -> Vec<Bytes> {
-        std::iter::from_fn(|| due.take(at(now))).collect()
-    }
-
-    #[test]
-    fn nothing_is_said_before_its_instant_and_everything_at_it() {
-        let mut due = Due::default();
-        assert_eq!(due.next(), None);
-        put(&mut due, 1000, "first");
-        put(&mut due, 2000, "second");
-        assert_eq!(due.next(), Some(at(1000)));
-        assert_eq!(taken(&mut due, 999), [""; 0]);
-        assert_eq!(taken(&mut due, 1000), ["first"]);
-        assert_eq!(due.next(), Some(at(2000)));
-        assert_eq!(taken(&mut due, 5000), ["second"]);
-        assert_eq!(due.next(), None);
+    fn due(scheduled: &mut ScheduledFrames, now: u64) -> Vec<Bytes> {
+        std::iter::from_fn(|| scheduled.pop_due(at(now))).collect()
     }
 
     #[test]
-    fn a_lead_that_has_fallen_lets_a_later_bang_sound_first() {
-        let mut due = Due::default();
-        put(&mut due, 3000, "slow");
-        put(&mut due, 2000, "quick");
-        put(&mut due, 3000, "slow too");
-        assert_eq!(taken(&mut due, 2999), ["quick"]);
-        assert_eq!(taken(&mut due, 3000), ["slow", "slow too"]);
+    fn frames_are_due_at_their_instants_and_not_before() {
+        let mut scheduled = ScheduledFrames::default();
+        assert_eq!(scheduled.next_at(), None);
+        insert(&mut scheduled, 1000, "first");
+        insert(&mut scheduled, 2000, "second");
+        assert_eq!(scheduled.next_at(), Some(at(1000)));
+        assert_eq!(due(&mut scheduled, 999), [""; 0]);
+        assert_eq!(due(&mut scheduled, 1000), ["first"]);
+        assert_eq!(scheduled.next_at(), Some(at(2000)));
+        assert_eq!(due(&mut scheduled, 5000), ["second"]);
+        assert_eq!(scheduled.next_at(), None);
     }
 
     #[test]
-    fn at_the_end_nothing_is_kept_back() {
-        let mut due = Due::default();
-        put(&mut due, 1000, "one");
-        put(&mut due, 2000, "two");
-        due.hurry();
-        assert_eq!(taken(&mut due, 0), ["one", "two"]);
-        put(&mut due, 1000, "three");
-        assert_eq!(taken(&mut due, 0), [""; 0]);
+    fn an_earlier_instant_is_due_first_whatever_the_order_of_insertion() {
+        let mut scheduled = ScheduledFrames::default();
+        insert(&mut scheduled, 3000, "slow");
+        insert(&mut scheduled, 2000, "quick");
+        insert(&mut scheduled, 3000, "slow too");
+        assert_eq!(due(&mut scheduled, 2999), ["quick"]);
+        assert_eq!(due(&mut scheduled, 3000), ["slow", "slow too"]);
     }
 
     #[test]
-    fn what_is_too_much_is_said_early_and_not_lost() {
-        let mut due = Due::default();
-        for number in 0..DUE_FRAMES as u64 {
-            put(&mut due, 1000 + number, "kept");
+    fn a_shutdown_releases_all_frames() {
+        let mut scheduled = ScheduledFrames::default();
+        insert(&mut scheduled, 1000, "one");
+        insert(&mut scheduled, 2000, "two");
+        scheduled.release_all();
+        assert_eq!(due(&mut scheduled, 0), ["one", "two"]);
+        insert(&mut scheduled, 1000, "three");
+        assert_eq!(due(&mut scheduled, 0), [""; 0]);
+    }
+
+    #[test]
+    fn frames_beyond_the_bound_are_sent_early_and_not_lost() {
+        let mut scheduled = ScheduledFrames::default();
+        for number in 0..MAX_SCHEDULED_FRAMES as u64 {
+            insert(&mut scheduled, 1000 + number, "kept");
         }
-        assert_eq!(due.next(), Some(at(1000)));
-        put(&mut due, 9_000_000, "last");
-        put(&mut due, 9_000_001, "very last");
-        assert_eq!(taken(&mut due, 0).len(), 2);
-        assert_eq!(due.next(), Some(at(1002)));
-        assert_eq!(taken(&mut due, 10_000_000).len(), DUE_FRAMES);
+        assert_eq!(scheduled.next_at(), Some(at(1000)));
+        insert(&mut scheduled, 9_000_000, "last");
+        insert(&mut scheduled, 9_000_001, "very last");
+        assert_eq!(due(&mut scheduled, 0).len(), 2);
+        assert_eq!(scheduled.next_at(), Some(at(1002)));
+        assert_eq!(due(&mut scheduled, 10_000_000).len(), MAX_SCHEDULED_FRAMES);
     }
 }

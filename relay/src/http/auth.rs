@@ -1,9 +1,9 @@
-//! Who may: tokens, and the names under which the relay may be asked.
+//! Authorization: tokens, accepted host names, and origins.
 //!
-//! Pure: a request's headers in, a judgement out. Nothing here is ever logged or echoed: of a token
-//! only a digest is kept, and digests are compared in constant time.
+//! Pure: headers in, a decision out. Nothing here is logged or echoed. Only digests of the tokens are kept,
+//! and they are compared in constant time.
 
-use std::{convert::Infallible, fmt, net::IpAddr, str::FromStr};
+use std::net::IpAddr;
 
 use hyper::{
     HeaderMap,
@@ -12,89 +12,66 @@ use hyper::{
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-use crate::config::Config;
+use crate::{
+    config::{Config, Secret},
+    room::member::Role,
+};
 
-/// Begins the entry of `Sec-WebSocket-Protocol` that carries a token: a browser can set no other
-/// header of a WebSocket.
-pub const TOKEN_OFFER: &str = "downbeat.token.";
+/// Prefix of the entry of `Sec-WebSocket-Protocol` that carries a token: a browser can set no other header
+/// of a WebSocket.
+const TOKEN_OFFER: &str = "downbeat.token.";
 
-/// Most tokens of one request that are looked at. Each costs a digest on the thread that serves
-/// everyone, and a client brings one.
+/// Most tokens of a request that are checked. Each costs a digest on the main thread, and a client sends
+/// one.
 const MAX_TOKENS: usize = 3;
 
-/// A token as it was set: never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl FromStr for Secret {
-    type Err = Infallible;
-
-    // What is wrong with it is found later: a parser's error would show it.
-    fn from_str(text: &str) -> Result<Self, Infallible> {
-        Ok(Self(text.to_owned()))
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret")
-    }
-}
-
-/// What one who was let in may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Hear the room.
-    Listen,
-    /// Also bang.
-    Bang,
-}
-
-/// Why settings of access cannot be used.
+/// Why the settings cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum AccessError {
-    /// A token that no header can carry. It is not repeated.
+    /// A token that no header can carry. The message does not contain it.
     #[error("{0} must have 1 to 128 letters, digits, '-', '.', '_' or '~'")]
     Token(&'static str),
-    /// The second token makes sense only beside the first.
-    #[error("--listen-token needs a --token for those who may bang")]
+    /// The second token without the first.
+    #[error("--listen-token needs a --token, for clients that may bang")]
     ListenOnly,
-    /// Both tokens are the same.
-    #[error("--token and --listen-token are the same; choose another for one of them")]
+    /// Both tokens are equal.
+    #[error("--token and --listen-token are equal; choose different ones")]
     Same,
     /// An origin that no browser would send.
-    #[error("--allow-origin {0:?} is no origin; write http://HOST, http://HOST:PORT or file://")]
+    #[error(
+        "--allow-origin {0:?} is not an origin; write http://HOST, http://HOST:PORT or file://"
+    )]
     Origin(String),
 }
 
-/// Who may do what.
+/// What is allowed to whom.
 #[derive(Debug)]
 pub struct Access {
     bang: Option<[u8; 32]>,
     listen: Option<[u8; 32]>,
     /// Scheme and authority, in lower case and without a default port.
     origins: Vec<(Scheme, String)>,
-    own_name: String,
+    host_name: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Scheme {
     Http,
     Https,
-    /// What small devices say who have no origin. No page of a website can say so.
+    /// Sent by some small devices. A page of a website cannot send it.
     File,
 }
 
-/// Endings of names that home routers and company networks give. Such a name is the relay's where it
-/// was reached by a private address: a public one is looked up by other names.
+/// Domains that home routers and company networks assign. Such a name is accepted on a private address: a
+/// public one has other names.
 const PRIVATE_SUFFIXES: [&str; 4] = [".lan", ".home.arpa", ".internal", ".fritz.box"];
 
 impl Access {
-    /// As it is configured, on a machine of this name.
+    /// The configured rules, for a machine named `host_name`.
     ///
     /// # Errors
     /// If the settings cannot be used.
-    pub fn new(config: &Config, own_name: &str) -> Result<Self, AccessError> {
+    pub fn new(config: &Config, host_name: &str) -> Result<Self, AccessError> {
         let digest = |secret: &Option<Secret>, flag| match secret {
             None => Ok(None),
             Some(Secret(token)) if is_token(token) => Ok(Some(digest_of(token))),
@@ -110,18 +87,16 @@ impl Access {
         let origin =
             |text: &String| parse_origin(text).ok_or_else(|| AccessError::Origin(text.clone()));
         let origins = config.allow_origin.iter().map(origin).collect::<Result<_, _>>()?;
-        Ok(Self { bang, listen, origins, own_name: own_name.to_ascii_lowercase() })
+        Ok(Self { bang, listen, origins, host_name: host_name.to_ascii_lowercase() })
     }
 
-    /// Whether anyone may come in.
-    #[must_use]
-    pub fn is_open(&self) -> bool {
+    /// Whether no token is needed.
+    pub(crate) fn is_open(&self) -> bool {
         self.bang.is_none()
     }
 
-    /// What one who asks with these headers may do; `None` if a token is missing or wrong.
-    #[must_use]
-    pub fn role(&self, headers: &HeaderMap) -> Option<Role> {
+    /// What a client with these headers may do; `None` if the token is missing or wrong.
+    pub(super) fn role(&self, headers: &HeaderMap) -> Option<Role> {
         let Some(bang) = &self.bang else { return Some(Role::Bang) };
         let bearer = headers.get_all(AUTHORIZATION).iter().filter_map(|value| {
             let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
@@ -145,15 +120,15 @@ impl Access {
         role
     }
 
-    /// Whether the relay was asked under a name of its own. A page of elsewhere can have *its* name
-    /// lead here (DNS rebinding), and would then be of the same origin as the relay.
+    /// Whether the `Host` header names the relay. A page of another site can point its own name to the
+    /// relay's address (DNS rebinding), and would then have the relay's origin.
     ///
-    /// Numbers, `localhost`, names without a dot and those ending in `.local` are never a
-    /// stranger's: they are not looked up in the public DNS. Nor are those of a private network, if
-    /// `reached`, the relay's address on this connection, is private.
+    /// IP addresses, `localhost`, names without a dot and names in `.local` are accepted: the public DNS
+    /// does not resolve them. So are names in private domains, if `local_ip`, the relay's address on this
+    /// connection, is private.
     #[must_use]
-    pub fn is_own_host(&self, headers: &HeaderMap, reached: IpAddr) -> bool {
-        // Browsers always send one.
+    pub fn is_own_host(&self, headers: &HeaderMap, local_ip: IpAddr) -> bool {
+        // Browsers always send a `Host`.
         let Some(host) = headers.get(HOST) else { return true };
         let Ok(host) = host.to_str() else { return false };
         let host = host.to_ascii_lowercase();
@@ -161,12 +136,12 @@ impl Access {
         name.parse::<IpAddr>().is_ok()
             || !name.contains('.')
             || matches!(name.rsplit_once('.'), Some((_, "local" | "localhost")))
-            || is_private(reached) && PRIVATE_SUFFIXES.iter().any(|suffix| name.ends_with(suffix))
-            || name == self.own_name
+            || is_private(local_ip) && PRIVATE_SUFFIXES.iter().any(|suffix| name.ends_with(suffix))
+            || name == self.host_name
             || self.origins.iter().any(|(_, allowed)| name_of(allowed) == name)
     }
 
-    /// Whether a request comes from the relay's own page, an allowed one, or no page at all.
+    /// Whether a request comes from the relay's own page, from an allowed one, or from no page at all.
     #[must_use]
     pub fn is_own_origin(&self, headers: &HeaderMap) -> bool {
         let Some(origin) = headers.get(ORIGIN) else { return true };
@@ -186,7 +161,7 @@ fn digest_of(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
 }
 
-/// Looks at every byte, whatever the first ones are.
+/// Compares in constant time.
 fn is_same(a: &[u8; 32], b: &[u8; 32]) -> bool {
     std::hint::black_box(a.iter().zip(b).fold(0, |differ, (a, b)| differ | (a ^ b))) == 0
 }
@@ -214,7 +189,7 @@ fn bare(scheme: Scheme, authority: &str) -> String {
     authority.strip_suffix(port).map(str::to_owned).unwrap_or(authority)
 }
 
-/// Whether only this machine or its own network reaches an address.
+/// Whether an address is reachable only from this machine or its network.
 fn is_private(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(v4) => v4.is_private() || v4.is_loopback() || v4.is_link_local(),
@@ -222,7 +197,7 @@ fn is_private(address: IpAddr) -> bool {
     }
 }
 
-/// The name or number of an authority, without its port.
+/// The host of an authority, without its port.
 fn name_of(authority: &str) -> &str {
     if let Some(rest) = authority.strip_prefix('[') {
         return rest.split(']').next().unwrap_or_default();
@@ -253,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_taken_from_either_header_and_gives_its_role() {
+    fn a_token_in_either_header_gives_its_role() {
         let (token, listen_token) = (secret("bang-it"), secret("hear-it"));
         let access = access(&Config { token, listen_token, ..Config::default() });
         for (header, value, role) in [
@@ -274,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn at_most_three_tokens_of_a_request_are_looked_at() {
+    fn at_most_three_tokens_of_a_request_are_checked() {
         let access = access(&Config { token: secret("bang-it"), ..Config::default() });
         let role = |offers: &str| {
             let mut headers = HeaderMap::new();
@@ -285,10 +260,10 @@ mod tests {
         assert_eq!(role(&format!("{}downbeat.token.bang-it", wrong(2))), Some(Role::Bang));
         assert_eq!(role(&format!("{}downbeat.token.bang-it", wrong(3))), None);
         assert_eq!(role(&format!("{}downbeat.token.bang-it", wrong(900))), None);
-        // Entries that no token could be cost no digest, and take no place.
+        // Entries that cannot be tokens cost no digest and do not count.
         let long = format!("downbeat.token.{}, ", "x".repeat(129)).repeat(9);
         assert_eq!(role(&format!("{long}downbeat.token.bang-it")), Some(Role::Bang));
-        // The other header shares the bound.
+        // Both headers share the limit.
         let mut headers = HeaderMap::new();
         for _ in 0..3 {
             headers.append(AUTHORIZATION, HeaderValue::from_static("Bearer x"));
@@ -298,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_that_cannot_be_used_are_named_and_no_token_is_shown() {
+    fn unusable_settings_are_reported_without_the_token() {
         let refused = |config: &Config| Access::new(config, "x").unwrap_err();
         let config = Config { token: secret("two words"), ..Config::default() };
         assert_eq!(refused(&config), AccessError::Token("--token"));
@@ -312,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_strangers_can_give_away_is_not_the_relays() {
+    fn names_in_the_public_dns_are_not_accepted() {
         let allow_origin = vec!["https://bang.example.org".to_owned()];
         let access = access(&Config { allow_origin, ..Config::default() });
         for (host, own) in [
@@ -329,19 +304,19 @@ mod tests {
             ("local.evil.example", false),
             ("relay.local.evil.example.", false),
         ] {
-            for reached in ["192.168.1.20", "203.0.113.7"] {
-                let reached = reached.parse().unwrap();
-                assert_eq!(access.is_own_host(&headers(&[(HOST, host)]), reached), own, "{host}");
+            for local_ip in ["192.168.1.20", "203.0.113.7"] {
+                let local_ip = local_ip.parse().unwrap();
+                assert_eq!(access.is_own_host(&headers(&[(HOST, host)]), local_ip), own, "{host}");
             }
         }
         assert!(access.is_own_host(&headers(&[]), IpAddr::from([203, 0, 113, 7])));
     }
 
     #[test]
-    fn a_private_network_s_name_is_the_relays_where_it_is_reached_privately() {
+    fn private_domains_are_accepted_on_private_addresses_only() {
         let access = access(&Config::default());
-        let own = |host, reached: &str| {
-            access.is_own_host(&headers(&[(HOST, host)]), reached.parse().unwrap())
+        let own = |host, local_ip: &str| {
+            access.is_own_host(&headers(&[(HOST, host)]), local_ip.parse().unwrap())
         };
         for host in ["stage.lan:3000", "Stage.Home.Arpa.", "a.b.internal", "stage.fritz.box:3000"] {
             for private in [
@@ -367,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn an_origin_of_a_device_is_allowed_by_name_only() {
+    fn the_file_origin_of_a_device_must_be_allowed() {
         let device = |headers_too: &[(HeaderName, &'static str)], allowed: &[&str]| {
             let allow_origin = allowed.iter().map(|&origin| origin.to_owned()).collect();
             let mut all = vec![(ORIGIN, "file://")];

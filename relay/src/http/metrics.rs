@@ -1,53 +1,19 @@
-//! What `/metrics` says: the counts of [`health`](crate::health) and two histograms, in the text
-//! format of `OpenMetrics`.
+//! The metrics at `/metrics`: the [`counters`](crate::counters) and the state of the room, in the text format
+//! of `OpenMetrics` or of Prometheus.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
+use hyper::{HeaderMap, header::ACCEPT};
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
     metrics::{
-        counter::{ConstCounter, Counter},
+        counter::{ConstCounter, Counter as FamilyCounter},
         family::Family,
         gauge::{ConstGauge, Gauge},
-        histogram::{Histogram, exponential_buckets},
     },
     registry::{Registry, Unit},
 };
 
-use crate::{health::Count, outbox::Outbox, relay::Relay};
-
-/// What is measured as it happens.
-#[derive(Debug)]
-pub struct Measured {
-    /// From the first write of a fan-out to its last, in seconds.
-    pub fan_out: Histogram,
-    /// From the arrival of a probe to its answer, in seconds.
-    pub probe: Histogram,
-    /// Messages said to all, each as often as there was a client to hear it.
-    pub deliveries: Count,
-    /// Most bytes that ever waited for one client: of those who are here, as of the last sweep.
-    outbox_peak: AtomicU64,
-}
-
-impl Measured {
-    /// Notes the most bytes that ever waited for one client.
-    pub fn note_peak(&self, outbox: &Outbox) {
-        self.outbox_peak.fetch_max(outbox.peak() as u64, Ordering::Relaxed);
-    }
-}
-
-impl Default for Measured {
-    fn default() -> Self {
-        Self {
-            // 10 microseconds (two clients) to 330 milliseconds (beyond any room).
-            fan_out: Histogram::new(exponential_buckets(10e-6, 2.0, 16)),
-            // 1 microsecond to 33 milliseconds.
-            probe: Histogram::new(exponential_buckets(1e-6, 2.0, 16)),
-            deliveries: Count::default(),
-            outbox_peak: AtomicU64::new(0),
-        }
-    }
-}
+use super::context::ServerState;
+use crate::{counters::Counter, websocket::client::Wire};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Reason {
@@ -59,28 +25,32 @@ struct OnWire {
     wire: &'static str,
 }
 
-/// The two text formats that monitors read.
+/// The two text formats that monitoring systems read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
+pub(super) enum Format {
     /// `OpenMetrics` 1.0.0.
     OpenMetrics,
-    /// Prometheus' own, 0.0.4: older, and all that some read.
+    /// The older format of Prometheus, 0.0.4, for scrapers that read no other.
     Prometheus,
 }
 
 impl Format {
-    /// The one that the entries of a request's `Accept` like better; `OpenMetrics` if they have no
-    /// preference.
-    #[must_use]
-    pub fn asked_for<'a>(accepted: impl Iterator<Item = &'a str>) -> Self {
-        // For each format how exactly it is named, and how much it is liked; the most exact counts.
-        let (mut open, mut plain) = ((0, 0.0), (0, 0.0));
+    /// The format that a request's `Accept` prefers; `OpenMetrics` if it has no preference.
+    pub(super) fn negotiate(headers: &HeaderMap) -> Self {
+        let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+        Self::preferred(accepted.flat_map(|value| value.split(',')))
+    }
+
+    fn preferred<'a>(accepted: impl Iterator<Item = &'a str>) -> Self {
+        // For each format the specificity of the entry that names it, and its quality; the most specific
+        // entry counts.
+        let (mut open_metrics, mut prometheus) = ((0, 0.0), (0, 0.0));
         for entry in accepted {
             let mut parts = entry.split(';').map(str::trim);
             let kind = parts.next().unwrap_or_default().to_ascii_lowercase();
             let quality = parts.find_map(|part| part.strip_prefix("q=")?.parse().ok());
             let quality: f32 = quality.unwrap_or(1.0);
-            let (for_open, for_plain) = match kind.as_str() {
+            let (for_open_metrics, for_prometheus) = match kind.as_str() {
                 "application/openmetrics-text" => (3, 0),
                 "text/plain" => (0, 3),
                 "application/*" => (2, 0),
@@ -88,18 +58,18 @@ impl Format {
                 "*/*" => (1, 1),
                 _ => (0, 0),
             };
-            for (liked, exactness) in [(&mut open, for_open), (&mut plain, for_plain)] {
-                if exactness > 0 && (exactness, quality) > *liked {
-                    *liked = (exactness, quality);
+            for (best, specificity) in
+                [(&mut open_metrics, for_open_metrics), (&mut prometheus, for_prometheus)]
+            {
+                if specificity > 0 && (specificity, quality) > *best {
+                    *best = (specificity, quality);
                 }
             }
         }
-        if plain.1 > open.1 { Self::Prometheus } else { Self::OpenMetrics }
+        if prometheus.1 > open_metrics.1 { Self::Prometheus } else { Self::OpenMetrics }
     }
 
-    /// How an answer names it.
-    #[must_use]
-    pub fn content_type(self) -> &'static str {
+    pub(super) fn content_type(self) -> &'static str {
         match self {
             Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
             Self::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
@@ -107,111 +77,135 @@ impl Format {
     }
 }
 
-/// What `/metrics` says now.
-#[must_use]
-pub fn as_text(relay: &Relay, format: Format) -> String {
-    let said = as_open_metrics(relay);
+/// The metrics now.
+pub(super) fn as_text(state: &ServerState, format: Format) -> String {
+    let text = as_open_metrics(state);
     match format {
-        Format::OpenMetrics => said,
-        Format::Prometheus => to_prometheus(&said),
+        Format::OpenMetrics => text,
+        Format::Prometheus => to_prometheus(&text),
     }
 }
 
-/// The older format: a counter is called there as its values are, and neither units nor an end are
-/// told.
+/// Converts to the older format: a counter has the name of its samples, and there are neither units nor an
+/// end marker.
 fn to_prometheus(open_metrics: &str) -> String {
-    let mut said = String::with_capacity(open_metrics.len());
-    let mut about = Vec::new();
+    let mut text = String::with_capacity(open_metrics.len());
+    let mut help = Vec::new();
     for line in open_metrics.lines() {
         if line.starts_with("# UNIT ") || line == "# EOF" {
             continue;
         }
-        // A metric's help comes before its type, which says whether it is a counter.
+        // The help of a metric precedes its type, which tells whether it is a counter.
         if line.starts_with("# HELP ") {
-            about.push(line);
+            help.push(line);
             continue;
         }
         let name = line.strip_prefix("# TYPE ").and_then(|line| line.strip_suffix(" counter"));
-        for line in about.drain(..).chain([line]) {
-            let named = name.and_then(|name| line.split_once(name).map(|parts| (name, parts)));
-            match named {
+        for line in help.drain(..).chain([line]) {
+            let parts = name.and_then(|name| line.split_once(name).map(|parts| (name, parts)));
+            match parts {
                 Some((name, (before, after))) => {
-                    said.extend([before, name, "_total", after, "\n"]);
+                    text.extend([before, name, "_total", after, "\n"]);
                 }
-                None => said.extend([line, "\n"]),
+                None => text.extend([line, "\n"]),
             }
         }
     }
-    said
+    text
 }
 
-fn as_open_metrics(relay: &Relay) -> String {
+fn as_open_metrics(state: &ServerState) -> String {
     let mut registry = Registry::with_prefix("downbeat");
-    let counts = &relay.counts;
-    let mut count = |name: &str, help: &str, count: &Count| {
-        registry.register(name, help, ConstCounter::new(count.get()));
+    let counters = &state.hub.counters;
+    let mut count = |name: &str, help: &str, counter: &Counter| {
+        registry.register(name, help, ConstCounter::new(counter.get()));
     };
-    count("websockets", "Connections that became a WebSocket", &counts.connections);
-    count("triggers", "Bangs that were said to the room", &counts.triggers);
-    count("refused", "Messages that were answered by an error", &counts.refused);
-    count("unheard", "Messages and requests beyond a rate, left unheard", &counts.unheard);
-    count("handshakes", "Sockets of which no TLS handshake came", &counts.handshakes);
-    count("heads", "Connections on which something came that was no HTTP request", &counts.heads);
-    count("denied", "HTTP requests that were answered by an error", &counts.denied);
-    count("panicked", "Connections whose task panicked", &counts.panicked);
-    count("turned_away", "Connections beyond a bound", &counts.turned_away);
-
-    let drops = Family::<Reason, Counter>::default();
-    for (reason, count) in counts.drops() {
-        drops.get_or_create(&Reason { reason }).inc_by(count.get());
-    }
-    registry.register("drops", "Clients that the relay let go, by reason", drops);
-
-    let (plain, modern) = relay.room().count_by_wire();
-    let clients = Family::<OnWire, Gauge>::default();
-    for (wire, count) in [("seed", plain), ("downbeat.v1", modern)] {
-        clients.get_or_create(&OnWire { wire }).set(i64::from(count));
-    }
-    registry.register("clients", "Clients in the room, by wire", clients);
-    let connections = ConstGauge::new(i64::from(relay.doors.connections()));
-    registry.register("connections", "Connections of any kind", connections);
-    let deliveries = ConstCounter::new(relay.measured.deliveries.get());
-    registry.register(
+    count(
+        "websocket_connections_opened",
+        "HTTP connections that became a WebSocket",
+        &counters.websocket_connections_opened,
+    );
+    count("triggers", "Triggers broadcast", &counters.triggers);
+    count("messages_refused", "Messages answered by an error", &counters.messages_refused);
+    count(
+        "rate_limited",
+        "Messages and HTTP requests ignored or refused because of a rate limit",
+        &counters.rate_limited,
+    );
+    count(
+        "tls_handshake_failures",
+        "TCP connections without a successful TLS handshake",
+        &counters.tls_handshake_failures,
+    );
+    count(
+        "malformed_requests",
+        "HTTP connections that ended with a request that cannot be parsed",
+        &counters.malformed_requests,
+    );
+    count("http_errors", "HTTP requests answered by a client error", &counters.http_errors);
+    count("connection_panics", "Connections whose task panicked", &counters.connection_panics);
+    count("connections_rejected", "TCP connections beyond a limit", &counters.connections_rejected);
+    count(
         "deliveries",
-        "Messages said to all, once for each who was to hear them",
-        deliveries,
+        "Broadcast messages, counted once for each recipient",
+        &counters.deliveries,
     );
-    let peak = relay.measured.outbox_peak.load(Ordering::Relaxed);
-    registry.register_with_unit(
-        "outbox_peak",
-        "Most that ever waited for one client",
-        Unit::Bytes,
-        ConstGauge::new(peak as i64),
+    let disconnected = Family::<Reason, FamilyCounter>::default();
+    for (reason, count) in counters.clients_disconnected.by_reason() {
+        disconnected.get_or_create(&Reason { reason }).inc_by(count);
+    }
+    registry.register(
+        "clients_disconnected",
+        "Clients that the relay disconnected, by reason",
+        disconnected,
     );
-    registry.register_with_unit(
-        "backlog",
-        "What waits for all clients together",
-        Unit::Bytes,
-        ConstGauge::new(relay.backlog.bytes() as i64),
-    );
-    let lead = f64::from(relay.room().lead().micros()) / 1e6;
-    registry.register_with_unit("lead", "The lead", Unit::Seconds, ConstGauge::new(lead));
+    register_gauges(&mut registry, state);
     registry.register_with_unit(
         "fan_out",
-        "From the first write of a fan-out to its last",
+        "From the first write of a broadcast to the last",
         Unit::Seconds,
-        relay.measured.fan_out.clone(),
+        counters.fan_out.clone(),
     );
     registry.register_with_unit(
         "probe_turnaround",
-        "From the arrival of a probe to its answer",
+        "From the arrival of a probe to its reply",
         Unit::Seconds,
-        relay.measured.probe.clone(),
+        counters.probe_turnaround.clone(),
     );
-    let mut said = String::new();
+    let mut text = String::new();
     // Writing to a String does not fail.
-    let _ = text::encode(&mut said, &registry);
-    said
+    let _ = text::encode(&mut text, &registry);
+    text
+}
+
+fn register_gauges(registry: &mut Registry, state: &ServerState) {
+    let (hub, counters) = (&state.hub, &state.hub.counters);
+    let members = Family::<OnWire, Gauge>::default();
+    for (wire, name) in [(Wire::Tutorial, "tutorial"), (Wire::V1, "v1")] {
+        let count = hub.room().count(wire);
+        members.get_or_create(&OnWire { wire: name }).set(count as i64);
+    }
+    registry.register("clients", "Clients in the room, by wire", members);
+    let mut gauge = |name: &str, help: &str, value: i64| {
+        registry.register(name, help, ConstGauge::new(value));
+    };
+    gauge("tcp_connections", "Open TCP connections", state.admission.connections().into());
+    gauge(
+        "websocket_connections",
+        "Open WebSocket connections",
+        counters.websocket_connections() as i64,
+    );
+    let mut bytes = |name: &str, help: &str, value: i64| {
+        registry.register_with_unit(name, help, Unit::Bytes, ConstGauge::new(value));
+    };
+    bytes(
+        "outbox_peak",
+        "Most that ever waited for one client",
+        counters.outbox_peak_bytes() as i64,
+    );
+    bytes("backlog", "What waits for all clients together", hub.backlog.bytes() as i64);
+    let lead = f64::from(hub.room().lead().micros()) / 1e6;
+    registry.register_with_unit("lead", "The lead", Unit::Seconds, ConstGauge::new(lead));
 }
 
 #[cfg(test)]
@@ -219,7 +213,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_scraper_is_sent_the_format_that_it_likes_better() {
+    fn a_scraper_gets_the_format_that_it_prefers() {
         for (accept, format) in [
             ("", Format::OpenMetrics),
             ("*/*", Format::OpenMetrics),
@@ -239,12 +233,12 @@ mod tests {
             ),
             ("application/openmetrics-text; q=0, */*", Format::Prometheus),
         ] {
-            assert_eq!(Format::asked_for(accept.split(',')), format, "{accept}");
+            assert_eq!(Format::preferred(accept.split(',')), format, "{accept}");
         }
     }
 
     #[test]
-    fn the_older_format_calls_a_counter_as_its_values_are_called() {
+    fn in_the_older_format_a_counter_has_the_name_of_its_samples() {
         let open_metrics = "# HELP d_drops Let go.\n# TYPE d_drops counter\n\
                             d_drops_total{reason=\"x\"} 1\n\
                             # HELP d_lead_seconds The lead.\n# TYPE d_lead_seconds gauge\n\

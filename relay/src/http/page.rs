@@ -1,19 +1,19 @@
-//! The page: the files of `relay/page`, carried in the binary.
+//! The page: the files of `relay/page`, embedded in the binary.
 
 use std::sync::LazyLock;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::sounds::hex;
+use crate::text::hex;
 
 /// A file of the page.
 #[derive(Debug)]
 pub struct PageFile {
-    /// Where it is served.
+    /// The path at which it is served.
     pub path: &'static str,
-    /// What it is.
+    /// Its `Content-Type`.
     pub content_type: &'static str,
-    /// What it holds.
+    /// Its content.
     pub content: &'static [u8],
     /// Its `ETag`, quotes included.
     pub etag: String,
@@ -26,11 +26,11 @@ const JS: &str = "text/javascript; charset=utf-8";
 
 macro_rules! files {
     ($($path:literal $kind:ident $file:literal)*) => {
-        &[$(($path, $kind, include_bytes!(concat!("../page/", $file)).as_slice())),*]
+        &[$(($path, $kind, include_bytes!(concat!("../../page/", $file)).as_slice())),*]
     };
 }
 
-/// Every file of the page: where it is served, what it is, and its name in `relay/page`.
+/// Every file of the page: its path, its content type, and its name in `relay/page`.
 const FILES: &[(&str, &str, &[u8])] = files! {
     "/"                   HTML "index.html"
     "/style.css"          CSS  "style.css"

@@ -2,41 +2,40 @@
 
 use std::ops::Range;
 
-/// What a `Range` header asks of a file.
+/// What a `Range` header requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wanted {
-    /// The whole: no range, several, or one that is not understood, which the standard lets a
-    /// server ignore.
+pub enum Requested {
+    /// The whole file: no range, several ranges, or an invalid one. The RFC lets a server ignore ranges.
     Whole,
-    /// These bytes.
+    /// A part.
     Part(Range<usize>),
-    /// Bytes that the file does not have.
+    /// A part beyond the file.
     Unsatisfiable,
 }
 
-/// What `header` asks of a file of `length` bytes.
+/// What `header` requests of a file of `length` bytes.
 #[must_use]
-pub fn wanted(header: Option<&str>, length: usize) -> Wanted {
+pub fn requested(header: Option<&str>, length: usize) -> Requested {
     match header.and_then(parse) {
-        None => Wanted::Whole,
+        None => Requested::Whole,
         Some((None, Some(last))) if last > 0 && length > 0 => {
-            Wanted::Part(length.saturating_sub(last)..length)
+            Requested::Part(length.saturating_sub(last)..length)
         }
         Some((Some(first), last)) if first < length => {
             let end = last.map_or(length, |last| last.saturating_add(1).min(length));
-            Wanted::Part(first..end)
+            Requested::Part(first..end)
         }
-        Some(_) => Wanted::Unsatisfiable,
+        Some(_) => Requested::Unsatisfiable,
     }
 }
 
-/// First and last byte, or, without a first, how many at the end.
+/// First and last byte; without a first, the length of a suffix.
 fn parse(header: &str) -> Option<(Option<usize>, Option<usize>)> {
     let (first, last) = header.trim().strip_prefix("bytes=")?.split_once('-')?;
     let number = |text: &str| match text.trim() {
         "" => Some(None),
         digits if digits.bytes().all(|b| b.is_ascii_digit()) => {
-            // More digits than a usize holds is beyond any file.
+            // A number beyond usize is beyond any file.
             Some(Some(digits.parse().unwrap_or(usize::MAX)))
         }
         _ => None,
@@ -53,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_range_is_honoured() {
+    fn a_single_range_is_a_part() {
         for (header, part) in [
             ("bytes=0-0", 0..1),
             ("bytes=2-5", 2..6),
@@ -63,21 +62,21 @@ mod tests {
             ("bytes=-1000", 0..10),
             ("bytes=0-99999999999999999999999999", 0..10),
         ] {
-            assert_eq!(wanted(Some(header), 10), Wanted::Part(part), "{header}");
+            assert_eq!(requested(Some(header), 10), Requested::Part(part), "{header}");
         }
     }
 
     #[test]
-    fn what_is_not_there_cannot_be_given() {
+    fn a_range_beyond_the_file_is_unsatisfiable() {
         for header in ["bytes=10-", "bytes=10-11", "bytes=-0", "bytes=99999999999999999999999-"] {
-            assert_eq!(wanted(Some(header), 10), Wanted::Unsatisfiable, "{header}");
+            assert_eq!(requested(Some(header), 10), Requested::Unsatisfiable, "{header}");
         }
-        assert_eq!(wanted(Some("bytes=0-"), 0), Wanted::Unsatisfiable);
+        assert_eq!(requested(Some("bytes=0-"), 0), Requested::Unsatisfiable);
     }
 
     #[test]
-    fn everything_else_is_the_whole() {
-        assert_eq!(wanted(None, 10), Wanted::Whole);
+    fn invalid_and_multiple_ranges_are_ignored() {
+        assert_eq!(requested(None, 10), Requested::Whole);
         for header in [
             "",
             "bytes=",
@@ -88,7 +87,7 @@ mod tests {
             "bytes=a-b",
             "bytes=+1-2",
         ] {
-            assert_eq!(wanted(Some(header), 10), Wanted::Whole, "{header}");
+            assert_eq!(requested(Some(header), 10), Requested::Whole, "{header}");
         }
     }
 }

@@ -1,9 +1,9 @@
-//! The doors: how many may be inside, in all and from one address, and how much an address may say
-//! and ask.
+//! Admission: how many connections may be open, in all and from one address, and how many messages and
+//! requests one address may send.
 //!
-//! A machine that speaks for many is normal (a classroom behind one router), so the bounds of an
-//! address are wide; and loopback is no address in this sense: what comes from there is this
-//! machine's own, or a proxy that speaks for the whole room.
+//! One address may stand for many machines (a classroom behind one router), so the limits of an address
+//! are wide. Loopback is exempt: connections from there are this machine's own, or a proxy's that serves
+//! everyone.
 
 use std::{
     collections::HashMap,
@@ -13,30 +13,30 @@ use std::{
 
 use downbeat_protocol::RelayTime;
 
-use crate::rate::Bucket;
+use super::rate_limit::TokenBucket;
 
-/// How many and how much the doors let in.
+/// The limits that admission enforces.
 #[derive(Clone, Copy, Debug)]
-pub struct Bounds {
+pub(crate) struct AdmissionLimits {
     /// Connections in all.
-    pub connections: u32,
+    pub(crate) connections: u32,
     /// Connections from one address.
-    pub connections_per_address: u32,
+    pub(crate) connections_per_address: u32,
     /// Messages a second from one address.
-    pub messages_per_address: u32,
+    pub(crate) messages_per_address: u32,
     /// HTTP requests a second from one address.
-    pub requests_per_address: u32,
+    pub(crate) requests_per_address: u32,
 }
 
-/// Why one is not let in.
+/// Why a connection is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Full {
-    /// There are too many in all.
-    House,
-    /// There are too many from its address.
-    Address,
-    /// Its address comes and asks too often.
-    Often,
+pub(crate) enum Rejected {
+    /// Too many connections in all.
+    Capacity,
+    /// Too many connections from its address.
+    AddressCapacity,
+    /// Too many requests and new connections from its address.
+    AddressRate,
 }
 
 #[derive(Debug)]
@@ -45,133 +45,128 @@ struct Address {
     rates: Arc<Mutex<Rates>>,
 }
 
-/// What all that come from one address may still do.
+/// What the connections of one address share.
 #[derive(Debug)]
 struct Rates {
-    messages: Bucket,
-    requests: Bucket,
+    messages: TokenBucket,
+    requests: TokenBucket,
 }
 
 #[derive(Debug, Default)]
-struct Inside {
+struct Admitted {
     connections: u32,
     addresses: HashMap<IpAddr, Address>,
 }
 
-/// Who is inside.
+/// Counts the open connections and admits new ones within the limits.
 #[derive(Debug)]
-pub struct Doors {
-    bounds: Bounds,
-    inside: Mutex<Inside>,
+pub(crate) struct Admission {
+    limits: AdmissionLimits,
+    admitted: Mutex<Admitted>,
 }
 
-impl Doors {
-    /// Doors with nobody inside.
-    #[must_use]
-    pub fn new(bounds: Bounds) -> Arc<Self> {
-        Arc::new(Self { bounds, inside: Mutex::default() })
+impl Admission {
+    pub(crate) fn new(limits: AdmissionLimits) -> Arc<Self> {
+        Arc::new(Self { limits, admitted: Mutex::default() })
     }
 
-    /// Lets a connection in, for as much of its address's rate as `entrance` requests. It is out again
-    /// when the visit is dropped.
+    /// Admits a connection from `peer`, which costs its address as much as `cost` requests. The
+    /// connection counts until the permit is dropped.
     ///
     /// # Errors
-    /// If there are too many already.
-    pub fn enter(
+    /// If it is beyond a limit.
+    pub(crate) fn admit(
         self: &Arc<Self>,
         peer: IpAddr,
-        entrance: u32,
+        cost: u32,
         now: RelayTime,
-    ) -> Result<Visit, Full> {
-        let mut inside = self.inside();
-        if inside.connections >= self.bounds.connections {
-            return Err(Full::House);
+    ) -> Result<Permit, Rejected> {
+        let mut admitted = self.admitted();
+        if admitted.connections >= self.limits.connections {
+            return Err(Rejected::Capacity);
         }
         let mut rates = None;
-        let address = network(peer);
-        if let Some(address) = address {
-            let there = inside.addresses.entry(address).or_insert_with(|| Address {
+        let key = address_key(peer);
+        if let Some(key) = key {
+            let address = admitted.addresses.entry(key).or_insert_with(|| Address {
                 connections: 0,
                 rates: Arc::new(Mutex::new(Rates {
-                    messages: Bucket::new(self.bounds.messages_per_address, now),
-                    requests: Bucket::new(self.bounds.requests_per_address, now),
+                    messages: TokenBucket::new(self.limits.messages_per_address, now),
+                    requests: TokenBucket::new(self.limits.requests_per_address, now),
                 })),
             });
-            if there.connections >= self.bounds.connections_per_address {
-                return Err(Full::Address);
+            if address.connections >= self.limits.connections_per_address {
+                return Err(Rejected::AddressCapacity);
             }
-            if !lock(&there.rates).requests.take_many(now, entrance) {
-                return Err(Full::Often);
+            if !lock(&address.rates).requests.take_many(now, cost) {
+                return Err(Rejected::AddressRate);
             }
-            there.connections += 1;
-            rates = Some(there.rates.clone());
+            address.connections += 1;
+            rates = Some(address.rates.clone());
         }
-        inside.connections += 1;
-        drop(inside);
-        Ok(Visit { doors: self.clone(), address, rates })
+        admitted.connections += 1;
+        drop(admitted);
+        Ok(Permit { admission: self.clone(), key, rates })
     }
 
-    /// Forgets the addresses that have left and whose rates a newcomer would have as well.
-    pub fn sweep(&self, now: RelayTime) {
-        self.inside().addresses.retain(|_, address| {
+    /// Forgets addresses without connections whose buckets are full again.
+    pub(crate) fn sweep(&self, now: RelayTime) {
+        self.admitted().addresses.retain(|_, address| {
             let mut rates = lock(&address.rates);
             address.connections > 0 || !(rates.messages.is_full(now) && rates.requests.is_full(now))
         });
     }
 
-    /// How many are inside.
-    #[must_use]
-    pub fn connections(&self) -> u32 {
-        self.inside().connections
+    /// Open connections.
+    pub(crate) fn connections(&self) -> u32 {
+        self.admitted().connections
     }
 
-    fn inside(&self) -> MutexGuard<'_, Inside> {
-        lock(&self.inside)
+    fn admitted(&self) -> MutexGuard<'_, Admitted> {
+        lock(&self.admitted)
     }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing panics while holding it; were it otherwise, counting on is better than not.
+    // No code panics while it holds the lock. If one did, the counts would still be usable.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// One connection inside the doors.
+/// An admitted connection.
 #[derive(Debug)]
-pub struct Visit {
-    doors: Arc<Doors>,
-    address: Option<IpAddr>,
+pub(crate) struct Permit {
+    admission: Arc<Admission>,
+    key: Option<IpAddr>,
     rates: Option<Arc<Mutex<Rates>>>,
 }
 
-impl Visit {
-    /// Whether the rate of its address lets a message through.
-    #[must_use]
-    pub fn may_speak(&self, now: RelayTime) -> bool {
+impl Permit {
+    /// Whether the rate of its address allows one more message.
+    pub(crate) fn allow_message(&self, now: RelayTime) -> bool {
         self.rates.as_ref().is_none_or(|rates| lock(rates).messages.take(now))
     }
 
-    /// Whether the rate of its address lets an HTTP request through.
-    #[must_use]
-    pub fn may_ask(&self, now: RelayTime) -> bool {
+    /// Whether the rate of its address allows one more HTTP request.
+    pub(crate) fn allow_request(&self, now: RelayTime) -> bool {
         self.rates.as_ref().is_none_or(|rates| lock(rates).requests.take(now))
     }
 }
 
-impl Drop for Visit {
+impl Drop for Permit {
     fn drop(&mut self) {
-        let mut inside = self.doors.inside();
-        inside.connections -= 1;
-        if let Some(ip) = self.address
-            && let Some(address) = inside.addresses.get_mut(&ip)
+        let mut admitted = self.admission.admitted();
+        admitted.connections -= 1;
+        if let Some(key) = self.key
+            && let Some(address) = admitted.addresses.get_mut(&key)
         {
             address.connections -= 1;
         }
     }
 }
 
-/// What counts as one address: for IPv6 the network of 64 bits, of which one machine can have all
-/// addresses there are. `None` for this machine.
-fn network(peer: IpAddr) -> Option<IpAddr> {
+/// What counts as one address: for IPv6 the /64 network, all of whose addresses one machine can have.
+/// `None` for loopback.
+fn address_key(peer: IpAddr) -> Option<IpAddr> {
     let peer = peer.to_canonical();
     if peer.is_loopback() {
         return None;
@@ -188,8 +183,8 @@ mod tests {
 
     const NOW: RelayTime = RelayTime::from_micros(0);
 
-    fn doors() -> Arc<Doors> {
-        Doors::new(Bounds {
+    fn admission() -> Arc<Admission> {
+        Admission::new(AdmissionLimits {
             connections: 4,
             connections_per_address: 2,
             messages_per_address: 1,
@@ -202,67 +197,74 @@ mod tests {
     }
 
     #[test]
-    fn an_address_has_its_share_and_gets_it_back() {
-        let doors = doors();
-        let first = doors.enter(ip("10.0.0.1"), 1, NOW).unwrap();
-        let _second = doors.enter(ip("::ffff:10.0.0.1"), 1, NOW).unwrap();
-        assert_eq!(doors.enter(ip("10.0.0.1"), 1, NOW).unwrap_err(), Full::Address);
-        let _other = doors.enter(ip("10.0.0.2"), 1, NOW).unwrap();
+    fn a_closed_connection_makes_place_for_another_of_its_address() {
+        let admission = admission();
+        let first = admission.admit(ip("10.0.0.1"), 1, NOW).unwrap();
+        let _second = admission.admit(ip("::ffff:10.0.0.1"), 1, NOW).unwrap();
+        assert_eq!(admission.admit(ip("10.0.0.1"), 1, NOW).unwrap_err(), Rejected::AddressCapacity);
+        let _other = admission.admit(ip("10.0.0.2"), 1, NOW).unwrap();
         drop(first);
-        let _third = doors.enter(ip("10.0.0.1"), 1, NOW).unwrap();
-        assert_eq!(doors.connections(), 3);
+        let _third = admission.admit(ip("10.0.0.1"), 1, NOW).unwrap();
+        assert_eq!(admission.connections(), 3);
     }
 
     #[test]
-    fn the_house_has_its_bound_and_soon_forgets_who_left() {
-        let doors = doors();
-        let visits: Vec<_> =
-            (1..=4).map(|n| doors.enter(ip(&format!("10.0.0.{n}")), 1, NOW).unwrap()).collect();
-        assert_eq!(doors.enter(ip("127.0.0.1"), 1, NOW).unwrap_err(), Full::House);
-        drop(visits);
-        assert_eq!(doors.connections(), 0);
-        let known = || doors.inside().addresses.len();
-        doors.sweep(NOW);
-        assert_eq!(known(), 4, "whoever comes back has what it had left");
-        doors.sweep(NOW.plus_micros(500_000));
+    fn capacity_is_limited_and_addresses_that_left_are_forgotten() {
+        let admission = admission();
+        let permits: Vec<_> =
+            (1..=4).map(|n| admission.admit(ip(&format!("10.0.0.{n}")), 1, NOW).unwrap()).collect();
+        assert_eq!(admission.admit(ip("127.0.0.1"), 1, NOW).unwrap_err(), Rejected::Capacity);
+        drop(permits);
+        assert_eq!(admission.connections(), 0);
+        let known = || admission.admitted().addresses.len();
+        admission.sweep(NOW);
+        assert_eq!(known(), 4, "an address that returns keeps its used-up rate");
+        admission.sweep(NOW.plus_micros(500_000));
         assert_eq!(known(), 0);
     }
 
     #[test]
-    fn one_that_comes_and_goes_or_asks_and_asks_is_slowed_down_and_may_still_speak() {
-        let doors = doors();
-        let coming = |now| doors.enter(ip("10.0.0.1"), 1, now);
-        let stays = coming(NOW).unwrap();
-        assert!((0..6).all(|_| coming(NOW).is_ok()));
-        assert!(stays.may_ask(NOW) && !stays.may_ask(NOW));
-        assert_eq!(coming(NOW).unwrap_err(), Full::Often);
-        assert!(stays.may_speak(NOW));
-        drop(stays);
-        doors.sweep(NOW);
-        assert_eq!(coming(NOW).unwrap_err(), Full::Often, "to leave does not help");
-        assert!(coming(NOW.plus_micros(500_000)).is_ok());
-        assert!(doors.enter(ip("10.0.0.2"), 1, NOW).is_ok());
+    fn reconnects_and_requests_share_a_rate_and_messages_have_their_own() {
+        let admission = admission();
+        let connect = |now| admission.admit(ip("10.0.0.1"), 1, now);
+        let permit = connect(NOW).unwrap();
+        assert!((0..6).all(|_| connect(NOW).is_ok()));
+        assert!(permit.allow_request(NOW) && !permit.allow_request(NOW));
+        assert_eq!(connect(NOW).unwrap_err(), Rejected::AddressRate);
+        assert!(permit.allow_message(NOW));
+        drop(permit);
+        admission.sweep(NOW);
+        assert_eq!(
+            connect(NOW).unwrap_err(),
+            Rejected::AddressRate,
+            "disconnecting does not reset the rate"
+        );
+        assert!(connect(NOW.plus_micros(500_000)).is_ok());
+        assert!(admission.admit(ip("10.0.0.2"), 1, NOW).is_ok());
     }
 
     #[test]
-    fn a_network_of_version_6_is_one_address_and_this_machine_is_none() {
-        let doors = doors();
-        let _first = doors.enter(ip("2001:db8::1"), 1, NOW).unwrap();
-        let _second = doors.enter(ip("2001:db8::ffff:1"), 1, NOW).unwrap();
-        assert_eq!(doors.enter(ip("2001:db8::2"), 1, NOW).unwrap_err(), Full::Address);
-        assert!(doors.enter(ip("2001:db8:0:1::2"), 1, NOW).is_ok());
-        let local: Vec<_> = (0..2).map(|_| doors.enter(ip("::1"), 1, NOW).unwrap()).collect();
-        assert!((0..100).all(|_| local[0].may_speak(NOW)));
+    fn an_ipv6_network_is_one_address_and_loopback_is_exempt() {
+        let admission = admission();
+        let _first = admission.admit(ip("2001:db8::1"), 1, NOW).unwrap();
+        let _second = admission.admit(ip("2001:db8::ffff:1"), 1, NOW).unwrap();
+        assert_eq!(
+            admission.admit(ip("2001:db8::2"), 1, NOW).unwrap_err(),
+            Rejected::AddressCapacity
+        );
+        assert!(admission.admit(ip("2001:db8:0:1::2"), 1, NOW).is_ok());
+        let local: Vec<_> = (0..2).map(|_| admission.admit(ip("::1"), 1, NOW).unwrap()).collect();
+        assert!((0..100).all(|_| local[0].allow_message(NOW)));
     }
 
     #[test]
-    fn all_that_come_from_an_address_share_its_rate() {
-        let doors = doors();
-        let one = doors.enter(ip("10.0.0.1"), 1, NOW).unwrap();
-        let two = doors.enter(ip("10.0.0.1"), 1, NOW).unwrap();
-        let other = doors.enter(ip("10.0.0.2"), 1, NOW).unwrap();
-        assert!((0..2).all(|_| one.may_speak(NOW) && two.may_speak(NOW)));
-        assert!(!one.may_speak(NOW) && !two.may_speak(NOW));
-        assert!(other.may_speak(NOW));
+    fn connections_from_one_address_share_its_message_rate() {
+        let admission = admission();
+        let one = admission.admit(ip("10.0.0.1"), 1, NOW).unwrap();
+        let two = admission.admit(ip("10.0.0.1"), 1, NOW).unwrap();
+        let other = admission.admit(ip("10.0.0.2"), 1, NOW).unwrap();
+        assert!((0..2).all(|_| one.allow_message(NOW) && two.allow_message(NOW)));
+        assert!(!one.allow_message(NOW) && !two.allow_message(NOW));
+        assert!(other.allow_message(NOW));
     }
 }

@@ -1,139 +1,119 @@
-//! What all connections share: the clock, the bank, the room, and the way to everyone.
+//! What all sessions share: the room's state, the bank, the clock, and the broadcast.
 //!
-//! The room is behind the one lock that matters. It is held for microseconds, never while writing to
-//! a socket of the room or waiting; and what comes out of the room is put into the fan-out's channel
-//! before it is let go, so that everyone hears it in the order of its numbers. The bank has another,
-//! for no longer than it takes to look where it is; whoever needs both takes the room's first.
+//! The room's lock is held for microseconds: never while waiting, never while writing to a socket of
+//! another client. What the room returns is put into a lane's queue before the lock is released, so that
+//! all clients receive everything in the order of its numbers. Queue places are therefore reserved before
+//! the lock is taken. The bank has a lock of its own, for a pointer's copy; whoever needs both takes the
+//! room's first.
 
 use std::{
     io,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
 };
 
-use downbeat_platform::scheduling::Priority;
+use bytes::Bytes;
 use downbeat_protocol::{
     BankNow, By, ClientId, ClientKind, Epoch, ErrorCode, Hello, Limits, Refusal, RelayTime,
     RelayToClient, Report, Roster, StopRequest, Trigger, TriggerRequest, Welcome, encode,
 };
-use tokio::sync::mpsc::Permit;
+use tokio::sync::mpsc::Permit as QueuePlace;
 
+use super::{
+    lead::Lead,
+    member::{Member, Role, tutorial_name},
+    state::Room,
+};
 use crate::{
     VERSION,
-    access::{Access, Role},
-    clients::{Client, Wire},
+    bank::{Bank, Sound},
+    broadcast::{fan_out::FanOut, lane::Command},
     clock::RelayClock,
-    config::{Config, MESSAGE_BYTES, MIB},
-    doors::{Bounds, Doors},
-    fan_out::{Command, FanOut},
-    frame,
-    health::Counts,
-    lead::Lead,
-    metrics::Measured,
-    outbox::{Backlog, Outbox},
-    room::{Member, Room},
-    seed,
-    sounds::{Bank, Sound},
-    supervise::Alarm,
+    config::Config,
+    counters::Counters,
+    supervise::Supervisor,
+    websocket::{
+        client::{Client, Wire},
+        decoder::MAX_MESSAGE_BYTES,
+        frame,
+        outbox::{Backlog, Outbox},
+    },
 };
 
-/// What all connections share.
+/// The frame that makes a client of the tutorial wire play: the text `trigger-output`.
+const TUTORIAL_TRIGGER: Bytes = Bytes::from_static(b"\x81\x0etrigger-output");
+
+/// Bytes in a MiB.
+const MIB: usize = 1 << 20;
+
+/// What all sessions share.
 #[derive(Debug)]
-pub struct Relay {
-    /// The clock that the room follows.
-    pub clock: RelayClock,
-    /// This life of this relay.
-    pub epoch: Epoch,
-    /// Who may do what.
-    pub access: Access,
-    /// Who may be inside.
-    pub doors: Arc<Doors>,
-    /// Messages that one connection may send a second.
-    pub messages: u32,
-    /// Requests that one connection may make a second.
-    pub requests: u32,
-    /// What is measured.
-    pub measured: Arc<Measured>,
-    /// What is counted.
-    pub counts: Counts,
-    /// Rings when a part of it panics.
-    pub alarm: Arc<Alarm>,
-    /// The ways to everyone.
-    pub fan_out: FanOut,
+pub(crate) struct Hub {
+    pub(crate) clock: RelayClock,
+    /// Identifies this run of the relay.
+    pub(crate) epoch: Epoch,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) supervisor: Arc<Supervisor>,
+    pub(crate) fan_out: FanOut,
     /// What waits for all clients together.
-    pub backlog: Arc<Backlog>,
-    /// Which priority the main thread got, once it has asked.
-    pub priority: OnceLock<Result<Priority, String>>,
+    pub(crate) backlog: Arc<Backlog>,
     limits: Limits,
     room: Mutex<Room>,
     bank: Mutex<Arc<Bank>>,
     last_id: AtomicU32,
 }
 
-impl Relay {
-    /// A relay with nobody in the room.
+impl Hub {
+    /// A hub with an empty room.
     ///
     /// # Errors
-    /// If a thread of the fan-out cannot be started.
+    /// If a writer thread cannot be started.
     ///
     /// # Panics
     /// Outside of a runtime.
-    pub fn new(config: &Config, access: Access, bank: Bank) -> io::Result<Self> {
-        let lead = Lead::new(config.least_lead_ms * 1000, config.most_lead_ms * 1000);
+    pub(crate) fn new(config: &Config, bank: Bank) -> io::Result<Self> {
+        let lead = Lead::new(config.min_lead_ms * 1000, config.max_lead_ms * 1000);
         let limits = Limits {
-            message_bytes: MESSAGE_BYTES as u32,
-            least_lead_micros: lead.least(),
-            most_lead_micros: lead.most(),
+            message_bytes: MAX_MESSAGE_BYTES as u32,
+            min_lead_micros: lead.min(),
+            max_lead_micros: lead.max(),
         };
-        let bounds = Bounds {
-            connections: config.connections,
-            connections_per_address: config.connections_per_address,
-            messages_per_address: config.messages_per_address,
-            requests_per_address: config.requests_per_address,
-        };
-        let measured = Arc::new(Measured::default());
-        let (clock, alarm) = (RelayClock::start(), Arc::default());
+        let (counters, supervisor) = (Arc::default(), Arc::default());
+        let clock = RelayClock::start();
         Ok(Self {
-            access,
-            doors: Doors::new(bounds),
-            messages: config.messages,
-            requests: config.requests,
             clock,
             epoch: Epoch(fastrand::u64(..)),
-            bank: Mutex::new(Arc::new(bank)),
-            counts: Counts::default(),
+            fan_out: FanOut::start(clock, &counters, &supervisor)?,
+            counters,
+            supervisor,
+            backlog: Arc::new(Backlog::new(config.backlog_mib as usize * MIB)),
             limits,
             room: Mutex::new(Room::new(lead)),
-            fan_out: FanOut::start(clock, &measured, &alarm)?,
-            alarm,
-            measured,
-            backlog: Arc::new(Backlog::new(config.backlog_mib as usize * MIB)),
-            priority: OnceLock::new(),
+            bank: Mutex::new(Arc::new(bank)),
             last_id: AtomicU32::new(0),
         })
     }
 
-    /// The room. Whoever holds it must not wait for anything.
-    pub fn room(&self) -> MutexGuard<'_, Room> {
-        // Nothing panics while holding it; were it otherwise, serving on is better than not.
+    /// Locks the room. The holder must not wait for anything.
+    pub(crate) fn room(&self) -> MutexGuard<'_, Room> {
+        // No code panics while it holds the lock. If one did, the room would still be usable.
         self.room.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The bank as it is now.
-    pub fn bank(&self) -> Arc<Bank> {
+    pub(crate) fn bank(&self) -> Arc<Bank> {
         self.bank.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Another bank takes the place of the one before, and everyone is told, if it tells of anything
-    /// else.
-    pub async fn serve_bank(&self, bank: Bank) {
+    /// Replaces the bank and broadcasts its list of sounds, unless the list is the same.
+    pub(crate) async fn replace_bank(&self, bank: Bank) {
         if bank.infos().eq(self.bank().infos()) {
-            return tracing::info!("the bank is as it was");
+            return tracing::info!("bank_unchanged");
         }
-        let Some(channel) = self.fan_out.reserve(Wire::Modern).await else { return };
-        // Under the lock on the room, so that a newcomer is welcomed with this bank or told of it.
+        let Some(place) = self.fan_out.reserve(Wire::V1).await else { return };
+        // With the room locked, so that a newcomer's welcome has this bank or is followed by it.
         let _room = self.room();
         let bank = Arc::new(bank);
         let message = RelayToClient::Bank(BankNow {
@@ -141,43 +121,44 @@ impl Relay {
             default_sound: bank.default_name().to_owned(),
         });
         *self.bank.lock().unwrap_or_else(PoisonError::into_inner) = bank;
-        channel.send(Command::Say(frame::text(&encode(&message))));
+        place.send(Command::Broadcast(frame::text(&encode(&message))));
     }
 
-    /// Takes a client in whose handshake is still to be answered. One of the seed's wire hears from
-    /// now on what is said, and what it hears waits until its outbox is opened.
-    pub async fn connect(&self, wire: Wire, role: Role) -> Arc<Client> {
+    /// Registers a client whose handshake is about to be answered. One of the tutorial wire is a member at
+    /// once; what is broadcast to it waits until its outbox is opened.
+    pub(crate) async fn connect(&self, wire: Wire, role: Role) -> Arc<Client> {
         let id = ClientId(self.last_id.fetch_add(1, Ordering::Relaxed).wrapping_add(1));
         let outbox = Outbox::new(&self.backlog);
-        let client = Arc::new(Client::new(id, wire, role, outbox, self.clock.now()));
-        if let Some(channel) = self.fan_out.reserve(wire).await {
-            // Nothing is waited for any more: who asks for this may hang up while it waits, and must
-            // not leave behind what nobody would ever take away.
+        let client = Arc::new(Client::new(id, wire, outbox, self.clock.now()));
+        if let Some(place) = self.fan_out.reserve(wire).await {
+            // From here on nothing waits: the caller may be dropped while it waits, and must not leave
+            // a member behind.
             let mut room = self.room();
-            let mut untold = Vec::new();
-            if wire == Wire::Seed {
-                room.enter(id, Member::new(seed::name(id), ClientKind::Plain));
-                untold = room.take_untold(self.clock.now());
+            let mut scheduled = Vec::new();
+            if wire == Wire::Tutorial {
+                room.enter(id, Member::tutorial(id, role));
+                let instants = room.take_unscheduled(self.clock.now());
+                scheduled = instants.into_iter().map(|at| (at, TUTORIAL_TRIGGER)).collect();
             }
-            channel.send(Command::Connected(client.clone(), untold));
+            place.send(Command::Connected(client.clone(), scheduled));
         }
         client
     }
 
-    /// Admits a client that said hello, under its cleaned `name`, and welcomes it.
+    /// Admits a client of `downbeat.v1` under its cleaned `name`, and sends its welcome.
     ///
-    /// It is told what is sounding and hears everything that comes after: nothing twice, nothing
-    /// lost in between.
-    pub async fn admit(&self, client: &Client, hello: &Hello, name: &str) {
-        let Some(channel) = self.fan_out.reserve(client.wire).await else { return };
+    /// The welcome holds what is sounding, and broadcasts follow it: nothing twice, nothing lost in
+    /// between.
+    pub(crate) async fn admit(&self, client: &Client, role: Role, hello: &Hello, name: &str) {
+        let Some(place) = self.fan_out.reserve(client.wire).await else { return };
         let kind = match hello.kind {
-            // Only the relay says this of a client.
-            ClientKind::Plain => ClientKind::Other,
+            // Only the relay assigns this kind.
+            ClientKind::Tutorial => ClientKind::Other,
             kind => kind,
         };
         let mut room = self.room();
         let (bank, now) = (self.bank(), self.clock.now());
-        room.enter(client.id, Member { role: client.role, ..Member::new(name.to_owned(), kind) });
+        room.enter(client.id, Member::new(name.to_owned(), kind, role));
         let Roster { total, clients, lead_micros } = room.roster_for(client.id);
         let welcome = Welcome {
             id: client.id,
@@ -193,144 +174,159 @@ impl Relay {
             lead_micros,
         };
         client.outbox.send(&frame::text(&encode(&RelayToClient::Welcome(welcome))));
-        channel.send(Command::Admitted(client.id));
+        place.send(Command::Admitted(client.id));
     }
 
-    /// Lets a client go.
-    pub async fn leave(&self, client: &Client) -> Option<Member> {
+    /// Removes a client; returns whether it was a member.
+    pub(crate) async fn disconnect(&self, client: &Client) -> bool {
         let member = self.room().leave(client.id);
-        self.fan_out.tell(client.wire, Command::Left(client.id)).await;
-        member
+        self.fan_out.send(client.wire, Command::Left(client.id)).await;
+        member.is_some()
     }
 
-    /// A bang from a client of `downbeat.v1`; how many bytes each client of that wire is told.
+    /// Broadcasts a trigger from a client of `downbeat.v1`; returns the size of the frame.
     ///
     /// # Errors
-    /// If a value is out of its bounds, or the bank has no such sound.
-    pub async fn bang(&self, by: By, request: TriggerRequest) -> Result<usize, Refusal> {
+    /// If a value is out of range, or the bank has no such sound.
+    pub(crate) async fn trigger(&self, by: By, request: TriggerRequest) -> Result<usize, Refusal> {
         request.validate().map_err(|error| Refusal {
             code: ErrorCode::InvalidValue,
             message: error.to_string(),
         })?;
-        let Some(channels) = self.reserve_both().await else { return Ok(0) };
+        let Some(places) = self.reserve_both().await else { return Ok(0) };
         let mut room = self.room();
         let bank = self.bank();
         let name = request.sound.as_deref().unwrap_or(bank.default_name());
         let sound = bank.get(name).ok_or_else(|| unknown_sound(name))?;
-        let trigger = self.number(&mut room, request, sound, by);
-        // A client of the seed's wire has no name to be aimed at.
-        let plain = trigger.target.is_none();
-        let bytes = self.say(channels, &mut room, plain, Some(trigger));
-        self.counts.triggers.add();
+        let trigger = self.schedule(&mut room, request, sound, by);
+        // A client of the tutorial wire has no name to be a target.
+        let for_tutorial = trigger.target.is_none();
+        let bytes = self.broadcast(places, &mut room, for_tutorial, Some(trigger));
+        self.counters.triggers.increment();
         Ok(bytes)
     }
 
-    /// A bang from a client of the seed's wire: it sounds there whatever the bank holds. How many bytes
-    /// each client of `downbeat.v1` is told.
-    pub async fn bang_plain(&self, by: By) -> usize {
-        let Some(channels) = self.reserve_both().await else { return 0 };
+    /// Broadcasts a trigger from a client of the tutorial wire, which plays it whatever the bank holds.
+    /// Returns the size of the frame for `downbeat.v1`.
+    pub(crate) async fn trigger_from_tutorial(&self, id: ClientId) -> usize {
+        let by = By { id, name: tutorial_name(id) };
+        let Some(places) = self.reserve_both().await else { return 0 };
         let mut room = self.room();
         let bank = self.bank();
         let trigger = bank
             .get(bank.default_name())
-            .map(|sound| self.number(&mut room, TriggerRequest::default(), sound, by));
-        let bytes = self.say(channels, &mut room, true, trigger);
-        self.counts.triggers.add();
+            .map(|sound| self.schedule(&mut room, TriggerRequest::default(), sound, by));
+        let bytes = self.broadcast(places, &mut room, true, trigger);
+        self.counters.triggers.increment();
         bytes
     }
 
-    fn number(&self, room: &mut Room, request: TriggerRequest, sound: &Sound, by: By) -> Trigger {
+    /// Numbers a trigger and assigns its instant.
+    fn schedule(&self, room: &mut Room, request: TriggerRequest, sound: &Sound, by: By) -> Trigger {
         let micros = sound.info.duration_micros(request.rate);
         let trigger = room.trigger(request, &sound.info.name, micros, by, self.clock.now());
         tracing::debug!(seq = trigger.seq, sound = trigger.sound, by = trigger.by.id.0, "trigger");
         trigger
     }
 
-    /// Says a bang on either wire, if there is anyone to hear it: to wake a thread for nobody would
-    /// cost a small room more than the rest. How many bytes each client of `downbeat.v1` is told.
-    fn say(
+    /// Passes a trigger to the lanes whose wire has a client: to wake a lane for nobody would cost a small
+    /// room more than the rest. Returns the size of the frame for `downbeat.v1`.
+    fn broadcast(
         &self,
-        channels: Channels<'_>,
+        places: QueuePlaces<'_>,
         room: &mut Room,
-        plain: bool,
+        for_tutorial: bool,
         trigger: Option<Trigger>,
     ) -> usize {
-        // Who cannot be scheduled sounds together with those who can.
+        // Clients that play on arrival are sent to when the others play, if there are others.
         let at = trigger.as_ref().map(|trigger| trigger.play_at).filter(|_| room.has_players());
         let mut bytes = 0;
         if let Some(trigger) = trigger
-            && room.has(Wire::Modern)
+            && room.has(Wire::V1)
         {
             let frame = frame::text(&encode(&RelayToClient::Trigger(trigger)));
             bytes = frame.len();
-            channels.modern.send(Command::Say(frame));
+            places.v1.send(Command::Broadcast(frame));
         }
         match at {
-            _ if !plain => {}
-            Some(at) if room.has(Wire::Seed) => {
-                channels.seed.send(Command::SayAt(at, seed::OUTPUT));
+            _ if !for_tutorial => {}
+            Some(at) if room.has(Wire::Tutorial) => {
+                places.tutorial.send(Command::BroadcastAt(at, TUTORIAL_TRIGGER));
             }
-            Some(at) => room.leave_untold(at, self.clock.now()),
-            None if room.has(Wire::Seed) => channels.seed.send(Command::Say(seed::OUTPUT)),
+            Some(at) => room.add_unscheduled(at, self.clock.now()),
+            None if room.has(Wire::Tutorial) => {
+                places.tutorial.send(Command::Broadcast(TUTORIAL_TRIGGER));
+            }
             None => {}
         }
         bytes
     }
 
-    /// A wish for silence.
+    /// Broadcasts a stop.
     ///
     /// # Errors
-    /// If the bank has no such sound, and none of that name is sounding.
-    pub async fn stop(&self, by: By, request: StopRequest) -> Result<(), Refusal> {
-        let Some(channel) = self.fan_out.reserve(Wire::Modern).await else { return Ok(()) };
+    /// If no sound of that name is in the bank or sounding.
+    pub(crate) async fn stop(&self, by: By, request: StopRequest) -> Result<(), Refusal> {
+        let Some(place) = self.fan_out.reserve(Wire::V1).await else { return Ok(()) };
         let mut room = self.room();
         let now = self.clock.now();
         if let Some(name) = &request.sound
             && self.bank().get(name).is_none()
-            // It may have been taken out of the bank while it sounds.
+            // It may have been removed from the bank while it sounds.
             && !room.sounding(now).iter().any(|sounding| sounding.trigger.sound == *name)
         {
             return Err(unknown_sound(name));
         }
         let stop = room.stop(request, by, now);
-        channel.send(Command::Say(frame::text(&encode(&RelayToClient::Stop(stop)))));
+        place.send(Command::Broadcast(frame::text(&encode(&RelayToClient::Stop(stop)))));
         Ok(())
     }
 
-    /// Notes how a client is doing, and tells it how that is taken, unless everyone is told.
-    pub fn report(&self, client: &Client, report: Report) {
+    /// Records a client's report, and sends it its own entry if it is not among the listed members.
+    pub(crate) fn report(&self, client: &Client, report: Report) {
         let mut room = self.room();
         room.report(client.id, report, self.clock.now());
-        let news = room.news_of_itself(client.id);
+        let change = room.own_change(client.id);
         drop(room);
-        if let Some(news) = news {
-            client.outbox.send(&frame::text(&encode(&RelayToClient::Roster(news))));
+        if let Some(change) = change {
+            client.outbox.send(&frame::text(&encode(&RelayToClient::Roster(change))));
         }
     }
 
-    /// Looks after the room, and says what has changed in who is here if it is time to.
-    pub async fn tick(&self, now: RelayTime) {
-        let Some(channel) = self.fan_out.reserve(Wire::Modern).await else { return };
+    /// Updates the room, and broadcasts what has changed in the roster if it is time to.
+    pub(crate) async fn tick(&self, now: RelayTime) {
+        let Some(place) = self.fan_out.reserve(Wire::V1).await else { return };
         let mut room = self.room();
-        if let Some(roster) = room.tick(now) {
-            channel.send(Command::Say(frame::text(&encode(&RelayToClient::Roster(roster)))));
+        if let Some(change) = room.tick(now) {
+            place.send(Command::Broadcast(frame::text(&encode(&RelayToClient::Roster(change)))));
         }
     }
 
-    /// A place in either channel. They are taken before the lock on the room, which must not be held
-    /// while waiting. `None` only if the fan-out is gone, and then so is the relay.
-    async fn reserve_both(&self) -> Option<Channels<'_>> {
-        let modern = self.fan_out.reserve(Wire::Modern).await?;
-        Some(Channels { modern, seed: self.fan_out.reserve(Wire::Seed).await? })
+    /// Reserves a place in both queues. `None` only if a lane is gone, and then the relay is ending.
+    async fn reserve_both(&self) -> Option<QueuePlaces<'_>> {
+        let v1 = self.fan_out.reserve(Wire::V1).await?;
+        Some(QueuePlaces { v1, tutorial: self.fan_out.reserve(Wire::Tutorial).await? })
     }
 }
 
-struct Channels<'a> {
-    modern: Permit<'a, Command>,
-    seed: Permit<'a, Command>,
+struct QueuePlaces<'a> {
+    v1: QueuePlace<'a, Command>,
+    tutorial: QueuePlace<'a, Command>,
 }
 
 fn unknown_sound(name: &str) -> Refusal {
     let message = format!("the bank has no sound named {name:?}");
     Refusal { code: ErrorCode::UnknownSound, message }
+}
+
+#[cfg(test)]
+mod tests {
+    use downbeat_protocol::TUTORIAL_TRIGGER_OUTPUT;
+
+    use super::*;
+
+    #[test]
+    fn the_tutorial_frame_holds_the_tutorial_text() {
+        assert_eq!(TUTORIAL_TRIGGER, frame::text(TUTORIAL_TRIGGER_OUTPUT));
+    }
 }

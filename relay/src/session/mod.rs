@@ -1,120 +1,139 @@
-//! One WebSocket client, from the end of its handshake to the end of its socket: what is done about
-//! what its [`Reader`] hears.
+//! A session: one WebSocket client, from its handshake to the end of its socket.
 //!
-//! There are no timers here: the [fan-out](crate::fan_out) looks after everyone at once, which keeps
-//! an idle connection small.
+//! [`v1`] and [`tutorial`] say what the messages of each wire mean. There are no timers here: the
+//! [`broadcast`](crate::broadcast) keeps all connections alive, which keeps an idle one small.
+
+mod tutorial;
+mod v1;
 
 use std::sync::Arc;
 
-use downbeat_protocol::By;
-use tokio::net::TcpStream;
-
+use self::v1::V1;
 use crate::{
-    access,
-    clients::{Client, Wire},
-    conversation::{self, Conversation},
-    doors::Visit,
-    frame::CloseCode,
-    rate::{Meter, Verdict},
-    reader::{End, Limits, Reader, Said},
-    relay::Relay,
-    seal::Seal,
-    seed,
+    counters::Counters,
+    limits::{
+        admission::Permit,
+        rate_limit::{Decision, RateLimiter},
+    },
+    room::{hub::Hub, member::Role},
+    websocket::{
+        client::{Client, Wire},
+        decoder::{End, MessageLimits},
+        frame::CloseCode,
+        outbox::{CutOff, Phase},
+        reader::{Reader, Received},
+        transport::Transport,
+    },
 };
 
-/// Serves a client that was registered with the relay until it is gone. `early` is what was read
-/// past its handshake.
-pub async fn serve(
-    relay: Arc<Relay>,
-    client: Arc<Client>,
-    (socket, seal): (TcpStream, Option<Seal>),
-    visit: Arc<Visit>,
-    early: Vec<u8>,
-) {
-    relay.counts.connections.add();
-    // It has none if it is gone already.
-    let peer = socket.peer_addr().ok().map(tracing::field::display);
-    tracing::info!(client = client.id.0, peer, wire = ?client.wire, "connected");
-    let socket = Arc::new(socket);
-    let is_sealed = seal.is_some();
-    client.outbox.open(socket.clone(), seal);
+/// How a connection ends whose client ignores its rate limit.
+const RATE_VIOLATION: End = End::Violation(CloseCode::Policy, "too many messages");
 
-    let limits = Limits::default();
-    let mut reader = Reader::new(client.clone(), socket, is_sealed, relay.clock, early, limits);
-    let end = converse(&relay, &client, &visit, &mut reader).await;
-    let member = relay.leave(&client).await;
-    relay.counts.ended(client.outbox.phase());
-    relay.measured.note_peak(&client.outbox);
-    // One that is told to go before it has said hello has not kept to the rules either.
-    let said_nothing = end == End::Closing && member.is_none();
-    if said_nothing || matches!(end, End::Broken(..)) {
-        relay.counts.broken.add();
-    }
-    tracing::info!(
-        client = client.id.0, end = ?end, phase = ?client.outbox.phase(),
-        admitted = member.is_some(), "gone"
-    );
-    // Boxed, because every idle connection would otherwise carry the room for it.
-    Box::pin(reader.part(end)).await;
+/// A session, before it begins.
+pub(crate) struct Session {
+    pub(crate) hub: Arc<Hub>,
+    /// The client, connected to the hub.
+    pub(crate) client: Arc<Client>,
+    pub(crate) role: Role,
+    /// Messages that it may send a second.
+    pub(crate) messages_per_second: u32,
+    pub(crate) permit: Arc<Permit>,
 }
 
-const EXPELLED: End = End::Broken(CloseCode::Policy, "too many messages");
+impl Session {
+    /// Serves the client until its connection ends. `early` is what was read past the handshake.
+    pub(crate) async fn run(self, transport: Transport, early: Vec<u8>) {
+        let Self { hub, client, .. } = &self;
+        hub.counters.websocket_connections_opened.increment();
+        // None if it is gone already.
+        let addr = transport.peer().map(tracing::field::display);
+        tracing::info!(id = client.id.0, addr, wire = %client.wire, "client_connected");
+        let transport = Arc::new(transport);
+        client.outbox.open(transport.clone());
 
-async fn converse(relay: &Relay, client: &Arc<Client>, visit: &Visit, reader: &mut Reader) -> End {
-    let mut meter = Meter::new(relay.messages, client.since);
-    let judge = |meter: &mut Meter, said: &Said| {
+        let limits = MessageLimits::default();
+        let mut reader = Reader::new(client.clone(), transport, hub.clock, early, limits);
+        let end = self.receive(&mut reader).await;
+        let was_member = hub.disconnect(client).await;
+        let phase = client.outbox.phase();
+        record_end(&hub.counters, end, phase, was_member);
+        hub.counters.record_outbox_peak(client.outbox.peak());
+        tracing::info!(
+            id = client.id.0, reason = ?end, outbox = ?phase, admitted = was_member,
+            "client_disconnected"
+        );
+        // Boxed: every idle connection would otherwise carry the space for it.
+        Box::pin(reader.finish(end)).await;
+        hub.counters.websocket_connections_closed.increment();
+    }
+
+    /// Processes messages until the connection ends.
+    async fn receive(&self, reader: &mut Reader) -> End {
+        let mut limiter = RateLimiter::new(self.messages_per_second, self.client.connected_at);
+        let mut v1 = V1::default();
+        loop {
+            let received = match reader.next().await {
+                Ok(received) => received,
+                Err(end) => break end,
+            };
+            match self.check_rate(&mut limiter, &received) {
+                Decision::Allow => {
+                    let cost = received.cost;
+                    let sent = self.process(&mut v1, received).await;
+                    limiter.charge(sent.saturating_sub(cost));
+                }
+                Decision::Refuse => self.refuse_rate(),
+                Decision::Ignore => {}
+                Decision::Disconnect => break RATE_VIOLATION,
+            }
+        }
+    }
+
+    fn check_rate(&self, limiter: &mut RateLimiter, received: &Received) -> Decision {
         #[cfg(test)]
-        relay.alarm.panic_if_injected("connection");
-        if said.message.is_close() {
-            return Verdict::Pass;
+        self.hub.supervisor.panic_if_injected("connection");
+        if received.message.is_close() {
+            return Decision::Allow;
         }
-        let verdict = meter.judge(said.at, said.bytes, || visit.may_speak(said.at));
-        if verdict != Verdict::Pass {
-            relay.counts.unheard.add();
+        let Received { at, cost, .. } = *received;
+        let decision = limiter.check(at, cost, || self.permit.allow_message(at));
+        if decision != Decision::Allow {
+            self.hub.counters.rate_limited.increment();
         }
-        verdict
-    };
-    match client.wire {
-        Wire::Seed => {
-            let by = By { id: client.id, name: seed::name(client.id) };
-            loop {
-                let said = match reader.next().await {
-                    Ok(said) => said,
-                    Err(end) => break end,
-                };
-                match judge(&mut meter, &said) {
-                    Verdict::Pass
-                        if seed::is_bang(&said.message) && client.role == access::Role::Listen =>
-                    {
-                        relay.counts.refused.add();
-                    }
-                    Verdict::Pass if seed::is_bang(&said.message) => {
-                        let told = relay.bang_plain(by.clone()).await;
-                        meter.charge(told.saturating_sub(said.bytes));
-                    }
-                    // Nothing can be said to it but goodbye.
-                    Verdict::Pass | Verdict::Refuse | Verdict::Ignore => {}
-                    Verdict::Expel => break EXPELLED,
-                }
-            }
+        decision
+    }
+
+    /// Processes a message; returns the size of what is broadcast to each client because of it.
+    async fn process(&self, v1: &mut V1, received: Received) -> usize {
+        let Received { message, at, .. } = received;
+        match self.client.wire {
+            Wire::V1 => v1.receive(self, message, at).await,
+            Wire::Tutorial => tutorial::receive(self, &message).await,
         }
-        Wire::Modern => {
-            let mut conversation = Conversation::default();
-            loop {
-                let said = match reader.next().await {
-                    Ok(said) => said,
-                    Err(end) => break end,
-                };
-                match judge(&mut meter, &said) {
-                    Verdict::Pass => {
-                        let told = conversation.hear(relay, client, said.message, said.at).await;
-                        meter.charge(told.saturating_sub(said.bytes));
-                    }
-                    Verdict::Refuse => conversation::refuse_too_many(relay, client),
-                    Verdict::Ignore => {}
-                    Verdict::Expel => break EXPELLED,
-                }
-            }
+    }
+
+    fn refuse_rate(&self) {
+        match self.client.wire {
+            Wire::V1 => v1::refuse_rate(self),
+            // This wire has no errors.
+            Wire::Tutorial => {}
         }
+    }
+}
+
+/// Counts why a client was disconnected, if the relay did it.
+pub(crate) fn record_end(counters: &Counters, end: End, phase: Phase, was_member: bool) {
+    let disconnected = &counters.clients_disconnected;
+    match phase {
+        Phase::Cut(CutOff::Overflow) => disconnected.overflow.increment(),
+        Phase::Cut(CutOff::Backlog) => disconnected.backlog.increment(),
+        Phase::Cut(CutOff::Stalled) => disconnected.stalled.increment(),
+        Phase::Cut(CutOff::Silent) => disconnected.silent.increment(),
+        Phase::Cut(CutOff::Failed) | Phase::Open | Phase::Closing => {}
+    }
+    // A client that is closed before its hello has violated the protocol too.
+    let had_no_hello = end == End::ClosedByRelay && !was_member;
+    if had_no_hello || matches!(end, End::Violation(..)) {
+        disconnected.violation.increment();
     }
 }

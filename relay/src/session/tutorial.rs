@@ -1,46 +1,42 @@
-//! The seed's wire: the two fixed texts of the tutorial that Downbeat grew out of.
+//! The tutorial wire: the two fixed texts of WebSockets 101.
 //!
-//! A client of this wire plays at any message whatever, so it must never be sent anything but
-//! [`OUTPUT`] and control frames.
+//! A client of this wire plays on any message, so it must never be sent anything but the text
+//! `trigger-output` and control frames.
 
-use bytes::Bytes;
-use downbeat_protocol::{ClientId, SEED_TRIGGER_INPUT};
+use downbeat_protocol::TUTORIAL_TRIGGER_INPUT;
 use tokio_tungstenite::tungstenite::Message;
 
-/// The frame that makes a client of this wire sound.
-pub const OUTPUT: Bytes = Bytes::from_static(b"\x81\x0etrigger-output");
+use super::Session;
+use crate::room::member::Role;
 
-/// Whether what a client sent is a bang. Nothing else that it can send means anything.
-#[must_use]
-pub fn is_bang(message: &Message) -> bool {
-    matches!(message, Message::Text(text) if text.as_str() == SEED_TRIGGER_INPUT)
+/// Processes a message; returns the size of what is broadcast to each client because of it.
+pub(super) async fn receive(session: &Session, message: &Message) -> usize {
+    if !is_trigger(message) {
+        return 0;
+    }
+    if session.role == Role::Listen {
+        session.hub.counters.messages_refused.increment();
+        return 0;
+    }
+    session.hub.trigger_from_tutorial(session.client.id).await
 }
 
-/// What a client that cannot say its name is called.
-#[must_use]
-pub fn name(id: ClientId) -> String {
-    format!("plain client {}", id.0)
+/// Whether a message is a trigger. All others are ignored.
+fn is_trigger(message: &Message) -> bool {
+    matches!(message, Message::Text(text) if text.as_str() == TUTORIAL_TRIGGER_INPUT)
 }
 
 #[cfg(test)]
 mod tests {
-    use downbeat_protocol::SEED_TRIGGER_OUTPUT;
-
     use super::*;
-    use crate::frame;
 
     #[test]
-    fn the_frame_holds_the_text() {
-        assert_eq!(OUTPUT, frame::text(SEED_TRIGGER_OUTPUT));
-    }
-
-    #[test]
-    fn only_the_exact_text_is_a_bang() {
-        assert!(is_bang(&Message::text("trigger-input")));
+    fn only_the_exact_text_is_a_trigger() {
+        assert!(is_trigger(&Message::text("trigger-input")));
         for other in ["", "trigger-input\n", "Trigger-Input", "trigger-output", "\"trigger-input\""]
         {
-            assert!(!is_bang(&Message::text(other)), "{other:?}");
+            assert!(!is_trigger(&Message::text(other)), "{other:?}");
         }
-        assert!(!is_bang(&Message::binary(&b"trigger-input"[..])));
+        assert!(!is_trigger(&Message::binary(&b"trigger-input"[..])));
     }
 }

@@ -1,124 +1,122 @@
-//! `downbeat.v1`: what a client of it says, and what the relay does about it.
-
-use std::sync::Arc;
+//! The wire `downbeat.v1`: what the relay does about each message.
 
 use downbeat_protocol::{
-    By, ClientToRelay, ErrorCode, ProbeReply, Refusal, RelayTime, RelayToClient,
+    By, ClientToRelay, ErrorCode, Hello, ProbeReply, Refusal, RelayTime, RelayToClient,
     decode_from_client, encode,
 };
 use tokio_tungstenite::tungstenite::Message;
 
+use super::Session;
 use crate::{
-    access::Role, clients::Client, config::MESSAGE_BYTES_ON_AVERAGE, frame, health::Printable,
-    relay::Relay,
+    limits::rate_limit::AVERAGE_MESSAGE_BYTES,
+    room::member::Role,
+    text::Sanitized,
+    websocket::{client::Client, frame},
 };
 
-/// One client's side of the conversation: nobody yet, or someone with a name.
+/// The state of a `downbeat.v1` session: who its client is, once it has sent its hello.
 #[derive(Debug, Default)]
-pub struct Conversation {
-    by: Option<By>,
+pub(super) struct V1 {
+    author: Option<By>,
 }
 
-impl Conversation {
-    /// Answers `message`, of which the last byte was read at `received`; how many bytes each client is
-    /// told because of it.
-    pub async fn hear(
+impl V1 {
+    /// Processes a message whose last byte arrived at `received`; returns the size of what is broadcast to
+    /// each client because of it.
+    pub(super) async fn receive(
         &mut self,
-        relay: &Relay,
-        client: &Arc<Client>,
+        session: &Session,
         message: Message,
         received: RelayTime,
     ) -> usize {
-        let answer = match &message {
+        let result = match &message {
             Message::Text(text) => match decode_from_client(text) {
-                Ok(message) => self.answer(relay, client, message, received).await,
+                Ok(message) => self.process(session, message, received).await,
                 Err(error) => Err(Refusal::from(&error)),
             },
-            Message::Binary(_) => Err(Refusal {
-                code: ErrorCode::Malformed,
-                message: "messages are text frames".to_owned(),
-            }),
-            // Control frames are the library's business.
+            Message::Binary(_) => Err(refusal(ErrorCode::Malformed, "messages are text frames")),
+            // The decoder has processed control frames.
             _ => Ok(0),
         };
-        answer.unwrap_or_else(|refusal| {
-            relay.counts.refused.add();
-            tracing::debug!(client = client.id.0, why = %Printable(&refusal.message), "refused");
-            say(client, &RelayToClient::Error(refusal));
+        result.unwrap_or_else(|refusal| {
+            refuse(session, refusal);
             0
         })
     }
 
-    async fn answer(
+    async fn process(
         &mut self,
-        relay: &Relay,
-        client: &Arc<Client>,
+        session: &Session,
         message: ClientToRelay,
         received: RelayTime,
     ) -> Result<usize, Refusal> {
-        let Some(by) = &self.by else {
+        let Session { hub, client, role, .. } = session;
+        let Some(author) = &self.author else {
             let ClientToRelay::Hello(hello) = message else {
-                return Err(Refusal {
-                    code: ErrorCode::HelloFirst,
-                    message: "the first message must be a hello".to_owned(),
-                });
+                return Err(refusal(ErrorCode::HelloFirst, "the first message must be a hello"));
             };
-            let name = hello.valid_name().map_err(|error| Refusal {
-                code: ErrorCode::InvalidValue,
-                message: error.to_string(),
-            })?;
-            relay.admit(client, &hello, &name).await;
-            tracing::info!(
-                client = client.id.0, name = %Printable(&name), kind = ?hello.kind,
-                program = %Printable(&hello.client), "hello"
-            );
-            self.by = Some(By { id: client.id, name });
+            self.author = Some(admit(session, &hello).await?);
             return Ok(0);
         };
         match message {
-            ClientToRelay::Hello(_) => Err(Refusal {
-                code: ErrorCode::NotAllowed,
-                message: "hello is said once; connect again to be called otherwise".to_owned(),
-            }),
+            ClientToRelay::Hello(_) => Err(refusal(
+                ErrorCode::NotAllowed,
+                "hello is sent once; reconnect to change the name",
+            )),
             ClientToRelay::Probe(probe) => {
-                let replied = relay.clock.now();
-                relay.measured.probe.observe(replied.micros_since(received) as f64 / 1e6);
+                let replied = hub.clock.now();
+                let seconds = replied.micros_since(received) as f64 / 1e6;
+                hub.counters.probe_turnaround.observe(seconds);
                 let reply = ProbeReply { sent: probe.sent, received, replied };
-                say(client, &RelayToClient::ProbeReply(reply));
+                send(client, &RelayToClient::ProbeReply(reply));
                 Ok(0)
             }
-            ClientToRelay::Trigger(_) | ClientToRelay::Stop(_) if client.role == Role::Listen => {
-                Err(Refusal {
-                    code: ErrorCode::NotAllowed,
-                    message: "your token lets you listen, not bang".to_owned(),
-                })
+            ClientToRelay::Trigger(_) | ClientToRelay::Stop(_) if *role == Role::Listen => {
+                Err(refusal(ErrorCode::NotAllowed, "your token lets you listen, not bang"))
             }
-            ClientToRelay::Trigger(request) => relay.bang(by.clone(), request).await,
-            ClientToRelay::Stop(request) => relay.stop(by.clone(), request).await.map(|()| 0),
+            ClientToRelay::Trigger(request) => hub.trigger(author.clone(), request).await,
+            ClientToRelay::Stop(request) => hub.stop(author.clone(), request).await.map(|()| 0),
             ClientToRelay::Report(report) => {
-                relay.report(client, report);
+                hub.report(client, report);
                 Ok(0)
             }
         }
     }
 }
 
-/// Tells a client that what it just said was not heard.
-pub fn refuse_too_many(relay: &Relay, client: &Client) {
-    relay.counts.refused.add();
-    tracing::debug!(client = client.id.0, "says too much");
-    say(
-        client,
-        &RelayToClient::Error(Refusal {
-            code: ErrorCode::TooMany,
-            message: format!(
-                "at most {} messages a second, of {MESSAGE_BYTES_ON_AVERAGE} bytes on average, please",
-                relay.messages
-            ),
-        }),
+/// Admits the client to the room.
+async fn admit(session: &Session, hello: &Hello) -> Result<By, Refusal> {
+    let Session { hub, client, role, .. } = session;
+    let name = hello.valid_name();
+    let name = name.map_err(|error| refusal(ErrorCode::InvalidValue, error.to_string()))?;
+    hub.admit(client, *role, hello, &name).await;
+    tracing::info!(
+        id = client.id.0, name = %Sanitized(&name), kind = ?hello.kind,
+        client = %Sanitized(&hello.client), "client_admitted"
     );
+    Ok(By { id: client.id, name })
 }
 
-fn say(client: &Client, message: &RelayToClient) {
+/// Tells the client that it is beyond its rate and the last message was ignored.
+pub(super) fn refuse_rate(session: &Session) {
+    let message = format!(
+        "rate limit: at most {} messages a second, of {AVERAGE_MESSAGE_BYTES} bytes on average",
+        session.messages_per_second
+    );
+    refuse(session, refusal(ErrorCode::TooMany, message));
+}
+
+fn refuse(session: &Session, refusal: Refusal) {
+    session.hub.counters.messages_refused.increment();
+    let reason = Sanitized(&refusal.message);
+    tracing::debug!(id = session.client.id.0, %reason, "message_refused");
+    send(&session.client, &RelayToClient::Error(refusal));
+}
+
+fn refusal(code: ErrorCode, message: impl Into<String>) -> Refusal {
+    Refusal { code, message: message.into() }
+}
+
+fn send(client: &Client, message: &RelayToClient) {
     client.outbox.send(&frame::text(&encode(message)));
 }

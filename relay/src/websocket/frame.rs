@@ -1,7 +1,7 @@
-//! What the relay writes: complete, unmasked WebSocket frames (RFC 6455, section 5.2).
+//! Encodes the frames that the relay sends: complete and unmasked (RFC 6455, section 5.2).
 //!
-//! A frame is encoded once and then written to any number of sockets as it is, which is why this
-//! is not left to the WebSocket library: that would encode it once a client.
+//! A frame is encoded once and written to any number of sockets. The WebSocket library would encode it
+//! once per client.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 
@@ -12,23 +12,23 @@ const FINAL_CLOSE: u8 = 0x88;
 /// An empty ping.
 pub const PING: Bytes = Bytes::from_static(&[0x89, 0]);
 
-/// A whole text message.
+/// A text message in one frame.
 #[must_use]
 pub fn text(message: &str) -> Bytes {
-    whole(FINAL_TEXT, message.as_bytes())
+    encode(FINAL_TEXT, message.as_bytes())
 }
 
-/// A whole binary message. The relay sends none; what is built on its parts may.
+/// A binary message in one frame. The relay sends none; the echo example does.
 #[must_use]
 pub fn binary(message: &[u8]) -> Bytes {
-    whole(FINAL_BINARY, message)
+    encode(FINAL_BINARY, message)
 }
 
-fn whole(first: u8, message: &[u8]) -> Bytes {
+fn encode(first: u8, message: &[u8]) -> Bytes {
     let length = message.len();
     let mut frame = BytesMut::with_capacity(length + 10);
     frame.put_u8(first);
-    // The shortest of three forms in which the length fits, as the standard demands.
+    // The shortest of the three forms, as the RFC demands.
     if let Ok(length) = u8::try_from(length)
         && length < 126
     {
@@ -44,28 +44,28 @@ fn whole(first: u8, message: &[u8]) -> Bytes {
     frame.freeze()
 }
 
-/// Why the relay ends a connection, as the other end is told (RFC 6455, section 7.4.1).
+/// Why the relay closes a connection (RFC 6455, section 7.4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CloseCode {
-    /// The relay is ending: come back.
+    /// The relay shuts down; reconnect.
     GoingAway = 1001,
-    /// A frame that breaks the standard.
+    /// A frame that violates the RFC.
     Protocol = 1002,
     /// A text that is not UTF-8.
     NotUtf8 = 1007,
-    /// It offered `downbeat.v1` and then did not say hello, or says more than anyone may.
+    /// A client of `downbeat.v1` that sent no hello, or a client beyond its rate.
     Policy = 1008,
     /// A message over the limit.
     TooLarge = 1009,
 }
 
 /// Whether a frame is a close frame.
-#[must_use]
-pub fn is_close(frame: &[u8]) -> bool {
+pub(crate) fn is_close(frame: &[u8]) -> bool {
     frame.first() == Some(&FINAL_CLOSE)
 }
 
-/// A close frame. `reason` is for people, and short: a control frame holds at most 125 bytes.
+/// A close frame. `reason` is for people; what exceeds 123 bytes is cut off, because a control frame holds
+/// 125.
 #[must_use]
 pub fn close(code: CloseCode, reason: &'static str) -> Bytes {
     let reason = &reason.as_bytes()[..reason.len().min(123)];
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_of_any_length_is_read_back_by_another_implementation() {
+    fn messages_of_any_length_are_decoded_by_tungstenite() {
         for length in [0, 1, 125, 126, 127, 65_535, 65_536, 200_000] {
             let message = "x".repeat(length);
             assert_eq!(read_back(&binary(message.as_bytes())), Message::binary(message.clone()));
@@ -117,11 +117,11 @@ mod tests {
     }
 
     #[test]
-    fn a_ping_and_a_close_are_read_back_too() {
+    fn pings_and_close_frames_are_decoded_by_tungstenite() {
         assert_eq!(read_back(&PING), Message::Ping(Bytes::new()));
-        let Message::Close(Some(said)) = read_back(&close(CloseCode::GoingAway, "bye")) else {
+        let Message::Close(Some(close)) = read_back(&close(CloseCode::GoingAway, "bye")) else {
             panic!("not a close frame with a code");
         };
-        assert_eq!((u16::from(said.code), said.reason.as_str()), (1001, "bye"));
+        assert_eq!((u16::from(close.code), close.reason.as_str()), (1001, "bye"));
     }
 }

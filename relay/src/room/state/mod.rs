@@ -1,190 +1,143 @@
-//! The room: what its triggers are numbered and stamped with, what is sounding, who is here.
+//! The state of the room: its members, the numbers and instants of triggers and stops, what is sounding.
 //!
-//! Pure: told what time it is, and does no I/O. [`Relay`](crate::relay::Relay) holds the one room
-//! there is behind a lock, and says what comes out of it.
-
-mod told;
+//! Pure: the caller passes the time, and nothing here does I/O. The [`Hub`](super::hub::Hub) holds it
+//! behind a lock and broadcasts what it returns.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use downbeat_protocol::{
-    By, ClientId, ClientKind, ROSTER_ENTRIES, RelayTime, Report, Roster, RosterChange, RosterEntry,
+    By, ClientId, ClientKind, MAX_ROSTER_ENTRIES, RelayTime, Report, Roster, RosterChange,
     Sounding, Stop, StopRequest, Trigger, TriggerRequest,
 };
 
-use self::told::Told;
-use crate::{
-    access::Role,
-    clients::Wire,
-    config::{DUE_FRAMES, JUDGEMENTS_PER_SECOND, SOUNDING},
+use super::{
     lead::{Lead, Player},
-    rate::Bucket,
+    member::Member,
+    roster_updates::RosterUpdates,
+};
+use crate::{
+    broadcast::scheduled::MAX_SCHEDULED_FRAMES, limits::rate_limit::TokenBucket,
+    websocket::client::Wire,
 };
 
-/// One who was admitted.
-#[derive(Clone, Debug)]
-pub struct Member {
-    /// What it is called on other machines.
-    pub name: String,
-    /// What it is.
-    pub kind: ClientKind,
-    /// What it may do.
-    pub role: Role,
-    /// How it was doing when it last said so.
-    pub report: Option<Report>,
-    /// It needs more lead than the room waits for.
-    pub straggler: bool,
-}
+/// Most triggers that are remembered as sounding. A player mixes 64 voices: a newcomer could join no more.
+const MAX_SOUNDING: usize = 64;
 
-impl Member {
-    /// One of whom nothing but this is known yet.
-    #[must_use]
-    pub fn new(name: String, kind: ClientKind) -> Self {
-        Self { name, kind, role: Role::Bang, report: None, straggler: false }
-    }
+/// How often per second a report may raise the lead at once, instead of at the next tick. Players of a
+/// large lab need it no more often, and updating a room of thousands more often would be expensive.
+const LEAD_UPDATES_PER_SECOND: u32 = 100;
 
-    /// The lead it needs, if it sounds.
-    fn need(&self) -> Option<u32> {
-        self.report.as_ref()?.lead_micros.filter(|_| self.kind.is_player())
-    }
-
-    fn listens_only(&self) -> bool {
-        self.role == Role::Listen
-    }
-
-    fn entry(&self, id: ClientId) -> RosterEntry {
-        RosterEntry {
-            id,
-            name: self.name.clone(),
-            kind: self.kind,
-            report: self.report.clone(),
-            straggler: self.straggler,
-        }
-    }
-}
-
-/// A trigger that was said and has not ended.
+/// A trigger that has not ended.
 #[derive(Clone, Debug)]
 struct Voice {
     sounding: Sounding,
     ends_at: RelayTime,
 }
 
-/// The room.
+/// The state of the room.
 #[derive(Debug)]
-pub struct Room {
+pub(crate) struct Room {
     lead: Lead,
     members: BTreeMap<ClientId, Member>,
-    /// How many of them are [plain](ClientKind::Plain), and how many have said what lead they need.
-    plain: usize,
+    /// How many of them are of the tutorial wire, and how many have reported what lead they need.
+    tutorial: usize,
     players: usize,
     next_seq: u64,
-    /// The latest instant that was promised.
-    last_stamp: RelayTime,
-    /// When those of the seed's wire are to sound who may still come: the bangs that wait for their
-    /// instant, and of which that wire was not told because nobody was there. At most
-    /// [`DUE_FRAMES`]; beyond that the earliest is forgotten.
-    untold: VecDeque<RelayTime>,
-    /// In the order of their numbers, at most [`SOUNDING`]; beyond that the oldest is forgotten,
-    /// and only a newcomer misses it.
+    /// The latest instant that was assigned.
+    last_instant: RelayTime,
+    /// The instants of triggers that were not scheduled on the tutorial wire, because it had no client: one
+    /// that connects before such an instant still plays. At most [`MAX_SCHEDULED_FRAMES`]; beyond that
+    /// the earliest is forgotten.
+    unscheduled: VecDeque<RelayTime>,
+    /// In the order of their numbers, at most [`MAX_SOUNDING`]; beyond that the oldest is forgotten,
+    /// which only newcomers miss.
     voices: VecDeque<Voice>,
-    /// What everyone knows of who is here.
-    told: Told,
-    /// How often the room may be judged between two ticks.
-    judgements: Bucket,
+    roster_updates: RosterUpdates,
+    /// Limits how often reports raise the lead between two ticks.
+    lead_updates: TokenBucket,
 }
 
 impl Room {
     /// An empty room.
-    #[must_use]
-    pub fn new(lead: Lead) -> Self {
+    pub(super) fn new(lead: Lead) -> Self {
         Self {
             lead,
             members: BTreeMap::new(),
-            plain: 0,
+            tutorial: 0,
             players: 0,
             next_seq: 1,
-            last_stamp: RelayTime::from_micros(0),
-            untold: VecDeque::new(),
+            last_instant: RelayTime::from_micros(0),
+            unscheduled: VecDeque::new(),
             voices: VecDeque::new(),
-            told: Told::default(),
-            judgements: Bucket::new(JUDGEMENTS_PER_SECOND, RelayTime::from_micros(0)),
+            roster_updates: RosterUpdates::default(),
+            lead_updates: TokenBucket::new(LEAD_UPDATES_PER_SECOND, RelayTime::from_micros(0)),
         }
     }
 
     /// The lead now.
-    #[must_use]
-    pub fn lead(&self) -> &Lead {
+    pub(crate) fn lead(&self) -> &Lead {
         &self.lead
     }
 
-    /// Everyone who was admitted, in the order in which they came.
-    #[must_use]
-    pub fn members(&self) -> &BTreeMap<ClientId, Member> {
-        &self.members
-    }
-
-    /// How many there are on the seed's wire, and on `downbeat.v1`.
-    #[must_use]
-    pub fn count_by_wire(&self) -> (u32, u32) {
-        (self.plain as u32, (self.members.len() - self.plain) as u32)
-    }
-
-    /// Whether there is anyone on a wire.
-    #[must_use]
-    pub fn has(&self, wire: Wire) -> bool {
+    /// How many members there are on a wire.
+    pub(crate) fn count(&self, wire: Wire) -> usize {
         match wire {
-            Wire::Seed => self.plain > 0,
-            Wire::Modern => self.members.len() > self.plain,
+            Wire::Tutorial => self.tutorial,
+            Wire::V1 => self.members.len() - self.tutorial,
         }
     }
 
-    /// Whether someone is here who is scheduled: who has said what lead it needs, and so has an
-    /// output and knows the time. One who only bangs has none to say, nor has a page before its first
+    /// Whether there is a member on a wire.
+    pub(super) fn has(&self, wire: Wire) -> bool {
+        self.count(wire) > 0
+    }
+
+    /// Whether a member plays on schedule: it has reported what lead it needs, and so has an output and a
+    /// clock estimate. A client that only sends triggers reports none, nor does a page before its first
     /// touch.
-    #[must_use]
-    pub fn has_players(&self) -> bool {
+    pub(super) fn has_players(&self) -> bool {
         self.players > 0
     }
 
-    /// Admits a client.
-    pub fn enter(&mut self, id: ClientId, member: Member) {
-        self.plain += usize::from(member.kind == ClientKind::Plain);
-        self.players += usize::from(member.need().is_some());
+    /// Adds a member.
+    pub(super) fn enter(&mut self, id: ClientId, member: Member) {
+        self.tutorial += usize::from(member.kind == ClientKind::Tutorial);
+        self.players += usize::from(member.needed_lead().is_some());
         self.members.insert(id, member);
     }
 
-    /// Lets a client go; `None` if it had not been admitted.
-    pub fn leave(&mut self, id: ClientId) -> Option<Member> {
+    /// Removes a member; `None` if the client was not admitted.
+    pub(super) fn leave(&mut self, id: ClientId) -> Option<Member> {
         let member = self.members.remove(&id)?;
-        self.plain -= usize::from(member.kind == ClientKind::Plain);
-        self.players -= usize::from(member.need().is_some());
+        self.tutorial -= usize::from(member.kind == ClientKind::Tutorial);
+        self.players -= usize::from(member.needed_lead().is_some());
         Some(member)
     }
 
-    /// Notes how a client is doing, and raises the lead at once if it needs more than there is.
-    pub fn report(&mut self, id: ClientId, report: Report, now: RelayTime) {
+    /// Records a report, and raises the lead at once if the member needs more.
+    pub(super) fn report(&mut self, id: ClientId, report: Report, now: RelayTime) {
         let Some(member) = self.members.get_mut(&id) else { return };
         if member.report.as_ref() == Some(&report) {
             return;
         }
-        let before = member.need();
+        let before = member.needed_lead();
         member.report = Some(report);
-        let need = member.need();
+        let need = member.needed_lead();
         let is_first = before.is_none() && need.is_some();
-        let most = self.lead.most_for(member.listens_only());
-        let needs_more = need.is_some_and(|need| need.min(most) > self.lead.micros());
+        let max = self.lead.max_for(member.only_listens());
+        let needs_more = need.is_some_and(|need| need.min(max) > self.lead.micros());
         self.players -= usize::from(before.is_some());
         self.players += usize::from(need.is_some());
-        // Everything else can wait for the next tick: to judge a room of thousands at each of its
-        // reports would cost more than all the rest. So can this, from those who need more and more.
-        if (is_first || needs_more) && self.judgements.take(now) {
-            self.follow_needs(now);
+        // Everything else waits for the next tick: an update at each report in a room of thousands would
+        // cost more than all the rest. So does a member that needs more again and again.
+        if (is_first || needs_more) && self.lead_updates.take(now) {
+            self.update_lead(now);
         }
     }
 
-    /// Numbers and stamps a bang. `sound` is its name in the bank, and lasts `micros` at this rate.
-    pub fn trigger(
+    /// Numbers a trigger and assigns its instant. `sound` is the name in the bank, and lasts `micros` at the
+    /// requested rate.
+    pub(super) fn trigger(
         &mut self,
         request: TriggerRequest,
         sound: &str,
@@ -193,9 +146,9 @@ impl Room {
         now: RelayTime,
     ) -> Trigger {
         let TriggerRequest { sound: _, gain, rate, pan, target, data } = request;
-        let play_at = self.stamp(now);
+        let play_at = self.next_instant(now);
         let trigger = Trigger {
-            seq: self.number(),
+            seq: self.next_seq(),
             play_at,
             sound: sound.to_owned(),
             gain,
@@ -205,8 +158,8 @@ impl Room {
             data,
             by,
         };
-        self.forget_what_ended(now);
-        if self.voices.len() == SOUNDING {
+        self.forget_ended(now);
+        if self.voices.len() == MAX_SOUNDING {
             self.voices.pop_front();
         }
         self.voices.push_back(Voice {
@@ -216,10 +169,11 @@ impl Room {
         trigger
     }
 
-    /// Numbers and stamps a wish for silence.
-    pub fn stop(&mut self, request: StopRequest, by: By, now: RelayTime) -> Stop {
+    /// Numbers a stop and assigns its instant.
+    pub(super) fn stop(&mut self, request: StopRequest, by: By, now: RelayTime) -> Stop {
         let StopRequest { trigger, sound } = request;
-        let stop = Stop { seq: self.number(), stop_at: self.stamp(now), trigger, sound, by };
+        let stop =
+            Stop { seq: self.next_seq(), stop_at: self.next_instant(now), trigger, sound, by };
         for Voice { sounding, .. } in &mut self.voices {
             if stop.ends(&sounding.trigger) {
                 let earlier = sounding.stop_at.unwrap_or(stop.stop_at).min(stop.stop_at);
@@ -229,23 +183,22 @@ impl Room {
         stop
     }
 
-    /// What one who comes at `now` is to join.
-    pub fn sounding(&mut self, now: RelayTime) -> Vec<Sounding> {
-        self.forget_what_ended(now);
+    /// What a client that is admitted at `now` joins.
+    pub(super) fn sounding(&mut self, now: RelayTime) -> Vec<Sounding> {
+        self.forget_ended(now);
         self.voices.iter().map(|voice| voice.sounding.clone()).collect()
     }
 
-    /// Looks after the room. Returns what everyone is to be told now of who is here, if anything.
-    pub fn tick(&mut self, now: RelayTime) -> Option<RosterChange> {
-        self.follow_needs(now);
-        self.forget_what_ended(now);
-        self.told.change_to(self.roster(), now)
+    /// Updates the lead and forgets what has ended. Returns the change of the roster to broadcast, if any.
+    pub(super) fn tick(&mut self, now: RelayTime) -> Option<RosterChange> {
+        self.update_lead(now);
+        self.forget_ended(now);
+        self.roster_updates.update(self.roster(), now)
     }
 
-    /// Who is here.
-    #[must_use]
-    pub fn roster(&self) -> Roster {
-        let listed = self.members.iter().take(ROSTER_ENTRIES);
+    /// The members as they are now.
+    pub(crate) fn roster(&self) -> Roster {
+        let listed = self.members.iter().take(MAX_ROSTER_ENTRIES);
         Roster {
             total: self.members.len() as u32,
             clients: listed.map(|(id, member)| member.entry(*id)).collect(),
@@ -253,19 +206,17 @@ impl Room {
         }
     }
 
-    /// What one who has just come is told of who is here: what everyone knows, so that the next
-    /// change is one for it too, and itself.
-    #[must_use]
-    pub fn roster_for(&self, id: ClientId) -> Roster {
-        let mut roster = self.told.roster().clone();
+    /// The roster for a client that has just been admitted: what the others know, so that the next change
+    /// applies to it too, and the client itself.
+    pub(super) fn roster_for(&self, id: ClientId) -> Roster {
+        let mut roster = self.roster_updates.sent().clone();
         roster.update(self.change_of(id));
         roster
     }
 
-    /// What a client is told of itself, unless everyone is told of it.
-    #[must_use]
-    pub fn news_of_itself(&self, id: ClientId) -> Option<RosterChange> {
-        let is_listed = self.members.keys().take(ROSTER_ENTRIES).any(|listed| *listed == id);
+    /// The change to send to a client about itself, if it is not among the listed members.
+    pub(super) fn own_change(&self, id: ClientId) -> Option<RosterChange> {
+        let is_listed = self.members.keys().take(MAX_ROSTER_ENTRIES).any(|listed| *listed == id);
         (!is_listed).then(|| self.change_of(id))
     }
 
@@ -278,12 +229,12 @@ impl Room {
         }
     }
 
-    fn follow_needs(&mut self, now: RelayTime) {
+    fn update_lead(&mut self, now: RelayTime) {
         let (mut who, mut players) = (Vec::new(), Vec::new());
         for member in self.members.values_mut() {
-            if let Some(need) = member.need() {
-                let (listens_only, straggler) = (member.listens_only(), member.straggler);
-                players.push(Player { need, listens_only, straggler });
+            if let Some(need) = member.needed_lead() {
+                let (only_listens, straggler) = (member.only_listens(), member.straggler);
+                players.push(Player { need, only_listens, straggler });
                 who.push(member);
             }
         }
@@ -293,45 +244,44 @@ impl Room {
         }
     }
 
-    fn number(&mut self) -> u64 {
+    fn next_seq(&mut self) -> u64 {
         let seq = self.next_seq;
         self.next_seq += 1;
         seq
     }
 
-    /// The instant of what is said now. It is never before that of what was said before, however the
+    /// The instant of a trigger or stop that arrives now. It is never before an earlier one, even if the
     /// lead has fallen.
-    fn stamp(&mut self, now: RelayTime) -> RelayTime {
+    fn next_instant(&mut self, now: RelayTime) -> RelayTime {
         let at = now.plus_micros(u64::from(self.lead.micros()));
-        self.last_stamp = self.last_stamp.max(at);
-        self.last_stamp
+        self.last_instant = self.last_instant.max(at);
+        self.last_instant
     }
 
-    /// Notes that a bang was not told to the seed's wire, because nobody was there: who comes before
-    /// `play_at` is to sound with the others.
-    pub fn leave_untold(&mut self, play_at: RelayTime, now: RelayTime) {
-        self.forget_untold(now);
-        if self.untold.len() == DUE_FRAMES {
-            self.untold.pop_front();
+    /// Records that a trigger was not scheduled on the tutorial wire, because it had no client.
+    pub(super) fn add_unscheduled(&mut self, play_at: RelayTime, now: RelayTime) {
+        self.forget_unscheduled(now);
+        if self.unscheduled.len() == MAX_SCHEDULED_FRAMES {
+            self.unscheduled.pop_front();
         }
-        self.untold.push_back(play_at);
+        self.unscheduled.push_back(play_at);
     }
 
-    /// The instants at which one is still to sound who comes to the seed's wire at `now`. Those who
-    /// come later hear what is then on its way to all of that wire.
-    pub fn take_untold(&mut self, now: RelayTime) -> Vec<RelayTime> {
-        self.forget_untold(now);
-        std::mem::take(&mut self.untold).into()
+    /// The instants at which the first client of the tutorial wire, which connects at `now`, still plays.
+    /// Later clients receive what is then scheduled for all.
+    pub(super) fn take_unscheduled(&mut self, now: RelayTime) -> Vec<RelayTime> {
+        self.forget_unscheduled(now);
+        std::mem::take(&mut self.unscheduled).into()
     }
 
-    fn forget_untold(&mut self, now: RelayTime) {
-        // In the order of their instants, because those never go back.
-        while self.untold.front().is_some_and(|at| *at <= now) {
-            self.untold.pop_front();
+    fn forget_unscheduled(&mut self, now: RelayTime) {
+        // In the order of their instants, because those never decrease.
+        while self.unscheduled.front().is_some_and(|at| *at <= now) {
+            self.unscheduled.pop_front();
         }
     }
 
-    fn forget_what_ended(&mut self, now: RelayTime) {
+    fn forget_ended(&mut self, now: RelayTime) {
         self.voices.retain(|voice| {
             now < voice.ends_at && voice.sounding.stop_at.is_none_or(|stop_at| now < stop_at)
         });

@@ -1,13 +1,13 @@
-//! What waits for all clients together, and its bound.
+//! The bound on what waits for all clients together.
 //!
-//! A client may have as much waiting as all of them leave free, so that the slowest, for whom most
-//! waits, reaches its limit first, and the limit falls as the room gets slower. This is how switches
-//! share one memory among their ports (dynamic thresholds: Choudhury and Hahne, 1998). It needs no list
-//! of clients and no lock, and keeps the bound at every moment. When nobody reads, each of N clients has
-//! the N+1st part, and so there always is room for one who has just come.
+//! A client's queue may be as long as the space that all queues leave free. So the slowest client, whose
+//! queue is the longest, reaches its limit first, and the limit falls as the room gets slower. Network
+//! switches share their memory among ports in this way (dynamic thresholds: Choudhury and Hahne, 1998). It
+//! needs neither a list of clients nor a lock, and the bound always holds. When nobody reads, each of N
+//! clients has 1/(N+1) of the space, so that there is always space for a new client.
 //!
-//! A frame that waits for many is counted once for each, though they share its memory: what is held
-//! is at most what is counted.
+//! A frame that waits for several clients is counted once for each, though they share its memory: what
+//! is held is at most what is counted.
 
 use std::sync::{
     Arc,
@@ -16,47 +16,37 @@ use std::sync::{
 
 use thiserror::Error;
 
-use crate::config::{DEFAULT_BACKLOG_MIB, MIB};
-
 /// The bytes that wait for all clients of a relay.
 #[derive(Debug)]
-pub struct Backlog {
+pub(crate) struct Backlog {
     max: usize,
-    /// They guard no other memory, so the weakest ordering does.
+    /// They guard no other memory, so relaxed ordering is enough.
     bytes: AtomicUsize,
 }
 
 impl Backlog {
-    /// One of at most so many bytes.
-    #[must_use]
-    pub fn new(max: usize) -> Self {
+    /// A backlog of at most `max` bytes.
+    pub(crate) fn new(max: usize) -> Self {
         Self { max, bytes: AtomicUsize::new(0) }
     }
 
     /// How many bytes wait now.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// A client's share, of nothing yet.
+    /// The share of a client, still empty.
     pub(super) fn share(self: &Arc<Self>) -> Share {
         Share { backlog: self.clone(), bytes: 0 }
     }
 }
 
-impl Default for Backlog {
-    fn default() -> Self {
-        Self::new(DEFAULT_BACKLOG_MIB as usize * MIB)
-    }
-}
-
-/// More would wait for a client than all of them leave free.
+/// A client's queue would be longer than the space that all queues leave free.
 #[derive(Debug, Error, PartialEq, Eq)]
-#[error("more would wait for it than all clients leave free")]
-pub(super) struct Full;
+#[error("the queue would exceed the space that all queues leave free")]
+pub(super) struct BacklogFull;
 
-/// The bytes that wait for one client. They are given back when it is dropped.
+/// The bytes that wait for one client. Dropping it releases them.
 #[derive(Debug)]
 pub(super) struct Share {
     backlog: Arc<Backlog>,
@@ -68,18 +58,18 @@ impl Share {
         self.bytes
     }
 
-    /// So many more wait.
-    pub(super) fn grow(&mut self, count: usize) -> Result<(), Full> {
+    /// Adds bytes.
+    pub(super) fn grow(&mut self, count: usize) -> Result<(), BacklogFull> {
         let Backlog { max, bytes } = &*self.backlog;
-        // Who had nothing waiting is not slow, and may take all that is free.
-        let most = if self.bytes == 0 { *max } else { max.saturating_sub(self.bytes + count) };
-        let with = |all: usize| Some(all + count).filter(|all| *all <= most);
-        bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, with).map_err(|_| Full)?;
+        // A client with an empty queue is not slow, and may take all free space.
+        let limit = if self.bytes == 0 { *max } else { max.saturating_sub(self.bytes + count) };
+        let with = |all: usize| Some(all + count).filter(|all| *all <= limit);
+        bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, with).map_err(|_| BacklogFull)?;
         self.bytes += count;
         Ok(())
     }
 
-    /// So many have been sent or dropped.
+    /// Releases bytes that were sent or discarded.
     pub(super) fn shrink(&mut self, count: usize) {
         self.bytes -= count;
         self.backlog.bytes.fetch_sub(count, Ordering::Relaxed);
@@ -103,23 +93,23 @@ mod tests {
     }
 
     #[test]
-    fn the_one_for_whom_most_waits_goes_first() {
+    fn the_longest_queue_is_refused_first() {
         let backlog = backlog(1000);
         let (mut slow, mut quick) = (backlog.share(), backlog.share());
         assert_eq!(slow.grow(300), Ok(()));
         assert_eq!(quick.grow(100), Ok(()));
-        // For one of them 400 would wait, and 500 for both.
+        // 400 bytes for one client, 500 for both.
         assert_eq!(slow.grow(100), Ok(()));
         assert_eq!(quick.grow(100), Ok(()));
-        assert_eq!(slow.grow(100), Err(Full));
-        assert_eq!(quick.grow(100), Ok(()), "what the slow one was refused is not counted");
+        assert_eq!(slow.grow(100), Err(BacklogFull));
+        assert_eq!(quick.grow(100), Ok(()), "refused bytes are not counted");
         drop(slow);
         assert_eq!(backlog.bytes(), 300);
         assert_eq!(quick.grow(200), Ok(()));
     }
 
     #[test]
-    fn one_who_has_just_come_finds_room_however_slow_the_others_are() {
+    fn a_new_client_finds_space_however_slow_the_others_are() {
         let backlog = backlog(1000);
         let mut slow: Vec<_> = (0..9).map(|_| backlog.share()).collect();
         for _ in 0..1000 {
@@ -129,13 +119,13 @@ mod tests {
         }
         assert_eq!(backlog.bytes(), 900);
         let mut new = backlog.share();
-        assert_eq!(new.grow(101), Err(Full));
+        assert_eq!(new.grow(101), Err(BacklogFull));
         assert_eq!(new.grow(100), Ok(()));
-        assert_eq!(new.grow(1), Err(Full));
+        assert_eq!(new.grow(1), Err(BacklogFull));
     }
 
     #[test]
-    fn what_waits_is_counted_once_however_many_threads_count() {
+    fn concurrent_shares_are_counted_exactly() {
         let backlog = backlog(1000);
         thread::scope(|scope| {
             for _ in 0..4 {

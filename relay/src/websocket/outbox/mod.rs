@@ -1,149 +1,140 @@
-//! The one thing that writes to a client's socket.
+//! The outgoing half of a connection: the only code that writes to a client's socket.
 //!
-//! A frame is tried straight on the socket; only what the kernel does not take is queued, and the
-//! connection's task writes it when there is room, several frames in one call. So a room that
-//! keeps up costs one bare write a client, and no task is woken.
+//! A frame is written to the socket at once. Only what the kernel does not accept is queued; the
+//! connection's task writes that when the socket is writable, several frames per system call. So a room
+//! whose clients keep up costs one write per client, and no task is woken.
 //!
-//! The bound: what waits may be [`OUTBOX_BYTES`] and [`OUTBOX_FRAMES`] (one frame of any size
-//! fits an empty outbox). A client that exceeds it, or whose queue makes no progress for
-//! [`STALLED_AFTER`](crate::config::STALLED_AFTER), is cut off: it would only hear the past. What waits
-//! for all clients together is bounded by the [`Backlog`].
+//! The queue holds at most [`MAX_OUTBOX_BYTES`] and [`MAX_OUTBOX_FRAMES`] (one frame of any size fits an
+//! empty queue). A client that exceeds this or whose queue makes no progress is cut off: what waits is
+//! out of date. All queues together are bounded by the [`Backlog`].
 
 mod backlog;
 mod queue;
 
 use std::{
-    io::{self, ErrorKind},
+    io::ErrorKind,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use tokio::{net::TcpStream, sync::Notify};
+use tokio::sync::Notify;
 
-pub use self::backlog::Backlog;
+pub(crate) use self::backlog::Backlog;
 use self::queue::Queue;
-use crate::{
+pub use self::queue::{MAX_OUTBOX_BYTES, MAX_OUTBOX_FRAMES};
+use super::{
     frame::{self, CloseCode},
-    seal::Seal,
+    transport::Transport,
 };
 
 /// Why a client was cut off without a close frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CutOff {
-    /// More waited for it than the bound allows.
+    /// Its queue was full.
     Overflow,
-    /// More waited for all clients together than the bound allows, and for it more than for most.
+    /// All queues together were full, and its own was among the longest.
     Backlog,
     /// It read nothing for too long.
     Stalled,
-    /// It said nothing for too long, not even an answer to a ping.
+    /// It sent nothing for too long, not even a pong.
     Silent,
-    /// Its socket failed.
-    Broken,
+    /// Its socket or its task failed.
+    Failed,
 }
 
-/// How far a connection's outgoing half is.
+/// The state of the outgoing half.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// Frames are taken.
+    /// Frames are accepted.
     Open,
-    /// A close frame is the last one.
+    /// A close frame was the last one.
     Closing,
-    /// Nothing will be written any more.
+    /// Nothing is written any more.
     Cut(CutOff),
 }
 
-/// The way to a client's socket, and what waits to be written to it.
+/// Writes frames to a client, and queues what its socket does not accept.
 #[derive(Debug)]
 pub struct Outbox {
     queue: Mutex<Queue>,
-    /// Told when something begins to wait and when the phase changes.
+    /// Notified when the queue is no longer empty and when the phase changes.
     changed: Notify,
 }
 
 impl Outbox {
-    /// An outbox in which everything waits until it is opened. What waits counts to `backlog`.
-    #[must_use]
-    pub fn new(backlog: &Arc<Backlog>) -> Self {
+    /// An outbox that queues everything until it is opened. What waits counts towards `backlog`.
+    pub(crate) fn new(backlog: &Arc<Backlog>) -> Self {
         Self { queue: Mutex::new(Queue::new(backlog.share())), changed: Notify::new() }
     }
 
-    /// From now on `socket` is written to, with what has waited so far first. Whoever opens it goes
-    /// on to read from the socket, and to wait for it; what it holds may be sealed.
-    pub fn open(&self, socket: Arc<TcpStream>, seal: Option<Seal>) {
+    /// Begins to write to `transport`, starting with what has been queued so far.
+    pub fn open(&self, transport: Arc<Transport>) {
         let mut queue = self.queue();
-        queue.socket = Some(socket);
         if matches!(queue.phase, Phase::Cut(_)) {
-            queue.forget_unsent();
+            transport.discard_unsent_on_close();
         }
-        if let Some(mut seal) = seal {
-            // Should the session have something left to say, it comes before all else.
-            let own = seal.own_words();
-            queue.seal = Some(seal);
-            let plain = queue.take_waiting();
-            self.put_raw(&mut queue, &own);
-            for frame in &plain {
-                self.put(&mut queue, frame);
+        let is_tls = transport.is_tls();
+        queue.transport = Some(transport.clone());
+        if is_tls {
+            self.write_bytes(&mut queue, &transport.take_pending());
+            // Queued as plain frames so far.
+            for frame in &queue.take_waiting() {
+                self.write_frame(&mut queue, frame);
             }
         }
         drop(queue);
         self.flush();
     }
 
-    /// Reads what a client sent that came over TLS, and tells when that arrived. Never waits.
-    ///
-    /// # Errors
-    /// `WouldBlock` if there is nothing yet; else why there will be nothing more.
-    pub fn read_sealed(&self, buffer: &mut [u8]) -> io::Result<(usize, Instant)> {
-        let mut queue = self.queue();
-        let Some((read, own)) = queue.read_sealed(buffer) else {
-            return Ok((0, Instant::now()));
-        };
-        self.put_raw(&mut queue, &own);
-        read
-    }
-
-    /// Tells a client that came over TLS that nothing more will be written. Without TLS the end of
-    /// the socket says it.
-    pub fn say_end(&self) {
-        let mut queue = self.queue();
-        if let Some(seal) = &mut queue.seal {
-            let last = seal.end();
-            self.put_raw(&mut queue, &last);
-        }
-    }
-
-    /// Writes `frame`, or queues what the socket does not take. Never waits.
+    /// Writes `frame`, or queues what the socket does not accept. Never waits.
     pub fn send(&self, frame: &Bytes) {
         let mut queue = self.queue();
         if queue.phase == Phase::Open {
-            self.put(&mut queue, frame);
+            self.write_frame(&mut queue, frame);
         }
     }
 
-    /// Sends a close frame and takes nothing more.
+    /// Sends a close frame and accepts nothing more.
     pub fn close(&self, code: CloseCode, reason: &'static str) {
-        self.end_with(&frame::close(code, reason));
+        self.close_with(&frame::close(code, reason));
     }
 
-    /// The same with a close frame as it is: the answer to the client's own.
-    pub fn end_with(&self, goodbye: &Bytes) {
+    /// The same with a given close frame: the answer to the client's own.
+    pub(super) fn close_with(&self, close: &Bytes) {
         let mut queue = self.queue();
         if queue.phase == Phase::Open {
             queue.phase = Phase::Closing;
-            self.put(&mut queue, goodbye);
+            self.write_frame(&mut queue, close);
             self.changed.notify_one();
         }
     }
 
-    /// Drops what waits, here and in the kernel, and takes nothing more.
-    pub fn cut_off(&self, why: CutOff) {
-        self.cut(&mut self.queue(), why);
+    /// Writes what the TLS session has to send itself.
+    pub(super) fn send_pending(&self) {
+        let mut queue = self.queue();
+        if let Some(transport) = queue.transport.clone() {
+            self.write_bytes(&mut queue, &transport.take_pending());
+        }
     }
 
-    /// Cuts the client off if what waits for it has made no progress for `patience` at `now`.
-    pub fn cut_off_if_stalled(&self, now: Instant, patience: Duration) {
+    /// Tells a client over TLS that nothing more will be sent.
+    pub(super) fn close_notify(&self) {
+        let queue = self.queue();
+        if let Some(transport) = &queue.transport {
+            transport.close_notify();
+        }
+        drop(queue);
+        self.send_pending();
+    }
+
+    /// Discards what waits, here and in the kernel, and accepts nothing more.
+    pub(crate) fn cut_off(&self, reason: CutOff) {
+        self.cut(&mut self.queue(), reason);
+    }
+
+    /// Cuts the client off if its queue has made no progress for `patience` at `now`.
+    pub(crate) fn cut_off_if_stalled(&self, now: Instant, patience: Duration) {
         let mut queue = self.queue();
         if queue.is_waiting() && now.saturating_duration_since(queue.progress) > patience {
             self.cut(&mut queue, CutOff::Stalled);
@@ -151,89 +142,86 @@ impl Outbox {
     }
 
     /// The most bytes that ever waited.
-    #[must_use]
-    pub fn peak(&self) -> usize {
+    pub(crate) fn peak(&self) -> usize {
         self.queue().peak()
     }
 
-    /// Writes what waits, as far as the socket takes it. Never waits itself.
+    /// Writes what waits, as far as the socket accepts it. Never waits itself.
     pub fn flush(&self) {
         let mut queue = self.queue();
         match queue.flush() {
             Err(error) if error.kind() != ErrorKind::WouldBlock => {
-                self.cut(&mut queue, CutOff::Broken);
+                self.cut(&mut queue, CutOff::Failed);
             }
             _ => {}
         }
     }
 
-    /// Whether something waits to be written.
+    /// Whether anything waits.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
         self.queue().is_waiting()
     }
 
-    /// How far the outgoing half is.
+    /// The state of the outgoing half.
     #[must_use]
     pub fn phase(&self) -> Phase {
         self.queue().phase
     }
 
-    /// Completes when something began to wait, or the phase changed, since it last completed.
-    pub async fn changed(&self) {
+    /// Completes when the queue has ceased to be empty, or the phase has changed, since the last call.
+    pub(super) async fn changed(&self) {
         self.changed.notified().await;
     }
 
-    fn put(&self, queue: &mut Queue, frame: &Bytes) {
-        match &mut queue.seal {
-            None => self.put_raw(queue, frame),
-            Some(seal) => match seal.seal(frame) {
-                Ok(records) => self.put_raw(queue, &records),
-                Err(_) => self.cut(queue, CutOff::Broken),
-            },
+    fn write_frame(&self, queue: &mut Queue, frame: &Bytes) {
+        match queue.encode(frame) {
+            Ok(bytes) => self.write_bytes(queue, &bytes),
+            Err(_) => self.cut(queue, CutOff::Failed),
         }
     }
 
-    /// Writes bytes as the socket takes them.
-    fn put_raw(&self, queue: &mut Queue, frame: &Bytes) {
-        if frame.is_empty() || matches!(queue.phase, Phase::Cut(_)) {
+    fn write_bytes(&self, queue: &mut Queue, bytes: &Bytes) {
+        if bytes.is_empty() || matches!(queue.phase, Phase::Cut(_)) {
             return;
         }
         let mut written = 0;
         if !queue.is_waiting() {
-            match queue.write(frame) {
-                Ok(all) if all == frame.len() => return,
+            match queue.try_write(bytes) {
+                Ok(all) if all == bytes.len() => return,
                 Ok(part) => written = part,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(_) => return self.cut(queue, CutOff::Broken),
+                Err(_) => return self.cut(queue, CutOff::Failed),
             }
             queue.progress = Instant::now();
             self.changed.notify_one();
         }
-        if let Err(why) = queue.push(frame.slice(written..)) {
-            self.cut(queue, why);
+        if let Err(reason) = queue.push(bytes.slice(written..)) {
+            self.cut(queue, reason);
         }
     }
 
-    fn cut(&self, queue: &mut Queue, why: CutOff) {
+    fn cut(&self, queue: &mut Queue, reason: CutOff) {
         if !matches!(queue.phase, Phase::Cut(_)) {
-            queue.phase = Phase::Cut(why);
+            queue.phase = Phase::Cut(reason);
             queue.take_waiting();
-            queue.forget_unsent();
+            if let Some(transport) = &queue.transport {
+                transport.discard_unsent_on_close();
+            }
             self.changed.notify_one();
         }
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
-        // Nothing panics while holding it; were it otherwise, the queue is still a queue.
+        // No code panics while it holds the lock. If one did, the queue would still be usable.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Default for Outbox {
-    /// An outbox with a backlog of its own.
+    /// An outbox that shares no backlog with others.
     fn default() -> Self {
-        Self::new(&Arc::default())
+        Self::new(&Arc::new(Backlog::new(usize::MAX)))
     }
 }
 

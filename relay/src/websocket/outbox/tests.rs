@@ -1,33 +1,27 @@
 //! The outbox over real sockets.
 
-use rcgen::{CertificateParams, KeyPair};
-use rustls::{ClientConfig, RootCertStore, ServerConfig, crypto::ring};
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _, Interest},
-    net::TcpListener,
+    io::{AsyncReadExt as _, Interest},
+    net::{TcpListener, TcpStream},
     time::timeout,
-};
-use tokio_rustls::{
-    TlsAcceptor, TlsConnector, client::TlsStream as TlsClient, server::TlsStream as TlsServer,
 };
 
 use super::*;
-use crate::config::OUTBOX_BYTES;
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
-async fn sockets() -> (Arc<TcpStream>, TcpStream) {
+async fn sockets() -> (Arc<Transport>, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let there = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let (here, _) = listener.accept().await.unwrap();
     here.writable().await.unwrap();
-    (Arc::new(here), there)
+    (Arc::new(Transport::plain(here)), there)
 }
 
 async fn pair() -> (Outbox, TcpStream) {
     let (here, there) = sockets().await;
     let outbox = Outbox::default();
-    outbox.open(here, None);
+    outbox.open(here);
     (outbox, there)
 }
 
@@ -38,7 +32,7 @@ fn numbered(n: u32) -> Bytes {
 }
 
 #[tokio::test]
-async fn a_frame_is_written_at_once_where_the_socket_takes_it() {
+async fn a_frame_is_written_at_once_if_the_socket_accepts_it() {
     let (outbox, mut there) = pair().await;
     outbox.send(&Bytes::from_static(b"now"));
     assert!(!outbox.is_waiting());
@@ -48,10 +42,10 @@ async fn a_frame_is_written_at_once_where_the_socket_takes_it() {
 }
 
 #[tokio::test]
-async fn what_waits_goes_out_whole_and_in_order() {
+async fn queued_frames_are_written_whole_and_in_order() {
     let (here, mut there) = sockets().await;
     let outbox = Outbox::default();
-    outbox.open(here.clone(), None);
+    outbox.open(here.clone());
     let mut sent = 0;
     while !outbox.is_waiting() {
         outbox.send(&numbered(sent));
@@ -80,13 +74,13 @@ async fn what_waits_goes_out_whole_and_in_order() {
 }
 
 #[tokio::test]
-async fn what_is_sent_before_it_is_opened_goes_out_first() {
+async fn frames_from_before_the_opening_are_written_first() {
     let (here, mut there) = sockets().await;
     let outbox = Outbox::default();
     outbox.send(&Bytes::from_static(b"one "));
     outbox.send(&Bytes::from_static(b"two "));
     assert!(outbox.is_waiting());
-    outbox.open(here, None);
+    outbox.open(here);
     assert!(!outbox.is_waiting());
     outbox.close(CloseCode::GoingAway, "bye");
     drop(outbox);
@@ -96,13 +90,13 @@ async fn what_is_sent_before_it_is_opened_goes_out_first() {
 }
 
 #[tokio::test]
-async fn a_client_that_never_reads_overflows_and_holds_nothing() {
+async fn a_client_that_never_reads_overflows_and_its_queue_is_freed() {
     let (outbox, _there) = pair().await;
     let frame = numbered(0);
-    // The kernel takes some megabytes before anything waits.
+    // The kernel accepts some megabytes before anything waits.
     for _ in 0..100_000 {
         outbox.send(&frame);
-        assert!(outbox.queue().bytes() <= OUTBOX_BYTES);
+        assert!(outbox.queue().bytes() <= MAX_OUTBOX_BYTES);
         if outbox.phase() != Phase::Open {
             break;
         }
@@ -122,78 +116,23 @@ async fn only_a_queue_without_progress_is_stalled() {
         outbox.send(&numbered(0));
     }
     outbox.cut_off_if_stalled(Instant::now(), Duration::from_secs(5));
-    assert_eq!(outbox.phase(), Phase::Open, "it has just begun to wait");
+    assert_eq!(outbox.phase(), Phase::Open, "the queue is new");
     outbox.cut_off_if_stalled(later, Duration::from_secs(5));
     assert_eq!(outbox.phase(), Phase::Cut(CutOff::Stalled));
 }
 
-/// Both ends of a socket over TLS, after its handshake.
-async fn sealed_pair() -> (TlsClient<TcpStream>, TlsServer<TcpStream>) {
-    let key = KeyPair::generate().unwrap();
-    let cert = CertificateParams::new(["localhost".to_owned()]).unwrap();
-    let cert = cert.self_signed(&key).unwrap().der().clone();
-    let provider = || Arc::new(ring::default_provider());
-    let server = ServerConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![cert.clone()], key.serialize_der().try_into().unwrap())
-        .unwrap();
-    let mut roots = RootCertStore::empty();
-    roots.add(cert).unwrap();
-    let client = ClientConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let there = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-    let (here, _) = listener.accept().await.unwrap();
-    let name = "localhost".try_into().unwrap();
-    let (there, here) = tokio::join!(
-        TlsConnector::from(Arc::new(client)).connect(name, there),
-        TlsAcceptor::from(Arc::new(server)).accept(here),
-    );
-    (there.unwrap(), here.unwrap())
-}
-
 #[tokio::test]
-async fn what_waits_in_the_seal_arrived_when_its_record_did() {
-    const BUSY: Duration = Duration::from_millis(50);
-    let (mut there, here) = sealed_pair().await;
-    let (here, session) = here.into_inner();
-    let (here, outbox) = (Arc::new(here), Outbox::default());
-    outbox.open(here.clone(), Some(Seal::new(session)));
-    there.write_all(b"bang probe").await.unwrap();
-    there.flush().await.unwrap();
-
-    let mut buffer = [0; 5];
-    let first = loop {
-        here.readable().await.unwrap();
-        match outbox.read_sealed(&mut buffer) {
-            Ok((count, arrived)) => break (count, arrived),
-            Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
-        }
-    };
-    assert_eq!((first.0, &buffer), (5, b"bang "));
-    // What the first of them asks for takes a while.
-    std::thread::sleep(BUSY);
-    let second = outbox.read_sealed(&mut buffer).unwrap();
-    assert_eq!((second, &buffer), (first, b"probe"));
-}
-
-#[tokio::test]
-async fn a_cut_leaves_nothing_in_the_kernel() {
-    // Cut off before its socket is there, or with it.
+async fn cutting_off_discards_what_the_kernel_holds() {
+    // Cut off before and after the opening.
     for is_early in [true, false] {
         let (here, mut there) = sockets().await;
         let outbox = Outbox::default();
         if is_early {
-            // Something that the kernel holds, from before.
+            // Bytes that the kernel holds from before.
             while here.try_write(&numbered(0)).is_ok() {}
             outbox.cut_off(CutOff::Silent);
         }
-        outbox.open(here, None);
+        outbox.open(here);
         while !is_early && !outbox.is_waiting() {
             outbox.send(&numbered(0));
         }
