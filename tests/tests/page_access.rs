@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use downbeat_protocol::{ClientKind, ClientToRelay, RelayToClient, TriggerRequest};
 use downbeat_tests::{
-    browser::Browser, client::Modern, process::PATIENCE, relay::Relay, tools::pictures_folder,
+    browser::Browser, client::V1Client, process::PATIENCE, relay::Relay, tools::pictures_folder,
 };
 
 /// The key, as `WebDriver` encodes it.
@@ -114,7 +114,7 @@ fn a_bang_that_nobody_heard_does_not_hide_why_for_good() -> Result<()> {
 fn space_after_stop_bangs() -> Result<()> {
     let relay = Relay::start()?;
     let browser = join(&relay)?;
-    let mut watcher = Modern::connect(&relay.ws_url(), "watcher", ClientKind::Remote)?;
+    let mut watcher = V1Client::connect(&relay.ws_url(), "watcher", ClientKind::Remote)?;
     browser.click("#stop")?;
     watcher.wait_for(|message| matches!(message, RelayToClient::Stop(_)).then_some(()))?;
     browser.press(SPACE)?;
@@ -135,7 +135,7 @@ fn a_drum_roll_flashes_three_times_a_second_at_most() -> Result<()> {
            lit = isLit;
          }).observe(bang, { attributes: true });",
     )?;
-    let mut drummer = Modern::connect(&relay.ws_url(), "drummer", ClientKind::Remote)?;
+    let mut drummer = V1Client::connect(&relay.ws_url(), "drummer", ClientKind::Remote)?;
     // What comes before the page is ready to sound is over by then, and does not flash.
     let deadline = Instant::now() + PATIENCE;
     let heard = "return Number(document.querySelector('#bang').dataset.heard)";
