@@ -6,7 +6,7 @@
 //!
 //! The queue holds at most [`MAX_OUTBOX_BYTES`] and [`MAX_OUTBOX_FRAMES`] (one frame of any size fits an
 //! empty queue). A client that exceeds this or whose queue makes no progress is cut off: what waits is
-//! out of date. All queues together are bounded by the [`Backlog`].
+//! out of date. All queues together are bounded by the backlog.
 
 mod backlog;
 mod queue;
