@@ -1,64 +1,61 @@
-//! The window's shell: it takes in what the session said, has it drawn, and hands on what the
-//! person asked for. It decides nothing.
-
-use std::sync::mpsc::Receiver;
+//! The window's shell: applies session events to the state, draws it, and sends the person's actions to
+//! the session. It decides nothing.
 
 use egui::{IconData, ViewportBuilder};
 use thiserror::Error;
 
 use crate::{
     action::Action,
-    event::SessionEvent,
-    state::State,
+    state::{State, channel::StateReceiver},
     time::LocalClock,
     ui::{self, theme},
 };
 
-/// Has the window draw itself soon. It may be called from any thread, and never blocks.
-pub type Waker = Box<dyn Fn() + Send + Sync>;
+/// Requests a repaint of the window. Any thread may call it; it never blocks.
+pub(crate) type Waker = Box<dyn Fn() + Send + Sync>;
 
-/// The window's end of the thread boundary.
-pub struct Link {
-    /// Takes what the person asked for; must not block.
-    pub actions: Box<dyn FnMut(Action)>,
-    /// What the session said. After each event the session calls the [`Waker`] it was given.
-    pub events: Receiver<SessionEvent>,
+/// The window's link to the session.
+pub(crate) struct SessionLink {
+    /// Sends an action to the session; must not block.
+    pub(crate) actions: Box<dyn FnMut(Action)>,
+    /// Receives the session's events. After each one the session calls the [`Waker`].
+    pub(crate) updates: StateReceiver,
 }
 
 /// Why there is no window.
 #[derive(Debug, Error)]
-pub enum WindowError {
-    /// There is nowhere to open one.
+pub(crate) enum WindowError {
+    /// There is no display.
     #[error(
         "there is no display to open a window on ({reason}); \
          `downbeat play` plays without one"
     )]
     NoDisplay {
-        /// What was missing.
+        /// What is missing.
         reason: String,
     },
-    /// There is a display, but it cannot be drawn on.
+    /// There is a display, but no OpenGL on it.
     #[error(
-        "the window could not be opened ({reason}): this machine's graphics do not offer OpenGL 2; \
+        "the window could not be opened ({reason}): it needs OpenGL 2; \
          `downbeat play` plays without a window"
     )]
     Graphics {
-        /// What the system said.
+        /// The error.
         reason: String,
     },
 }
 
-/// Opens the window, and returns when the person has closed it.
+/// Opens the window, and returns when it is closed.
 ///
-/// `connect` is called once, when there is a window, and given what wakes it: a session that is
-/// started there never runs without a window.
+/// `connect` is called once, when there is a window, with what wakes it: a session that is started there
+/// never runs without a window.
 ///
 /// # Errors
 /// If no window can be opened; `connect` may not have been called then.
-pub fn run(
+pub(crate) fn run(
     state: State,
     clock: LocalClock,
-    connect: impl FnOnce(Waker) -> Link,
+    connect: impl FnOnce(Waker) -> SessionLink,
 ) -> Result<(), WindowError> {
     if let Some(reason) = missing_display(|name| std::env::var_os(name).is_some()) {
         return Err(WindowError::NoDisplay { reason });
@@ -68,12 +65,12 @@ pub fn run(
             .with_title("Downbeat")
             .with_app_id("downbeat")
             .with_inner_size(ui::FIRST_SIZE)
-            .with_min_inner_size(ui::LEAST_SIZE)
+            .with_min_inner_size(ui::MIN_SIZE)
             .with_icon(icon()),
-        // A frame that waits for the screen would hold the press that came meanwhile. What moves
-        // asks for its own pace, so nothing runs faster for it.
+        // With vertical sync, a press would wait for the frame before it. Animations request their own
+        // frame rate, so nothing runs faster without.
         glow_options: eframe::egui_glow::GlowConfiguration { vsync: false, ..Default::default() },
-        // Edges are smoothed by what is drawn; samples would only cost.
+        // The shapes have smooth edges of their own.
         multisampling: 0,
         persist_window: false,
         ..Default::default()
@@ -84,20 +81,20 @@ pub fn run(
         Box::new(move |creation| {
             let context = creation.egui_ctx.clone();
             theme::install(&context);
-            let link = connect(Box::new(move || context.request_repaint()));
-            Ok(Box::new(Window { state, clock, link, memory: ui::Memory::default() }))
+            let session = connect(Box::new(move || context.request_repaint()));
+            Ok(Box::new(Window { state, clock, session, memory: ui::Memory::default() }))
         }),
     )
     .map_err(|error| match error {
         eframe::Error::Winit(_) | eframe::Error::WinitEventLoop(_) => {
             tracing::debug!(%error, "no display");
-            WindowError::NoDisplay { reason: "the one that is named does not answer".to_owned() }
+            WindowError::NoDisplay { reason: "the named display does not answer".to_owned() }
         }
         other => WindowError::Graphics { reason: other.to_string() },
     })
 }
 
-/// Why there can be no display, as far as the environment tells.
+/// Why there can be no display, by the environment.
 fn missing_display(is_set: impl Fn(&str) -> bool) -> Option<String> {
     // Windows and macOS always have one, and so does a process on Linux that names one.
     let named = ["DISPLAY", "WAYLAND_DISPLAY", "WAYLAND_SOCKET"].into_iter().any(is_set);
@@ -108,25 +105,20 @@ fn missing_display(is_set: impl Fn(&str) -> bool) -> Option<String> {
 struct Window {
     state: State,
     clock: LocalClock,
-    link: Link,
+    session: SessionLink,
     memory: ui::Memory,
 }
 
 impl eframe::App for Window {
-    // Called when the window is hidden, too, so that what it was told does not pile up.
+    // Also called while the window is hidden.
     fn logic(&mut self, _: &egui::Context, _: &mut eframe::Frame) {
-        for event in self.link.events.try_iter() {
-            self.state.apply(event);
-        }
+        self.session.updates.update(&mut self.state);
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, _: &mut eframe::Frame) {
         let now = self.clock.now();
         for action in ui::show(ui, &self.state, now, &mut self.memory) {
-            self.state.pick(&action);
-            (self.link.actions)(action);
-            // What was picked shows in the next frame.
-            ui.ctx().request_repaint();
+            (self.session.actions)(action);
         }
     }
 
@@ -135,7 +127,7 @@ impl eframe::App for Window {
     }
 }
 
-/// The bang's disc, small.
+/// The window's icon: the disc of the bang.
 fn icon() -> IconData {
     const SIDE: u32 = 64;
     let middle = (SIDE - 1) as f32 / 2.0;
@@ -160,7 +152,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_missing_display_is_told_before_anything_is_started() {
+    fn a_missing_display_is_reported_with_the_way_to_play_without_one() {
         assert!(missing_display(|_| false).is_some_and(|reason| reason.contains("DISPLAY")));
         assert_eq!(missing_display(|name| name == "WAYLAND_DISPLAY"), None);
         assert_eq!(missing_display(|name| name == "DISPLAY"), None);

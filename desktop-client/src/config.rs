@@ -1,7 +1,6 @@
-//! The settings of the player's programs: every flag, its default, its unit and its reason.
+//! The flags of the command line, with their defaults, units and ranges.
 //!
-//! Each flag also comes from the environment and from `downbeat.toml`; see
-//! [`downbeat_command_line`].
+//! Each also comes from the environment and from `downbeat.toml`; see [`downbeat_command_line`].
 
 use std::path::PathBuf;
 
@@ -10,31 +9,33 @@ use downbeat_protocol::{MAX_NAME_CHARS, TriggerRequest, clean_name};
 use tracing::level_filters::LevelFilter;
 
 use crate::{
-    access::{Fingerprint, Token},
-    action::{OutputChoice, Trim},
-    address::{AddressError, RelayAddress, TypedAddress},
+    net::{
+        address::{AddressError, RelayAddress, TypedAddress},
+        credentials::{Fingerprint, Token},
+    },
+    settings::{ExtraLatency, OutputChoice},
 };
 
 /// Press once, and every machine in the room sounds at the same instant.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "downbeat", version, args_conflicts_with_subcommands = true)]
-pub struct Config {
-    /// What to do; without a command, open the window.
+pub(crate) struct Config {
+    /// The command; without one, open the window.
     #[command(subcommand)]
-    pub command: Option<Command>,
-    /// How much is logged on stderr: error, warn, info, debug or trace.
-    // Warnings, because what a player does is said on stdout or shown in the window.
+    pub(crate) command: Option<Command>,
+    /// Level of the log on stderr: error, warn, info, debug or trace.
+    // Warnings, because stdout or the window shows what a player does.
     #[arg(long, value_name = "LEVEL", env = "DOWNBEAT_LOG", global = true,
           default_value_t = LevelFilter::WARN)]
-    pub log: LevelFilter,
+    pub(crate) log: LevelFilter,
     /// The settings of the window.
     #[command(flatten)]
-    pub window: PlayerConfig,
+    pub(crate) window: PlayerConfig,
 }
 
-/// What else the program can do than open its window.
+/// The commands besides the window.
 #[derive(Clone, Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Play without a window.
     Play(PlayerConfig),
     /// Bang, and exit once the relay has sent it to everyone.
@@ -45,60 +46,57 @@ pub enum Command {
 
 /// The settings of a player.
 #[derive(Clone, Debug, Args)]
-pub struct PlayerConfig {
-    /// Which relay, and under which name.
+pub(crate) struct PlayerConfig {
+    /// The relay, and this machine's name.
     #[command(flatten)]
-    pub relay: RelayConfig,
-    /// Output to play through: a name or an id of `downbeat devices`. If absent, the system's
-    /// default; in the window, what was chosen there last.
+    pub(crate) relay: RelayConfig,
+    /// Output to play through: a name or an id from `downbeat devices`. If absent, the system's
+    /// default; in the window, the one chosen there last.
     #[arg(long, value_name = "NAME", env = "DOWNBEAT_DEVICE")]
-    pub device: Option<String>,
-    /// This machine's volume, 0 to 1. If absent, 1; in the window, what was chosen there last.
+    pub(crate) device: Option<String>,
+    /// This machine's volume, 0 to 1. If absent, 1; in the window, the one set there last.
     #[arg(long, value_name = "V", env = "DOWNBEAT_VOLUME", value_parser = volume)]
-    pub volume: Option<f32>,
-    /// Milliseconds by which this output sounds earlier, -500 to 500, for a delay that it does not
-    /// report. If absent, what was set for it in the window.
-    #[arg(long, value_name = "MS", env = "DOWNBEAT_TRIM", value_parser = trim,
+    pub(crate) volume: Option<f32>,
+    /// Latency of the output that it does not report, in milliseconds, -500 to 500; the player plays
+    /// earlier by as much. If absent, the one set for it in the window.
+    #[arg(long, value_name = "MS", env = "DOWNBEAT_EXTRA_LATENCY_MS", value_parser = extra_latency,
           allow_negative_numbers = true)]
-    pub trim: Option<Trim>,
-    /// Milliseconds of sound that the sound server's output is asked to hold, 5 to 200. If absent, as
-    /// few as it does well with.
+    pub(crate) extra_latency_ms: Option<ExtraLatency>,
+    /// Milliseconds of sound that the sound server's output is asked to hold, 5 to 200. If absent, it
+    /// is adapted to the sound server.
     #[arg(long, value_name = "MS", env = "DOWNBEAT_OUTPUT_LATENCY_MS",
           value_parser = clap::value_parser!(u32).range(5..=200))]
-    pub output_latency_ms: Option<u32>,
-    /// Most memory that decoded sounds may take, in MiB. Of a larger bank, the sounds that are seldom
-    /// triggered are decoded when they are.
+    pub(crate) output_latency_ms: Option<u32>,
+    /// Memory that decoded sounds may take, in MiB. Of a larger bank, the sounds that are rarely
+    /// triggered are decoded on first use.
     #[arg(long, value_name = "MIB", env = "DOWNBEAT_SOUND_MEMORY_MIB", default_value_t = 512,
           value_parser = clap::value_parser!(u32).range(1..))]
-    pub sound_memory_mib: u32,
-    /// The window's bang only glows where it would flash. Without this it flashes at most three times a
-    /// second.
+    pub(crate) sound_memory_mib: u32,
+    /// Reduce motion: the window glows instead of flashing. It flashes at most three times a second
+    /// anyway.
     #[arg(long, env = "DOWNBEAT_REDUCED_MOTION", value_parser = BoolishValueParser::new())]
-    pub reduced_motion: bool,
-    /// Record what the outputs say of their time to FILE, to look into synchrony. The manual says what the
-    /// file holds.
+    pub(crate) reduced_motion: bool,
+    /// Record the timestamps of the outputs to FILE, to analyse synchrony. The manual describes the
+    /// format.
     #[arg(long, value_name = "FILE", env = "DOWNBEAT_RECORD_TIMING")]
-    pub record_timing: Option<PathBuf>,
+    pub(crate) record_timing: Option<PathBuf>,
 }
 
-/// Full, because level is set where the loudspeaker is; the bank leaves room for overlaps.
-pub const FIRST_VOLUME: f32 = 1.0;
-
 impl PlayerConfig {
-    /// The output that was asked for, if any was.
+    /// The output that the flags name, if any.
     #[must_use]
-    pub fn output(&self) -> Option<OutputChoice> {
+    pub(crate) fn output(&self) -> Option<OutputChoice> {
         self.device.clone().map(OutputChoice::Device)
     }
 }
 
-/// Which relay, and under which name.
+/// The relay, and this machine's name.
 #[derive(Clone, Debug, Args)]
-pub struct RelayConfig {
+pub(crate) struct RelayConfig {
     /// The relay: HOST, HOST:PORT, or an http://, https://, ws:// or wss:// URL, which may end with
     /// #token=TOKEN. If absent, this machine.
-    // This machine, because the first thing anyone tries is both programs on one. Read later: the
-    // parser would show what it refuses, and with it the token.
+    // This machine, because people first try both programs on one. It is validated later: the parser
+    // would print what it rejects, and with it the token.
     #[arg(
         value_name = "RELAY",
         env = "DOWNBEAT_RELAY",
@@ -106,9 +104,9 @@ pub struct RelayConfig {
         hide_default_value = true,
         default_value = "127.0.0.1"
     )]
-    pub relay: TypedAddress,
-    /// The token that the relay asks for; better set by `DOWNBEAT_TOKEN` or the settings file, where
-    /// other users of this machine do not see it.
+    pub(crate) relay: TypedAddress,
+    /// The token that the relay requires. Other users of this machine can see a flag, but not
+    /// `DOWNBEAT_TOKEN` or the configuration file.
     #[arg(
         long,
         value_name = "TOKEN",
@@ -116,27 +114,27 @@ pub struct RelayConfig {
         hide_env_values = true,
         hide_default_value = true
     )]
-    pub token: Option<Token>,
-    /// Fingerprint of the relay's certificate, as the relay prints it: that one alone is believed.
+    pub(crate) token: Option<Token>,
+    /// Fingerprint of the relay's certificate, as the relay prints it: only that one is trusted.
     #[arg(long, value_name = "SHA256", env = "DOWNBEAT_FINGERPRINT")]
-    pub fingerprint: Option<Fingerprint>,
-    /// What others call this machine. Its host name if absent.
+    pub(crate) fingerprint: Option<Fingerprint>,
+    /// This machine's name, for the others. Its host name if absent.
     #[arg(long, env = "DOWNBEAT_NAME", value_parser = name)]
-    pub name: Option<String>,
+    pub(crate) name: Option<String>,
 }
 
 impl RelayConfig {
-    /// Where the relay is, and what opens its door.
+    /// The relay's address, with the credentials.
     ///
     /// # Errors
-    /// If that is no address.
-    pub fn address(&self) -> Result<RelayAddress, AddressError> {
-        self.relay.read(self.token.clone(), self.fingerprint)
+    /// If it is invalid.
+    pub(crate) fn address(&self) -> Result<RelayAddress, AddressError> {
+        self.relay.parse(self.token.clone(), self.fingerprint)
     }
 
-    /// The name that was given, or the machine's own.
+    /// The given name, or the machine's host name.
     #[must_use]
-    pub fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         let host = || clean_name(&gethostname::gethostname().to_string_lossy());
         self.name.clone().or_else(host).unwrap_or_else(|| "player".to_owned())
     }
@@ -144,26 +142,26 @@ impl RelayConfig {
 
 /// The settings of a bang.
 #[derive(Clone, Debug, Args)]
-pub struct BangConfig {
-    /// Which relay, and under which name.
+pub(crate) struct BangConfig {
+    /// The relay, and this machine's name.
     #[command(flatten)]
-    pub relay: RelayConfig,
+    pub(crate) relay: RelayConfig,
     /// The sound to play. The relay's default sound if absent.
     #[arg(long, value_name = "NAME", env = "DOWNBEAT_SOUND", value_parser = name)]
-    pub sound: Option<String>,
+    pub(crate) sound: Option<String>,
     /// Linear factor on its level, 0 to 4.
     #[arg(long, value_name = "G", env = "DOWNBEAT_GAIN", default_value_t = 1.0)]
-    pub gain: f32,
+    pub(crate) gain: f32,
     /// Factor on its speed, 0.25 to 4.
     #[arg(long, value_name = "R", env = "DOWNBEAT_RATE", default_value_t = 1.0)]
-    pub rate: f32,
+    pub(crate) rate: f32,
     /// How many times.
     #[arg(long, value_name = "N", env = "DOWNBEAT_COUNT", default_value_t = 1,
           value_parser = clap::value_parser!(u32).range(1..))]
-    pub count: u32,
+    pub(crate) count: u32,
     /// Milliseconds from one to the next.
     #[arg(long, value_name = "MS", env = "DOWNBEAT_EVERY", default_value_t = 500)]
-    pub every: u64,
+    pub(crate) every: u64,
 }
 
 impl BangConfig {
@@ -171,7 +169,7 @@ impl BangConfig {
     ///
     /// # Errors
     /// The value that is out of its range.
-    pub fn request(&self) -> Result<TriggerRequest, downbeat_protocol::InvalidValue> {
+    pub(crate) fn request(&self) -> Result<TriggerRequest, downbeat_protocol::InvalidValue> {
         let Self { sound, gain, rate, .. } = self;
         let request = TriggerRequest {
             sound: sound.clone(),
@@ -191,17 +189,16 @@ fn volume(text: &str) -> Result<f32, String> {
     }
 }
 
-fn trim(text: &str) -> Result<Trim, String> {
-    let most = Trim::MOST_MILLIS;
+fn extra_latency(text: &str) -> Result<ExtraLatency, String> {
+    let max = ExtraLatency::MAX_MILLIS;
     match text.parse::<f64>() {
-        Ok(millis) if (-most..=most).contains(&millis) => Ok(Trim::from_millis(millis)),
-        _ => Err(format!("it must be a number of milliseconds from -{most} to {most}")),
+        Ok(millis) if (-max..=max).contains(&millis) => Ok(ExtraLatency::from_millis(millis)),
+        _ => Err(format!("it must be a number of milliseconds from -{max} to {max}")),
     }
 }
 
 fn name(text: &str) -> Result<String, String> {
-    clean_name(text)
-        .ok_or_else(|| format!("a name has 1 to {MAX_NAME_CHARS} characters that can be seen"))
+    clean_name(text).ok_or_else(|| format!("a name has 1 to {MAX_NAME_CHARS} visible characters"))
 }
 
 #[cfg(test)]
@@ -214,14 +211,16 @@ mod tests {
     }
 
     #[test]
-    fn a_trim_is_milliseconds_either_way() {
-        let trim = |text| window(&["--trim", text]).map(|config| config.trim);
-        assert_eq!(trim("12.5"), Ok(Some(Trim::from_millis(12.5))));
-        assert_eq!(trim("-3"), Ok(Some(Trim::from_millis(-3.0))));
-        assert_eq!(window(&[]).unwrap().trim, None);
+    fn an_extra_latency_is_milliseconds_of_either_sign() {
+        let extra =
+            |text| window(&["--extra-latency-ms", text]).map(|config| config.extra_latency_ms);
+        assert_eq!(extra("12.5"), Ok(Some(ExtraLatency::from_millis(12.5))));
+        assert_eq!(extra("-3"), Ok(Some(ExtraLatency::from_millis(-3.0))));
+        assert_eq!(window(&[]).unwrap().extra_latency_ms, None);
         for wrong in ["501", "-500.1", "nan", "much"] {
-            let error = trim(wrong).unwrap_err();
-            assert!(error.contains("--trim") && error.contains("-500 to 500"), "{error}");
+            let error = extra(wrong).unwrap_err();
+            assert!(error.contains("--extra-latency-ms"), "{error}");
+            assert!(error.contains("-500 to 500"), "{error}");
         }
     }
 

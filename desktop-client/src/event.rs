@@ -1,5 +1,4 @@
-//! What happened, as a message: from the session to whoever shows it (a window, or the log of a
-//! headless player).
+//! What happens in the session, as a message to its observer: the window, or `downbeat play`.
 //!
 //! Plain data; nothing here acts.
 
@@ -7,164 +6,185 @@ use std::time::Duration;
 
 use downbeat_protocol::{ClientId, Roster, SoundInfo};
 
-use crate::{action::Trim, time::LocalTime};
+use crate::{
+    settings::{ExtraLatency, OutputChoice},
+    time::LocalTime,
+};
 
-/// From the session to whoever shows it.
+/// From the session to its observer.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SessionEvent {
-    /// A connection is being tried.
+    /// Another relay was chosen. It may turn out that its address is invalid.
+    RelayChanged {
+        /// The address, as it was typed, without credentials.
+        relay: String,
+    },
+    /// An attempt to connect begins.
     Connecting {
-        /// The relay's address, as people read it.
+        /// The relay's address, for people.
         relay: String,
     },
     /// The relay answered.
     Connected {
-        /// What it speaks, and what this player is to it.
-        wire: Wire,
+        /// The protocol it speaks.
+        protocol: RelayProtocol,
         /// The sounds that can be banged.
         bank: Vec<SoundInfo>,
         /// The sound of a bang that names none.
         default_sound: String,
     },
     /// The relay serves other sounds from now on. What sounds goes on.
-    OtherBank {
+    BankChanged {
         /// The sounds that can be banged.
         bank: Vec<SoundInfo>,
         /// The sound of a bang that names none.
         default_sound: String,
     },
-    /// The connection ended, or could not be made.
+    /// The connection was lost, or could not be made.
     Lost {
-        /// Why, in plain words.
+        /// Why, for people.
         reason: String,
-        /// When the next try is.
+        /// The wait before the next attempt.
         retry_in: Duration,
     },
-    /// The address can never be connected to; nothing is tried until another one is given.
-    WrongAddress {
-        /// Why, in plain words.
+    /// The address is invalid; nothing is tried until another one is given.
+    InvalidAddress {
+        /// Why, for people.
         reason: String,
     },
-    /// A sound is decoded and can be heard.
+    /// Another sound was selected for bangs.
+    SoundSelected {
+        /// Its name.
+        name: String,
+    },
+    /// A sound is decoded and ready to play.
     SoundReady {
         /// Its name.
         name: String,
     },
-    /// A sound is not decoded, for want of memory; it is when it is first triggered.
+    /// A sound is not decoded, for lack of memory; it is when it is first triggered.
     SoundOnFirstUse {
         /// Its name.
         name: String,
     },
-    /// Such a sound was triggered, and is being fetched and decoded.
+    /// A sound that loads on first use was triggered, and is being fetched and decoded.
     SoundLoading {
         /// Its name.
         name: String,
     },
-    /// A sound cannot be heard on this machine.
+    /// A sound cannot be played on this machine.
     SoundFailed {
         /// Its name.
         name: String,
-        /// Why, in plain words.
+        /// Why, for people.
         reason: String,
     },
-    /// Every sound of the bank that has room is decoded for the open output, or has failed.
+    /// Every sound of the bank that fits in memory is decoded for the open output, or has failed.
     BankReady {
-        /// How many can be heard.
+        /// How many can be played.
         sounds: usize,
-        /// How many of them are decoded when they are first triggered.
+        /// How many of them load on first use.
         on_first_use: usize,
     },
-    /// Sound leaves this machine through this output.
+    /// The volume was set.
+    VolumeChanged {
+        /// A linear factor, 0 to 1.
+        volume: f32,
+    },
+    /// Another output was chosen. What becomes of it follows.
+    OutputChosen(OutputChoice),
+    /// An output is open, or its description has changed.
     OutputOpened {
-        /// Its id, as [`crate::action::OutputChoice`] takes it.
+        /// Its id, as [`OutputChoice`] takes it.
         id: String,
         /// Its name.
         name: String,
-        /// How what it sounds is shifted.
-        trim: Trim,
-        /// Why it is not the chosen one, in plain words, if it is not.
-        instead: Option<String>,
+        /// The extra latency that was set for it.
+        extra_latency: ExtraLatency,
+        /// Why it is not the chosen one, for people, if it is not.
+        fallback_reason: Option<String>,
     },
-    /// How far ahead of the ear the open output is fed; said when it is known, and when it moves.
+    /// The extra latency of the open output was set.
+    ExtraLatencyChanged {
+        /// The new one.
+        extra_latency: ExtraLatency,
+    },
+    /// The latency of the open output, when it becomes known and when it changes.
     OutputLatency {
         /// From the mix to the converter.
         micros: u32,
     },
-    /// The open output holds more or less sound than before, because of how it does.
-    /// [`SessionEvent::OutputLatency`] follows.
-    OutputLatencyChanged {
-        /// To what and why, in plain words.
+    /// The player adapted the latency of the open output. [`SessionEvent::OutputLatency`] follows.
+    OutputLatencyAdapted {
+        /// To what and why, for people.
         change: String,
     },
-    /// There is no output to play through; it is looked for.
+    /// There is no output to play through; the player keeps looking for one.
     OutputLost {
-        /// Why, in plain words.
+        /// Why, for people.
         reason: String,
     },
     /// The outputs that can be chosen.
-    Outputs(Vec<Output>),
-    /// Who is here.
+    Outputs(Vec<OutputInfo>),
+    /// The clients in the room.
     Roster(Roster),
-    /// A trigger sounds on this machine, or would if it had an output.
-    Heard(Heard),
-    /// What sounded here was stopped, and nobody else was told: there is no relay, or one that does not
-    /// know of stops.
-    StoppedHereOnly,
+    /// A trigger plays on this machine, or would if it had an output.
+    Played(Played),
+    /// This machine's sounds were stopped, and nobody else's: there is no relay, or one without stops.
+    StoppedLocally,
     /// The relay refused something this player sent.
     Refused {
-        /// Why, in plain words.
+        /// Why, for people.
         reason: String,
     },
-    /// How well this machine knows relay time; none before the first estimate.
+    /// How well this machine knows relay time.
     Clock {
-        /// How far it can be off.
+        /// A bound on its error; none before the first estimate.
         error_micros: Option<u32>,
     },
-    /// What the output's meter shows; sent some thirty times a second while it moves.
+    /// The output's level; sent some thirty times a second while it changes.
     Meter {
-        /// Highest level since the last one, left and right, 1 is full scale.
+        /// The peak since the last one, left and right; 1 is full scale.
         peak: [f32; 2],
-        /// Voices that sound.
-        voices: u32,
     },
 }
 
-/// What the relay speaks.
+/// The protocol that the relay speaks.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wire {
+pub enum RelayProtocol {
     /// `downbeat.v1`.
-    Downbeat {
-        /// This player's number.
+    V1 {
+        /// This client's number.
         id: ClientId,
         /// The longest lead that the relay gives.
-        most_lead_micros: u32,
+        max_lead_micros: u32,
     },
-    /// The seed's wire: one sound, no schedule.
-    Plain,
+    /// That of the tutorial: one sound, no schedule.
+    Tutorial,
 }
 
 /// An output that can be chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Output {
-    /// As [`crate::action::OutputChoice`] takes it.
+pub struct OutputInfo {
+    /// As [`OutputChoice`] takes it.
     pub id: String,
-    /// What people call it.
+    /// For people.
     pub name: String,
-    /// Whether the system plays through it.
+    /// Whether it is the system's default.
     pub is_default: bool,
 }
 
-/// A trigger that sounds.
+/// A trigger that plays.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Heard {
+pub struct Played {
     /// Name of the sound.
     pub sound: String,
-    /// Who banged; none where the relay does not say.
+    /// The client that banged; none if the relay does not say.
     pub by: Option<String>,
-    /// Whether it was this machine.
+    /// Whether that was this machine.
     pub own: bool,
     /// When it starts to sound here.
     pub at: LocalTime,
-    /// It came too late to be sounded from the start.
+    /// Whether it came too late to play from the start.
     pub late: bool,
 }

@@ -1,21 +1,20 @@
-//! The player of Downbeat: everything but the few lines of `main`.
+//! The desktop client of Downbeat: a window, or a headless player, that sounds when the relay says so.
 //!
-//! `docs/ARCHITECTURE.md` draws the arrows between these modules; a test holds them.
+//! `docs/ARCHITECTURE.md` draws the arrows between these modules; a test holds them. What is public is
+//! used by tests and benchmarks.
 
-pub mod access;
 pub mod action;
-pub mod address;
-pub mod app;
+mod app;
 pub mod audio;
-pub mod config;
+pub mod cli;
+pub mod clock;
+mod config;
 pub mod event;
-pub mod headless;
-pub mod remembered;
-pub mod remote;
-pub mod session;
+pub mod net;
+mod session;
+pub mod settings;
 pub mod sounds;
-pub mod standing;
 pub mod state;
+mod sync_status;
 pub mod time;
-pub mod tls;
 pub mod ui;

@@ -1,11 +1,11 @@
-//! Local time: this machine's monotonic clock, as a number that can be computed with.
+//! Local time: this machine's monotonic clock, as a number.
 //!
-//! Only [`LocalClock::now`] reads a clock. Everything else is told what time it is, and so can be
-//! tested in virtual time.
+//! Only [`LocalClock::now`] reads a clock. Everything else takes the time as an argument, and is tested
+//! in virtual time.
 
 use std::time::{Duration, Instant};
 
-/// An instant: nanoseconds of this machine's monotonic clock since the process began.
+/// An instant: nanoseconds of this machine's monotonic clock since the process started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LocalTime(i64);
 
@@ -34,50 +34,49 @@ impl LocalTime {
         Self(self.0.saturating_add(nanos))
     }
 
-    /// Nanoseconds from `earlier` to this instant; negative if it is in fact the later one.
+    /// Nanoseconds from `earlier` to this instant; negative if `earlier` is later.
     #[must_use]
     pub const fn nanos_since(self, earlier: Self) -> i64 {
         self.0.saturating_sub(earlier.0)
     }
 }
 
-/// The clock that local time is read from. Copies tell the same time.
+/// The clock that local time is read from. Copies have the same origin.
 #[derive(Clone, Copy, Debug)]
 pub struct LocalClock {
     origin: Instant,
 }
 
 impl LocalClock {
-    /// A clock that begins now. A process has one, made in `main`.
+    /// A clock whose origin is now. A process has one.
     #[must_use]
     pub fn start() -> Self {
         Self { origin: Instant::now() }
     }
 
-    /// The time. Never blocks, and on Linux needs no system call: the audio thread may ask.
+    /// The time. Does not block, and on Linux needs no system call, so that the audio thread may call
+    /// it.
     #[must_use]
     pub fn now(self) -> LocalTime {
         self.at(Instant::now())
     }
 
-    /// The time at an instant of this process; 0 for one before the clock began.
+    /// The time at an instant; 0 for one before the origin.
     #[must_use]
     pub fn at(self, instant: Instant) -> LocalTime {
         let nanos = instant.saturating_duration_since(self.origin).as_nanos();
         LocalTime(i64::try_from(nanos).unwrap_or(i64::MAX))
     }
 
-    /// The instant at which a timer that is to fire at `time` should be set.
+    /// The instant for a timer that fires at `time`.
     #[must_use]
     pub fn instant(self, time: LocalTime) -> Instant {
         self.origin + Duration::from_nanos(time.0.max(0).cast_unsigned())
     }
 }
 
-/// A length of time as people read it, with no more digits than can matter: `35 µs`, `2.4 ms`,
-/// `14 ms`, `1.2 s`.
-#[must_use]
-pub fn in_words(micros: u64) -> String {
+/// Formats a duration for people, with the digits that matter: `35 µs`, `2.4 ms`, `14 ms`, `1.2 s`.
+pub(crate) fn format_micros(micros: u64) -> String {
     match micros {
         0..1_000 => format!("{micros} µs"),
         1_000..10_000 => format!("{:.1} ms", micros as f64 / 1e3),
@@ -92,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_carry_the_digits_that_matter() {
+    fn durations_have_the_digits_that_matter() {
         let cases = [
             (0, "0 µs"),
             (35, "35 µs"),
@@ -105,7 +104,7 @@ mod tests {
             (30_000_000, "30 s"),
         ];
         for (value, text) in cases {
-            assert_eq!(in_words(value), text);
+            assert_eq!(format_micros(value), text);
         }
     }
 }

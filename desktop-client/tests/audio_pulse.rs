@@ -1,5 +1,5 @@
-//! The device thread on a real PulseAudio, a private one: two outputs on the two channels of one
-//! sink sound together in a recording of it, and devices may go and come back.
+//! The output manager on a private PulseAudio: two outputs on the two channels of one sink are synchronous
+//! in a recording of it, devices disappear and return, and the latency adapts.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used)] // Helpers of a test may fail it.
 
@@ -14,7 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use downbeat::audio::{
-    DeviceChoice, DeviceToSession, Player, PlayerEvent, SoundBuffer, VoiceId, VoiceStart,
+    DeviceChoice, MixerHandle, OutputEvent, SoundBuffer, VoiceEvent, VoiceId, VoiceStart,
 };
 use downbeat::time::LocalClock;
 use pulse::{Machine, PATIENCE, Pulse};
@@ -23,10 +23,10 @@ const CLICKS: u64 = 20;
 const ROUNDS: usize = 10;
 const CLICK_FRAMES: usize = 480;
 
-/// What `parec` hears of the room, interleaved, so far.
+/// What `parec` has recorded of the sink so far, interleaved.
 struct Recording {
     parec: Child,
-    heard: Arc<Mutex<Vec<f32>>>,
+    samples: Arc<Mutex<Vec<f32>>>,
 }
 
 impl Recording {
@@ -45,24 +45,24 @@ impl Recording {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let heard = Arc::new(Mutex::new(Vec::new()));
+        let samples = Arc::new(Mutex::new(Vec::new()));
         let mut stdout = parec.stdout.take().unwrap();
-        let sink = Arc::clone(&heard);
+        let sink = Arc::clone(&samples);
         thread::spawn(move || {
             let mut bytes = [0; 4];
             while stdout.read_exact(&mut bytes).is_ok() {
                 sink.lock().unwrap().push(f32::from_le_bytes(bytes));
             }
         });
-        Self { parec, heard }
+        Self { parec, samples }
     }
 
     fn frames(&self) -> usize {
-        self.heard.lock().unwrap().len() / 2
+        self.samples.lock().unwrap().len() / 2
     }
 
     fn channel(&self, channel: usize) -> Vec<f32> {
-        self.heard.lock().unwrap().chunks_exact(2).map(|frame| frame[channel]).collect()
+        self.samples.lock().unwrap().chunks_exact(2).map(|frame| frame[channel]).collect()
     }
 }
 
@@ -73,22 +73,22 @@ impl Drop for Recording {
     }
 }
 
-/// A recording that hears something, if only silence.
+/// A recording that has started.
 fn recording_of(pulse: &Pulse) -> Recording {
     let recording = Recording::start(pulse);
     let deadline = Instant::now() + PATIENCE;
     while recording.frames() == 0 {
-        assert!(Instant::now() < deadline, "parec hears nothing");
+        assert!(Instant::now() < deadline, "parec records nothing");
         thread::sleep(Duration::from_millis(10));
     }
     recording
 }
 
 /// Waits until the output reports a latency within these milliseconds.
-fn wait_for_latency(player: &Player, millis: std::ops::RangeInclusive<i64>) {
+fn wait_for_latency(mixer: &MixerHandle, millis: std::ops::RangeInclusive<i64>) {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let nanos = player.stats().latency_nanos;
+        let nanos = mixer.stats().latency_nanos;
         if millis.contains(&(nanos / 1_000_000)) {
             return;
         }
@@ -97,7 +97,7 @@ fn wait_for_latency(player: &Player, millis: std::ops::RangeInclusive<i64>) {
     }
 }
 
-/// 10 ms of noise that dies away: one sharp peak in its correlation with itself.
+/// 10 ms of decaying noise: its autocorrelation has one sharp peak.
 fn click(rate: u32) -> Arc<SoundBuffer> {
     let mut random = fastrand::Rng::with_seed(7);
     let samples = (0..CLICK_FRAMES)
@@ -106,7 +106,7 @@ fn click(rate: u32) -> Arc<SoundBuffer> {
     Arc::new(SoundBuffer::new(samples, 1, rate))
 }
 
-/// The frames at which something begins after at least 50 ms of silence.
+/// The frames at which sound starts after at least 50 ms of silence.
 fn onsets(channel: &[f32]) -> Vec<usize> {
     let mut onsets = Vec::new();
     let mut quiet = 2_400;
@@ -123,8 +123,8 @@ fn onsets(channel: &[f32]) -> Vec<usize> {
     onsets
 }
 
-/// By how many frames `b` comes after `a` around `frame`: the peak of their correlation, with the
-/// parabola through its neighbours.
+/// The lag of `b` behind `a` around `frame`, in frames: the peak of their correlation, interpolated by a
+/// parabola.
 fn lag(a: &[f32], b: &[f32], frame: usize) -> f64 {
     const MOST: usize = 480;
     let from = frame.saturating_sub(MOST);
@@ -143,44 +143,44 @@ fn lag(a: &[f32], b: &[f32], frame: usize) -> f64 {
     best as f64 + 0.5 * (low - high) / (low - 2.0 * peak + high)
 }
 
-/// Plays clicks on both players and returns how far apart they are in the recording, sorted, in
-/// microseconds; nothing if a block was missed meanwhile.
+/// Plays clicks on both mixers. Returns their distances in the recording, sorted, in microseconds; none if
+/// a block was missed meanwhile.
 fn round(
     clock: LocalClock,
-    mut players: [&mut Player; 2],
+    mut mixers: [&mut MixerHandle; 2],
     sound: &Arc<SoundBuffer>,
     recording: &Recording,
 ) -> Option<Vec<f64>> {
-    let xruns = players.each_ref().map(|player| player.stats().xruns);
+    let xruns = mixers.each_ref().map(|mixer| mixer.stats().xruns);
     let from = recording.frames();
     let first = clock.now().plus_nanos(1_000_000_000);
     for n in 0..CLICKS {
         let at = first.plus_nanos(n as i64 * 150_007_013);
-        for player in &mut players {
+        for mixer in &mut mixers {
             let (id, sound) = (VoiceId(n), Arc::clone(sound));
-            player.start(VoiceStart { id, sound, at, gain: 1.0, rate: 1.0, pan: 0.0 }).unwrap();
+            mixer.start(VoiceStart { id, sound, at, gain: 1.0, rate: 1.0, pan: 0.0 }).unwrap();
         }
     }
-    for player in &mut players {
+    for mixer in &mut mixers {
         let mut ended = 0;
         let deadline = Instant::now() + PATIENCE;
         while ended < CLICKS {
             assert!(Instant::now() < deadline, "only {ended} clicks were played");
-            match player.poll() {
-                Some(PlayerEvent::Ended { .. }) => ended += 1,
-                Some(PlayerEvent::Started { .. }) => {}
+            match mixer.poll() {
+                Some(VoiceEvent::Ended { .. }) => ended += 1,
+                Some(VoiceEvent::Started { .. }) => {}
                 Some(other) => panic!("{other:?}"),
                 None => thread::sleep(Duration::from_millis(10)),
             }
         }
     }
-    let heard = recording.frames() + 24_000;
+    let enough = recording.frames() + 24_000;
     let deadline = Instant::now() + PATIENCE;
-    while recording.frames() < heard {
+    while recording.frames() < enough {
         assert!(Instant::now() < deadline, "parec has stopped");
         thread::sleep(Duration::from_millis(10));
     }
-    let stats = players.each_ref().map(|player| player.stats());
+    let stats = mixers.each_ref().map(|mixer| mixer.stats());
     eprintln!("{stats:?}");
     assert!(stats.iter().all(|stats| stats.latency_nanos > 0 && stats.block_frames > 0));
     let [a, b] = [0, 1].map(|channel| recording.channel(channel).split_off(from));
@@ -196,12 +196,12 @@ fn round(
 }
 
 #[test]
-fn two_outputs_sound_together_and_devices_may_go_and_come_back() {
+fn two_outputs_are_synchronous_and_devices_may_disappear_and_return() {
     let pulse = Pulse::start();
     pulse.let_be_used(&pulse.address());
     let clock = LocalClock::start();
 
-    // Without a device: said once, and then it appears.
+    // Without a device: reported once, and then it appears.
     let left = Machine::start(DeviceChoice::Named("left".into()), clock);
     assert!(left.lost().contains("no output device"));
     pulse.load("module-null-sink sink_name=room rate=48000 channels=2");
@@ -209,32 +209,32 @@ fn two_outputs_sound_together_and_devices_may_go_and_come_back() {
     assert!(device.is_default && device.channels == 2 && device.rate == 48_000);
     let left_module = pulse.load_machine("left", "front-left");
     pulse.load_machine("right", "front-right");
-    let (mut left_player, _) = left.opened("left");
+    let (mut left_mixer, _) = left.opened("left");
 
     let right = Machine::start(DeviceChoice::Default, clock);
     right.opened("room");
-    right.keeper.choose(DeviceChoice::Named("right".into()));
-    let (mut right_player, device) = right.opened("right");
+    right.manager.choose(DeviceChoice::Named("right".into()));
+    let (mut right_mixer, device) = right.opened("right");
     assert_eq!(device.channels, 1);
 
-    // Clicks on both, at instants that fall anywhere between the frames. A machine so busy that it
-    // misses blocks says nothing about synchrony: it is asked again.
-    expect_together(&pulse, clock, [&mut left_player, &mut right_player], device.rate);
+    // Clicks on both, at instants anywhere between two frames.
+    expect_together(&pulse, clock, [&mut left_mixer, &mut right_mixer], device.rate);
 
-    // A device that goes is left for the default, and taken again when it is back.
+    // A device that disappears is replaced by the default, and used again when it is back.
     pulse.unload(&left_module);
     left.opened("room");
     pulse.load_machine("left", "front-left");
     left.opened("left");
 }
 
-/// Plays clicks on both machines and asserts that they sound together.
-fn expect_together(pulse: &Pulse, clock: LocalClock, mut players: [&mut Player; 2], rate: u32) {
+/// Plays clicks on both machines and asserts that they are synchronous. A round in which a busy machine
+/// misses a block proves nothing, and is repeated.
+fn expect_together(pulse: &Pulse, clock: LocalClock, mut mixers: [&mut MixerHandle; 2], rate: u32) {
     let recording = recording_of(pulse);
     let sound = click(rate);
     let spread = (0..ROUNDS)
         .find_map(|_| {
-            let [left, right] = &mut players;
+            let [left, right] = &mut mixers;
             round(clock, [left, right], &sound, &recording)
         })
         .expect("a round without a missed block");
@@ -244,7 +244,7 @@ fn expect_together(pulse: &Pulse, clock: LocalClock, mut players: [&mut Player; 
 }
 
 #[test]
-fn a_latency_that_is_set_is_granted_and_reported() {
+fn a_configured_latency_is_granted_and_reported() {
     let pulse = Pulse::start();
     pulse.let_be_used(&pulse.address());
     pulse.load_sink("room", 48_000);
@@ -253,15 +253,15 @@ fn a_latency_that_is_set_is_granted_and_reported() {
         [(None, 5_000, 5..=21), (Some(5), 5_000, 5..=21), (Some(40), 40_000, 55..=90)]
     {
         let machine = Machine::start_with(DeviceChoice::Default, LocalClock::start(), set);
-        let (player, _) = machine.opened("room");
+        let (mixer, _) = machine.opened("room");
         let sinks = pulse.pactl(&["list", "sinks"]);
         assert!(sinks.contains(&format!("configured {granted} usec")), "{set:?}: {sinks}");
-        wait_for_latency(&player, reported);
+        wait_for_latency(&mixer, reported);
     }
 }
 
 #[test]
-fn underruns_raise_the_latency_and_what_sounds_after_that_is_in_time() {
+fn underruns_raise_the_latency_and_later_sounds_are_in_time() {
     let pulse = Pulse::start();
     pulse.let_be_used(&pulse.address());
     let clock = LocalClock::start();
@@ -269,27 +269,27 @@ fn underruns_raise_the_latency_and_what_sounds_after_that_is_in_time() {
     pulse.load_machine("left", "front-left");
     pulse.load_machine("right", "front-right");
     let left = Machine::start(DeviceChoice::Named("left".into()), clock);
-    let (mut left_player, device) = left.opened("left");
+    let (mut left_mixer, device) = left.opened("left");
     let right = Machine::start_with(DeviceChoice::Named("right".into()), clock, Some(40));
-    let (mut right_player, _) = right.opened("right");
-    wait_for_latency(&left_player, 5..=21);
+    let (mut right_mixer, _) = right.opened("right");
+    wait_for_latency(&left_mixer, 5..=21);
 
-    // The server cannot run for longer than its streams' buffers last, again and again.
+    // The server is stopped repeatedly, for longer than the buffers of its streams last.
     let deadline = Instant::now() + PATIENCE;
     let change = loop {
         assert!(Instant::now() < deadline, "the latency was not raised");
         pulse.stall(Duration::from_millis(150));
-        match left.said.recv_timeout(Duration::from_millis(300)) {
-            Ok(DeviceToSession::Latency(change)) => break change,
+        match left.events.recv_timeout(Duration::from_millis(300)) {
+            Ok(OutputEvent::LatencyAdapted(change)) => break change,
             Ok(_) | Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => panic!("the device thread is gone"),
+            Err(RecvTimeoutError::Disconnected) => panic!("the output manager is gone"),
         }
     };
     assert!(change.starts_with("Output latency raised to 10 ms: the sound server"), "{change}");
     // A busy machine may need yet more.
-    wait_for_latency(&left_player, 22..=90);
+    wait_for_latency(&left_mixer, 22..=90);
 
     // Against a machine that kept its latency.
-    expect_together(&pulse, clock, [&mut left_player, &mut right_player], device.rate);
-    assert!(right.said.try_iter().all(|said| !matches!(said, DeviceToSession::Latency(_))));
+    expect_together(&pulse, clock, [&mut left_mixer, &mut right_mixer], device.rate);
+    assert!(right.events.try_iter().all(|event| !matches!(event, OutputEvent::LatencyAdapted(_))));
 }

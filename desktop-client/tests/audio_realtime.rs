@@ -1,6 +1,6 @@
 //! The real-time law: nothing that the device's callback calls allocates or frees.
 //!
-//! One test, alone in its program, so that the counting allocator sees nobody else's work.
+//! One test, alone in its program, so that the counting allocator counts nothing else.
 #![allow(unsafe_code)] // An allocator cannot be written without it.
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use downbeat::audio::offline::OfflineDevice;
-use downbeat::audio::{OutputFormat, Player, PlayerEvent, SoundBuffer, VoiceId, VoiceStart};
+use downbeat::audio::{MixerHandle, OutputFormat, SoundBuffer, VoiceEvent, VoiceId, VoiceStart};
 use downbeat::time::LocalTime;
 
 thread_local! {
@@ -47,7 +47,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// How often `work` allocated or freed.
+/// The allocations and deallocations of `work`.
 fn counted(work: impl FnOnce()) -> u32 {
     COUNT.set(Some(0));
     work();
@@ -55,7 +55,7 @@ fn counted(work: impl FnOnce()) -> u32 {
 }
 
 struct Rig {
-    player: Player,
+    mixer: MixerHandle,
     device: OfflineDevice,
     block: Vec<f32>,
     random: fastrand::Rng,
@@ -64,10 +64,10 @@ struct Rig {
 
 impl Rig {
     fn new(channels: u16) -> Self {
-        let (player, device) = OfflineDevice::open(OutputFormat { rate: 48_000, channels });
+        let (mixer, device) = OfflineDevice::open(OutputFormat { rate: 48_000, channels });
         let device = device.with_drift_ppm(160.0).with_jitter_nanos(200e3, 5);
         let block = vec![0.0; 480 * usize::from(channels)];
-        Self { player, device, block, random: fastrand::Rng::with_seed(9), counted: 0 }
+        Self { mixer, device, block, random: fastrand::Rng::with_seed(9), counted: 0 }
     }
 
     fn render(&mut self, blocks: usize) {
@@ -85,14 +85,14 @@ impl Rig {
     fn start(&mut self, id: u64, sound: SoundBuffer, most_nanos: i64) {
         let voice = VoiceStart {
             id: VoiceId(id),
-            // The renderer's is the only one left: whoever drops it frees it.
+            // The mixer's is the only reference: whoever drops it frees it.
             sound: Arc::new(sound),
             at: self.soon(most_nanos),
             gain: self.random.f32() * 4.0,
             rate: [1.0, 0.25, 1.3, 4.0][self.random.usize(0..4)],
             pan: self.random.f32() * 2.0 - 1.0,
         };
-        let _ = self.player.start(voice);
+        let _ = self.mixer.start(voice);
     }
 
     fn sound(&mut self) -> SoundBuffer {
@@ -117,9 +117,9 @@ fn the_callback_neither_allocates_nor_frees() {
             let other = VoiceId(rig.random.u64(0..=id));
             let at = rig.soon(100_000_000);
             match rig.random.u8(0..8) {
-                0 => rig.player.stop(other, at).unwrap(),
-                1 | 2 => rig.player.retime(other, at).unwrap(),
-                3 => rig.player.set_volume(rig.random.f32()).unwrap(),
+                0 => rig.mixer.stop(other, at).unwrap(),
+                1 | 2 => rig.mixer.retime(other, at).unwrap(),
+                3 => rig.mixer.set_volume(rig.random.f32()).unwrap(),
                 4 => rig.device.stall(3_000_000),
                 _ => {}
             }
@@ -128,12 +128,12 @@ fn the_callback_neither_allocates_nor_frees() {
             }
             // At times nobody polls for long.
             if id % 1_000 < 500 {
-                while let Some(event) = rig.player.poll() {
+                while let Some(event) = rig.mixer.poll() {
                     events[match event {
-                        PlayerEvent::Started { .. } => 0,
-                        PlayerEvent::Ended { .. } => 1,
-                        PlayerEvent::Stolen { .. } => 2,
-                        PlayerEvent::Refused { .. } => 3,
+                        VoiceEvent::Started { .. } => 0,
+                        VoiceEvent::Ended { .. } => 1,
+                        VoiceEvent::Stolen { .. } => 2,
+                        VoiceEvent::Refused { .. } => 3,
                     }] += 1;
                 }
             }
@@ -145,13 +145,13 @@ fn the_callback_neither_allocates_nor_frees() {
             }
             rig.render(1);
         }
-        while rig.player.poll().is_some() {}
+        while rig.mixer.poll().is_some() {}
         for id in 0..1_000 {
             rig.start(id, SoundBuffer::new(vec![0.1; 10], 1, 48_000), 10_000_000_000);
         }
         rig.render(200);
-        while let Some(event) = rig.player.poll() {
-            events[3] += u32::from(matches!(event, PlayerEvent::Refused { .. }));
+        while let Some(event) = rig.mixer.poll() {
+            events[3] += u32::from(matches!(event, VoiceEvent::Refused { .. }));
         }
         assert_eq!(rig.counted, 0, "{channels} channels");
     }

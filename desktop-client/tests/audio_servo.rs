@@ -1,4 +1,4 @@
-//! Long sounds stay together: a voice is held to its instant, smoothly, on a clock that is off.
+//! The servo: on a device whose clock drifts, a long sound is held to its instant, smoothly.
 
 use std::f64::consts::TAU;
 use std::sync::Arc;
@@ -66,13 +66,13 @@ fn behind_micros(piece: &[f32], ppm: f64, leaves: LocalTime, at: LocalTime) -> f
 #[test]
 fn ten_minutes_on_clocks_160_ppm_off_stay_within_a_tenth_of_a_millisecond() {
     for (ppm, jitter) in [(160.0, 0.0), (-160.0, 100e3), (80.0, 300e3)] {
-        let (mut player, device) = OfflineDevice::open(MONO);
+        let (mut mixer, device) = OfflineDevice::open(MONO);
         let mut device = device.with_block(480).with_drift_ppm(ppm).with_jitter_nanos(jitter, 11);
         device.render(480 * 2_000);
         let at = device.time_of(device.frame() + 10_000);
         let voice =
             VoiceStart { id: VoiceId(1), sound: tone(610), at, gain: 1.0, rate: 1.0, pan: 0.0 };
-        player.start(voice).unwrap();
+        mixer.start(voice).unwrap();
         device.render(48_000);
         let mut worst = 0.0_f64;
         for _ in 0..600 * 10 {
@@ -88,13 +88,13 @@ fn ten_minutes_on_clocks_160_ppm_off_stay_within_a_tenth_of_a_millisecond() {
 #[test]
 fn the_servo_is_not_heard() {
     for (ppm, jitter, bound) in [(160.0, 0.0, -110.0), (160.0, 100e3, -90.0)] {
-        let (mut player, device) = OfflineDevice::open(MONO);
+        let (mut mixer, device) = OfflineDevice::open(MONO);
         let mut device = device.with_block(480).with_drift_ppm(ppm).with_jitter_nanos(jitter, 13);
         device.render(480 * 2_000);
         let at = device.time_of(device.frame() + 10_000);
         let voice =
             VoiceStart { id: VoiceId(1), sound: tone(40), at, gain: 1.0, rate: 1.0, pan: 0.0 };
-        player.start(voice).unwrap();
+        mixer.start(voice).unwrap();
         device.render(480_000);
         // In pieces of 20 ms, as an analyser does that notches out 50 Hz around the tone: of each the
         // best fitting frequency, and of all the worst.
@@ -113,17 +113,17 @@ fn the_servo_is_not_heard() {
 }
 
 #[test]
-fn a_voice_that_is_told_a_better_instant_glides_there() {
-    let (mut player, device) = OfflineDevice::open(MONO);
+fn a_retimed_voice_glides_to_its_new_position() {
+    let (mut mixer, device) = OfflineDevice::open(MONO);
     let mut device = device.with_block(480);
     device.render(480 * 500);
     let at = device.time_of(device.frame());
     let voice = VoiceStart { id: VoiceId(1), sound: tone(60), at, gain: 1.0, rate: 1.0, pan: 0.0 };
-    player.start(voice).unwrap();
+    mixer.start(voice).unwrap();
     device.render(48_000);
     // A third of a turn: 10 ms would be whole turns of the tone, and not be seen.
     let better = at.plus_nanos(-300_000);
-    player.retime(VoiceId(1), better).unwrap();
+    mixer.retime(VoiceId(1), better).unwrap();
     let mut last = 300.0;
     for tenth in 0..100 {
         let leaves = device.time_of(device.frame());

@@ -1,4 +1,4 @@
-//! The cache on disk: what it keeps, what it drops, and that it never stands in the way.
+//! The cache on disk: what it keeps, what it drops, and that its errors do no harm.
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
@@ -25,7 +25,7 @@ fn age(folder: &Path, hash: &ContentHash, seconds: u64) {
 }
 
 #[test]
-fn what_is_kept_is_found_by_another_run() {
+fn a_stored_file_is_found_by_another_run() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path().join("not/there/yet");
     let hash = ContentHash::of(b"a sound");
@@ -49,7 +49,7 @@ fn a_damaged_file_is_dropped() {
 }
 
 #[test]
-fn what_was_used_longest_ago_makes_room() {
+fn the_least_recently_used_file_is_removed_first() {
     let folder = tempfile::tempdir().unwrap();
     let mut cache = Cache::at(folder.path().into(), 30);
     let files: Vec<[u8; 10]> = (0..4).map(|n| [n; 10]).collect();
@@ -68,7 +68,7 @@ fn what_was_used_longest_ago_makes_room() {
 }
 
 #[test]
-fn a_file_that_was_never_finished_goes_in_its_turn_and_others_files_stay() {
+fn temporary_files_are_removed_in_turn_and_foreign_files_stay() {
     let folder = tempfile::tempdir().unwrap();
     let mut cache = Cache::at(folder.path().into(), 30);
     let hash = ContentHash::of(b"cut off");
@@ -84,7 +84,7 @@ fn a_file_that_was_never_finished_goes_in_its_turn_and_others_files_stay() {
 }
 
 #[test]
-fn without_a_folder_nothing_is_kept_and_nothing_fails() {
+fn without_a_folder_nothing_is_stored_and_nothing_fails() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     fs::write(&file, b"in the way").unwrap();

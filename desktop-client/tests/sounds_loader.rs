@@ -1,4 +1,4 @@
-//! The loader, over real sockets and a real disk, against relays that behave and that do not.
+//! The loader over real sockets and a real disk, with working and faulty relays.
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
@@ -192,7 +192,7 @@ fn buffer(answers: &Receiver<LoaderToSession>) -> Arc<SoundBuffer> {
 }
 
 #[test]
-fn without_a_relay_the_embedded_bank_is_ready_the_default_first() {
+fn without_a_relay_the_embedded_bank_is_loaded_the_default_first() {
     let (loader, answers) = start(Cache::none());
     let sounds = embedded_bank();
     assert_eq!(sounds[0].name, downbeat_protocol::DEFAULT_SOUND);
@@ -204,7 +204,7 @@ fn without_a_relay_the_embedded_bank_is_ready_the_default_first() {
 }
 
 #[test]
-fn a_bank_is_fetched_once_and_then_found_on_disk() {
+fn a_bank_is_fetched_once_and_then_read_from_the_cache() {
     let relay = Relay::start();
     let folder = tempfile::tempdir().unwrap();
     let files: Vec<Vec<u8>> = (0..3).map(file).collect();
@@ -246,7 +246,7 @@ fn damage(folder: &Path, info: &SoundInfo) {
 }
 
 #[test]
-fn the_decoded_sound_is_the_files() {
+fn the_decoded_sound_equals_the_file() {
     let relay = Relay::start();
     let file = file(1_000);
     let sound = info("one", &file);
@@ -258,7 +258,7 @@ fn the_decoded_sound_is_the_files() {
 }
 
 #[test]
-fn what_does_not_come_whole_is_named_and_tried_again_until_it_does() {
+fn a_file_that_arrives_damaged_or_incomplete_is_retried() {
     let relay = Relay::start();
     let files: Vec<Vec<u8>> = (0..6).map(file).collect();
     let names = ["absent", "cut off", "damaged", "longer", "shorter", "well"];
@@ -278,15 +278,15 @@ fn what_does_not_come_whole_is_named_and_tried_again_until_it_does() {
     let (source, bank) = (relay.source(), sounds.clone());
     loader.load(LoadRequest { source, sounds: bank, rate: 48_000, generation: 1 });
     let lines = until(&answers, "1 well: 480 frames at 48000");
-    let cut_off = "1 cut off: the sound stopped coming on its way: ";
+    let cut_off = "1 cut off: the transfer was interrupted: ";
     assert!(lines[1].starts_with(cut_off) && lines[1].ends_with(", again"), "{lines:#?}");
     assert_eq!(
         [&lines[0], &lines[2], &lines[3], &lines[4]],
         [
-            "1 absent: the relay does not serve the sound (it answered with status 404), again",
-            "1 damaged: the sound was damaged on its way, again",
-            "1 longer: the sound is longer than the 1004 bytes that its relay promised, again",
-            "1 shorter: the sound came with 900 bytes, and its relay promised 1004, again",
+            "1 absent: the relay does not serve the sound (HTTP 404), again",
+            "1 damaged: the file was damaged in transfer, again",
+            "1 longer: the file is longer than the 1004 bytes that the relay said, again",
+            "1 shorter: the file has 900 bytes, not 1004 as the relay said, again",
         ]
     );
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "only what is whole is kept");
@@ -305,7 +305,7 @@ fn what_does_not_come_whole_is_named_and_tried_again_until_it_does() {
 }
 
 #[test]
-fn a_relay_that_comes_back_is_asked_again() {
+fn a_fetch_is_retried_when_the_relay_is_back() {
     let relay = Relay::start();
     let files = [file(1), file(2)];
     let sounds = vec![info("one", &files[0]), info("two", &files[1])];
@@ -314,10 +314,10 @@ fn a_relay_that_comes_back_is_asked_again() {
     let (loader, answers) = start(Cache::none());
     let source = relay.source();
     loader.load(LoadRequest { source, sounds: sounds.clone(), rate: 48_000, generation: 1 });
-    // Silence about one sound speaks for the whole bank, at first.
+    // A relay that does not answer for one sound is not tried for the others in that round.
     for name in ["one", "two"] {
         let line = line(&answers.recv_timeout(DEADLINE).unwrap());
-        let unreachable = format!("1 {name}: the relay cannot be reached for its sounds: ");
+        let unreachable = format!("1 {name}: the relay does not send its sounds: ");
         assert!(line.starts_with(&unreachable) && line.ends_with(", again"), "{line}");
     }
     until(&answers, "1 two: 480 frames at 48000");
@@ -326,7 +326,7 @@ fn a_relay_that_comes_back_is_asked_again() {
 }
 
 #[test]
-fn one_sound_that_never_answers_keeps_no_other_from_its_turn() {
+fn a_sound_that_is_never_sent_does_not_delay_the_others() {
     let relay = Relay::start();
     let files = [file(1), file(2)];
     let sounds = vec![info("silent", &files[0]), info("well", &files[1])];
@@ -336,12 +336,12 @@ fn one_sound_that_never_answers_keeps_no_other_from_its_turn() {
     let source = relay.source();
     loader.load(LoadRequest { source, sounds, rate: 48_000, generation: 1 });
     let lines = until(&answers, "1 well: 480 frames at 48000");
-    let silent = "1 silent: the relay cannot be reached for its sounds: it takes too long, again";
+    let silent = "1 silent: the relay does not send its sounds: timeout, again";
     assert_eq!(lines[0], silent);
 }
 
 #[test]
-fn a_sound_that_cannot_be_played_is_named_and_the_rest_is_ready() {
+fn an_invalid_sound_is_reported_and_the_others_are_loaded() {
     let relay = Relay::start();
     let good = file(1);
     let mut broken = file(2);
@@ -361,10 +361,10 @@ fn a_sound_that_cannot_be_played_is_named_and_the_rest_is_ready() {
     assert_eq!(
         until(&answers, "1 done"),
         [
-            "1 odd: the relay names it by “../../passwd”, which is no SHA-256",
+            "1 odd: the relay's hash “../../passwd” is not a SHA-256",
             "1 broken: the file is cut off: its header promises 480 frames, but only 430 are there",
             "1 good: 480 frames at 48000",
-            "1 huge: the sound's file of 536870913 bytes is too large: at most 536870912 are fetched",
+            "1 huge: the file of 536870913 bytes is too large; the limit is 536870912 bytes",
             "1 longer: its file is longer than the relay says",
             "1 done",
         ]
@@ -372,7 +372,7 @@ fn a_sound_that_cannot_be_played_is_named_and_the_rest_is_ready() {
 }
 
 #[test]
-fn nothing_that_is_ready_is_made_again() {
+fn a_loaded_sound_is_not_loaded_again() {
     let relay = Relay::start();
     let files = [file(1), file(2)];
     let mut sounds = vec![info("one", &files[0]), info("two", &files[1])];
@@ -406,7 +406,7 @@ fn nothing_that_is_ready_is_made_again() {
 }
 
 #[test]
-fn a_newer_request_takes_the_place_of_one_that_waits() {
+fn a_newer_request_replaces_one_that_waits() {
     let relay = Relay::start();
     let lost = info("lost", b"never served");
     let (loader, answers) = start(Cache::none());
@@ -420,7 +420,7 @@ fn a_newer_request_takes_the_place_of_one_that_waits() {
 }
 
 #[test]
-fn a_relay_that_serves_the_embedded_bank_need_not_be_asked() {
+fn embedded_sounds_are_not_fetched() {
     let relay = Relay::start();
     let (loader, answers) = start(Cache::none());
     let (source, sounds) = (relay.source(), embedded_bank());

@@ -1,4 +1,4 @@
-//! Resampling moves nothing in time and adds nothing that can be heard.
+//! Resampling preserves time and adds no audible artefacts.
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
@@ -30,7 +30,7 @@ fn mono(rate: u32, frames: usize, value: impl Fn(f64) -> f64) -> Decoded {
 }
 
 #[test]
-fn every_instant_stays_where_it_was() {
+fn time_is_preserved() {
     for (from, into) in RATES {
         // A pulse wide enough for the lower rate has its centre of mass where it was put.
         let wide = 6.0 * (f64::from(from) / f64::from(into)).max(1.0);
@@ -85,7 +85,7 @@ fn a_sine_is_the_same_sine() {
 }
 
 #[test]
-fn what_a_rate_cannot_hold_is_left_out() {
+fn frequencies_above_the_new_nyquist_frequency_are_removed() {
     let tone = mono(96_000, 48_000, |n| (TAU * 30_000.0 * n / 96_000.0).sin());
     let sound = resample(tone, 44_100).unwrap();
     let middle = &sound.samples()[8_000..14_000];
@@ -107,14 +107,14 @@ fn channels_stay_apart() {
 }
 
 #[test]
-fn a_sound_of_that_rate_is_passed_on() {
+fn a_sound_that_has_the_rate_already_is_unchanged() {
     let samples: Vec<f32> = vec![0.1, -0.2, 0.3, -0.4];
     let sound = Decoded { samples: samples.clone(), channels: 2, mask: 0x3, rate: 48_000 };
     assert_eq!(resample(sound, 48_000).unwrap().samples(), samples);
 }
 
 #[test]
-fn what_would_be_too_long_is_refused() {
+fn a_result_that_is_too_long_is_rejected() {
     let sound = Decoded { samples: vec![0.0; 1_000_000], channels: 1, mask: 0x4, rate: 1_000 };
     let refused = resample(sound, 96_000).unwrap_err();
     assert_eq!(refused, ResampleError::TooLong { rate: 96_000, values: 96_000_000 });

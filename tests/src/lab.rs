@@ -297,7 +297,7 @@ pub fn wait_until_ready(player: &Process) -> Result<()> {
                 })
             };
             // Nothing comes before everything: a player that never lost its relay has not lost it.
-            let greeted = last(&["Connected", "Talking to a plain relay"]);
+            let greeted = last(&["Connected"]);
             let ready = greeted > last(&["Lost the relay"])
                 && last(&["Output: "]) > last(&["No output"])
                 && last(&["Ready: "]) > greeted;

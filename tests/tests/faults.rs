@@ -153,7 +153,7 @@ fn a_sound_that_is_added_while_the_room_plays_is_heard_everywhere() -> Result<()
     let beside = folder.path().join("added.part");
     std::fs::write(&beside, clap.context("the bank has a clap")?.wav)?;
     std::fs::rename(&beside, folder.path().join("added.wav"))?;
-    player.wait_for_after(mark, "The relay serves 2 sounds now")?;
+    player.wait_for_after(mark, "The relay now serves 2 sounds")?;
     player.wait_for_after(mark, "Ready: 2 sounds")?;
     let take = lab.record();
     lab.bang(&url, &["--sound", "added"])?;

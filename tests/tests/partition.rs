@@ -54,7 +54,7 @@ fn one_that_is_cut_off_is_let_go_and_comes_back_to_the_next_bang() -> Result<()>
     let mut near = V1Client::connect(&relay.ws_url(), "near", ClientKind::Remote)?;
     let whole = player.mark();
     near.send(&bang("click"))?;
-    player.wait_for_after(whole, "Heard click by near")?;
+    player.wait_for_after(whole, "Played click by near")?;
     assert_eq!(relay.health()?["total"], 2);
 
     cable.cut()?;
@@ -84,9 +84,9 @@ fn one_that_is_cut_off_is_let_go_and_comes_back_to_the_next_bang() -> Result<()>
     player.wait_for_line(back, BACK_WITHIN, from_stdout("Connected as client"))?;
     println!("it was back {:?} after the cable was mended", mended.elapsed());
     near.send(&bang("bell"))?;
-    player.wait_for_after(back, "Heard bell by near")?;
+    player.wait_for_after(back, "Played bell by near")?;
     let heard = player.lines(From::Stdout);
-    let heard: Vec<_> = heard.iter().filter(|line| line.starts_with("Heard")).collect();
+    let heard: Vec<_> = heard.iter().filter(|line| line.starts_with("Played")).collect();
     assert_eq!(heard.len(), 2, "a click before, a bell after, and nothing stale: {heard:#?}");
     Ok(())
 }

@@ -121,9 +121,9 @@ fn over_tls_a_bang_is_heard_and_sounds_are_fetched_by_those_who_know_the_fingerp
     // A fingerprint alone asks for TLS.
     let bare = relay.address().to_string();
     machine.bang(0, &[&bare, "--fingerprint", &fingerprint, "--name", "last"])?;
-    machine.processes[0].wait_for("Heard own by last")?;
+    machine.processes[0].wait_for("Played own by last")?;
     let heard = machine.processes[0].lines(From::Stdout);
-    assert_eq!(heard.iter().filter(|line| line.starts_with("Heard own")).count(), 4);
+    assert_eq!(heard.iter().filter(|line| line.starts_with("Played own")).count(), 4);
 
     // The relay that comes back is the same one.
     let mark = machine.processes[0].mark();
@@ -132,7 +132,7 @@ fn over_tls_a_bang_is_heard_and_sounds_are_fetched_by_those_who_know_the_fingerp
     assert_eq!(relay.fingerprint()?, fingerprint);
     machine.processes[0].wait_for_after(mark, "Connected as client")?;
     machine.bang(0, &[&copied, "--name", "again"])?;
-    machine.processes[0].wait_for("Heard own by again")?;
+    machine.processes[0].wait_for("Played own by again")?;
     Ok(())
 }
 
@@ -142,10 +142,10 @@ fn a_certificate_that_is_not_believed_is_named_with_what_to_do() -> Result<()> {
     let relay = Relay::start_keeping(&machine.path("data"), &["--tls"])?;
     let (url, seen) = (relay.http_url(), relay.fingerprint()?);
     let said = machine.bang(1, &[&url])?;
-    expect(&said, &["cannot bang at https://", "nobody", "the relay itself printed", &seen]);
+    expect(&said, &["cannot bang at https://", "not signed by an authority", "the relay itself printed", &seen]);
     let other = "1a".repeat(32);
     let said = machine.bang(1, &[&url, "--fingerprint", &other])?;
-    expect(&said, &[&seen, "not the one that was given", "another relay", "someone in between"]);
+    expect(&said, &[&seen, "not the one that was given", "another relay", "intercepting"]);
     let player = machine.play(&[&format!("{url}#fingerprint={other}")])?;
     let said = player.wait_for("Lost the relay: ")?;
     expect(&said, &[&seen, "another relay"]);
@@ -210,7 +210,7 @@ fn an_authority_of_this_machine_is_enough_for_its_own_name_and_time() -> Result<
     let expired = authority.relay("127.0.0.1", 2021)?;
     expect(&bang(&expired, 1, &[])?, &["has expired"]);
     let other = authority.relay("elsewhere.example", 2049)?;
-    expect(&bang(&other, 1, &[])?, &["another name"]);
+    expect(&bang(&other, 1, &[])?, &["another host name"]);
     // Whoever knows it asks for neither.
     bang(&expired, 0, &["--fingerprint", &expired.fingerprint()?])?;
     // One that was asked for is asked for, whoever vouches for another.
@@ -239,7 +239,7 @@ fn a_token_opens_the_door_from_wherever_it_is_set() -> Result<()> {
     command.env("DOWNBEAT_CONFIG", &settings);
     machine.run(0, command)?;
     for name in ["fragment", "flag", "environment", "file"] {
-        machine.processes[0].wait_for(&format!("Heard click by {name}"))?;
+        machine.processes[0].wait_for(&format!("Played click by {name}"))?;
     }
     // What is set in the file is not given away by the help.
     let mut command = machine.downbeat(&["bang", "--help"])?;
@@ -262,12 +262,12 @@ fn without_it_the_door_stays_shut_and_says_why() -> Result<()> {
             url = format!("{url}#fingerprint={}", relay.fingerprint()?);
         }
         let said = machine.bang(1, &[&url])?;
-        expect(&said, &["asks for its token", "#token=", "--token"]);
+        expect(&said, &["requires a token", "#token=", "--token"]);
         let said = machine.bang(1, &[&url, "--token", "s3cret-but-wrong"])?;
-        expect(&said, &["does not take the token"]);
+        expect(&said, &["does not accept the token"]);
         let said = machine.bang(1, &[&url, "--token", LISTEN_TOKEN])?;
         expect(&said, &["refused", "lets you listen, not bang"]);
-        for (token, words) in [(TOKEN, "Connected as"), ("s3cret-but-wrong", "does not take")] {
+        for (token, words) in [(TOKEN, "Connected as"), ("s3cret-but-wrong", "does not accept")] {
             machine.play(&[&url, "--token", token])?.wait_for(words)?;
         }
         machine.expect_no_secret(&mut relay);
@@ -307,7 +307,7 @@ fn the_page_comes_over_tls_and_brings_its_token() -> Result<()> {
     let origin = browser.run("return location.origin")?;
     assert_eq!(origin, relay.http_url().as_str());
     browser.click("#bang")?;
-    machine.processes[0].wait_for("Heard click by page-")?;
+    machine.processes[0].wait_for("Played click by page-")?;
     drop(browser);
     machine.expect_no_secret(&mut relay);
     Ok(())

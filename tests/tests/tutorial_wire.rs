@@ -145,7 +145,7 @@ fn a_player_on_a_plain_relay_sounds_from_its_own_bank() -> Result<()> {
     let lab = Lab::open(1)?;
     let server = TutorialServer::start()?;
     let player = lab.start_play(0, &server.ws_url())?;
-    player.wait_for("Talking to a plain relay")?;
+    player.wait_for("Connected to a tutorial relay")?;
     wait_until_ready(&player)?;
     let mut page = connect_tutorial(&server.ws_url())?;
     let take = lab.record();

@@ -1,12 +1,11 @@
-//! A sound as the renderer reads it.
+//! A decoded sound, as the mixer reads it.
 
 use downbeat_samples::speakers;
 
-/// Below this, 300 dB under full scale, a value is silence.
-const LEAST: f32 = 1e-15;
+/// Smaller values, 300 dB below full scale, become silence.
+const MIN_LEVEL: f32 = 1e-15;
 
-/// A decoded sound at one output's rate. It never changes once made, and is shared by all voices
-/// that play it.
+/// A decoded sound at one output's rate. It is immutable, and shared by all voices that play it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SoundBuffer {
     samples: Box<[f32]>,
@@ -16,17 +15,17 @@ pub struct SoundBuffer {
 }
 
 impl SoundBuffer {
-    /// A buffer of interleaved `samples`, full scale at ±1. An unfinished last frame is dropped.
-    /// What is no number becomes silence, and so does what is too small ever to be heard: the
-    /// renderer need not look for infinities, nor wade through denormal numbers.
+    /// A buffer of interleaved `samples`, full scale at ±1. An incomplete last frame is dropped. Values
+    /// that are not finite or inaudibly small become silence, so that the mixer meets neither NaN nor
+    /// denormal numbers.
     ///
     /// # Panics
-    /// If `channels` or `rate` is 0: a decoder that lets such a sound through is broken.
+    /// If `channels` or `rate` is 0, which decoders reject.
     #[must_use]
     pub fn new(mut samples: Vec<f32>, channels: u16, rate: u32) -> Self {
         assert!(channels > 0 && rate > 0, "a sound has channels and a rate");
         for sample in &mut samples {
-            if !sample.is_finite() || sample.abs() < LEAST {
+            if !sample.is_finite() || sample.abs() < MIN_LEVEL {
                 *sample = 0.0;
             }
         }
@@ -35,14 +34,14 @@ impl SoundBuffer {
         Self { samples: samples.into_boxed_slice(), channels, mask, rate }
     }
 
-    /// The same, with a channel for each loudspeaker of `mask`. Without this they are for the
+    /// The same, with one channel for each loudspeaker of `mask`. The default is the
     /// [usual ones](speakers::usual_mask).
     #[must_use]
     pub fn with_mask(self, mask: u32) -> Self {
         Self { mask, ..self }
     }
 
-    /// How many frames it has: one frame holds one value per channel.
+    /// Its length in frames: one frame holds one value per channel.
     #[must_use]
     pub fn frames(&self) -> usize {
         self.samples.len() / usize::from(self.channels)
@@ -66,7 +65,7 @@ impl SoundBuffer {
         self.rate
     }
 
-    /// The memory that it takes.
+    /// Its size in memory.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         size_of_val(&*self.samples) as u64

@@ -1,16 +1,15 @@
-//! Values between the frames of a sound.
+//! Interpolates between the frames of a sound.
 //!
-//! A windowed sinc (Kaiser's window; J. O. Smith, "Digital Audio Resampling Home Page"), tabled by
-//! phase and read with linear interpolation between phases. At a whole frame it is that frame and
-//! nothing else, so a voice may go from copying to interpolating without a seam.
+//! A windowed sinc (Kaiser's window; J. O. Smith, "Digital Audio Resampling Home Page"), tabulated by
+//! phase, with linear interpolation between phases. At a whole frame it yields exactly that frame, so a
+//! voice can change from copying to interpolating without a seam.
 //!
-//! The kernel's cut-off is the sound's own Nyquist frequency, at every speed. A voice played faster
-//! than its sound therefore folds back what it lifts above the output's Nyquist frequency, as a
-//! sampler does; a kernel that prevented it would have to be as much longer as the voice is
-//! faster, and would dull the attack.
+//! The cut-off is the sound's own Nyquist frequency, at every speed. A voice that plays faster therefore
+//! aliases, as a sampler does. A kernel that prevented it would be longer by the same factor, and would
+//! dull the attack.
 
-/// Frames on either side of a position that its value is made of. A voice begins this much before
-/// its sound, and ends this much after it.
+/// Frames on either side of a position that its value depends on. A voice is mixed this much before and
+/// after its sound.
 pub(super) const HALF: i64 = 8;
 
 const TAPS: usize = 2 * HALF as usize;
@@ -19,10 +18,10 @@ const PHASES: usize = 512;
 /// Kaiser's parameter: 90 dB of rejection, and flat up to a third of the rate.
 const BETA: f64 = 9.0;
 
-/// The weights of one position.
+/// The kernel's weights at one position.
 pub(super) type Weights = [f32; TAPS];
 
-/// The table. Made once per output, off the audio thread.
+/// The table of weights. It is computed once per output, off the audio thread.
 #[derive(Debug)]
 pub(super) struct Kernel {
     phases: Box<[Weights]>,
@@ -51,7 +50,7 @@ fn weights(fraction: f64) -> Weights {
         let window = bessel_i0(BETA * (1.0 - (distance / half).powi(2)).max(0.0).sqrt());
         sinc(distance) * window
     });
-    // A constant must stay that constant at every phase.
+    // A constant must be preserved at every phase.
     let sum: f64 = raw.iter().sum();
     raw.map(|weight| (weight / sum) as f32)
 }
@@ -84,7 +83,7 @@ mod tests {
 
     #[test]
     #[allow(clippy::float_cmp)] // Exactly that frame.
-    fn a_whole_position_is_that_frame_alone() {
+    fn a_whole_position_yields_that_frame_alone() {
         let kernel = Kernel::new();
         for (fraction, frame) in [(0.0, TAPS / 2 - 1), (1.0, TAPS / 2)] {
             let expected: Weights = std::array::from_fn(|tap| f32::from(tap == frame));
@@ -93,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_constant_stays_what_it_is_and_a_sine_is_hit_between_its_frames() {
+    fn a_constant_is_preserved_and_a_sine_is_interpolated() {
         let kernel = Kernel::new();
         for step in 0..100 {
             let fraction = f64::from(step) / 100.0;

@@ -1,16 +1,16 @@
-//! Keeps the sum of all voices inside full scale, without delay.
+//! Limits the sum of all voices to full scale, without latency.
 //!
-//! Below [`THRESHOLD`] every value passes exactly as it is. Above, the gain follows the peaks: it
-//! falls at once, holds while the wave swings through zero, and recovers slowly; a soft knee lets
-//! peaks grow on ever less between the threshold and full scale, which they never reach. All
-//! channels share one gain, so that the image does not move. This is the feed-forward peak limiter
-//! of the textbooks (Zölzer, "DAFX", chapter 4) with no look-ahead: a click must leave on its frame.
+//! Below [`THRESHOLD`] every value passes unchanged. Above, the gain follows the peaks: it falls at once,
+//! holds while the wave swings through zero, and recovers slowly. A soft knee compresses peaks between
+//! the threshold and full scale, which they never reach. All channels share one gain, so that the image
+//! does not move. This is a feed-forward peak limiter (Zölzer, "DAFX", chapter 4) without look-ahead: a
+//! click must leave on its frame.
 
-/// Where limiting begins: -1 dBFS.
+/// The level above which it limits: -1 dBFS.
 const THRESHOLD: f32 = 0.891_250_9;
 
-/// How long a peak keeps the gain down before it recovers: longer than half a period of 30 Hz, so
-/// that a low tone is not reshaped cycle by cycle.
+/// How long the gain is held after a peak: longer than half a period of 30 Hz, so that a low tone is not
+/// distorted cycle by cycle.
 const HOLD_SECONDS: f32 = 0.020;
 
 /// The time constant of the recovery.
@@ -47,7 +47,7 @@ impl Limiter {
             } else if self.hold > 0 {
                 self.hold -= 1;
             } else {
-                // Below the threshold the envelope does nothing: it may as well be the peak.
+                // Below the threshold the envelope has no effect, so it follows the peak.
                 self.envelope = (self.envelope * self.release).max(peak);
                 if self.envelope <= THRESHOLD {
                     self.envelope = peak;
@@ -63,7 +63,7 @@ impl Limiter {
     }
 }
 
-/// Where a peak above the threshold comes out: of slope 1 at the threshold, below 1 everywhere.
+/// The output level of a peak above the threshold: slope 1 at the threshold, below 1 everywhere.
 fn knee(peak: f32) -> f32 {
     let room = 1.0 - THRESHOLD;
     let over = (peak - THRESHOLD) / room;
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stays_below_the_threshold_passes_exactly() {
+    fn values_below_the_threshold_pass_unchanged() {
         let quiet = sine(0.89, 48_000);
         let mut out = quiet.clone();
         Limiter::new(48_000, 1).process(&mut out);
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_loud_moment_is_forgotten_and_what_follows_passes_exactly_again() {
+    fn after_a_loud_passage_the_gain_recovers_completely() {
         let mut limiter = Limiter::new(48_000, 1);
         limiter.process(&mut sine(8.0, 4_800));
         limiter.process(&mut sine(0.5, 48_000));
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn all_channels_of_a_frame_keep_their_proportion() {
+    fn all_channels_of_a_frame_share_one_gain() {
         let mut out = vec![4.0, 1.0, -2.0, 0.5];
         Limiter::new(48_000, 2).process(&mut out);
         assert!((out[0] / out[1] - 4.0).abs() < 1e-5);

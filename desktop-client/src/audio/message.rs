@@ -1,58 +1,57 @@
-//! What the player and the renderer say to each other, and how much of it may be waiting.
+//! The messages between the mixer handle and the mixer, and the capacities of their rings.
 //!
-//! Both ways are wait-free rings of fixed size. Nothing that owns memory is ever dropped by the
-//! renderer: a sound it is done with travels back inside a message, and is freed by
-//! [`Player::poll`](super::Player::poll).
+//! Both rings are wait-free and of fixed size. The mixer never drops what owns memory: a sound that it
+//! no longer needs travels back in a message, and `MixerHandle::poll` frees it.
 
 use std::sync::Arc;
 
-use super::SoundBuffer;
+use super::buffer::SoundBuffer;
 use crate::time::LocalTime;
 
-/// Messages that may wait for the next block. When it is full the player's call fails with
-/// [`QueueFull`](super::QueueFull), and nothing else changes. A block takes out all of them, so at
-/// 10 ms a block this is a hundred thousand messages a second.
-pub(super) const TO_RENDERER: usize = 1024;
+/// Capacity of the ring to the mixer, which empties it with each block: at 10 ms a block that is a
+/// hundred thousand messages a second. When it is full, the call of the handle fails with `QueueFull`
+/// and has no effect.
+pub(super) const TO_MIXER_CAPACITY: usize = 1024;
 
-/// Messages that may wait for `poll`. When it is full, a message that carries a sound waits in its
-/// voice's slot, a new voice waits for a slot, and in the end the ring above fills up and the
-/// player is told; a [`RendererToPlayer::Started`], which is only news, is dropped.
-pub(super) const TO_PLAYER: usize = 2048;
+/// Capacity of the ring from the mixer. When it is full, a message that carries a sound waits in its
+/// voice's slot, and a new voice waits for a slot; in the end the ring to the mixer fills up, which the
+/// handle reports. [`FromMixer::Started`] owns nothing and is dropped.
+pub(super) const FROM_MIXER_CAPACITY: usize = 2048;
 
-/// Names a voice. The player chooses it; the renderer hands it back unread.
+/// Identifies a voice. The handle's owner chooses it; the mixer returns it unread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct VoiceId(pub u64);
 
-/// A voice to be sounded.
+/// A voice to start.
 #[derive(Clone, Debug)]
 pub struct VoiceStart {
-    /// What to call it.
+    /// Its identity.
     pub id: VoiceId,
-    /// What it plays. Decoded at the output's rate it is copied, at another it is interpolated.
+    /// The sound. At the output's rate it is copied, at another it is interpolated.
     pub sound: Arc<SoundBuffer>,
-    /// When its first frame leaves the converter. If that is over, the voice joins in the middle,
-    /// at the position it would have reached.
+    /// When its first frame leaves the converter. If that has passed, the voice joins in the middle, at
+    /// the position it would have reached.
     pub at: LocalTime,
     /// Linear factor on its level, 0 to 4.
     pub gain: f32,
     /// Factor on its speed, and so on its pitch, 0.25 to 4.
     pub rate: f32,
-    /// Left (-1) to right (1). See [`Panning`](super::panning::Panning) for what it does to whom.
+    /// Left (-1) to right (1). What that means depends on the channels; see `panning`.
     pub pan: f32,
 }
 
-/// From the player, on any thread, to the renderer, in the device's callback.
+/// From the handle, on any thread, to the mixer, in the device's callback.
 #[derive(Debug)]
-pub(super) enum PlayerToRenderer {
+pub(super) enum ToMixer {
     Start(VoiceStart),
     Retime { id: VoiceId, at: LocalTime },
     Stop { id: VoiceId, at: LocalTime },
     Volume(f32),
 }
 
-/// From the renderer to the player. The sounds are only carried home to be freed.
+/// From the mixer to the handle. The sounds travel back to be freed.
 #[derive(Debug)]
-pub(super) enum RendererToPlayer {
+pub(super) enum FromMixer {
     Started {
         id: VoiceId,
         lateness_nanos: i64,
@@ -62,18 +61,18 @@ pub(super) enum RendererToPlayer {
         id: VoiceId,
         sound: Arc<SoundBuffer>,
     },
-    /// The voice had to make room for another.
+    /// The voice was stolen: faded out to make room for another.
     Stolen {
         id: VoiceId,
         sound: Arc<SoundBuffer>,
     },
-    /// The voice was never sounded: too many were waiting.
+    /// The voice never started: too many were waiting.
     Refused {
         id: VoiceId,
         sound: Arc<SoundBuffer>,
     },
-    /// Not news: the fading half of a voice that jumped is silent now.
-    Spent {
+    /// The fading half of a voice that jumped has ended. The voice itself goes on.
+    JumpFaded {
         sound: Arc<SoundBuffer>,
     },
 }

@@ -1,51 +1,56 @@
-//! The renderer's half: fills the device's blocks, and obeys the real-time law.
+//! The mixer: renders the device's blocks in its callback.
 //!
-//! Everything reachable from [`Renderer::render`] allocates nothing, frees nothing, takes no lock,
-//! makes no system call, and does not panic. All room is made in advance; whatever holds memory is
-//! moved, never dropped.
+//! Everything reachable from [`Mixer::render`] allocates nothing, frees nothing, takes no lock, makes no
+//! system call, and does not panic. All memory is allocated in advance; what owns memory is moved, never
+//! dropped.
+
+mod slot;
+mod volume;
+mod waiting;
 
 use std::sync::Arc;
 
 use rtrb::{Consumer, Producer, PushError};
 
+use self::slot::{Slot, free_tail};
+use self::volume::Volume;
+use self::waiting::{Waiting, WaitingVoices};
 use super::device_clock::DeviceClock;
+use super::format::OutputFormat;
 use super::interpolate::Kernel;
 use super::limiter::Limiter;
-use super::message::{PlayerToRenderer, RendererToPlayer, VoiceId, VoiceStart};
-use super::player::OutputFormat;
+use super::message::{FromMixer, ToMixer, VoiceId, VoiceStart};
 use super::stats::SharedStats;
 use super::timing_trace::{Entry, Tap};
 use super::voice::{Fades, LEAD_IN, Voice, onset};
 use crate::time::LocalTime;
 
-/// Voices that sound at the same time. The next one takes the place of the quietest, which fades.
+/// Voices that sound at the same time. A further one steals the slot of the quietest, which fades out.
 pub const VOICES: usize = 64;
 
-/// Voices that are fading out to make room. If they come faster than they fade, the one that has
-/// faded most is cut.
+/// Stolen voices that are fading out. If they come faster than they fade, the one that has faded most is
+/// cut.
 const TAILS: usize = 16;
-
-/// Voices that wait for their instant: a second of the heaviest fire a relay lets through. One more
-/// is refused.
-const WAITING: usize = 512;
 
 /// How long a change of volume takes.
 const VOLUME_SECONDS: f32 = 0.020;
 
-/// The half that lives in the device's callback. Drop it on another thread.
+/// Latencies beyond this are not plausible: devices report such while they start.
+const MAX_LATENCY_NANOS: i64 = 2_000_000_000;
+
+/// The half of a mixer that lives in the device's callback. Drop it on another thread.
 #[derive(Debug)]
-pub struct Renderer {
+pub(crate) struct Mixer {
     format: OutputFormat,
-    from_player: Consumer<PlayerToRenderer>,
-    to_player: Producer<RendererToPlayer>,
+    from_handle: Consumer<ToMixer>,
+    to_handle: Producer<FromMixer>,
     stats: Arc<SharedStats>,
     device_clock: DeviceClock,
     kernel: Kernel,
     fades: Fades,
-    /// The first frame of the next block, counted from the stream's beginning.
+    /// The first frame of the next block, counted from the start of the stream.
     frame: u64,
-    /// Latest first, so that the next one is taken from the end.
-    waiting: Vec<Waiting>,
+    waiting: WaitingVoices,
     voices: [Slot; VOICES],
     tails: [Slot; TAILS],
     volume: Volume,
@@ -54,38 +59,23 @@ pub struct Renderer {
     trace: Option<Tap>,
 }
 
-#[derive(Debug)]
-struct Waiting {
-    start: VoiceStart,
-    stop_at: Option<LocalTime>,
-}
-
-#[derive(Debug, Default)]
-enum Slot {
-    #[default]
-    Free,
-    Sounding(Voice),
-    /// The ring to the player was full: what is to be said, and the sound in it, wait here.
-    Unsaid(RendererToPlayer),
-}
-
-impl Renderer {
+impl Mixer {
     pub(super) fn new(
         format: OutputFormat,
-        from_player: Consumer<PlayerToRenderer>,
-        to_player: Producer<RendererToPlayer>,
+        from_handle: Consumer<ToMixer>,
+        to_handle: Producer<FromMixer>,
         stats: Arc<SharedStats>,
     ) -> Self {
         Self {
             format,
-            from_player,
-            to_player,
+            from_handle,
+            to_handle,
             stats,
             device_clock: DeviceClock::new(format.rate),
             kernel: Kernel::new(),
             fades: Fades::new(format.rate),
             frame: 0,
-            waiting: Vec::with_capacity(WAITING),
+            waiting: WaitingVoices::new(),
             voices: std::array::from_fn(|_| Slot::Free),
             tails: std::array::from_fn(|_| Slot::Free),
             volume: Volume::new(VOLUME_SECONDS * format.rate as f32),
@@ -95,42 +85,36 @@ impl Renderer {
         }
     }
 
-    /// Records into `trace` what the device says of its time and what is made of it.
+    /// Records into `trace` the device's timestamps and the device clock's estimates.
     pub(super) fn record(&mut self, mut trace: Tap) {
         trace.record(Entry::Stream { rate: self.format.rate });
         self.trace = Some(trace);
-    }
-
-    /// What the output takes.
-    #[must_use]
-    pub fn format(&self) -> OutputFormat {
-        self.format
     }
 
     pub(super) fn stats(&self) -> &Arc<SharedStats> {
         &self.stats
     }
 
-    /// Fills one block: `out` holds whole interleaved frames, the first of which leaves the
-    /// converter at about `dac`, as far as the device knows.
-    pub fn render(&mut self, out: &mut [f32], dac: LocalTime) {
+    /// Fills one block: `out` holds whole interleaved frames, the first of which leaves the converter at
+    /// about `dac`, by the device's timestamp.
+    pub(super) fn render(&mut self, out: &mut [f32], dac: LocalTime) {
         let channels = usize::from(self.format.channels);
         let frames = out.len() / channels;
         out.fill(0.0);
         if frames == 0 {
             return;
         }
-        let moved = self.observe(dac, frames);
-        self.repeat_unsaid();
+        let stepped = self.observe(dac, frames);
+        self.retry_sends();
         self.receive();
-        self.steer(frames, moved);
+        self.steer(frames, stepped);
 
-        // The block is cut where something begins or stops.
+        // The block is divided where a voice starts or stops.
         let mut done = 0;
         while done < frames {
-            self.begin_due(self.frame + done as u64);
+            self.start_due(self.frame + done as u64);
             self.stop_due(self.frame + done as u64);
-            let until = self.next_event(self.frame + done as u64, self.frame + frames as u64);
+            let until = self.next_change(self.frame + done as u64, self.frame + frames as u64);
             let until = (until - self.frame) as usize;
             self.mix(&mut out[done * channels..until * channels]);
             done = until;
@@ -139,14 +123,13 @@ impl Renderer {
         let out = &mut out[..frames * channels];
         self.volume.apply(out, channels);
         self.limiter.process(out);
-        self.note(out, frames);
+        self.update_stats(out, frames);
         self.frame += frames as u64;
     }
 
-    /// Takes note of how long what is rendered now will need to reach the converter.
-    pub fn note_latency(&mut self, nanos: i64) {
-        // Nonsense, as devices tell while they start, is not averaged in.
-        if !(0..2_000_000_000).contains(&nanos) {
+    /// Averages the time that rendered frames take to the converter.
+    pub(super) fn note_latency(&mut self, nanos: i64) {
+        if !(0..MAX_LATENCY_NANOS).contains(&nanos) {
             return;
         }
         let nanos = nanos as f64;
@@ -155,10 +138,10 @@ impl Renderer {
         self.stats.note_latency(self.latency_nanos as i64);
     }
 
-    /// Takes in what the device believes. Returns true if the device clock was not merely refined.
+    /// Gives the device clock a timestamp. Returns whether it stepped, or settled just now.
     fn observe(&mut self, dac: LocalTime, frames: usize) -> bool {
         let was_settled = self.device_clock.is_settled();
-        let moved = self.device_clock.observe(self.frame, dac);
+        let step = self.device_clock.observe(self.frame, dac);
         if let Some(trace) = &mut self.trace {
             trace.record(Entry::Block {
                 frame: self.frame,
@@ -170,90 +153,87 @@ impl Renderer {
                 error: self.device_clock.error_nanos().unwrap_or(0.0) as i64,
             });
         }
-        // Frames that leave a block later than promised were overtaken by a gap. While the stream
-        // starts, it only means that the device made up its mind.
+        // Frames that leave more than half a block late follow a gap. While the stream starts, it only
+        // means that the device clock settles.
         let block_nanos = frames as f64 * 1e9 / f64::from(self.format.rate);
-        if was_settled && moved.is_some_and(|nanos| nanos > block_nanos / 2.0) {
+        if was_settled && step.is_some_and(|nanos| nanos > block_nanos / 2.0) {
             self.stats.note_xrun();
         }
         self.stats.note_clock_error(self.device_clock.error_nanos());
-        moved.is_some() || was_settled != self.device_clock.is_settled()
+        step.is_some() || was_settled != self.device_clock.is_settled()
     }
 
-    /// Takes in all messages, as long as each could be answered.
+    /// Takes all messages, as long as there is room for an answer to each.
     fn receive(&mut self) {
-        while !self.to_player.is_full() {
-            let Ok(message) = self.from_player.pop() else { break };
+        while !self.to_handle.is_full() {
+            let Ok(message) = self.from_handle.pop() else { break };
             match message {
-                PlayerToRenderer::Start(start) => self.await_instant(start, None),
-                PlayerToRenderer::Retime { id, at } => self.retime(id, at),
-                PlayerToRenderer::Stop { id, at } => self.stop(id, at),
-                PlayerToRenderer::Volume(gain) => self.set_volume(gain),
+                ToMixer::Start(start) => self.await_instant(Waiting { start, stop_at: None }),
+                ToMixer::Retime { id, at } => self.retime(id, at),
+                ToMixer::Stop { id, at } => self.stop(id, at),
+                ToMixer::Volume(gain) => self.set_volume(gain),
             }
         }
     }
 
-    /// Ramps to `gain`, so that what sounds does not click. While nothing sounds there is nothing
-    /// to smooth, and a ramp would let the next voice begin at the volume before: it jumps.
+    /// Ramps to `gain`, so that nothing clicks. While nothing sounds it is set at once: during a ramp,
+    /// the next voice would start at the former volume.
     fn set_volume(&mut self, gain: f32) {
         let mut slots = self.voices.iter().chain(&self.tails);
         if slots.any(|slot| matches!(slot, Slot::Sounding(_))) {
-            self.volume.go(gain);
+            self.volume.ramp_to(gain);
         } else {
-            self.volume.jump(gain);
+            self.volume.set(gain);
         }
     }
 
-    fn await_instant(&mut self, start: VoiceStart, stop_at: Option<LocalTime>) {
-        if self.waiting.len() == WAITING {
-            let VoiceStart { id, sound, .. } = start;
-            self.say_in_room(RendererToPlayer::Refused { id, sound });
-            return;
+    fn await_instant(&mut self, waiting: Waiting) {
+        if let Err(Waiting { start: VoiceStart { id, sound, .. }, .. }) =
+            self.waiting.insert(waiting)
+        {
+            self.send_reserved(FromMixer::Refused { id, sound });
         }
-        let place = self.waiting.partition_point(|other| other.start.at > start.at);
-        self.waiting.insert(place, Waiting { start, stop_at });
     }
 
     fn retime(&mut self, id: VoiceId, at: LocalTime) {
-        if let Some(place) = self.waiting.iter().position(|waiting| waiting.start.id == id) {
-            let Waiting { mut start, stop_at } = self.waiting.remove(place);
-            start.at = at;
-            self.await_instant(start, stop_at);
-        } else if let Some(voice) = self.sounding().find(|voice| voice.id == id) {
+        if let Some(mut waiting) = self.waiting.remove(id) {
+            waiting.start.at = at;
+            self.await_instant(waiting);
+        } else if let Some(voice) = self.sounding(id) {
             voice.at = at;
         }
     }
 
     fn stop(&mut self, id: VoiceId, at: LocalTime) {
         let earlier = |old: Option<LocalTime>| Some(old.map_or(at, |old| old.min(at)));
-        if let Some(place) = self.waiting.iter().position(|waiting| waiting.start.id == id) {
-            if at > self.waiting[place].start.at {
-                self.waiting[place].stop_at = earlier(self.waiting[place].stop_at);
-            } else {
-                let VoiceStart { id, sound, .. } = self.waiting.remove(place).start;
-                self.say_in_room(RendererToPlayer::Ended { id, sound });
+        if let Some(waiting) = self.waiting.get_mut(id) {
+            if at > waiting.start.at {
+                waiting.stop_at = earlier(waiting.stop_at);
+            } else if let Some(Waiting { start, .. }) = self.waiting.remove(id) {
+                let VoiceStart { id, sound, .. } = start;
+                self.send_reserved(FromMixer::Ended { id, sound });
             }
-        } else if let Some(voice) = self.sounding().find(|voice| voice.id == id) {
+        } else if let Some(voice) = self.sounding(id) {
             voice.stop_at = earlier(voice.stop_at);
         }
     }
 
-    fn steer(&mut self, frames: usize, moved: bool) {
+    fn steer(&mut self, frames: usize, stepped: bool) {
         let seconds = frames as f64 / f64::from(self.format.rate);
         for slot in &mut self.voices {
             let Slot::Sounding(voice) = slot else { continue };
-            if voice.steer(&self.device_clock, self.frame, seconds, moved)
-                && let Some(tail) = free_tail(&mut self.tails, &mut self.to_player)
+            if voice.steer(&self.device_clock, self.frame, seconds, stepped)
+                && let Some(tail) = free_tail(&mut self.tails, &mut self.to_handle)
             {
                 *tail = Slot::Sounding(voice.jump(&self.device_clock, &self.fades, self.frame));
             }
         }
     }
 
-    /// Begins every waiting voice that is due by `frame`.
-    fn begin_due(&mut self, frame: u64) {
-        while let Some(next) = self.waiting.last() {
-            if first_frame(&self.device_clock, next.start.at) > frame as i64 {
+    /// Starts every waiting voice that is due by `frame`.
+    fn start_due(&mut self, frame: u64) {
+        while let Some(at) = self.waiting.next_at() {
+            if first_frame(&self.device_clock, at) > frame as i64 {
                 break;
             }
             // Without a slot it waits, and joins in the middle once there is one.
@@ -263,7 +243,7 @@ impl Renderer {
                 Voice::begin(start, self.format, &self.device_clock, &self.fades, frame);
             voice.stop_at = stop_at;
             if voice.is_over() {
-                say(&mut self.voices[place], &mut self.to_player, voice.into_message());
+                self.voices[place].send(&mut self.to_handle, voice.into_message());
                 continue;
             }
             if let Some(trace) = &mut self.trace {
@@ -271,9 +251,9 @@ impl Renderer {
                 let frame = onset(&self.device_clock, at);
                 trace.record(Entry::Start { voice, at: at.as_nanos(), frame });
             }
-            let started = RendererToPlayer::Started { id: voice.id, lateness_nanos };
-            if let Err(PushError::Full(started)) = self.to_player.push(started) {
-                // Only news, and it owns nothing: it may be lost.
+            let started = FromMixer::Started { id: voice.id, lateness_nanos };
+            if let Err(PushError::Full(started)) = self.to_handle.push(started) {
+                // It owns nothing, so dropping it frees nothing.
                 drop(started);
             }
             self.voices[place] = Slot::Sounding(voice);
@@ -291,14 +271,14 @@ impl Renderer {
         }
     }
 
-    /// The first frame after `now` at which something begins or stops, or `end`.
-    fn next_event(&self, now: u64, end: u64) -> u64 {
-        let begin = self.waiting.last().map(|next| first_frame(&self.device_clock, next.start.at));
+    /// The first frame after `now` at which a voice starts or stops, or `end`.
+    fn next_change(&self, now: u64, end: u64) -> u64 {
+        let start = self.waiting.next_at().map(|at| first_frame(&self.device_clock, at));
         let stops = self.voices.iter().filter_map(|slot| match slot {
             Slot::Sounding(voice) => voice.stop_at.map(|at| stop_frame(&self.device_clock, at)),
             _ => None,
         });
-        begin
+        start
             .into_iter()
             .chain(stops)
             .filter(|frame| *frame > now as i64)
@@ -312,13 +292,13 @@ impl Renderer {
             let Slot::Sounding(voice) = slot else { continue };
             voice.mix(&self.kernel, out, channels);
             if voice.is_over() {
-                end(slot, &mut self.to_player);
+                slot.end(&mut self.to_handle);
             }
         }
     }
 
-    /// A free place for a voice, if need be that of the quietest. None if the ring to the player is
-    /// so full that nothing can be let go.
+    /// The place of a free slot; if need be, the quietest voice is stolen. None if the ring to the
+    /// handle is so full that no voice can be ended.
     fn free_voice(&mut self) -> Option<usize> {
         if let Some(free) = self.voices.iter().position(|slot| matches!(slot, Slot::Free)) {
             return Some(free);
@@ -332,42 +312,39 @@ impl Renderer {
         let Slot::Sounding(voice) = slot else { return None };
         voice.steal(&self.fades);
         if voice.was_heard() {
-            let tail = free_tail(&mut self.tails, &mut self.to_player)?;
+            let tail = free_tail(&mut self.tails, &mut self.to_handle)?;
             std::mem::swap(slot, tail);
         } else {
-            // Nothing of it was heard: there is nothing to fade.
-            end(slot, &mut self.to_player);
+            // Nothing of it was heard, so there is nothing to fade.
+            slot.end(&mut self.to_handle);
         }
         matches!(slot, Slot::Free).then_some(quietest)
     }
 
-    fn sounding(&mut self) -> impl Iterator<Item = &mut Voice> {
-        self.voices.iter_mut().filter_map(|slot| match slot {
-            Slot::Sounding(voice) => Some(voice),
+    /// The sounding voice of this identity.
+    fn sounding(&mut self, id: VoiceId) -> Option<&mut Voice> {
+        self.voices.iter_mut().find_map(|slot| match slot {
+            Slot::Sounding(voice) if voice.id == id => Some(voice),
             _ => None,
         })
     }
 
-    fn repeat_unsaid(&mut self) {
+    fn retry_sends(&mut self) {
         for slot in self.voices.iter_mut().chain(&mut self.tails) {
-            if let Slot::Unsaid(_) = slot
-                && let Slot::Unsaid(message) = std::mem::take(slot)
-            {
-                say(slot, &mut self.to_player, message);
-            }
+            slot.retry_send(&mut self.to_handle);
         }
     }
 
-    /// Says what the caller has made sure there is room for.
-    fn say_in_room(&mut self, message: RendererToPlayer) {
-        if let Err(PushError::Full(message)) = self.to_player.push(message) {
-            // Only this thread fills the ring, so this cannot be. To leak the sound would still be
+    /// Sends a message for which [`Mixer::receive`] has reserved room.
+    fn send_reserved(&mut self, message: FromMixer) {
+        if let Err(PushError::Full(message)) = self.to_handle.push(message) {
+            // Only this thread fills the ring, so this cannot happen. To leak the sound would still be
             // better than to free it here.
             std::mem::forget(message);
         }
     }
 
-    fn note(&self, out: &[f32], frames: usize) {
+    fn update_stats(&self, out: &[f32], frames: usize) {
         let mut peak = [0.0_f32; 2];
         for frame in out.chunks_exact(usize::from(self.format.channels)) {
             for (channel, value) in frame.iter().enumerate() {
@@ -390,76 +367,4 @@ fn first_frame(device_clock: &DeviceClock, at: LocalTime) -> i64 {
 
 fn stop_frame(device_clock: &DeviceClock, at: LocalTime) -> i64 {
     device_clock.frame_at(at).round() as i64
-}
-
-/// Empties a slot whose voice is over, or leaves in it what could not be said.
-fn end(slot: &mut Slot, to_player: &mut Producer<RendererToPlayer>) {
-    match std::mem::take(slot) {
-        Slot::Sounding(voice) => say(slot, to_player, voice.into_message()),
-        other => *slot = other,
-    }
-}
-
-/// Says `message`, or leaves it in the free `slot` that it came from.
-fn say(slot: &mut Slot, to_player: &mut Producer<RendererToPlayer>, message: RendererToPlayer) {
-    if let Err(PushError::Full(message)) = to_player.push(message) {
-        *slot = Slot::Unsaid(message);
-    }
-}
-
-/// A free place for a fading voice, if need be that of the one that has faded most.
-fn free_tail<'a>(
-    tails: &'a mut [Slot; TAILS],
-    to_player: &mut Producer<RendererToPlayer>,
-) -> Option<&'a mut Slot> {
-    let fade = |slot: &Slot| match slot {
-        Slot::Free => -1.0,
-        Slot::Sounding(voice) => voice.fade(),
-        Slot::Unsaid(_) => 2.0,
-    };
-    let tail = tails.iter_mut().min_by(|a, b| fade(a).total_cmp(&fade(b)))?;
-    end(tail, to_player);
-    matches!(tail, Slot::Free).then_some(tail)
-}
-
-/// A gain that changes in a straight line.
-#[derive(Debug)]
-struct Volume {
-    now: f32,
-    target: f32,
-    step: f32,
-    ramp_frames: f32,
-}
-
-impl Volume {
-    fn new(ramp_frames: f32) -> Self {
-        Self { now: 1.0, target: 1.0, step: 0.0, ramp_frames }
-    }
-
-    fn go(&mut self, target: f32) {
-        self.target = target;
-        self.step = (target - self.now) / self.ramp_frames;
-    }
-
-    fn jump(&mut self, target: f32) {
-        self.now = target;
-        self.target = target;
-    }
-
-    #[allow(clippy::float_cmp)] // The ramp ends exactly on its target, and 1 is exactly 1.
-    fn apply(&mut self, out: &mut [f32], channels: usize) {
-        if self.now == self.target && self.now == 1.0 {
-            return;
-        }
-        for frame in out.chunks_exact_mut(channels) {
-            if (self.target - self.now).abs() <= self.step.abs() {
-                self.now = self.target;
-            } else {
-                self.now += self.step;
-            }
-            for value in frame {
-                *value *= self.now;
-            }
-        }
-    }
 }

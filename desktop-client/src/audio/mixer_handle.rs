@@ -1,89 +1,80 @@
-//! The player's half: says what shall sound, hears what became of it.
+//! The mixer's handle: starts, moves and stops voices from any thread, and reports their events.
 
 use std::sync::Arc;
 
 use rtrb::{Consumer, Producer, RingBuffer};
 
+use super::format::OutputFormat;
 use super::message::{
-    PlayerToRenderer, RendererToPlayer, TO_PLAYER, TO_RENDERER, VoiceId, VoiceStart,
+    FROM_MIXER_CAPACITY, FromMixer, TO_MIXER_CAPACITY, ToMixer, VoiceId, VoiceStart,
 };
-use super::renderer::Renderer;
+use super::mixer::Mixer;
 use super::stats::{OutputStats, SharedStats};
 use crate::time::LocalTime;
 
-/// What an output takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OutputFormat {
-    /// Frames per second.
-    pub rate: u32,
-    /// Values per frame.
-    pub channels: u16,
-}
-
-/// Too much is waiting for the renderer; what was asked for has not been done.
+/// The ring to the mixer is full; the call had no effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("too many messages are waiting for the audio output")]
+#[error("too many messages are waiting for the mixer")]
 pub struct QueueFull;
 
-/// What became of a voice.
+/// What happened to a voice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PlayerEvent {
-    /// It began, or joined in the middle `lateness_nanos` after its instant; 0 is in time.
+pub enum VoiceEvent {
+    /// It started, or joined in the middle `lateness_nanos` after its instant; 0 is in time.
     Started {
-        /// Which voice.
+        /// The voice.
         id: VoiceId,
         /// How much too late its first frame left the mix for the converter, in nanoseconds.
         lateness_nanos: i64,
     },
-    /// It reached its end, or was stopped. A voice that came after its end has this only.
+    /// It reached its end, or was stopped. For a voice that came after its end, this is the only event.
     Ended {
-        /// Which voice.
+        /// The voice.
         id: VoiceId,
     },
     /// It was faded out to make room for another.
     Stolen {
-        /// Which voice.
+        /// The voice.
         id: VoiceId,
     },
-    /// It was never begun: too many voices were waiting for their instant.
+    /// It never started: too many voices were waiting for their instant.
     Refused {
-        /// Which voice.
+        /// The voice.
         id: VoiceId,
     },
 }
 
-/// The half that stays with whoever decides what sounds. It never blocks.
+/// The half of a mixer that decides what sounds. It never blocks.
 #[derive(Debug)]
-pub struct Player {
+pub struct MixerHandle {
     format: OutputFormat,
-    to_renderer: Producer<PlayerToRenderer>,
-    from_renderer: Consumer<RendererToPlayer>,
+    to_mixer: Producer<ToMixer>,
+    from_mixer: Consumer<FromMixer>,
     stats: Arc<SharedStats>,
 }
 
-/// Makes both halves of an output: the player for any thread, and the renderer for the device's
-/// callback.
+/// Makes both halves of a mixer: the handle for any thread, and the mixer for the device's callback.
 ///
 /// # Panics
-/// If `format` has no rate or no channels: no device offers such a thing.
+/// If `format` has no rate or no channels, which no device offers.
 #[must_use]
-pub fn player(format: OutputFormat) -> (Player, Renderer) {
+pub(crate) fn mixer(format: OutputFormat) -> (MixerHandle, Mixer) {
     assert!(format.rate > 0 && format.channels > 0, "an output has channels and a rate");
-    let (to_renderer, from_player) = RingBuffer::new(TO_RENDERER);
-    let (to_player, from_renderer) = RingBuffer::new(TO_PLAYER);
+    let (to_mixer, from_handle) = RingBuffer::new(TO_MIXER_CAPACITY);
+    let (to_handle, from_mixer) = RingBuffer::new(FROM_MIXER_CAPACITY);
     let stats = Arc::new(SharedStats::default());
-    let renderer = Renderer::new(format, from_player, to_player, Arc::clone(&stats));
-    (Player { format, to_renderer, from_renderer, stats }, renderer)
+    let mixer = Mixer::new(format, from_handle, to_handle, Arc::clone(&stats));
+    (MixerHandle { format, to_mixer, from_mixer, stats }, mixer)
 }
 
-impl Player {
-    /// What the output takes.
+impl MixerHandle {
+    /// The format of the output.
     #[must_use]
     pub fn format(&self) -> OutputFormat {
         self.format
     }
 
-    /// Sounds a voice. A gain, rate or pan outside of its range is brought into it.
+    /// Starts a voice. Gain, rate and pan are clamped to their ranges.
     ///
     /// # Errors
     /// [`QueueFull`]: the voice will not sound.
@@ -91,7 +82,7 @@ impl Player {
         let within = |value: f32, low, high, otherwise| {
             if value.is_finite() { value.clamp(low, high) } else { otherwise }
         };
-        self.send(PlayerToRenderer::Start(VoiceStart {
+        self.send(ToMixer::Start(VoiceStart {
             gain: within(start.gain, 0.0, 4.0, 1.0),
             rate: within(start.rate, 0.25, 4.0, 1.0),
             pan: within(start.pan, -1.0, 1.0, 0.0),
@@ -99,53 +90,46 @@ impl Player {
         }))
     }
 
-    /// Tells a better idea of the instant at which a voice is to begin, or should have begun. A
-    /// waiting voice begins then; a sounding one glides to where it should be, or jumps there,
-    /// with a crossfade, if that is far.
+    /// Corrects the instant at which a voice starts, or should have started. A waiting voice starts
+    /// then; a sounding one glides to its new position, or jumps with a crossfade if that is far.
     ///
     /// # Errors
     /// [`QueueFull`]: the voice keeps its instant.
     pub fn retime(&mut self, id: VoiceId, at: LocalTime) -> Result<(), QueueFull> {
-        self.send(PlayerToRenderer::Retime { id, at })
+        self.send(ToMixer::Retime { id, at })
     }
 
-    /// Ends a voice: from the frame that leaves the converter at `at` it fades, within a few
-    /// milliseconds. An unknown voice is none to stop.
+    /// Stops a voice: it fades out within a few milliseconds, from the frame that leaves the converter
+    /// at `at`. An unknown voice is ignored.
     ///
     /// # Errors
     /// [`QueueFull`]: the voice goes on.
     pub fn stop(&mut self, id: VoiceId, at: LocalTime) -> Result<(), QueueFull> {
-        self.send(PlayerToRenderer::Stop { id, at })
+        self.send(ToMixer::Stop { id, at })
     }
 
-    /// Sets the factor on everything, 0 to 1. It is reached smoothly while something sounds, and at
-    /// once otherwise.
+    /// Sets the volume, a factor of 0 to 1. It is ramped while something sounds, and otherwise set at
+    /// once.
     ///
     /// # Errors
-    /// [`QueueFull`]: the volume stays as it is.
+    /// [`QueueFull`]: the volume stays.
     pub fn set_volume(&mut self, gain: f32) -> Result<(), QueueFull> {
         let gain = if gain.is_finite() { gain.clamp(0.0, 1.0) } else { 1.0 };
-        self.send(PlayerToRenderer::Volume(gain))
+        self.send(ToMixer::Volume(gain))
     }
 
-    /// The next thing that happened to a voice, if any; call it until there is none, some times a
-    /// second. It also frees the sounds that the renderer is done with.
-    pub fn poll(&mut self) -> Option<PlayerEvent> {
+    /// The next event, if any. Call it several times a second, until there is none: it also frees the
+    /// sounds that the mixer no longer needs.
+    pub fn poll(&mut self) -> Option<VoiceEvent> {
         loop {
-            let (event, sound) = match self.from_renderer.pop().ok()? {
-                RendererToPlayer::Started { id, lateness_nanos } => {
-                    (Some(PlayerEvent::Started { id, lateness_nanos }), None)
+            let (event, sound) = match self.from_mixer.pop().ok()? {
+                FromMixer::Started { id, lateness_nanos } => {
+                    (Some(VoiceEvent::Started { id, lateness_nanos }), None)
                 }
-                RendererToPlayer::Ended { id, sound } => {
-                    (Some(PlayerEvent::Ended { id }), Some(sound))
-                }
-                RendererToPlayer::Stolen { id, sound } => {
-                    (Some(PlayerEvent::Stolen { id }), Some(sound))
-                }
-                RendererToPlayer::Refused { id, sound } => {
-                    (Some(PlayerEvent::Refused { id }), Some(sound))
-                }
-                RendererToPlayer::Spent { sound } => (None, Some(sound)),
+                FromMixer::Ended { id, sound } => (Some(VoiceEvent::Ended { id }), Some(sound)),
+                FromMixer::Stolen { id, sound } => (Some(VoiceEvent::Stolen { id }), Some(sound)),
+                FromMixer::Refused { id, sound } => (Some(VoiceEvent::Refused { id }), Some(sound)),
+                FromMixer::JumpFaded { sound } => (None, Some(sound)),
             };
             drop(sound);
             if event.is_some() {
@@ -154,26 +138,20 @@ impl Player {
         }
     }
 
-    /// How the output is doing.
+    /// The statistics of the output.
     #[must_use]
     pub fn stats(&self) -> OutputStats {
         self.stats.read()
     }
 
-    /// Largest absolute value sent to the device since the last call, on the even (left) and the
-    /// odd (right) channels. A mono device has both the same.
+    /// The peak since the last call, on the even (left) and the odd (right) channels. On a mono device
+    /// both are the same.
     pub fn take_peak(&mut self) -> [f32; 2] {
         self.stats.take_peak()
     }
 
-    /// Whether the renderer is gone, and with it the stream it played on.
-    #[must_use]
-    pub fn is_abandoned(&self) -> bool {
-        self.to_renderer.is_abandoned()
-    }
-
-    fn send(&mut self, message: PlayerToRenderer) -> Result<(), QueueFull> {
-        // A message that found no room is dropped here, on the player's side, with its sound.
-        self.to_renderer.push(message).map_err(|_| QueueFull)
+    fn send(&mut self, message: ToMixer) -> Result<(), QueueFull> {
+        // A message that does not fit is dropped here, on the handle's thread, with its sound.
+        self.to_mixer.push(message).map_err(|_| QueueFull)
     }
 }

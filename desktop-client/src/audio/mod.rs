@@ -1,31 +1,32 @@
-//! The player's audio: what turns "this sound at that instant" into frames of a device.
+//! Audio: turns "this sound at that local instant" into frames of a device.
 //!
-//! Two halves are made by [`player`] and meet in two rings: the player's, on any thread, and the
-//! renderer's, in the device's callback. Inside the callback there is no allocation, no
-//! deallocation, no lock, no log, no system call and no panic. Nothing here knows relay time, the
-//! protocol, or the window.
+//! A mixer has two halves that talk through two rings: the [`MixerHandle`] for any thread, and the half that
+//! renders, in the device's callback. In the callback there is no allocation, no deallocation, no
+//! lock, no log, no system call and no panic. Nothing here knows relay time, the protocol, or the
+//! window.
 
 mod buffer;
-pub mod device;
+pub(crate) mod device;
 pub mod device_clock;
+mod format;
 mod interpolate;
-mod keeper;
 mod limiter;
 mod message;
+mod mixer;
+mod mixer_handle;
 pub mod offline;
+mod output_manager;
 mod panning;
-mod player;
-mod renderer;
 mod stats;
 mod timing_trace;
 mod voice;
 
 pub use buffer::SoundBuffer;
-pub use device::{DeviceError, DeviceInfo, OutputContext};
-pub use keeper::{DeviceChoice, DeviceKeeper, DeviceToSession};
+pub use device::{DeviceInfo, OutputContext};
+pub use format::OutputFormat;
 pub use message::{VoiceId, VoiceStart};
-pub use panning::Panning;
-pub use player::{OutputFormat, Player, PlayerEvent, QueueFull, player};
-pub use renderer::{Renderer, VOICES};
+pub use mixer::VOICES;
+pub use mixer_handle::{MixerHandle, QueueFull, VoiceEvent};
+pub use output_manager::{DeviceChoice, OutputEvent, OutputManager};
 pub use stats::OutputStats;
 pub use timing_trace::TimingTrace;

@@ -1,16 +1,17 @@
-//! A device that is cranked by hand: it renders in virtual time, on a clock as bad as one likes.
+//! An offline device: it renders on demand, in virtual time, on a clock with a given drift and jitter.
 //!
-//! It opens no stream and reads no clock. Tests use it to look at exact frames; it knows, as no
-//! real device does, when each of its frames truly leaves.
+//! It opens no stream and reads no clock. Tests use it to check exact frames; unlike a real device, it
+//! knows when each of its frames truly leaves.
 
-use super::player::{OutputFormat, Player, player};
-use super::renderer::Renderer;
+use super::format::OutputFormat;
+use super::mixer::Mixer;
+use super::mixer_handle::{MixerHandle, mixer};
 use crate::time::LocalTime;
 
 /// The device. Its first frame leaves at the instant given by [`OfflineDevice::starting_at`].
 #[derive(Debug)]
 pub struct OfflineDevice {
-    renderer: Renderer,
+    mixer: Mixer,
     format: OutputFormat,
     start: LocalTime,
     frame: u64,
@@ -21,12 +22,12 @@ pub struct OfflineDevice {
 }
 
 impl OfflineDevice {
-    /// A device with a true clock and blocks of 512 frames, and the player for it.
+    /// A device with an exact clock and blocks of 512 frames, and its mixer handle.
     #[must_use]
-    pub fn open(format: OutputFormat) -> (Player, Self) {
-        let (player, renderer) = player(format);
+    pub fn open(format: OutputFormat) -> (MixerHandle, Self) {
+        let (handle, mixer) = mixer(format);
         let device = Self {
-            renderer,
+            mixer,
             format,
             start: LocalTime::from_nanos(0),
             frame: 0,
@@ -35,7 +36,7 @@ impl OfflineDevice {
             jitter_nanos: 0.0,
             random: fastrand::Rng::with_seed(1),
         };
-        (player, device)
+        (handle, device)
     }
 
     /// Frame 0 leaves at `start`.
@@ -44,7 +45,7 @@ impl OfflineDevice {
         Self { start, ..self }
     }
 
-    /// Blocks are of `frames`, at least 1.
+    /// Blocks have `frames` frames, at least 1.
     #[must_use]
     pub fn with_block(self, frames: usize) -> Self {
         Self { block: frames.max(1), ..self }
@@ -56,7 +57,7 @@ impl OfflineDevice {
         Self { drift_ppm: ppm, ..self }
     }
 
-    /// What the device tells of its time scatters normally, with this standard deviation.
+    /// The device's timestamps scatter normally, with this standard deviation.
     #[must_use]
     pub fn with_jitter_nanos(self, deviation: f64, seed: u64) -> Self {
         Self { jitter_nanos: deviation, random: fastrand::Rng::with_seed(seed), ..self }
@@ -75,7 +76,7 @@ impl OfflineDevice {
         self.frame
     }
 
-    /// Everything that leaves later leaves `nanos` later: the device stalled, or its latency grew.
+    /// Delays all further frames by `nanos`: the device stalled, or its latency grew.
     pub fn stall(&mut self, nanos: i64) {
         self.start = self.start.plus_nanos(nanos);
     }
@@ -94,7 +95,7 @@ impl OfflineDevice {
     pub fn render_into(&mut self, out: &mut [f32]) {
         let jitter = self.jitter_nanos * self.normal();
         let dac = self.time_of(self.frame).plus_nanos(jitter as i64);
-        self.renderer.render(out, dac);
+        self.mixer.render(out, dac);
         self.frame += (out.len() / usize::from(self.format.channels)) as u64;
     }
 

@@ -1,4 +1,4 @@
-//! Which channel of a sound goes to which channel of the output, and how loud.
+//! Maps the channels of a sound to those of the output, with gains.
 
 use std::f32::consts::{FRAC_1_SQRT_2, FRAC_PI_2, FRAC_PI_4, SQRT_2};
 
@@ -8,32 +8,31 @@ use downbeat_samples::speakers::{
     TOP_BACK_RIGHT, TOP_CENTER, TOP_FRONT_CENTER, TOP_FRONT_LEFT, TOP_FRONT_RIGHT, usual_mask,
 };
 
-/// Most channels of a sound that are heard: those of 7.1, as many as a file may have.
+/// Channels of a sound that are played: those of 7.1, as many as a file may have.
 const MAX_INPUTS: usize = 8;
 
 /// The gains from a sound's channels to an output's.
 ///
-/// - A mono sound on one channel comes out as it is, whatever its pan. On two or more it goes to
-///   the first two with equal power, scaled so that the centre is 1 on both: what a listener in
-///   front of two loudspeakers expects of a mono file. Full left or right is √2, and the limiter
-///   has the last word.
-/// - A channel of any other sound goes to its own loudspeaker if the output has that one, at gain 1.
-///   Else it is mixed into others, with the coefficients of ITU-R BS.775: a centre at √½ into left
-///   and right, a surround at √½ into its own side, a single rear channel at ½ into both; the
-///   low-frequency effects are left out. Nothing is scaled down for it: the limiter prevents clipping.
-/// - An output of one channel gets half the sum of what two loudspeakers would get. A stereo file whose
-///   channels are alike is then as loud as the same file in mono; with √½, the other usual choice, it
-///   would be 3 dB louder.
-/// - If the sound is stereo, pan is a balance: it turns the far side down and leaves the near side as
-///   it is. A sound of more channels is not panned.
-/// - An output of more than eight channels is a set of lines and not a room: channel `c` goes to `c`.
+/// - A mono sound on one channel is unchanged, whatever its pan. On two or more it goes to the first two with
+///   equal power, scaled so that the centre is 1 on both, as a listener in front of two loudspeakers expects
+///   of a mono file. Full left or right is √2; the limiter prevents clipping.
+/// - A channel of any other sound goes to its own loudspeaker if the output has it, at gain 1. Otherwise it is
+///   mixed into others, with the coefficients of ITU-R BS.775: a centre at √½ into left and right, a surround
+///   at √½ into its own side, a single rear channel at ½ into both; low-frequency effects are dropped.
+///   Nothing is attenuated for that: the limiter prevents clipping.
+/// - An output of one channel gets half the sum of what two loudspeakers would get. A stereo file with equal
+///   channels is then as loud as the same file in mono; with √½, the other usual choice, it would be 3 dB
+///   louder.
+/// - If the sound is stereo, pan is a balance: it attenuates the far side and leaves the near side unchanged. A
+///   sound of more channels is not panned.
+/// - An output of more than eight channels is a set of lines: channel `c` goes to `c`.
 #[derive(Clone, Copy, Debug)]
-pub struct Panning {
+pub(super) struct Panning {
     routes: [Route; MAX_INPUTS],
     inputs: usize,
 }
 
-/// Where one channel of a sound goes: at most to two of the output.
+/// The gains of one channel of a sound: it goes to at most two channels of the output.
 #[derive(Clone, Copy, Debug, Default)]
 struct Route {
     to: [u16; 2],
@@ -44,12 +43,12 @@ impl Panning {
     /// The gains for a sound of `inputs` channels for the loudspeakers of `mask` on `outputs` channels,
     /// with `pan` from -1 to 1 and a linear `gain`.
     #[must_use]
-    pub fn new(inputs: u16, mask: u32, outputs: u16, pan: f32, gain: f32) -> Self {
+    pub(super) fn new(inputs: u16, mask: u32, outputs: u16, pan: f32, gain: f32) -> Self {
         let mut routes = [Route::default(); MAX_INPUTS];
         let used = usize::from(inputs).min(MAX_INPUTS);
         let mut bits = mask;
         for (channel, route) in (0..inputs).zip(&mut routes) {
-            // The channels of a mask come in the order of its bits.
+            // Channels are in the order of the bits of the mask.
             let speaker = bits & bits.wrapping_neg();
             bits ^= speaker;
             *route = match (inputs, outputs) {
@@ -105,26 +104,26 @@ impl Route {
         Self { to: [to, 0], gains: [gain, 0.0] }
     }
 
-    /// The way to `speaker` in a `room` of these loudspeakers.
-    fn to_speaker(speaker: u32, room: u32, gain: f32) -> Self {
-        // The place of a loudspeaker that the room has.
-        let place = |speaker: u32| (room & (speaker - 1)).count_ones() as u16;
-        let has = |speakers: u32| room & speakers == speakers;
+    /// The gains to `speaker` in a `room` of these loudspeakers.
+    fn to_speaker(speaker: u32, layout: u32, gain: f32) -> Self {
+        // The channel of a loudspeaker that the output has.
+        let place = |speaker: u32| (layout & (speaker - 1)).count_ones() as u16;
+        let has = |speakers: u32| layout & speakers == speakers;
         let pair = |left: u32, right: u32, factor: f32| Self {
             to: [place(left), place(right)],
             gains: [gain * factor; 2],
         };
-        if room == FRONT_CENTER {
+        if layout == FRONT_CENTER {
             let stereo = Self::to_speaker(speaker, FRONT_LEFT | FRONT_RIGHT, gain);
             return Self::one(0, 0.5 * (stereo.gains[0] + stereo.gains[1]));
         }
         if has(speaker) {
             return Self::one(place(speaker), gain);
         }
-        let instead = |other: u32, factor: f32| Self::to_speaker(other, room, gain * factor);
+        let instead = |other: u32, factor: f32| Self::to_speaker(other, layout, gain * factor);
         match speaker {
             FRONT_CENTER => pair(FRONT_LEFT, FRONT_RIGHT, FRAC_1_SQRT_2),
-            // Each takes the place of the other.
+            // Each replaces the other.
             BACK_LEFT if has(SIDE_LEFT) => instead(SIDE_LEFT, 1.0),
             BACK_RIGHT if has(SIDE_RIGHT) => instead(SIDE_RIGHT, 1.0),
             SIDE_LEFT if has(BACK_LEFT) => instead(BACK_LEFT, 1.0),
@@ -141,7 +140,7 @@ impl Route {
             TOP_BACK_LEFT => instead(BACK_LEFT, 1.0),
             TOP_BACK_CENTER => instead(BACK_CENTER, 1.0),
             TOP_BACK_RIGHT => instead(BACK_RIGHT, 1.0),
-            // Low-frequency effects, and what nobody has named yet.
+            // Low-frequency effects, and unassigned bits.
             _ => Self::default(),
         }
     }
@@ -157,7 +156,7 @@ fn equal_power(pan: f32) -> (f32, f32) {
     (SQRT_2 * angle.cos(), SQRT_2 * angle.sin())
 }
 
-/// The gain of one side of a stereo sound that is moved `towards` it, from -1 to 1.
+/// The gain of one side of a stereo sound that is panned `towards` it, from -1 to 1.
 fn balance(towards: f32) -> f32 {
     if towards < 0.0 { (towards * FRAC_PI_2).cos() } else { 1.0 }
 }
@@ -168,7 +167,7 @@ mod tests {
 
     const HALF: f32 = FRAC_1_SQRT_2;
 
-    /// What comes out of `outputs` channels for one frame of the usual loudspeakers.
+    /// The output of `outputs` channels for one frame of the usual loudspeakers.
     fn mix(inputs: &[f32], outputs: u16, pan: f32) -> Vec<f32> {
         let mask = usual_mask(inputs.len() as u16).unwrap();
         mix_masked(inputs, mask, outputs, pan)
@@ -181,7 +180,7 @@ mod tests {
         out
     }
 
-    /// What each channel of a sound gives alone.
+    /// The output of each channel of a sound alone.
     fn gains(mask: u32, outputs: u16) -> Vec<Vec<f32>> {
         let channels = mask.count_ones() as usize;
         let alone = |channel| {
@@ -223,7 +222,7 @@ mod tests {
         let five_one = [[1.0, 0.0], [0.0, 1.0], [HALF, HALF], [0.0, 0.0], [HALF, 0.0], [0.0, HALF]];
         assert_eq!(gains(0x3F, 2), five_one);
         assert_eq!(gains(0x60F, 2), five_one, "with side loudspeakers");
-        // The issue of every plain fold: a centre is not hard left, and an LFE not right.
+        // A fold by channel number would put the centre hard left, and the LFE right.
         assert_eq!(mix(&[0.0, 0.0, 0.08, 0.5, 0.0, 0.0], 2, 0.0), [0.08 * HALF; 2]);
         assert_eq!(gains(0x33, 2), [[1.0, 0.0], [0.0, 1.0], [HALF, 0.0], [0.0, HALF]]);
         assert_eq!(gains(0x107, 2), [[1.0, 0.0], [0.0, 1.0], [HALF, HALF], [0.5, 0.5]]);

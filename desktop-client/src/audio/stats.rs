@@ -1,29 +1,27 @@
-//! What the player may see of the renderer at any time, without asking it.
+//! The mixer's statistics, which its handle reads at any time.
 //!
-//! Single numbers in atomics, each written by one side; together they are a picture, not a
-//! transaction.
+//! Each number is an atomic that one side writes. Together they are a snapshot, not a transaction.
 
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed};
 
-/// How the output is doing.
+/// The statistics of an output.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct OutputStats {
-    /// Voices sounding, without those that wait for their instant.
+    /// Sounding voices, without those that wait for their instant.
     pub voices: u32,
-    /// Blocks that the device missed since it was opened, by its own account or by the gap that
-    /// they left.
+    /// Blocks that the device missed since it was opened: reported by it, or found by the gap.
     pub xruns: u64,
-    /// From the mix to the converter, in nanoseconds: the average of the last half second or so.
+    /// From the mix to the converter, in nanoseconds, averaged over about half a second.
     pub latency_nanos: i64,
     /// Frames in the latest block.
     pub block_frames: u32,
-    /// Frames rendered since the device was opened: if it stands still, so does the device.
+    /// Frames rendered since the device was opened. If it stands still, so does the device.
     pub frames: u64,
-    /// How far the device clock can be off, in nanoseconds; none until it has settled.
+    /// A bound on the error of the device clock, in nanoseconds; none until it has settled.
     pub clock_error_nanos: Option<u32>,
 }
 
-/// What stands for an error bound that is not known.
+/// Stands for an unknown error bound.
 const UNKNOWN: u32 = u32::MAX;
 
 #[derive(Debug)]
@@ -55,7 +53,7 @@ impl Default for SharedStats {
 impl SharedStats {
     pub(super) fn note_peak(&self, peak: [f32; 2]) {
         for (shared, peak) in self.peak.iter().zip(peak) {
-            // Floats that are not negative sort as their bits do.
+            // Non-negative floats are ordered as their bits are.
             shared.fetch_max(peak.abs().to_bits(), Relaxed);
         }
     }
@@ -85,7 +83,7 @@ impl SharedStats {
         self.frames.load(Relaxed)
     }
 
-    /// The peak, which begins anew.
+    /// The peak since the last call.
     pub(super) fn take_peak(&self) -> [f32; 2] {
         self.peak.each_ref().map(|peak| f32::from_bits(peak.swap(0, Relaxed)))
     }

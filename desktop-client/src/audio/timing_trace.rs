@@ -1,23 +1,27 @@
-//! Records what the sound system said about time, what the device clock made of it, and where each
-//! voice started, so that the same input can be replayed through another device clock.
+//! Records the sound system's timestamps, the device clock's estimates, and where each voice started,
+//! so that the same input can be replayed through another device clock.
 //!
-//! The audio thread pushes fixed-size entries into a wait-free ring; a thread of its own formats and
-//! writes them. Nothing here may block, allocate or write on the audio thread.
+//! The audio thread pushes fixed-size entries into a wait-free ring; another thread formats and writes
+//! them. On the audio thread, nothing here blocks, allocates or writes.
 //!
 //! The manual documents the format, under `downbeat play`.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
 use rtrb::{Consumer, Producer, RingBuffer};
 
-/// Entries that may wait to be written: 5 s of a device with 10 ms blocks. What does not fit is
-/// dropped and counted.
+/// Capacity of a ring: 5 s of a device with 10 ms blocks. When it is full, entries are dropped and
+/// counted.
 const RING_ENTRIES: usize = 1024;
+
+/// Capacity of the queue of new rings, one for each stream that is opened. When it is full, a stream is
+/// not recorded.
+const NEW_RINGS: usize = 64;
 
 /// How often the rings are emptied.
 const DRAIN_EVERY: Duration = Duration::from_millis(50);
@@ -69,7 +73,7 @@ impl Tap {
 /// tap are dropped.
 #[derive(Clone, Debug)]
 pub struct TimingTrace {
-    rings: Sender<Consumer<Entry>>,
+    rings: SyncSender<Consumer<Entry>>,
 }
 
 impl TimingTrace {
@@ -77,12 +81,12 @@ impl TimingTrace {
     ///
     /// # Errors
     /// If the file cannot be written, or the system has no thread to give.
-    pub fn create(path: &Path) -> io::Result<Self> {
+    pub(crate) fn create(path: &Path) -> io::Result<Self> {
         let file = BufWriter::new(File::create(path)?);
-        let (rings, new_rings) = channel();
+        let (rings, new_rings) = sync_channel(NEW_RINGS);
         thread::Builder::new().name("downbeat-trace".to_owned()).spawn(move || {
             if let Err(error) = write_entries(&new_rings, file) {
-                tracing::error!(%error, "the timing trace ends here: it cannot be written");
+                tracing::error!(%error, "timing trace ended: it cannot be written");
             }
         })?;
         Ok(Self { rings })
@@ -91,8 +95,8 @@ impl TimingTrace {
     /// A new source of entries.
     pub(super) fn tap(&self) -> Tap {
         let (ring, consumer) = RingBuffer::new(RING_ENTRIES);
-        // The writer is gone only after an error, of which it has told.
-        let _ = self.rings.send(consumer);
+        // Fails after an error of the writer, which has been logged, or when the queue is full.
+        let _ = self.rings.try_send(consumer);
         Tap { ring, lost: 0 }
     }
 }
@@ -110,7 +114,7 @@ fn write_entries(new_rings: &Receiver<Consumer<Entry>>, mut file: impl Write) ->
                 Err(RecvTimeoutError::Disconnected) => closing = true,
             }
         }
-        // Asked before the ring is emptied: what was pushed last is then certainly seen.
+        // Read before the ring is emptied, so that the last entries are certainly seen.
         let abandoned: Vec<bool> = rings.iter().map(Consumer::is_abandoned).collect();
         for ring in &mut rings {
             while let Ok(entry) = ring.pop() {

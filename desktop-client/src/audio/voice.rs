@@ -1,62 +1,60 @@
 //! One sounding instance of a sound: its position, its speed, its fade.
 //!
-//! A voice knows the instant at which its first frame was to leave the converter. Once a block it
-//! compares where it is with where the device clock says it should be, and glides there by playing a
-//! little faster or slower, too little to be heard; only a voice that is far off jumps.
+//! A voice knows the instant at which its first frame leaves the converter. Once a block, a servo
+//! compares its position with the one that the device clock demands, and closes the gap by playing
+//! inaudibly faster or slower. A voice that is far off jumps instead, with a crossfade.
 
 use std::sync::Arc;
 
-use super::SoundBuffer;
+use super::buffer::SoundBuffer;
 use super::device_clock::DeviceClock;
+use super::format::OutputFormat;
 use super::interpolate::{HALF, Kernel, Weights};
-use super::message::{RendererToPlayer, VoiceId, VoiceStart};
+use super::message::{FromMixer, VoiceId, VoiceStart};
 use super::panning::Panning;
-use super::player::OutputFormat;
 use crate::time::LocalTime;
 
-/// How many output frames before its instant a voice begins, silently: the interpolation of its
-/// first frame reaches back this far.
+/// Output frames that a voice is mixed, silently, before its instant: the interpolation of its first
+/// frame reaches back this far.
 pub(super) const LEAD_IN: i64 = HALF;
 
-/// A start closer than this to a whole frame, in frames, is on it: a fifth of a microsecond is
+/// A start closer than this to a whole frame, in frames, is rounded to it: a fifth of a microsecond is
 /// beyond every clock here, and whole frames are copied bit by bit.
 const WHOLE: f64 = 0.01;
 
-/// Off by less than this, in seconds, a voice that was never off by more keeps its exact speed: a
-/// short sound is then a plain copy.
+/// A gap below this, in seconds, does not start the servo: a short sound is then a plain copy.
 const DEADBAND_SECONDS: f64 = 5e-6;
 
-/// The servo closes a small gap within about this time, in seconds: so slowly that noise of the
-/// device clock does not modulate the pitch.
+/// The time constant for a small gap, in seconds: slow enough for noise of the device clock not to
+/// modulate the pitch.
 const SERVO_SECONDS: f64 = 1.0;
 
-/// A gap that noise does not explain is closed faster, within about this time: the device slipped. Noise
-/// explains this many standard deviations of the device clock, and [`SMALL_GAP_SECONDS`].
+/// The time constant for a gap beyond noise, which is a slip of the device's clock. Noise is this many
+/// standard deviations of the device clock, or [`SMALL_GAP_SECONDS`] if that is more.
 const FAST_SERVO_SECONDS: f64 = 0.1;
 const NOISE_DEVIATIONS: f64 = 6.0;
 const SMALL_GAP_SECONDS: f64 = 20e-6;
 
-/// The time constants with which the speed changes: for a small gap, and for a larger one. The damping
-/// is 1 and 0.7: the gap closes without ringing.
+/// The time constants of a change of speed, for a small gap and for a larger one. The damping is 1 and
+/// 0.7, so that the gap closes without ringing.
 const SMOOTHING_SECONDS: f64 = 0.25;
 const FAST_SMOOTHING_SECONDS: f64 = 0.05;
 
-/// Most that the speed is changed: 2000 ppm or 3.5 cents, below what is heard as a change of pitch
-/// (5 cents), and as fast as a sound server's clock slips.
+/// The largest correction of the speed: 2000 ppm or 3.5 cents, below the audible change of pitch
+/// (5 cents), and as fast as the clock of a sound server slips.
 const MAX_SERVO: f64 = 2_000e-6;
 
-/// What the servo may always change, however far off the device's clock is.
+/// The correction that the servo may always make, whatever the drift of the device's clock.
 const MIN_SERVO: f64 = 400e-6;
 
-/// Off by more than this, a glide would take a second and more: the voice jumps, with a crossfade.
+/// Beyond this gap, a glide would take more than a second: the voice jumps, with a crossfade.
 const JUMP_SECONDS: f64 = 0.002;
 
-/// The same after a step of the device clock. Then the device has a gap and its sound is broken
-/// anyway, or the stream has just begun and its first frames were placed by a guess: to be together
-/// again now is worth more than to glide there.
+/// The same after a step of the device clock. The device then has a gap, which is audible anyway, or
+/// the stream has just started, on a guessed timeline: synchrony matters more than smoothness.
 const STEP_JUMP_SECONDS: f64 = 100e-6;
 
-/// The shortest and the most usual fades, in frames of one output.
+/// The fades of one output, in frames.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fades {
     /// In, for a voice that joins in the middle: 3 ms, or as long as it is late if that is less.
@@ -74,7 +72,7 @@ impl Fades {
     }
 }
 
-/// What a voice's silence will mean.
+/// What the end of a voice means.
 #[derive(Clone, Copy, Debug)]
 enum Ending {
     Ended,
@@ -89,26 +87,26 @@ pub(super) struct Voice {
     pub(super) stop_at: Option<LocalTime>,
     sound: Arc<SoundBuffer>,
     panning: Panning,
-    /// Where in the sound the next output frame lies, in its frames. Negative before it begins.
+    /// The position of the next output frame in the sound, in its frames. Negative before the start.
     position: f64,
-    /// Frames of the sound per output frame, if both clocks were true.
+    /// Frames of the sound per output frame, on exact clocks.
     speed: f64,
-    /// What is added to the speed to meet local time, as a part of it.
+    /// The relative correction of the speed.
     correction: f64,
-    /// The part of the correction that closes the gap there is; the rest keeps it closed.
+    /// The part of the correction that closes the present gap; the rest compensates the drift.
     servo: f64,
-    /// Whether the servo has taken over; it then stays.
+    /// Whether the servo has started; it does not end.
     steered: bool,
     fade: f32,
     fade_step: f32,
-    /// How loud it was of late.
+    /// Its recent level.
     level: f32,
     /// Whether any of it has been mixed.
     heard: bool,
     ending: Ending,
 }
 
-/// The frame at which `at` leaves the converter, taken as whole if it nearly is.
+/// The frame that leaves the converter at `at`, rounded if it is nearly whole.
 pub(super) fn onset(device_clock: &DeviceClock, at: LocalTime) -> f64 {
     let frame = device_clock.frame_at(at);
     let whole = frame.round();
@@ -116,7 +114,7 @@ pub(super) fn onset(device_clock: &DeviceClock, at: LocalTime) -> f64 {
 }
 
 impl Voice {
-    /// A voice whose next frame is `frame`, with how late that is in nanoseconds.
+    /// A voice whose next output frame is `frame`, and how late that is in nanoseconds.
     pub(super) fn begin(
         start: VoiceStart,
         format: OutputFormat,
@@ -152,13 +150,13 @@ impl Voice {
         (voice, lateness)
     }
 
-    /// Whether there is nothing left to hear.
+    /// Whether nothing of it is left to sound.
     pub(super) fn is_over(&self) -> bool {
         let faded = self.fade <= 0.0 && self.fade_step < 0.0;
         faded || self.position >= self.sound.frames() as f64 + self.tail()
     }
 
-    /// How loud it was of late; of a voice not heard yet, how loud it may be.
+    /// Its recent level; before it sounds, an upper bound.
     pub(super) fn level(&self) -> f32 {
         self.level
     }
@@ -167,25 +165,25 @@ impl Voice {
         self.heard
     }
 
-    /// How far it has faded: 1 is not at all.
+    /// The gain of its fade: 1 is unfaded.
     pub(super) fn fade(&self) -> f32 {
         self.fade
     }
 
-    /// Begins the fade that a stop asks for, if no fade out is under way.
+    /// Starts the fade of a stop, unless a fade out is under way.
     pub(super) fn stop(&mut self, fades: &Fades) {
         if self.fade_step >= 0.0 {
             self.fade_step = -1.0 / fades.stop;
         }
     }
 
-    /// Turns it into one that fades to make room.
+    /// Starts the fade of a stolen voice.
     pub(super) fn steal(&mut self, fades: &Fades) {
         self.fade_step = -1.0 / fades.make_room;
         self.ending = Ending::Stolen;
     }
 
-    /// Sets the voice to where it should be at `frame`, and returns its former self, fading out.
+    /// Moves the voice to its due position at `frame`, and returns its former self, fading out.
     pub(super) fn jump(&mut self, device_clock: &DeviceClock, fades: &Fades, frame: u64) -> Self {
         let mut former = self.clone();
         former.fade_step = -1.0 / fades.make_room;
@@ -196,15 +194,14 @@ impl Voice {
         former
     }
 
-    /// Corrects the speed for a block of `seconds` that begins with `frame`. Returns true if the
-    /// voice is too far off for that, and must jump. `moved` says that the device clock has not come
-    /// here smoothly.
+    /// Corrects the speed for a block of `seconds` that begins with `frame`. Returns true if the voice is
+    /// too far off for that, and must jump. `stepped` says that the device clock has stepped.
     pub(super) fn steer(
         &mut self,
         device_clock: &DeviceClock,
         frame: u64,
         seconds: f64,
-        moved: bool,
+        stepped: bool,
     ) -> bool {
         self.level *= 0.5;
         if !device_clock.is_settled() || self.fade_step < 0.0 {
@@ -212,13 +209,13 @@ impl Voice {
         }
         let per_second = self.speed * device_clock.rate();
         let behind = (self.due_position(device_clock, frame) - self.position) / per_second;
-        if behind.abs() > if moved { STEP_JUMP_SECONDS } else { JUMP_SECONDS } {
+        if behind.abs() > if stepped { STEP_JUMP_SECONDS } else { JUMP_SECONDS } {
             return true;
         }
         self.steered |= behind.abs() > DEADBAND_SECONDS;
         if self.steered {
-            // The device's drift is known, and is met before it becomes a gap. What remains of the
-            // allowance closes the gap; a clock that is off by more than all of it is still met.
+            // The known drift is compensated before it becomes a gap, even if it exceeds MAX_SERVO. The
+            // rest of that allowance closes the gap.
             let drift = device_clock.slope() - 1.0;
             let most = (MAX_SERVO - drift.abs()).max(MIN_SERVO);
             let noise = NOISE_DEVIATIONS * device_clock.deviation_nanos() * 1e-9;
@@ -233,7 +230,7 @@ impl Voice {
         false
     }
 
-    /// Adds the voice to `out`, whole frames of `channels` values, and moves it on.
+    /// Adds the voice to `out`, whole frames of `channels` values, and advances it.
     pub(super) fn mix(&mut self, kernel: &Kernel, out: &mut [f32], channels: usize) {
         self.heard = true;
         let peak = if self.is_whole() {
@@ -244,13 +241,13 @@ impl Voice {
         self.level = self.level.max(peak);
     }
 
-    /// What to tell the player when it is over. It takes the sound home.
-    pub(super) fn into_message(self) -> RendererToPlayer {
+    /// The message for the handle when it is over, which returns the sound.
+    pub(super) fn into_message(self) -> FromMixer {
         let Self { id, sound, .. } = self;
         match self.ending {
-            Ending::Ended => RendererToPlayer::Ended { id, sound },
-            Ending::Stolen => RendererToPlayer::Stolen { id, sound },
-            Ending::Jumped => RendererToPlayer::Spent { sound },
+            Ending::Ended => FromMixer::Ended { id, sound },
+            Ending::Stolen => FromMixer::Stolen { id, sound },
+            Ending::Jumped => FromMixer::JumpFaded { sound },
         }
     }
 
@@ -258,12 +255,12 @@ impl Voice {
         device_clock.nanos_from(self.at, frame) * 1e-9 * self.speed * device_clock.rate()
     }
 
-    #[allow(clippy::float_cmp)] // Exactly 1 is what a copy needs.
+    #[allow(clippy::float_cmp)] // Only a speed of exactly 1 is a copy.
     fn is_whole(&self) -> bool {
         self.speed * (1.0 + self.correction) == 1.0 && self.position.fract() == 0.0
     }
 
-    /// Frames of interpolation after the sound's last.
+    /// Frames of interpolation after the sound's last frame.
     fn tail(&self) -> f64 {
         if self.is_whole() { 0.0 } else { HALF as f64 }
     }
@@ -293,7 +290,7 @@ impl Voice {
         for (n, out) in out.chunks_exact_mut(channels).enumerate() {
             let position = start + step * n as f64;
             let floor = position.floor();
-            // At speed 1 the fraction stays, but for rounding, and with it the weights.
+            // At speed 1 the fraction, and with it the weights, only changes by rounding.
             if (position - floor - fraction).abs() > 1e-7 {
                 fraction = position - floor;
                 weights = kernel.weights(fraction);
@@ -308,11 +305,11 @@ impl Voice {
     }
 }
 
-/// The frames of a sound that one interpolated value is made of; outside of the sound is silence.
+/// The frames of a sound that one interpolated value is made of. Outside of the sound is silence.
 struct Reach<'a> {
     samples: &'a [f32],
     channels: usize,
-    /// How many of the kernel's taps lie before the first of `samples`.
+    /// The kernel's taps that lie before the first of `samples`.
     skipped: usize,
 }
 

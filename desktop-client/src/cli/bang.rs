@@ -1,140 +1,139 @@
-//! `downbeat bang`: bangs, and ends once the relay has sent every bang to the room.
+//! `downbeat bang`: bangs, and exits once the relay has sent every bang to the room.
 
 use std::time::Duration;
 
-use downbeat_protocol::{
-    ClientId, ClientKind, ClientToRelay, Hello, RelayToClient, TUTORIAL_TRIGGER_INPUT,
-    TriggerRequest, decode_from_relay, encode,
-};
+use anyhow::Context as _;
+use downbeat_protocol::{ClientKind, TriggerRequest, encode};
 use thiserror::Error;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::start::{event_loop, printer};
 use crate::{
-    address::RelayAddress,
-    session::link::{Link, LinkError},
+    config::BangConfig,
+    net::{
+        address::RelayAddress,
+        websocket::{ConnectionError, WebSocket},
+    },
+    session::protocol::{Incoming, Phase, ProtocolState},
     time::LocalClock,
 };
 
-/// A relay says welcome within a round trip; a server that has not by now is a plain one.
-const WELCOME_WITHIN: Duration = Duration::from_secs(1);
+/// The relay sends a bang back at once; after this time it counts as lost.
+const ECHO_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What was banged comes back with the next breath; if it has not by now it will not.
-const ECHO_WITHIN: Duration = Duration::from_secs(5);
-
-/// What to bang.
-#[derive(Clone, Debug)]
-pub struct Bangs {
-    /// Where the relay is.
-    pub relay: RelayAddress,
-    /// Who bangs.
-    pub name: String,
-    /// What each asks for.
-    pub request: TriggerRequest,
-    /// How many.
-    pub count: u32,
-    /// From one to the next.
-    pub every: Duration,
-}
-
-/// Why not every bang was heard.
+/// Why not every bang was sent to the room.
 #[derive(Debug, Error)]
-pub enum RemoteError {
+enum BangError {
     /// There is no connection to the relay.
     #[error(transparent)]
-    Link(#[from] LinkError),
+    Connection(#[from] ConnectionError),
     /// The relay refused it.
     #[error("the relay refused: {0}")]
     Refused(String),
     /// The relay has not sent it to the room.
-    #[error("the relay did not pass the bang on within {} seconds", ECHO_WITHIN.as_secs())]
-    NoEcho,
-    /// A plain relay has one sound and no parameters.
-    #[error("that is a plain relay: it has one sound, and neither gain nor rate")]
-    Plain,
+    #[error("the relay did not confirm the bang within {} seconds", ECHO_TIMEOUT.as_secs())]
+    NotConfirmed,
+    /// A tutorial relay takes no parameters.
+    #[error("this is a tutorial relay: it has one sound, without gain or rate")]
+    Tutorial,
 }
 
-/// Bangs, calling `heard` with each bang's number and sound as the relay sends it to the room.
-///
-/// # Errors
-/// [`RemoteError`], at the first bang that fails.
-pub async fn bang(bangs: &Bangs, mut heard: impl FnMut(u32, &str)) -> Result<(), RemoteError> {
-    let mut link = Link::connect(bangs.relay.clone(), LocalClock::start()).await?;
-    let hello = ClientToRelay::Hello(Hello {
-        name: bangs.name.clone(),
-        kind: ClientKind::Remote,
-        client: concat!("downbeat/", env!("CARGO_PKG_VERSION")).to_owned(),
-    });
-    link.send(encode(&hello))?;
-    let speaks = match timeout(WELCOME_WITHIN, welcome(&mut link)).await {
-        Ok(id) => Speaks::Downbeat(id?),
-        Err(_) if bangs.request == TriggerRequest::default() => Speaks::Plain,
-        Err(_) => return Err(RemoteError::Plain),
-    };
+/// Runs the command: prints a line for each bang that the relay has sent to the room.
+pub(super) fn run(
+    config: &BangConfig,
+    relay: RelayAddress,
+    request: &TriggerRequest,
+) -> anyhow::Result<()> {
+    let address = relay.to_string();
+    let printer = printer()?;
+    let banged = bang(config, relay, request, |line| printer.print(line));
+    event_loop()?.block_on(banged).with_context(|| format!("cannot bang at {address}"))
+}
+
+async fn bang(
+    config: &BangConfig,
+    relay: RelayAddress,
+    request: &TriggerRequest,
+    print: impl Fn(String),
+) -> Result<(), BangError> {
+    let mut client = Client::connect(relay, config.relay.name()).await?;
+    if client.protocol.phase() == Phase::Tutorial && *request != TriggerRequest::default() {
+        return Err(BangError::Tutorial);
+    }
     let start = Instant::now();
-    let mut echoed = 0;
-    for number in 1..=bangs.count {
-        let due = start + bangs.every * (number - 1);
+    let interval = Duration::from_millis(config.every);
+    let mut confirmed = 0;
+    for number in 0..config.count {
+        let due = start + interval * number;
         // Echoes are read while the next bang is waited for, so that none piles up.
-        while let Ok(sound) = timeout_at(due, echo(&mut link, speaks)).await {
-            echoed += 1;
-            heard(echoed, &sound?);
+        while let Ok(sound) = timeout_at(due, client.next_echo()).await {
+            confirmed += 1;
+            print(format!("bang {confirmed}: {}", sound?));
         }
-        link.send(speaks.bang(&bangs.request))?;
+        client.bang(request)?;
     }
-    while echoed < bangs.count {
-        let sound = timeout(ECHO_WITHIN, echo(&mut link, speaks));
-        let sound = sound.await.map_err(|_| RemoteError::NoEcho)??;
-        echoed += 1;
-        heard(echoed, &sound);
+    while confirmed < config.count {
+        let sound = timeout(ECHO_TIMEOUT, client.next_echo());
+        let sound = sound.await.map_err(|_| BangError::NotConfirmed)??;
+        confirmed += 1;
+        print(format!("bang {confirmed}: {sound}"));
     }
-    link.close().await;
+    client.socket.close().await;
     Ok(())
 }
 
-/// What the far end speaks, and who this client is to it.
-#[derive(Clone, Copy)]
-enum Speaks {
-    Downbeat(ClientId),
-    Plain,
+/// A client that only bangs.
+struct Client {
+    socket: WebSocket,
+    clock: LocalClock,
+    protocol: ProtocolState,
 }
 
-impl Speaks {
-    fn bang(self, request: &TriggerRequest) -> String {
-        match self {
-            Self::Downbeat(_) => encode(&ClientToRelay::Trigger(request.clone())),
-            Self::Plain => TUTORIAL_TRIGGER_INPUT.to_owned(),
+impl Client {
+    /// Connects, and completes the handshake.
+    async fn connect(relay: RelayAddress, name: String) -> Result<Self, BangError> {
+        let clock = LocalClock::start();
+        let socket = WebSocket::connect(relay, clock).await?;
+        let protocol = ProtocolState::new(name, ClientKind::Remote);
+        let mut client = Self { socket, clock, protocol };
+        let hello = client.protocol.connected(clock.now());
+        client.socket.send(encode(&hello))?;
+        while let Some(deadline) = client.protocol.welcome_deadline() {
+            let deadline = clock.instant(deadline).into();
+            match timeout_at(deadline, client.receive()).await {
+                Ok(incoming) => drop(incoming?),
+                Err(_) => client.protocol.check_deadline(client.clock.now()),
+            }
+        }
+        Ok(client)
+    }
+
+    fn bang(&mut self, request: &TriggerRequest) -> Result<(), BangError> {
+        // The handshake has ended, so there is a text.
+        let text = self.protocol.encode_bang(request).unwrap_or_default();
+        Ok(self.socket.send(text)?)
+    }
+
+    /// The sound of this client's next bang that the relay sends to the room. Cancel-safe.
+    async fn next_echo(&mut self) -> Result<String, BangError> {
+        loop {
+            match self.receive().await? {
+                Incoming::Trigger(trigger) if self.protocol.own_id() == Some(trigger.by.id) => {
+                    return Ok(trigger.sound);
+                }
+                // A tutorial relay does not say whose bang it was.
+                Incoming::TutorialTrigger => return Ok("its sound".to_owned()),
+                _ => {}
+            }
         }
     }
-}
 
-async fn welcome(link: &mut Link) -> Result<ClientId, RemoteError> {
-    loop {
-        let (text, _) = link.next_text().await?;
-        match decode_from_relay(&text) {
-            Ok(RelayToClient::Welcome(welcome)) => return Ok(welcome.id),
-            Ok(RelayToClient::Error(refusal)) => return Err(RemoteError::Refused(refusal.message)),
-            // A plain relay may pass on someone's bang meanwhile.
-            _ => {}
-        }
-    }
-}
-
-/// The sound of the next bang of this client that the relay sends to the room. Safe to cancel.
-async fn echo(link: &mut Link, speaks: Speaks) -> Result<String, RemoteError> {
-    loop {
-        let (text, _) = link.next_text().await?;
-        match (speaks, decode_from_relay(&text)) {
-            (Speaks::Downbeat(own), Ok(RelayToClient::Trigger(trigger)))
-                if trigger.by.id == own =>
-            {
-                return Ok(trigger.sound);
-            }
-            (Speaks::Downbeat(_), Ok(RelayToClient::Error(refusal))) => {
-                return Err(RemoteError::Refused(refusal.message));
-            }
-            // It does not say whose bang it was; to its clients they are all the same.
-            (Speaks::Plain, Err(_)) => return Ok("its sound".to_owned()),
-            _ => {}
+    /// The next message, unless it is a refusal. Cancel-safe.
+    async fn receive(&mut self) -> Result<Incoming, BangError> {
+        let (text, _) = self.socket.next_text().await?;
+        match self.protocol.receive(&text) {
+            Incoming::Refused(refusal) => Err(BangError::Refused(refusal.message)),
+            incoming => Ok(incoming),
         }
     }
 }

@@ -1,102 +1,104 @@
-//! What time it is at the relay: probes in, an estimate with an honest error bound out.
+//! Estimates relay time from probes, with an error bound.
 //!
-//! An [`Exchange`] bounds relay time from both sides, [`fit`] draws the likeliest line through a
-//! window of them, and this file decides which exchanges belong in the window and when to probe.
+//! An [`Exchange`] bounds relay time from both sides. [`fit`](super::fit) draws the likeliest line
+//! through a window of exchanges. This module decides which exchanges belong to the window, and when
+//! the next probe is due.
 //!
-//! The window ends where a clock broke: a machine slept, a clock was set, a relay's host was
-//! suspended. Such a break shows in two ways. Either no line fits any more, and then it is proven:
-//! everything older than the newest exchange is forgotten at once. Or a line still fits, but with
-//! so much less room than before that it is a surprise: then a burst of probes is asked for, and
-//! once they are in, the exchanges from before and since are given a line each. If both have much
-//! more room than they have together, the older ones are forgotten; if not, the network has merely
-//! become faster. What was learnt about drift outlives a break, as a belief: crystals stay.
+//! The window ends at a clock discontinuity: a machine slept, a clock was set, the relay's host was
+//! suspended. A discontinuity shows in one of two ways:
 //!
-//! Nothing here reads a clock, opens a socket or sets a timer. Memory and time per exchange are
-//! bounded by [`WINDOW`]. `relay/page/clock.js` is the same algorithm, step by step, and
-//! `tests/vectors/clock.json` holds both to the same numbers.
-
-mod estimate;
-mod fit;
+//! - No line fits any more. That proves it, and all but the newest exchange are dropped at once.
+//! - A line still fits, but with so much less slack than before that this is improbable. A burst of
+//!   probes is then requested. Once they are answered, the exchanges before and after get a line each.
+//!   If both lines have much more slack than the common one, the older exchanges are dropped. If not,
+//!   the network has merely become faster.
+//!
+//! What was learnt about drift is kept as a prior: the crystals are still the same.
+//!
+//! Memory and time per exchange are bounded by [`WINDOW`]. `relay/page/clock.js` is the same algorithm,
+//! step by step, and `tests/vectors/clock.json` holds both to the same numbers.
 
 use std::collections::VecDeque;
 
 use downbeat_protocol::RelayTime;
 
-pub use estimate::ClockEstimate;
-
+use super::{
+    estimate::ClockEstimate,
+    fit::{DriftPrior, Fit, Point},
+};
 use crate::time::LocalTime;
-use fit::{DriftPrior, Fit, Point};
 
-/// One probe and its answer: four stamps, two of either clock.
+/// One probe and its reply: four timestamps, two of each clock.
 ///
-/// Where the local clock ticks coarsely, round `sent` down and `arrived` up: then they are true.
+/// If the local clock is coarse, round `sent` down and `arrived` up: the bounds then stay valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exchange {
     /// When the probe left here.
     pub sent: LocalTime,
     /// When it reached the relay.
     pub received: RelayTime,
-    /// When the answer left the relay.
+    /// When the reply left the relay.
     pub replied: RelayTime,
-    /// When the answer arrived here.
+    /// When the reply arrived here.
     pub arrived: LocalTime,
 }
 
 impl Exchange {
-    /// Microseconds on the way, there and back; the relay's stamps are rounded down, so it may have
-    /// been one more.
+    /// Microseconds in the network, both ways. The relay's timestamps are rounded down, which adds up
+    /// to one.
     fn round_trip(&self) -> f64 {
-        let away = self.arrived.nanos_since(self.sent) as f64 / 1000.0;
-        away - self.replied.micros_since(self.received) as f64 + 1.0
+        let total = self.arrived.nanos_since(self.sent) as f64 / 1000.0;
+        total - self.replied.micros_since(self.received) as f64 + 1.0
     }
 }
 
-/// Exchanges that are remembered: one to four minutes of them at the steady pace.
+/// Capacity of the window: one to four minutes at the steady pace.
 const WINDOW: usize = 256;
 
-/// Relay times beyond this, in 285 years, are not exact as floating point, and not honest either.
-const LAST: RelayTime = RelayTime::from_micros(1 << 53);
+/// Later relay times, in 285 years, are not exact in floating point, and not plausible either.
+const MAX_TIME: RelayTime = RelayTime::from_micros(1 << 53);
 
-/// No estimate is given before this many exchanges: one or two may both have been held up.
+/// Exchanges before the first estimate: one or two may both have been delayed.
 const FIRST: usize = 4;
 
-/// A break is looked for by comparing this many of the newest exchanges with the older ones.
+/// To find a discontinuity, this many of the newest exchanges are compared with the older ones.
 const RECENT: usize = 12;
 
-/// Probes in a burst, and the time between them. Sixteen put LAN and Wi-Fi within their goals in
-/// 0.3 s; at 100 bytes each that is 40 kbit/s for as long.
+/// Probes in a burst, and the time between them. Sixteen bring LAN and Wi-Fi within their goals in
+/// 0.3 s, at 40 kbit/s.
 const BURST: u32 = 16;
 const BURST_NANOS: i64 = 20_000_000;
 
 /// The steady pace: from four probes a second, while the spread is [`COARSE_SPREAD`] or more, to
 /// one a second when it is a quarter of that or less.
-const LEAST_NANOS: f64 = 250e6;
-const MOST_NANOS: f64 = 1000e6;
+const MIN_PROBE_NANOS: f64 = 250e6;
+const MAX_PROBE_NANOS: f64 = 1000e6;
 /// Microseconds.
 const COARSE_SPREAD: f64 = 50.0;
 
-/// No probe for so long means that this process, or the machine, was asleep.
-const ASLEEP_NANOS: i64 = 5_000_000_000;
+/// A gap of this length between probes means that this process, or the machine, was suspended.
+const SUSPENDED_NANOS: i64 = 5_000_000_000;
 
-/// After so long without an exchange the old ones say less, clocks wandering as they do, than the
+/// After a gap of this length, clocks have wandered so far that the old exchanges say less than the
 /// first new one.
 const STALE_NANOS: i64 = 600_000_000_000;
 
-/// Stamps that contradict each other by less than this, in microseconds, do not prove a break:
-/// neither clock is perfect.
+/// Timestamps that contradict each other by less than this, in microseconds, do not prove a
+/// discontinuity: neither clock is perfect.
 const TOLERANCE: f64 = 100.0;
 
-/// How unlikely, in nats, a loss of room must be to ask for a burst, and to prove a break.
+/// How improbable, in nats, a loss of slack must be to request a burst, and to prove a discontinuity.
 const SURPRISE: f64 = 6.0;
 const PROOF: f64 = 12.0;
 
-/// Drift at first: nearly all machines are within +-100 ppm of each other, nothing forbids more.
-const ANY_CRYSTALS: DriftPrior = DriftPrior { centre: 0.0, scale: 50e-6 };
+/// The first prior of drift: nearly all machines are within ±100 ppm of each other.
+const INITIAL_DRIFT: DriftPrior = DriftPrior { centre: 0.0, scale: 50e-6 };
 
-/// Drift after a break is around what it was, this closely: what broke may have been the drift.
-const SAME_CRYSTALS: f64 = 30e-6;
+/// Scale of the prior after a discontinuity, around the former drift: the drift itself may have
+/// changed.
+const KEPT_DRIFT_SCALE: f64 = 30e-6;
 
-/// Estimates relay time from [`Exchange`]s, which are to be given to it in the order of arrival.
+/// Estimates relay time from [`Exchange`]s in the order of their arrival.
 #[derive(Clone, Debug)]
 pub struct ClockEstimator {
     window: VecDeque<Exchange>,
@@ -104,9 +106,10 @@ pub struct ClockEstimator {
     estimate: Option<ClockEstimate>,
     /// Whether [`FIRST`] exchanges have been seen since the epoch began.
     usable: bool,
-    /// Set by a proven break: what was in flight then is dropped once there is better.
+    /// When a discontinuity was proven: exchanges in flight at that time are dropped once there are
+    /// enough later ones.
     broke_at: Option<LocalTime>,
-    /// Set by a surprise: a break that has yet to be proven.
+    /// When a discontinuity was suspected that is not yet proven.
     suspected_at: Option<LocalTime>,
     burst_left: u32,
     last_sent: Option<LocalTime>,
@@ -119,12 +122,12 @@ impl Default for ClockEstimator {
 }
 
 impl ClockEstimator {
-    /// Knows nothing, and wants a burst.
+    /// An estimator without exchanges, that requests a burst.
     #[must_use]
     pub fn new() -> Self {
         Self {
             window: VecDeque::with_capacity(WINDOW),
-            prior: ANY_CRYSTALS,
+            prior: INITIAL_DRIFT,
             estimate: None,
             usable: false,
             broke_at: None,
@@ -134,26 +137,26 @@ impl ClockEstimator {
         }
     }
 
-    /// Forgets everything: the relay has a new epoch, so none of its times mean anything here.
+    /// Drops everything: the relay has a new epoch.
     pub fn reset(&mut self) {
         *self = Self::new();
     }
 
-    /// Asks for a burst: to be called on reconnecting to the same epoch, whose times still hold.
+    /// Requests a burst. Call it after a reconnection to the same epoch.
     pub fn burst(&mut self) {
         self.burst_left = BURST;
     }
 
-    /// A probe has left: paces the next one.
+    /// A probe was sent: paces the next one.
     pub fn probe_sent(&mut self, at: LocalTime) {
-        if self.last_sent.is_some_and(|last| at.nanos_since(last) > ASLEEP_NANOS) {
+        if self.last_sent.is_some_and(|last| at.nanos_since(last) > SUSPENDED_NANOS) {
             self.burst();
         }
         self.burst_left = self.burst_left.saturating_sub(1);
         self.last_sent = Some(at);
     }
 
-    /// When the next probe should leave; `now` if it is due. An exchange may bring it forward.
+    /// When the next probe is due; `now` if it is overdue. An exchange may bring it forward.
     #[must_use]
     pub fn next_probe_at(&self, now: LocalTime) -> LocalTime {
         let Some(last) = self.last_sent else { return now };
@@ -161,25 +164,25 @@ impl ClockEstimator {
             _ if self.burst_left > 0 => BURST_NANOS,
             Some(estimate) => {
                 let calm = COARSE_SPREAD / estimate.fit.spread(0.0);
-                (LEAST_NANOS * calm).clamp(LEAST_NANOS, MOST_NANOS) as i64
+                (MIN_PROBE_NANOS * calm).clamp(MIN_PROBE_NANOS, MAX_PROBE_NANOS) as i64
             }
-            None => LEAST_NANOS as i64,
+            None => MIN_PROBE_NANOS as i64,
         };
         last.plus_nanos(gap).max(now)
     }
 
-    /// What is known by now; nothing before a few exchanges of the epoch.
+    /// The estimate, once there are [`FIRST`] exchanges of the epoch.
     #[must_use]
     pub fn estimate(&self) -> Option<ClockEstimate> {
         self.estimate.filter(|_| self.usable)
     }
 
-    /// Takes in an exchange. One that cannot be (its answer left before the probe came, or it was
-    /// longer at the relay than away from here, or in another age) is ignored.
+    /// Adds an exchange. An impossible one is ignored: replied before it was received, longer at the
+    /// relay than in total, or out of the range of time.
     pub fn observe(&mut self, exchange: Exchange) {
         if exchange.arrived < exchange.sent
             || exchange.replied < exchange.received
-            || exchange.replied > LAST
+            || exchange.replied > MAX_TIME
             || exchange.round_trip() < -TOLERANCE
         {
             return;
@@ -228,18 +231,18 @@ impl ClockEstimator {
         }
 
         self.usable |= self.window.len() >= FIRST;
-        let least = self.window.iter().map(Exchange::round_trip).fold(f64::INFINITY, f64::min);
+        let shortest = self.window.iter().map(Exchange::round_trip).fold(f64::INFINITY, f64::min);
         self.estimate = Some(ClockEstimate {
             local: exchange.arrived,
             relay: exchange.replied,
             fit,
-            half_round_trip: least.max(0.0) / 2.0,
+            half_round_trip: shortest.max(0.0) / 2.0,
             doubt,
         });
     }
 
-    /// Whether the exchanges that arrived before `at` and those since then have so much more room
-    /// apart than they have together that a clock must have broken in between.
+    /// Whether the exchanges before and after `at` have so much more slack apart than together that
+    /// there must be a discontinuity in between.
     fn is_break(&self, at: LocalTime, together: &Fit) -> bool {
         let since = self.window.partition_point(|e| e.arrived < at);
         if since == 0 {
@@ -249,10 +252,10 @@ impl ClockEstimator {
         together.odds_against(before.slack.min(after.slack), before.weight) > PROOF
     }
 
-    /// Lets what is known about drift outlive the window.
+    /// Keeps the drift as the prior, beyond the window.
     fn keep_drift(&mut self) {
         if let Some(ClockEstimate { fit, .. }) = self.estimate {
-            let scale = SAME_CRYSTALS.hypot(fit.drift_variance.sqrt());
+            let scale = KEPT_DRIFT_SCALE.hypot(fit.drift_variance.sqrt());
             self.prior = DriftPrior { centre: fit.drift, scale };
         }
     }
@@ -261,7 +264,7 @@ impl ClockEstimator {
         self.window.iter().filter(|e| e.sent >= at).count()
     }
 
-    /// Fits a part of the window; times count from the newest exchange's arrival.
+    /// Fits a part of the window. Times count from the arrival of the newest exchange.
     fn fit(&self, from: usize, to: usize) -> Fit {
         let origin = self.window[self.window.len() - 1];
         let point = |local: LocalTime, relay: RelayTime, rounding: f64| {
@@ -269,7 +272,7 @@ impl ClockEstimator {
             Point { at, offset: relay.micros_since(origin.replied) as f64 + rounding - at }
         };
         let part = || self.window.range(from..to);
-        // The relay's stamps are rounded down: it received the probe up to 1 us later than it says.
+        // The relay's timestamps are rounded down: it received the probe up to 1 us later.
         let ceilings: Vec<_> = part().map(|e| point(e.sent, e.received, 1.0)).collect();
         let floors: Vec<_> = part().map(|e| point(e.arrived, e.replied, 0.0)).collect();
         let guess = self.estimate.map_or(self.prior.centre, |known| known.fit.drift);

@@ -1,11 +1,11 @@
-//! The line of relay time through a window of exchanges, and how sure it is.
+//! Fits a line of relay time to a window of exchanges, with its covariance.
 //!
-//! Let `o(t)` be relay time minus local time. A probe takes time to travel, so the relay's stamp
-//! says that `o <= received - sent`: a *ceiling*. The answer takes time too: `o >= replied -
-//! arrived`: a *floor*. Whatever the network does, `o` runs between the lowest ceilings and the
-//! highest floors. Two clocks drift apart at an almost constant rate, so `o` is a line, and a line
-//! of slope `d` has room to move up and down by `slack(d)`: half the gap between the ceilings and
-//! the floors when both are sheared by `d`. Only the points of two convex hulls can ever matter
+//! Let `o(t)` be relay time minus local time. A probe takes time to travel, so the relay's timestamp
+//! says that `o <= received - sent`: a *ceiling*. The reply takes time too: `o >= replied - arrived`:
+//! a *floor*. Whatever the network does, `o` runs between the lowest ceilings and the highest floors.
+//! Two clocks drift apart at an almost constant rate, so `o` is a line, and a line of slope `d` can
+//! move up and down by `slack(d)`: half the gap between the ceilings and the floors when both are
+//! sheared by `d`. Only the points of two convex hulls matter
 //! (Moon, Skelly and Towsley, "Estimation and removal of clock skew from network delay
 //! measurements", INFOCOM 1999).
 //!
@@ -15,15 +15,15 @@
 //!
 //! - for a given slope the best height is the middle of the gap, and the truth is spread around it
 //!   as a Laplace distribution of scale `s / 2n`;
-//! - the slopes themselves are weighed by `exp((2 n / s) slack(d))`, times what was known about
-//!   drift before (crystals are within some tens of ppm; after a step, the drift from before it).
+//! - the slopes are weighted by `exp((2 n / s) slack(d))`, times the prior of drift (crystals are
+//!   within some tens of ppm; after a step, the drift from before it).
 //!
-//! The estimate is the mean under those weights. It is a concave, one-dimensional problem: find
-//! the peak, walk down to where nothing is left, and sum. The exponential is only a model: of the
-//! delays it takes the density near the least one, which is what decides; spikes do not enter.
+//! The estimate is the mean under those weights. It is a concave, one-dimensional problem: find the
+//! peak, descend to where the weight vanishes, and sum. The exponential is only a model: it takes the
+//! density of delays near the shortest one, which decides; spikes do not enter.
 //!
-//! That both directions have the same least delay cannot be checked from here, by anyone: so the
-//! error bound always holds half the least round trip, and the spread comes on top.
+//! That both directions have the same shortest delay cannot be verified from one end: so the error
+//! bound always includes half the shortest round trip, in addition to the spread.
 
 /// One moment of an exchange: local time in microseconds, relay minus local time in microseconds.
 #[derive(Clone, Copy, Debug)]
@@ -32,8 +32,8 @@ pub(super) struct Point {
     pub offset: f64,
 }
 
-/// What is believed about drift before looking: a hyperbolic distribution, which is bell-shaped
-/// near its centre and has exponential tails, so that a clock that is badly off costs little data.
+/// The prior of drift: a hyperbolic distribution, bell-shaped near its centre and with exponential
+/// tails, so that a clock that is far off needs little data to show.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct DriftPrior {
     pub centre: f64,
@@ -47,7 +47,7 @@ impl DriftPrior {
     }
 }
 
-/// What the window says, as of local time 0.
+/// A fitted line, as of local time 0.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fit {
     /// Relay minus local time, in microseconds.
@@ -57,38 +57,37 @@ pub(super) struct Fit {
     pub offset_variance: f64,
     pub drift_variance: f64,
     pub covariance: f64,
-    /// Room left between the best line and the points; negative if no line fits.
+    /// Slack of the best line; negative if no line fits.
     pub slack: f64,
-    /// How much likelier a line gets, in nats, by one microsecond of slack more.
+    /// Log likelihood, in nats, per microsecond of slack.
     pub weight: f64,
 }
 
-/// How far two clocks may wander off the line of constant drift, in microseconds per microsecond.
-/// Half a ppm is a crystal whose temperature changes by a few degrees.
+/// Deviation of two clocks from constant drift, in microseconds per microsecond. A crystal whose
+/// temperature changes by a few degrees moves by half a ppm.
 pub(super) const WANDER: f64 = 0.5e-6;
 
-/// No drift is looked for beyond this: the kernel's own slewing stops at 500 ppm.
-const MOST_DRIFT: f64 = 1000e-6;
+/// Largest drift considered: the kernel slews by 500 ppm at most.
+const MAX_DRIFT: f64 = 1000e-6;
 
-/// Excess delays are never believed to be closer together than this, in microseconds: stamps have
-/// a resolution, and operating systems wake up when it suits them.
-const LEAST_SCALE: f64 = 5.0;
+/// Lower bound of the scale of excess delays, in microseconds: timestamps have a resolution, and
+/// wake-ups jitter.
+const MIN_SCALE: f64 = 5.0;
 
-/// How much less likely than the best a slope may be before it is left out, in nats.
+/// Slopes this much less likely than the best one, in nats, are left out.
 const DEPTH: f64 = 10.0;
 
-/// A loss of room below this, in microseconds, never counts: no ear hears it.
-const NOTABLE: f64 = 50.0;
+/// A loss of slack below this, in microseconds, is inaudible and never counts.
+const AUDIBLE: f64 = 50.0;
 
-/// Slopes that are summed over, to either side of the best.
+/// Slopes that are summed over, on each side of the best.
 const STEPS: i32 = 16;
 
 impl Fit {
     /// Fits a line to the points, in any order; local time 0 should be near the newest.
     ///
     /// `guess` is the drift as it was last known: delays are compared with each other along it.
-    /// Points age: a line that has wandered off since may break an old bound by [`WANDER`] times the
-    /// point's age.
+    /// Bounds age: the line may violate an old one by [`WANDER`] times its age.
     pub fn new(ceilings: &[Point], floors: &[Point], prior: DriftPrior, guess: f64) -> Self {
         let raised = ceilings
             .iter()
@@ -106,17 +105,16 @@ impl Fit {
         let middle = |drift: f64| 0.5 * (upper.lowest(drift) - lower.lowest(-drift));
         let ln = |drift: f64| weight * slack(drift) + prior.ln(drift);
 
-        let best = peak(&ln, -MOST_DRIFT, MOST_DRIFT);
+        let best = peak(&ln, -MAX_DRIFT, MAX_DRIFT);
         let edge = ln(best) - DEPTH;
 
         // Sums are taken about the best line, so that nothing is lost by cancellation, and in
         // steps of their own to either side of it: one may be much the steeper.
         let height = middle(best);
-        // The best line itself counts for next to nothing: it is there in case that every step is
-        // so much worse that nothing else is.
+        // Not zero, so that the division below is defined when every step's weight underflows.
         let mut w = 1e-300;
         let (mut wd, mut wm, mut wdd, mut wdm, mut wmm) = (0.0, 0.0, 0.0, 0.0, 0.0);
-        for end in [-MOST_DRIFT, MOST_DRIFT] {
+        for end in [-MAX_DRIFT, MAX_DRIFT] {
             let step = (descend(&ln, best, end, edge) - best) / f64::from(STEPS);
             for i in 0..STEPS {
                 let d = (f64::from(i) + 0.5) * step;
@@ -151,11 +149,11 @@ impl Fit {
         variance.max(0.0).sqrt()
     }
 
-    /// How unlikely it is, in nats, that a window which had room for `slack`, at the given weight,
-    /// has come to have as little as this one; 0 if the difference is too small to matter.
+    /// How improbable it is, in nats, that a window with this `slack` and weight has lost as much as
+    /// this fit shows; 0 if the loss is too small to matter.
     pub fn odds_against(&self, slack: f64, weight: f64) -> f64 {
         let loss = slack - self.slack;
-        if loss > NOTABLE { loss * weight } else { 0.0 }
+        if loss > AUDIBLE { loss * weight } else { 0.0 }
     }
 }
 
@@ -163,7 +161,7 @@ impl Fit {
 struct Side {
     /// The lower convex hull.
     hull: Vec<Point>,
-    /// Points per microsecond of delay, near the least one.
+    /// Points per microsecond of delay, near the shortest one.
     weight: f64,
 }
 
@@ -174,7 +172,7 @@ impl Side {
         excess.sort_by(f64::total_cmp);
         // The median of an exponential distribution is ln 2 of its mean.
         let scale = (excess[excess.len() / 2] - excess[0]) / std::f64::consts::LN_2;
-        let weight = count / scale.max(LEAST_SCALE);
+        let weight = count / scale.max(MIN_SCALE);
 
         points.sort_by(|a, b| a.at.total_cmp(&b.at));
         let mut hull: Vec<Point> = Vec::new();

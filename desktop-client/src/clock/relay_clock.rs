@@ -1,79 +1,79 @@
-//! This machine's idea of relay time on the present connection, and how late messages come.
+//! This machine's estimate of relay time on the current connection, and the lead that it needs.
 //!
-//! It makes probes and takes their answers; when they are due is the estimator's to say. It does
-//! no I/O and reads no clock.
+//! It builds probes and takes their replies; the estimator decides when they are due.
 
 use downbeat_protocol::{Probe, ProbeReply, RelayTime};
 
 use super::{
-    clock::{ClockEstimate, ClockEstimator, Exchange},
-    delay::DelayTail,
+    delay_quantile::DelayQuantile,
+    estimate::ClockEstimate,
+    estimator::{ClockEstimator, Exchange},
 };
 use crate::time::LocalTime;
 
-/// From a message's arrival to the player's ring: the session's own wake-up, with room to spare.
-const OWN_MICROS: u32 = 1_000;
+/// From a message's arrival to the mixer's ring, in microseconds: the session's wake-up, with margin.
+const SESSION_MICROS: u32 = 1_000;
 
-/// This machine's idea of relay time.
+/// The estimate of relay time, and the delays of messages.
 #[derive(Debug)]
-pub(super) struct Timekeeper {
+pub(crate) struct RelayClock {
     estimator: ClockEstimator,
-    delays: DelayTail,
+    delays: DelayQuantile,
 }
 
-impl Timekeeper {
-    pub(super) fn new() -> Self {
-        Self { estimator: ClockEstimator::new(), delays: DelayTail::new() }
+impl RelayClock {
+    pub(crate) fn new() -> Self {
+        Self { estimator: ClockEstimator::new(), delays: DelayQuantile::new() }
     }
 
-    /// Another relay, or another life of it: nothing measured before holds.
-    pub(super) fn reset(&mut self) {
+    /// The relay has a new epoch: all measurements are void.
+    pub(crate) fn reset(&mut self) {
         *self = Self::new();
     }
 
-    /// Another connection to the same relay may take another way through the network, and the
-    /// machine may have slept in between: what is known is checked soon.
-    pub(super) fn reconnected(&mut self) {
+    /// Reconnected to the same epoch. The route may differ, and the machine may have slept: the
+    /// estimate is kept, and checked soon.
+    pub(crate) fn reconnected(&mut self) {
         self.estimator.burst();
         self.delays.reset();
     }
 
     /// When the next probe is due.
-    pub(super) fn probe_due(&self, now: LocalTime) -> LocalTime {
+    pub(crate) fn next_probe_at(&self, now: LocalTime) -> LocalTime {
         self.estimator.next_probe_at(now)
     }
 
-    /// A probe to be sent at once.
-    pub(super) fn probe(&mut self, now: LocalTime) -> Probe {
+    /// A probe, to be sent at once.
+    pub(crate) fn probe(&mut self, now: LocalTime) -> Probe {
         self.estimator.probe_sent(now);
-        // The relay hands the number back unread: nanoseconds lose nothing on the way.
+        // The relay returns the number unread, so nanoseconds keep their precision.
         Probe { sent: now.as_nanos() }
     }
 
-    /// Takes in the answer to a probe, which `arrived` at this machine and is seen to `now`. The clock
-    /// is told the one, the lead the other: what a message waits for here is a delay like any.
-    pub(super) fn hear(&mut self, reply: ProbeReply, arrived: LocalTime, now: LocalTime) {
+    /// Takes the reply to a probe, which `arrived` at this machine and is handled `now`. The estimate
+    /// uses the arrival; the lead uses `now`, because waiting to be handled is a delay too.
+    pub(crate) fn receive(&mut self, reply: ProbeReply, arrived: LocalTime, now: LocalTime) {
         let ProbeReply { sent, received, replied } = reply;
         let sent = LocalTime::from_nanos(sent);
         self.estimator.observe(Exchange { sent, received, replied, arrived });
-        self.came(replied, now);
+        self.observe_delay(replied, now);
     }
 
-    /// A message that left the relay at `left` is seen to `now`.
-    fn came(&mut self, left: RelayTime, now: LocalTime) {
+    /// A message that was sent at `sent` is handled `now`.
+    fn observe_delay(&mut self, sent: RelayTime, now: LocalTime) {
         if let Some(clock) = self.estimator.estimate() {
-            self.delays.observe(now.nanos_since(clock.local_at(left)) as f64 / 1e3, now);
+            self.delays.observe(now.nanos_since(clock.local_at(sent)) as f64 / 1e3, now);
         }
     }
 
-    /// What is known of relay time, once anything is.
-    pub(super) fn estimate(&self) -> Option<ClockEstimate> {
+    /// The estimate of relay time, once there is one.
+    pub(crate) fn estimate(&self) -> Option<ClockEstimate> {
         self.estimator.estimate()
     }
 
-    /// The lead that this player needs with an output that reaches `reach_nanos` ahead.
-    pub(super) fn lead_micros(&self, reach_nanos: i64) -> u32 {
+    /// The lead that this player needs, with an output that must be told `reach_nanos` ahead.
+    pub(crate) fn lead_micros(&self, reach_nanos: i64) -> u32 {
         let reach = u32::try_from(reach_nanos.max(0) / 1000).unwrap_or(u32::MAX);
-        (self.delays.needed_micros() as u32).saturating_add(reach).saturating_add(OWN_MICROS)
+        (self.delays.needed_micros() as u32).saturating_add(reach).saturating_add(SESSION_MICROS)
     }
 }

@@ -1,49 +1,42 @@
-//! How long to wait before the next try to connect.
+//! Exponential back-off with jitter between attempts to connect.
 //!
-//! A relay that comes back finds a room full of players; the jitter keeps them from knocking all
-//! at once. Pure: it is told its random numbers.
+//! When a relay restarts, every player of the room reconnects; the jitter spreads them over time.
+//! Pure: the random numbers are arguments.
 
 use std::time::Duration;
 
-/// The first wait is at most this: a relay that was restarted at once is back by then.
+/// Upper bound of the first wait: a relay that was restarted at once is back by then.
 const FIRST: Duration = Duration::from_millis(400);
 
-/// No wait is longer: after its return, the room is whole again within this.
-const LONGEST: Duration = Duration::from_secs(5);
+/// Upper bound of all waits: the room is complete again within this time after the relay's return.
+const MAX: Duration = Duration::from_secs(5);
 
-/// Each wait is at most this many times the one before.
+/// Growth of the upper bound per attempt.
 const GROWTH: f64 = 1.7;
 
-/// The waits of one loss.
+/// The waits after one loss.
 #[derive(Clone, Debug)]
-pub struct Backoff {
+pub(super) struct Backoff {
     ceiling: Duration,
 }
 
 impl Backoff {
-    /// As after a connection that worked.
-    #[must_use]
-    pub fn new() -> Self {
+    /// The state after a connection that worked.
+    pub(super) fn new() -> Self {
         Self { ceiling: FIRST }
     }
 
-    /// From now on the waits are as after many tries: what stands in the way is not a restart.
-    pub fn be_patient(&mut self) {
-        self.ceiling = LONGEST;
+    /// Raises all further waits to the longest: the relay refuses this player, which a person has to
+    /// change.
+    pub(super) fn saturate(&mut self) {
+        self.ceiling = MAX;
     }
 
-    /// The next wait: between half of the ceiling and all of it, as `random` (0 to 1) says. The
-    /// ceiling grows from try to try.
-    pub fn next_wait(&mut self, random: f64) -> Duration {
+    /// The next wait: between half of the upper bound and all of it, by `random` (0 to 1).
+    pub(super) fn next_wait(&mut self, random: f64) -> Duration {
         let wait = self.ceiling.mul_f64(0.5 + 0.5 * random.clamp(0.0, 1.0));
-        self.ceiling = self.ceiling.mul_f64(GROWTH).min(LONGEST);
+        self.ceiling = self.ceiling.mul_f64(GROWTH).min(MAX);
         wait
-    }
-}
-
-impl Default for Backoff {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
@@ -52,9 +45,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_is_not_asked_for_again_and_again() {
+    fn after_a_refusal_every_wait_is_long() {
         let mut backoff = Backoff::new();
-        backoff.be_patient();
+        backoff.saturate();
         for random in [0.0, 0.5, 1.0] {
             let wait = backoff.next_wait(random);
             assert!((2500..=5000).contains(&wait.as_millis()), "{wait:?}");
@@ -62,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_wait_is_short_and_none_is_longer_than_five_seconds() {
+    fn waits_grow_from_half_a_second_to_five_seconds() {
         for random in [0.0, 0.5, 1.0] {
             let mut backoff = Backoff::new();
             assert!(backoff.next_wait(random) < Duration::from_millis(500));

@@ -1,6 +1,7 @@
-//! The line to the relay: it is made, lost, and made again until another address is given.
+//! The connection to the relay: a [`WebSocket`] that is opened, watched, and opened again after a
+//! back-off until another address is given.
 //!
-//! It knows nothing of what the texts mean, only whether there is anyone at the far end.
+//! It does not look into the texts.
 
 use std::{future, time::Duration};
 
@@ -9,162 +10,162 @@ use tokio::time::{Instant, sleep_until};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::{
-    backoff::Backoff,
-    link::{Connecting, Link, LinkError},
-};
-use crate::{
     address::RelayAddress,
-    time::{LocalClock, LocalTime},
+    backoff::Backoff,
+    websocket::{Connecting, ConnectionError, WebSocket},
 };
+use crate::time::{LocalClock, LocalTime};
 
-/// A far end that has not said anything for so long is asked whether it is there. A relay of
-/// `downbeat.v1` answers probes more often than that.
+/// A relay that has sent nothing for this long is pinged. A relay of `downbeat.v1` answers probes
+/// more often than that.
 const PING_AFTER_NANOS: i64 = 2_000_000_000;
 
-/// A far end that has not said anything for so long is lost.
+/// A relay that has sent nothing for this long is lost.
 const LOST_AFTER_NANOS: i64 = 6_000_000_000;
 
-/// Where the line stands.
-enum Reach {
-    /// The address is wrong: nothing to do until another one is given.
-    Nowhere,
+/// The state of the connection.
+enum Phase {
+    /// No usable address: nothing to do until another one is given.
+    Idle,
+    /// Backing off until this instant.
     Waiting(Instant),
     Connecting(Connecting),
-    Up(Box<Link>),
+    Open(Box<WebSocket>),
 }
 
-/// What happens on the line.
+/// What happens on the connection.
 #[derive(Debug)]
-pub(super) enum LineNews {
-    /// A connection is being tried.
-    Trying,
-    /// It is made.
-    Up,
-    /// A text, and when it arrived.
-    Text(Utf8Bytes, LocalTime),
-    /// It is lost, and will be tried again after the wait.
-    Down { reason: String, retry_in: Duration },
+pub(crate) enum ConnectionEvent {
+    /// An attempt to connect begins.
+    Connecting,
+    /// The WebSocket is open.
+    Open,
+    /// A text was received, and when it arrived.
+    Received(Utf8Bytes, LocalTime),
+    /// The connection is lost; the next attempt follows after the wait.
+    Lost { reason: String, retry_in: Duration },
 }
 
-/// The line to the relay.
-pub(super) struct Line {
+/// The connection to the relay.
+pub(crate) struct Connection {
     address: Option<RelayAddress>,
-    reach: Reach,
+    phase: Phase,
     backoff: Backoff,
     clock: LocalClock,
 }
 
-impl Line {
-    /// A line that leads nowhere yet.
-    pub(super) fn new(clock: LocalClock) -> Self {
-        Self { address: None, reach: Reach::Nowhere, backoff: Backoff::new(), clock }
+impl Connection {
+    /// A connection without an address.
+    pub(crate) fn new(clock: LocalClock) -> Self {
+        Self { address: None, phase: Phase::Idle, backoff: Backoff::new(), clock }
     }
 
-    /// Gives up on whatever it led to, and tries that address now.
-    pub(super) fn dial(&mut self, address: RelayAddress) {
+    /// Drops what is open, and connects to this address at once.
+    pub(crate) fn connect_to(&mut self, address: RelayAddress) {
         self.address = Some(address);
         self.backoff = Backoff::new();
-        self.reach = Reach::Waiting(Instant::now());
+        self.phase = Phase::Waiting(Instant::now());
     }
 
-    /// Gives up on whatever it led to.
-    pub(super) fn hang_up(&mut self) {
+    /// Drops what is open, and stays idle.
+    pub(crate) fn disconnect(&mut self) {
         self.address = None;
-        self.reach = Reach::Nowhere;
+        self.phase = Phase::Idle;
     }
 
-    /// Does not wait for the back-off any longer.
-    pub(super) fn retry_now(&mut self) {
-        if let Reach::Waiting(until) = &mut self.reach {
+    /// Ends the back-off that is under way, if one is.
+    pub(crate) fn retry_now(&mut self) {
+        if let Phase::Waiting(until) = &mut self.phase {
             *until = Instant::now();
         }
     }
 
-    /// Where it leads.
-    pub(super) fn address(&self) -> Option<&RelayAddress> {
+    /// The address that it connects to.
+    pub(crate) fn address(&self) -> Option<&RelayAddress> {
         self.address.as_ref()
     }
 
-    /// What happens next. Safe to cancel.
-    pub(super) async fn next(&mut self) -> LineNews {
-        match &mut self.reach {
-            Reach::Nowhere => future::pending().await,
-            Reach::Waiting(until) => {
+    /// The next event. Cancel-safe.
+    pub(crate) async fn next(&mut self) -> ConnectionEvent {
+        match &mut self.phase {
+            Phase::Idle => future::pending().await,
+            Phase::Waiting(until) => {
                 sleep_until(*until).await;
                 let Some(address) = &self.address else { return future::pending().await };
-                self.reach =
-                    Reach::Connecting(Box::pin(Link::connect(address.clone(), self.clock)));
-                LineNews::Trying
+                let connecting = WebSocket::connect(address.clone(), self.clock);
+                self.phase = Phase::Connecting(Box::pin(connecting));
+                ConnectionEvent::Connecting
             }
-            Reach::Connecting(connecting) => match connecting.await {
-                Ok(link) => {
-                    self.reach = Reach::Up(Box::new(link));
-                    LineNews::Up
+            Phase::Connecting(connecting) => match connecting.await {
+                Ok(socket) => {
+                    self.phase = Phase::Open(Box::new(socket));
+                    ConnectionEvent::Open
                 }
-                Err(error) => self.down(&error),
+                Err(error) => self.lost(&error),
             },
-            Reach::Up(link) => match link.next_text().await {
-                Ok((text, arrived)) => LineNews::Text(text, arrived),
-                Err(error) => self.down(&error),
+            Phase::Open(socket) => match socket.next_text().await {
+                Ok((text, arrived)) => ConnectionEvent::Received(text, arrived),
+                Err(error) => self.lost(&error),
             },
         }
     }
 
-    /// The far end has answered as it should: the next loss starts with short waits again.
-    pub(super) fn answered(&mut self) {
+    /// The relay has answered as it should: the next loss starts with short waits again.
+    pub(crate) fn reset_backoff(&mut self) {
         self.backoff = Backoff::new();
     }
 
-    /// Sends a message, without waiting for the network: see [`Link::send`].
+    /// Sends a message without waiting for the network: see [`WebSocket::send`]. Does nothing while
+    /// the connection is not open.
     ///
     /// # Errors
-    /// That the line is down, if it is or has just been lost.
-    pub(super) fn say<M: Message>(&mut self, message: &M) -> Result<(), LineNews> {
-        self.say_text(encode(message))
+    /// [`ConnectionEvent::Lost`], if the connection is lost by now.
+    pub(crate) fn send<M: Message>(&mut self, message: &M) -> Result<(), ConnectionEvent> {
+        self.send_text(encode(message))
     }
 
     /// Sends a text as it is.
     ///
     /// # Errors
-    /// As [`Line::say`].
-    pub(super) fn say_text(&mut self, text: String) -> Result<(), LineNews> {
-        let Reach::Up(link) = &mut self.reach else { return Ok(()) };
-        let sent = link.send(text);
-        sent.map_err(|error| self.down(&error))
+    /// As [`Connection::send`].
+    pub(crate) fn send_text(&mut self, text: String) -> Result<(), ConnectionEvent> {
+        let Phase::Open(socket) = &mut self.phase else { return Ok(()) };
+        let sent = socket.send(text);
+        sent.map_err(|error| self.lost(&error))
     }
 
-    /// Asks a silent far end whether it is there, and gives up on a dead one. To be called every
-    /// second or so.
+    /// Pings a relay that has been silent, and gives up one that has been silent for long. Call it
+    /// every second or so.
     ///
     /// # Errors
-    /// As [`Line::say`].
-    pub(super) fn check(&mut self) -> Result<(), LineNews> {
-        let Reach::Up(link) = &mut self.reach else { return Ok(()) };
-        let silent_nanos = self.clock.now().nanos_since(link.last_heard());
+    /// As [`Connection::send`].
+    pub(crate) fn check(&mut self) -> Result<(), ConnectionEvent> {
+        let Phase::Open(socket) = &mut self.phase else { return Ok(()) };
+        let silent_nanos = self.clock.now().nanos_since(socket.last_received());
         let checked = if silent_nanos > LOST_AFTER_NANOS {
             let silence = Duration::from_nanos(LOST_AFTER_NANOS.unsigned_abs());
-            Err(LinkError::TimedOut(silence))
+            Err(ConnectionError::TimedOut(silence))
         } else if silent_nanos > PING_AFTER_NANOS {
-            link.ping()
+            socket.ping()
         } else {
             Ok(())
         };
-        checked.map_err(|error| self.down(&error))
+        checked.map_err(|error| self.lost(&error))
     }
 
-    /// Says goodbye.
-    pub(super) async fn close(self) {
-        if let Reach::Up(link) = self.reach {
-            link.close().await;
+    /// Sends a close frame.
+    pub(crate) async fn close(self) {
+        if let Phase::Open(socket) = self.phase {
+            socket.close().await;
         }
     }
 
-    fn down(&mut self, error: &LinkError) -> LineNews {
+    fn lost(&mut self, error: &ConnectionError) -> ConnectionEvent {
         if error.is_refusal() {
-            self.backoff.be_patient();
+            self.backoff.saturate();
         }
         let retry_in = self.backoff.next_wait(fastrand::f64());
-        self.reach = Reach::Waiting(Instant::now() + retry_in);
-        LineNews::Down { reason: error.to_string(), retry_in }
+        self.phase = Phase::Waiting(Instant::now() + retry_in);
+        ConnectionEvent::Lost { reason: error.to_string(), retry_in }
     }
 }

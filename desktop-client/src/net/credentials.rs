@@ -1,29 +1,27 @@
-//! What opens a relay's door: the token that it asks for, and the fingerprint by which its
-//! certificate is known.
+//! What a relay is shown and known by: the token that lets a client in, and the fingerprint of the
+//! relay's certificate.
 //!
-//! A token is never shown: no type here that holds one can be displayed, and `Debug` hides it.
+//! A token is never displayed: [`Token`] has no `Display`, and its `Debug` hides it.
 
 use std::{convert::Infallible, fmt, str::FromStr};
 
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-/// A token, as it was given; whether a relay could have it is asked later, because a parser's error
-/// would show it.
+/// A token as it was given. Validation is separate from parsing, because the error of a command-line
+/// parser would print it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(String);
 
 impl Token {
-    /// Whether a relay could have such a token, and a header carry it.
-    #[must_use]
-    pub fn is_valid(&self) -> bool {
+    /// Whether it is a token by the relay's rules, which also makes it a valid header value.
+    pub(crate) fn is_valid(&self) -> bool {
         (1..=128).contains(&self.0.len())
             && self.0.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b))
     }
 
-    /// The value of the header `Authorization`, for the relay's eyes only.
-    #[must_use]
-    pub fn authorization(&self) -> String {
+    /// The value of the header `Authorization` (RFC 6750). It holds the token.
+    pub(crate) fn authorization(&self) -> String {
         format!("Bearer {}", self.0)
     }
 }
@@ -42,17 +40,17 @@ impl fmt::Debug for Token {
     }
 }
 
-/// The SHA-256 of a certificate.
+/// The SHA-256 of a certificate in DER.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Fingerprint([u8; 32]);
 
-/// Why a text is no fingerprint.
+/// A text is not a fingerprint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("a fingerprint has 64 hexadecimal digits, as the relay prints it")]
 pub struct FingerprintError;
 
 impl Fingerprint {
-    /// That of a certificate.
+    /// The fingerprint of a certificate.
     #[must_use]
     pub fn of(certificate: &[u8]) -> Self {
         Self(Sha256::digest(certificate).into())
@@ -62,12 +60,12 @@ impl Fingerprint {
 impl FromStr for Fingerprint {
     type Err = FingerprintError;
 
-    /// Takes it as other programs show it, too: in either case, its bytes apart by colons, dashes or
-    /// spaces, and behind a label, as in `sha256 Fingerprint=1F:C8:…`.
+    /// Accepts what other programs print as well: upper or lower case, bytes separated by colons,
+    /// dashes or spaces, and a label in front, as in `sha256 Fingerprint=1F:C8:…`.
     fn from_str(text: &str) -> Result<Self, FingerprintError> {
         let (mut bytes, mut count) = ([0; 32], 0);
         let mut label = text;
-        // From the last digit to the first: what stands before that is a label.
+        // From the last digit to the first: what precedes them is a label.
         while count < 64 {
             let c = label.chars().next_back().ok_or(FingerprintError)?;
             label = &label[..label.len() - c.len_utf8()];
@@ -82,8 +80,8 @@ impl FromStr for Fingerprint {
     }
 }
 
-/// Whether it is nothing, or words that end where a fingerprint may begin. Digits alone are a part of
-/// a longer number.
+/// Whether it is empty, or words that end where a fingerprint may begin. Digits alone are part of a
+/// longer number.
 fn is_label(text: &str) -> bool {
     let text = text.trim_start_matches(|c: char| c.is_whitespace() || is_mark(c));
     text.is_empty()
@@ -91,8 +89,8 @@ fn is_label(text: &str) -> bool {
             && !text.ends_with(char::is_alphanumeric)
 }
 
-/// A mark that cannot be seen and comes along when a text is copied from a window, on Windows as the
-/// first character of a certificate's fingerprint.
+/// Invisible marks that come along when text is copied: on Windows, the certificate dialog puts one
+/// before the fingerprint.
 fn is_mark(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}' | '\u{feff}')
 }
@@ -114,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_what_a_relay_could_have_and_is_not_shown() {
+    fn a_token_is_validated_and_never_printed() {
         let token = |text: &str| text.parse::<Token>().unwrap();
         assert!(token("let-me_in.~9").is_valid());
         for wrong in ["", "two words", "a,b", "ü", &"x".repeat(129)] {
@@ -124,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fingerprint_is_read_in_every_usual_form() {
+    fn a_fingerprint_is_read_in_every_common_notation() {
         let shown = "00ff".repeat(16);
         let read: Fingerprint = shown.parse().unwrap();
         assert_eq!(read.to_string(), shown);

@@ -1,6 +1,6 @@
-//! A TCP connection that remembers when what was last read from it had arrived.
+//! A TCP stream that keeps the arrival time of the data that was last read from it.
 //!
-//! It lies below TLS and the WebSocket, neither of which says so.
+//! It lies below TLS and the WebSocket, neither of which passes timestamps on.
 
 use std::{
     io,
@@ -15,15 +15,15 @@ use tokio::{
     net::{TcpStream, ToSocketAddrs},
 };
 
-/// A connection to the relay's machine.
+/// A TCP stream with the arrival time of its last read.
 #[derive(Debug)]
-pub(super) struct Cable {
+pub(super) struct TimestampedTcp {
     socket: TcpStream,
     arrived: Instant,
 }
 
-impl Cable {
-    /// Connects.
+impl TimestampedTcp {
+    /// Connects, with `TCP_NODELAY` and, where the system has them, packet timestamps.
     ///
     /// # Errors
     /// As [`TcpStream::connect`].
@@ -35,13 +35,13 @@ impl Cable {
         Ok(Self { socket, arrived: Instant::now() })
     }
 
-    /// When what was last read had arrived at this machine.
+    /// When the data that was last read arrived at this machine.
     pub(super) fn arrived(&self) -> Instant {
         self.arrived
     }
 }
 
-impl AsyncRead for Cable {
+impl AsyncRead for TimestampedTcp {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -55,7 +55,7 @@ impl AsyncRead for Cable {
                     buffer.advance(count);
                     return Poll::Ready(Ok(()));
                 }
-                // It only seemed ready; it will wake this task when it is.
+                // A spurious readiness event; tokio has cleared it and wakes this task again.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Poll::Ready(Err(error)),
             }
@@ -63,7 +63,7 @@ impl AsyncRead for Cable {
     }
 }
 
-impl AsyncWrite for Cable {
+impl AsyncWrite for TimestampedTcp {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

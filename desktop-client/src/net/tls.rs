@@ -1,7 +1,7 @@
-//! Whom to believe over TLS: one certificate whose fingerprint was given, or else whatever this
-//! machine's own authorities vouch for.
+//! Which certificates are trusted over TLS: the one whose fingerprint was given, or else those that
+//! this machine's certificate authorities have signed.
 //!
-//! It says in words what is wrong with a certificate; it opens no socket.
+//! It says in words what is wrong with a certificate. It opens no socket.
 
 use std::{fmt, io, sync::Arc};
 
@@ -16,37 +16,36 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
 
-use crate::access::Fingerprint;
+use super::credentials::Fingerprint;
 
-/// Why a certificate is not believed.
+/// Why a certificate is not trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Untrusted {
-    /// No fingerprint was given, and no authority vouches for it.
+pub enum UntrustedCertificate {
+    /// No fingerprint was given, and the authorities that this machine trusts do not accept it.
     #[error(
-        "{why}; if the relay itself printed this fingerprint, add it to the address: \
+        "{why}; if the relay itself printed this fingerprint, add it to its address: \
          #fingerprint={seen}"
     )]
     Unknown {
-        /// The certificate's.
+        /// The certificate's fingerprint.
         seen: Fingerprint,
-        /// For people.
+        /// The reason, for people.
         why: &'static str,
     },
-    /// It is not the one that was asked for.
+    /// Its fingerprint is not the one that was given.
     #[error(
-        "the relay's certificate has the fingerprint {seen}, which is not the one that was given: \
-         it may be another relay, or someone in between"
+        "the certificate has the fingerprint {seen}, not the one that was given: this may \
+         be another relay, or someone is intercepting the connection"
     )]
-    Other {
-        /// The certificate's.
+    WrongFingerprint {
+        /// The certificate's fingerprint.
         seen: Fingerprint,
     },
 }
 
-impl Untrusted {
-    /// What was wrong with a certificate, if that is why `error` ended a connection.
-    #[must_use]
-    pub fn behind(error: &io::Error) -> Option<Self> {
+impl UntrustedCertificate {
+    /// The certificate's problem, if that is why `error` ended a connection.
+    pub(crate) fn behind(error: &io::Error) -> Option<Self> {
         match error.get_ref()?.downcast_ref()? {
             Error::InvalidCertificate(CertificateError::Other(OtherError(error))) => {
                 error.downcast_ref().copied()
@@ -56,57 +55,56 @@ impl Untrusted {
     }
 }
 
-/// Whether `error` says that the far end speaks something else than TLS.
-#[must_use]
-pub fn is_no_tls(error: &io::Error) -> bool {
+/// Whether `error` says that the server does not speak TLS.
+pub(crate) fn is_no_tls(error: &io::Error) -> bool {
     let error = error.get_ref().and_then(|error| error.downcast_ref());
     matches!(error, Some(Error::InvalidMessage(_)))
 }
 
-/// What a client needs for its handshakes. Reads the machine's authorities unless a fingerprint was
-/// `given`: some milliseconds.
+/// The configuration of TLS handshakes. Unless a fingerprint was `given`, it reads the machine's
+/// certificate authorities, which takes some milliseconds.
 ///
 /// # Errors
-/// If this program's cryptography does not suit it, which no program was built to see.
-pub fn client_config(given: Option<Fingerprint>) -> Result<Arc<ClientConfig>, Error> {
+/// If the crypto provider lacks the protocol versions, which would be a mistake in the build.
+pub(crate) fn client_config(given: Option<Fingerprint>) -> Result<Arc<ClientConfig>, Error> {
     let provider = Arc::new(ring::default_provider());
     let authorities = match given {
         Some(_) => None,
         None => authorities(&provider),
     };
-    let belief = Belief { given, authorities, provider: provider.clone() };
+    let verifier = Verifier { given, authorities, provider: provider.clone() };
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(belief))
+        .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
     Ok(Arc::new(config))
 }
 
-/// Those whom this machine trusts; `None` if it knows none.
+/// The authorities that this machine trusts; `None` if there are none.
 fn authorities(provider: &Arc<CryptoProvider>) -> Option<Arc<WebPkiServerVerifier>> {
     let found = rustls_native_certs::load_native_certs();
     for error in &found.errors {
-        tracing::debug!(%error, "an authority cannot be read");
+        tracing::debug!(%error, "certificate authority unreadable");
     }
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(found.certs);
     WebPkiServerVerifier::builder_with_provider(roots.into(), provider.clone()).build().ok()
 }
 
-struct Belief {
+struct Verifier {
     given: Option<Fingerprint>,
     authorities: Option<Arc<WebPkiServerVerifier>>,
     provider: Arc<CryptoProvider>,
 }
 
-impl fmt::Debug for Belief {
+impl fmt::Debug for Verifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Belief").field("given", &self.given).finish_non_exhaustive()
+        f.debug_struct("Verifier").field("given", &self.given).finish_non_exhaustive()
     }
 }
 
-impl ServerCertVerifier for Belief {
+impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
         certificate: &CertificateDer<'_>,
@@ -116,36 +114,36 @@ impl ServerCertVerifier for Belief {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         let seen = Fingerprint::of(certificate);
-        let untrusted = |untrusted: Untrusted| {
+        let untrusted = |untrusted: UntrustedCertificate| {
             let error = OtherError(Arc::new(untrusted));
             Error::InvalidCertificate(CertificateError::Other(error))
         };
         match self.given {
-            // Whoever holds its key is the relay, under whatever name and at whatever date.
+            // The fingerprint identifies the key; neither name nor date adds anything.
             Some(given) if given == seen => return Ok(ServerCertVerified::assertion()),
-            Some(_) => return Err(untrusted(Untrusted::Other { seen })),
+            Some(_) => return Err(untrusted(UntrustedCertificate::WrongFingerprint { seen })),
             None => {}
         }
-        let unknown = "nobody whom this machine trusts vouches for the relay's certificate";
+        let unknown = "the certificate is not signed by an authority this machine trusts";
         let Some(authorities) = &self.authorities else {
-            return Err(untrusted(Untrusted::Unknown { seen, why: unknown }));
+            return Err(untrusted(UntrustedCertificate::Unknown { seen, why: unknown }));
         };
         authorities.verify_server_cert(certificate, intermediates, name, ocsp, now).map_err(
             |error| {
                 use CertificateError as E;
                 let why = match error {
                     Error::InvalidCertificate(E::Expired | E::ExpiredContext { .. }) => {
-                        "the relay's certificate has expired, or this machine's date is wrong"
+                        "the certificate has expired, or this machine's date is wrong"
                     }
                     Error::InvalidCertificate(E::NotValidYet | E::NotValidYetContext { .. }) => {
-                        "the relay's certificate is not valid yet, or this machine's date is wrong"
+                        "the certificate is not valid yet, or this machine's date is wrong"
                     }
                     Error::InvalidCertificate(
                         E::NotValidForName | E::NotValidForNameContext { .. },
-                    ) => "the relay's certificate is for another name than the one in its address",
+                    ) => "the certificate is for another host name",
                     _ => unknown,
                 };
-                untrusted(Untrusted::Unknown { seen, why })
+                untrusted(UntrustedCertificate::Unknown { seen, why })
             },
         )
     }

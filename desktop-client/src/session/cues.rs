@@ -1,9 +1,8 @@
-//! What sounds on this machine: each trigger of the room as a voice of the open output.
+//! What sounds on this machine, and when: each trigger of the room as a voice of the open output.
 //!
-//! The stage is where relay time becomes local time; the audio below it knows only the latter. It
-//! keeps every trigger until its sound is over, so that an output that opens late, a sound that
-//! is decoded late, or a clock that is known late joins it in the middle. It reads no clock and
-//! does no I/O.
+//! Here relay time becomes local time; `audio` knows only the latter. A cue is kept until its sound is
+//! over, so that an output that opens late, a sound that is decoded late, and a clock estimate that
+//! comes late are one case: the voice joins in the middle. It reads no clock and does no I/O.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -12,43 +11,42 @@ use std::{
 
 use downbeat_protocol::{RelayTime, SoundInfo, Stop, Trigger};
 
-use super::{clock::ClockEstimate, decoded::DecodedSounds};
+use super::decoded_sounds::DecodedSounds;
 use crate::{
-    action::Trim,
-    audio::{OutputFormat, OutputStats, Player, PlayerEvent, SoundBuffer, VoiceId, VoiceStart},
+    audio::{MixerHandle, OutputFormat, OutputStats, SoundBuffer, VoiceEvent, VoiceId, VoiceStart},
+    clock::ClockEstimate,
+    settings::ExtraLatency,
     time::LocalTime,
 };
 
-/// Most triggers kept at once. An output sounds 64 voices; the rest of the room's past is of no
-/// use to it, and the oldest is forgotten first.
-const MOST_CUES: usize = 256;
+/// Cues that are kept. An output plays 64 voices; beyond this the oldest cue is dropped.
+const MAX_CUES: usize = 256;
 
-/// A better idea of when a voice starts is passed on from this much on: less than a tenth of a
-/// frame is noise.
+/// A start that changes by less than this, a tenth of a frame, is not sent again: it is noise.
 const RETIME_NANOS: i64 = 2_000;
 
-/// How long a cue is kept past its end, for the voice's own ending to be heard of.
+/// How long a cue is kept past its end, for the mixer to report that the voice has ended.
 const GRACE_NANOS: i64 = 1_000_000_000;
 
-/// Before the output says what its latency is.
+/// The output's latency until it is known.
 const ASSUMED_LATENCY_NANOS: i64 = 30_000_000;
 
-/// What has become of the triggers of this connection, as the report tells it.
+/// Counts of the triggers of this connection, for the report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Triggers that sounded.
-    pub triggers: u64,
-    /// How many of them too late to be sounded from the start.
-    pub late: u64,
+pub(super) struct Tally {
+    /// Triggers that were played.
+    pub(super) triggers: u64,
+    /// How many of them came too late to play from the start.
+    pub(super) late: u64,
     /// How late the last one was.
-    pub lateness_micros: Option<u32>,
+    pub(super) lateness_micros: Option<u32>,
 }
 
-/// When a cue's trigger starts to sound.
+/// An instant, by the clock that it is known on.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Start {
+enum Instant {
     Relay(RelayTime),
-    /// For what no clock but this machine's knows: the seed's wire, or a relay that is gone.
+    /// For a tutorial relay, which has no time, and for a relay that is gone.
     Local(LocalTime),
 }
 
@@ -56,336 +54,328 @@ enum Start {
 struct Cue {
     voice: VoiceId,
     trigger: Trigger,
-    start: Start,
+    start: Instant,
     duration_nanos: i64,
-    stop_at: Option<Start>,
-    /// The start that the player was last told; none if it has not been told of this cue.
-    told: Option<LocalTime>,
-    told_stop: bool,
+    stop_at: Option<Instant>,
+    /// The start that was last sent to the mixer; none if it does not know this cue.
+    sent_start: Option<LocalTime>,
+    is_stop_sent: bool,
 }
 
-/// What is told of a trigger that was put on.
+/// When a trigger starts to sound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PutOn {
+pub(super) struct Scheduled {
     /// When it starts to sound here.
-    pub at: LocalTime,
-    /// That instant is past what the output can still make.
-    pub late: bool,
+    pub(super) at: LocalTime,
+    /// Whether the output can no longer play it from the start.
+    pub(super) late: bool,
 }
 
-/// What sounds on this machine.
+/// The triggers that sound on this machine, or are about to.
 #[derive(Debug, Default)]
-pub struct Stage {
-    output: Option<Player>,
+pub(super) struct Cues {
+    output: Option<MixerHandle>,
     clock: Option<ClockEstimate>,
     bank: HashMap<String, SoundInfo>,
     sounds: DecodedSounds,
-    cues: Vec<Cue>,
+    entries: Vec<Cue>,
     voices_named: u64,
     volume: f32,
-    trim: Trim,
+    extra_latency: ExtraLatency,
     tally: Tally,
 }
 
-impl Stage {
-    /// An empty stage, whose outputs will play at `volume`.
-    #[must_use]
-    pub fn new(volume: f32) -> Self {
+impl Cues {
+    /// No cues. Outputs play at `volume`.
+    pub(super) fn new(volume: f32) -> Self {
         Self { volume, ..Self::default() }
     }
 
-    /// What has become of the triggers since [`Stage::reset_tally`].
-    #[must_use]
-    pub fn tally(&self) -> Tally {
+    /// The counts since [`Cues::reset_tally`].
+    pub(super) fn tally(&self) -> Tally {
         self.tally
     }
 
-    /// Counts from nothing, as a new connection does.
-    pub fn reset_tally(&mut self) {
+    /// Counts from zero, for a new connection.
+    pub(super) fn reset_tally(&mut self) {
         self.tally = Tally::default();
     }
 
-    /// The open output's rate and channels.
-    #[must_use]
-    pub fn format(&self) -> Option<OutputFormat> {
-        self.output.as_ref().map(Player::format)
+    /// The format of the open output.
+    pub(super) fn format(&self) -> Option<OutputFormat> {
+        self.output.as_ref().map(MixerHandle::format)
     }
 
-    /// How the open output does.
-    #[must_use]
-    pub fn stats(&self) -> Option<OutputStats> {
-        self.output.as_ref().map(Player::stats)
+    /// The statistics of the open output.
+    pub(super) fn stats(&self) -> Option<OutputStats> {
+        self.output.as_ref().map(MixerHandle::stats)
     }
 
-    /// Highest level since the last call, left and right.
-    pub fn take_peak(&mut self) -> [f32; 2] {
-        self.output.as_mut().map_or([0.0; 2], Player::take_peak)
+    /// The peak since the last call, left and right.
+    pub(super) fn take_peak(&mut self) -> [f32; 2] {
+        self.output.as_mut().map_or([0.0; 2], MixerHandle::take_peak)
     }
 
     /// Whether anything sounds or is about to.
-    #[must_use]
-    pub fn is_active(&self) -> bool {
-        !self.cues.is_empty()
+    pub(super) fn is_active(&self) -> bool {
+        !self.entries.is_empty()
     }
 
-    /// The sounds that triggers can name. Buffers of sounds that are no longer in it are dropped.
-    pub fn set_bank(&mut self, bank: &[SoundInfo]) {
+    /// Sets the sounds that triggers can name. Decoded sounds that it lacks are dropped.
+    pub(super) fn set_bank(&mut self, bank: &[SoundInfo]) {
         let bank: HashMap<_, _> = bank.iter().map(|s| (s.name.clone(), s.clone())).collect();
         self.sounds
             .retain(|name| bank.get(name).map(|s| &s.hash) == self.bank.get(name).map(|s| &s.hash));
         self.bank = bank;
     }
 
-    /// A sound is decoded; what was waiting for it joins in. What sounds already keeps its buffer.
-    pub fn set_sound(&mut self, name: String, sound: Arc<SoundBuffer>, now: LocalTime) {
+    /// Adds a decoded sound. Cues that wait for it join in the middle; voices keep their buffer.
+    pub(super) fn set_sound(&mut self, name: String, sound: Arc<SoundBuffer>, now: LocalTime) {
         self.sounds.insert(name, sound);
-        self.catch_up(now);
+        self.update_mixer(now);
     }
 
-    /// Whether a sound is decoded, at whatever rate.
-    #[must_use]
-    pub fn is_decoded(&self, name: &str) -> bool {
+    /// Whether a sound is decoded, at any rate.
+    pub(super) fn is_decoded(&self, name: &str) -> bool {
         self.sounds.get(name).is_some()
     }
 
-    /// Whether a trigger of the sound is kept.
-    #[must_use]
-    pub fn is_awaited(&self, name: &str) -> bool {
-        self.cues.iter().any(|cue| cue.trigger.sound == name)
+    /// Whether there is a cue of the sound.
+    pub(super) fn is_awaited(&self, name: &str) -> bool {
+        self.entries.iter().any(|cue| cue.trigger.sound == name)
     }
 
     /// The memory that decoded sounds take, in bytes.
-    #[must_use]
-    pub fn decoded_bytes(&self) -> u64 {
+    pub(super) fn decoded_bytes(&self) -> u64 {
         self.sounds.bytes()
     }
 
-    /// The decoded sounds that neither sound nor are about to, and the bytes that each takes.
-    pub fn idle_sounds(&self) -> impl Iterator<Item = (&str, u64)> {
-        let awaited: HashSet<_> = self.cues.iter().map(|cue| cue.trigger.sound.as_str()).collect();
+    /// The decoded sounds without a cue or a voice, with their sizes in bytes.
+    pub(super) fn idle_sounds(&self) -> impl Iterator<Item = (&str, u64)> {
+        let awaited: HashSet<_> =
+            self.entries.iter().map(|cue| cue.trigger.sound.as_str()).collect();
         self.sounds.idle().filter(move |(name, _)| !awaited.contains(name))
     }
 
-    /// Lets go of a decoded sound. Voices that play it play it to its end.
-    pub fn forget(&mut self, name: &str) {
+    /// Drops a decoded sound. Voices that play it play it to its end.
+    pub(super) fn forget(&mut self, name: &str) {
         self.sounds.remove(name);
     }
 
-    /// Another output is open, or none. All that sounds moves over.
-    pub fn set_output(&mut self, output: Option<Player>, now: LocalTime) {
+    /// Replaces the output, or removes it. All voices move to the new one.
+    pub(super) fn set_output(&mut self, output: Option<MixerHandle>, now: LocalTime) {
         self.output = output;
-        for cue in &mut self.cues {
-            cue.told = None;
-            cue.told_stop = false;
+        for cue in &mut self.entries {
+            cue.sent_start = None;
+            cue.is_stop_sent = false;
         }
         self.set_volume(self.volume);
-        self.catch_up(now);
+        self.update_mixer(now);
     }
 
-    /// This machine's volume, 0 to 1.
-    pub fn set_volume(&mut self, volume: f32) {
+    /// Sets this machine's volume, 0 to 1.
+    pub(super) fn set_volume(&mut self, volume: f32) {
         self.volume = volume;
-        if let Some(player) = &mut self.output {
-            // A full queue means hundreds of messages within one block; the next change gets in.
-            let _ = player.set_volume(volume);
+        if let Some(mixer) = &mut self.output {
+            // The ring is full after hundreds of messages within one block; the next change fits.
+            let _ = mixer.set_volume(volume);
         }
     }
 
-    /// Every start and stop is handed to the output so much earlier than its instant. What sounds
-    /// moves over smoothly.
-    pub fn set_trim(&mut self, trim: Trim, now: LocalTime) {
-        self.trim = trim;
-        for cue in &mut self.cues {
-            // The output takes the earliest stop it is told of.
-            cue.told_stop = false;
+    /// Sets the output's extra latency: starts and stops are sent to it earlier by as much. Voices
+    /// glide or jump to their new position.
+    pub(super) fn set_extra_latency(&mut self, extra_latency: ExtraLatency, now: LocalTime) {
+        self.extra_latency = extra_latency;
+        for cue in &mut self.entries {
+            // The mixer takes the earliest stop it is sent.
+            cue.is_stop_sent = false;
         }
-        self.catch_up(now);
+        self.update_mixer(now);
     }
 
-    /// A new idea of relay time.
-    pub fn set_clock(&mut self, clock: Option<ClockEstimate>, now: LocalTime) {
+    /// Sets the estimate of relay time.
+    pub(super) fn set_clock(&mut self, clock: Option<ClockEstimate>, now: LocalTime) {
         self.clock = clock;
-        self.catch_up(now);
+        self.update_mixer(now);
     }
 
-    /// The relay's clock is gone for good: what sounds goes on by this machine's own, and any
-    /// later stop may end it.
-    pub fn leave_epoch(&mut self) {
+    /// The relay's epoch has ended, and its clock with it. Voices go on by the local clock, and any
+    /// later stop may end them.
+    pub(super) fn leave_epoch(&mut self) {
         let Some(clock) = self.clock.take() else {
-            self.cues.retain(|cue| matches!(cue.start, Start::Local(_)));
+            self.entries.retain(|cue| matches!(cue.start, Instant::Local(_)));
             return;
         };
-        let own = |start: Start| match start {
-            Start::Relay(time) => Start::Local(clock.local_at(time)),
-            local @ Start::Local(_) => local,
+        let to_local = |instant: Instant| match instant {
+            Instant::Relay(time) => Instant::Local(clock.local_at(time)),
+            local @ Instant::Local(_) => local,
         };
-        for cue in &mut self.cues {
+        for cue in &mut self.entries {
             cue.trigger.seq = 0;
-            cue.start = own(cue.start);
-            cue.stop_at = cue.stop_at.map(own);
+            cue.start = to_local(cue.start);
+            cue.stop_at = cue.stop_at.map(to_local);
         }
     }
 
-    /// Puts on a trigger of the room.
-    pub fn put_on(
+    /// Schedules a trigger of the room; none if its sound is not in the bank.
+    pub(super) fn schedule(
         &mut self,
         trigger: Trigger,
         stop_at: Option<RelayTime>,
         now: LocalTime,
-    ) -> Option<PutOn> {
-        let start = Start::Relay(trigger.play_at);
-        self.put_on_at(trigger, start, stop_at.map(Start::Relay), now)
+    ) -> Option<Scheduled> {
+        let start = Instant::Relay(trigger.play_at);
+        self.schedule_at(trigger, start, stop_at.map(Instant::Relay), now)
     }
 
-    /// Puts on a trigger that has no schedule: it starts as soon as the output can make it.
-    pub fn put_on_now(&mut self, trigger: Trigger, now: LocalTime) -> Option<PutOn> {
-        let start = Start::Local(now.plus_nanos(self.reach_nanos()));
-        self.put_on_at(trigger, start, None, now)
+    /// Schedules a trigger without an instant: it starts as soon as the output can play it.
+    pub(super) fn schedule_now(&mut self, trigger: Trigger, now: LocalTime) -> Option<Scheduled> {
+        let start = Instant::Local(now.plus_nanos(self.reach_nanos()));
+        self.schedule_at(trigger, start, None, now)
     }
 
-    fn put_on_at(
+    fn schedule_at(
         &mut self,
         trigger: Trigger,
-        start: Start,
-        stop_at: Option<Start>,
+        start: Instant,
+        stop_at: Option<Instant>,
         now: LocalTime,
-    ) -> Option<PutOn> {
+    ) -> Option<Scheduled> {
         let info = self.bank.get(&trigger.sound)?;
         let duration_nanos = info.duration_micros(trigger.rate) as i64 * 1000;
-        if self.cues.len() == MOST_CUES {
-            self.cues.remove(0);
+        if self.entries.len() == MAX_CUES {
+            self.entries.remove(0);
         }
         self.voices_named += 1;
         let voice = VoiceId(self.voices_named);
-        self.cues.push(Cue {
+        self.entries.push(Cue {
             voice,
             trigger,
             start,
             duration_nanos,
             stop_at,
-            told: None,
-            told_stop: false,
+            sent_start: None,
+            is_stop_sent: false,
         });
-        self.catch_up(now);
+        self.update_mixer(now);
         let at = self.local(start).unwrap_or(now);
-        let handed = at.plus_nanos(-self.trim.nanos());
-        Some(PutOn { at, late: handed.nanos_since(now) < self.latency_nanos() })
+        let sent_at = at.plus_nanos(-self.extra_latency.nanos());
+        Some(Scheduled { at, late: sent_at.nanos_since(now) < self.latency_nanos() })
     }
 
-    /// Silences what `stop` says.
-    pub fn stop(&mut self, stop: &Stop, now: LocalTime) {
-        for cue in self.cues.iter_mut().filter(|cue| stop.ends(&cue.trigger)) {
-            cue.stop_at = Some(Start::Relay(stop.stop_at));
-            cue.told_stop = false;
+    /// Applies a stop of the room.
+    pub(super) fn stop(&mut self, stop: &Stop, now: LocalTime) {
+        for cue in self.entries.iter_mut().filter(|cue| stop.ends(&cue.trigger)) {
+            cue.stop_at = Some(Instant::Relay(stop.stop_at));
+            cue.is_stop_sent = false;
         }
-        self.catch_up(now);
+        self.update_mixer(now);
     }
 
-    /// Silences this machine at once, whatever the relay says or does not say.
-    pub fn stop_all(&mut self, now: LocalTime) {
-        // What the output has not been told of never gets there.
-        self.cues.retain(|cue| cue.told.is_some());
-        // A trim that holds sounds back holds no stop back: the output is told `now`.
-        let stop_at = Start::Local(now.plus_nanos(self.trim.nanos()));
-        for cue in &mut self.cues {
+    /// Stops everything on this machine at once, without the relay.
+    pub(super) fn stop_all(&mut self, now: LocalTime) {
+        // What the mixer does not know need not be stopped.
+        self.entries.retain(|cue| cue.sent_start.is_some());
+        // A negative extra latency must not delay the stop: the mixer is sent `now`.
+        let stop_at = Instant::Local(now.plus_nanos(self.extra_latency.nanos()));
+        for cue in &mut self.entries {
             cue.stop_at = Some(stop_at);
-            cue.told_stop = false;
+            cue.is_stop_sent = false;
         }
-        self.catch_up(now);
+        self.update_mixer(now);
     }
 
-    /// Silences at once whatever the relay no longer says is sounding: it was stopped while this
-    /// player was away.
-    pub fn keep_only(&mut self, sounding: &[u64], now: LocalTime) {
-        for cue in &mut self.cues {
+    /// Stops at once all cues of the relay but those that it says are `sounding`: the others were
+    /// stopped while this client was disconnected.
+    pub(super) fn keep_only(&mut self, sounding: &[u64], now: LocalTime) {
+        for cue in &mut self.entries {
             let seq = cue.trigger.seq;
-            if matches!(cue.start, Start::Relay(_)) && !sounding.contains(&seq) {
-                cue.stop_at = Some(Start::Local(now));
-                cue.told_stop = false;
+            if matches!(cue.start, Instant::Relay(_)) && !sounding.contains(&seq) {
+                cue.stop_at = Some(Instant::Local(now));
+                cue.is_stop_sent = false;
             }
         }
-        self.catch_up(now);
+        self.update_mixer(now);
     }
 
-    /// Hears what became of the voices, tells the player what it has not been told, and forgets
-    /// what is over. To be called some thirty times a second while [`Stage::is_active`].
-    pub fn tick(&mut self, now: LocalTime) {
-        while let Some(event) = self.output.as_mut().and_then(Player::poll) {
+    /// Takes the mixer's events, sends it what is due, and drops what is over. Call it some thirty
+    /// times a second while [`Cues::is_active`].
+    pub(super) fn tick(&mut self, now: LocalTime) {
+        while let Some(event) = self.output.as_mut().and_then(MixerHandle::poll) {
             match event {
-                PlayerEvent::Started { lateness_nanos, .. } => {
+                VoiceEvent::Started { lateness_nanos, .. } => {
                     self.tally.triggers += 1;
                     self.tally.late += u64::from(lateness_nanos > 0);
                     self.tally.lateness_micros =
                         Some(u32::try_from(lateness_nanos.max(0) / 1000).unwrap_or(u32::MAX));
                 }
-                PlayerEvent::Ended { id }
-                | PlayerEvent::Stolen { id }
-                | PlayerEvent::Refused { id } => self.cues.retain(|cue| cue.voice != id),
+                VoiceEvent::Ended { id }
+                | VoiceEvent::Stolen { id }
+                | VoiceEvent::Refused { id } => self.entries.retain(|cue| cue.voice != id),
             }
         }
-        self.catch_up(now);
+        self.update_mixer(now);
     }
 
-    /// Brings the player up to what is known: starts, better starts, stops.
-    fn catch_up(&mut self, now: LocalTime) {
-        let (clock, trim_nanos) = (self.clock, self.trim.nanos());
-        // The instant that the output is told. What it adds after that brings the sound to its own.
-        let local = |start| {
-            let at = match start {
-                Start::Local(at) => at,
-                Start::Relay(at) => clock?.local_at(at),
+    /// Sends the mixer all starts, corrected starts and stops that it does not know.
+    fn update_mixer(&mut self, now: LocalTime) {
+        let (clock, extra_nanos) = (self.clock, self.extra_latency.nanos());
+        // The instant that the mixer is sent; the extra latency adds up to the true one.
+        let sent = |instant| {
+            let at = match instant {
+                Instant::Local(at) => at,
+                Instant::Relay(at) => clock?.local_at(at),
             };
-            Some(at.plus_nanos(-trim_nanos))
+            Some(at.plus_nanos(-extra_nanos))
         };
-        self.cues.retain(|cue| {
-            // What was stopped before the output heard of it does not begin.
-            let never_begins = cue.told.is_none()
-                && cue.stop_at.and_then(local).is_some_and(|at| at.nanos_since(now) <= 0);
-            // Without a clock nothing is known to be over; the bound on cues holds.
-            let is_over = local(cue.start).is_some_and(|at| {
+        self.entries.retain(|cue| {
+            // Stopped before the mixer knew it.
+            let never_begins = cue.sent_start.is_none()
+                && cue.stop_at.and_then(sent).is_some_and(|at| at.nanos_since(now) <= 0);
+            // Without a clock estimate nothing is known to be over; MAX_CUES bounds the cues.
+            let is_over = sent(cue.start).is_some_and(|at| {
                 now.nanos_since(at) >= cue.duration_nanos.saturating_add(GRACE_NANOS)
             });
             !never_begins && !is_over
         });
-        let Some(player) = &mut self.output else { return };
-        for cue in &mut self.cues {
-            if let Some(at) = local(cue.start) {
-                let news = match cue.told {
+        let Some(mixer) = &mut self.output else { return };
+        for cue in &mut self.entries {
+            if let Some(at) = sent(cue.start) {
+                let result = match cue.sent_start {
                     None => {
-                        // One at another rate than the output's is interpolated by the renderer
-                        // until the loader has resampled it: less exact, but in time.
+                        // At another rate than the output's, the mixer interpolates it until the
+                        // loader has resampled it: in time, at a lower quality.
                         let Some(sound) = self.sounds.get(&cue.trigger.sound) else { continue };
                         let Trigger { gain, rate, pan, .. } = cue.trigger;
                         let sound = Arc::clone(sound);
-                        player.start(VoiceStart { id: cue.voice, sound, at, gain, rate, pan })
+                        mixer.start(VoiceStart { id: cue.voice, sound, at, gain, rate, pan })
                     }
-                    Some(told) if at.nanos_since(told).abs() < RETIME_NANOS => Ok(()),
-                    Some(_) => player.retime(cue.voice, at).map(|()| cue.told = Some(at)),
+                    Some(sent) if at.nanos_since(sent).abs() < RETIME_NANOS => Ok(()),
+                    Some(_) => mixer.retime(cue.voice, at).map(|()| cue.sent_start = Some(at)),
                 };
-                // A full queue is emptied by the next block; the next tick tells the rest.
-                let Ok(()) = news else { return };
-                cue.told.get_or_insert(at);
+                // The next block empties a full ring; the next tick sends the rest.
+                let Ok(()) = result else { return };
+                cue.sent_start.get_or_insert(at);
             }
-            // A stop by this machine's own clock needs no relay time.
-            if cue.told.is_some()
-                && !cue.told_stop
-                && let Some(stop_at) = cue.stop_at.and_then(local)
+            // A stop on the local clock needs no estimate of relay time.
+            if cue.sent_start.is_some()
+                && !cue.is_stop_sent
+                && let Some(stop_at) = cue.stop_at.and_then(sent)
             {
-                cue.told_stop = player.stop(cue.voice, stop_at).is_ok();
+                cue.is_stop_sent = mixer.stop(cue.voice, stop_at).is_ok();
             }
         }
     }
 
-    fn local(&self, start: Start) -> Option<LocalTime> {
-        match start {
-            Start::Local(at) => Some(at),
-            Start::Relay(at) => self.clock.map(|clock| clock.local_at(at)),
+    fn local(&self, instant: Instant) -> Option<LocalTime> {
+        match instant {
+            Instant::Local(at) => Some(at),
+            Instant::Relay(at) => self.clock.map(|clock| clock.local_at(at)),
         }
     }
 
     /// From the mix to the converter; 0 without an output.
-    #[must_use]
-    pub fn latency_nanos(&self) -> i64 {
+    fn latency_nanos(&self) -> i64 {
         match self.stats() {
             None => 0,
             Some(stats) if stats.latency_nanos == 0 => ASSUMED_LATENCY_NANOS,
@@ -393,13 +383,12 @@ impl Stage {
         }
     }
 
-    /// How far ahead a start must lie for the output to make it, trimmed as it is.
-    #[must_use]
-    pub fn reach_nanos(&self) -> i64 {
+    /// How far ahead of its instant the mixer must know a start to play it in time.
+    pub(super) fn reach_nanos(&self) -> i64 {
         let (Some(format), Some(stats)) = (self.format(), self.stats()) else { return 0 };
         let rate = i64::from(format.rate.max(1));
         let block_nanos = i64::from(stats.block_frames) * 1_000_000_000 / rate;
-        self.latency_nanos() + block_nanos + self.trim.nanos().max(0)
+        self.latency_nanos() + block_nanos + self.extra_latency.nanos().max(0)
     }
 }
 

@@ -1,4 +1,4 @@
-//! The decoded sounds that the stage holds, by name, and how much memory they take.
+//! The decoded sounds, by name, and how much memory they take.
 
 use std::{
     collections::HashMap,
@@ -11,8 +11,8 @@ use crate::audio::SoundBuffer;
 #[derive(Debug, Default)]
 pub(super) struct DecodedSounds {
     by_name: HashMap<String, Arc<SoundBuffer>>,
-    /// What was let go of or replaced. It takes memory until the last voice that plays it is over.
-    leaving: Vec<Weak<SoundBuffer>>,
+    /// Dropped or replaced sounds. Each takes memory until the last voice that plays it has ended.
+    released: Vec<Weak<SoundBuffer>>,
 }
 
 impl DecodedSounds {
@@ -20,47 +20,47 @@ impl DecodedSounds {
         self.by_name.get(name)
     }
 
-    /// Takes a sound, in the place of the one of that name.
+    /// Adds a sound, or replaces the one of that name.
     pub(super) fn insert(&mut self, name: String, sound: Arc<SoundBuffer>) {
         let former = self.by_name.insert(name, sound);
-        self.leave(former);
+        self.release(former);
     }
 
-    /// Lets go of a sound.
+    /// Drops a sound.
     pub(super) fn remove(&mut self, name: &str) {
         let former = self.by_name.remove(name);
-        self.leave(former);
+        self.release(former);
     }
 
-    /// Lets go of all but what `stays`.
-    pub(super) fn retain(&mut self, mut stays: impl FnMut(&str) -> bool) {
-        let leaving: Vec<_> = self.by_name.keys().filter(|name| !stays(name)).cloned().collect();
-        for name in leaving {
+    /// Drops all sounds but those to `keep`.
+    pub(super) fn retain(&mut self, mut keep: impl FnMut(&str) -> bool) {
+        let dropped: Vec<_> = self.by_name.keys().filter(|name| !keep(name)).cloned().collect();
+        for name in dropped {
             self.remove(&name);
         }
     }
 
-    /// What all of it takes, with what voices still play of what was let go of.
+    /// The memory that they take, including dropped sounds that voices still play.
     pub(super) fn bytes(&self) -> u64 {
         let held = self.by_name.values().map(|sound| sound.bytes());
-        let leaving = self.leaving.iter().filter_map(Weak::upgrade).map(|sound| sound.bytes());
-        held.chain(leaving).sum()
+        let released = self.released.iter().filter_map(Weak::upgrade).map(|sound| sound.bytes());
+        held.chain(released).sum()
     }
 
-    /// The sounds that no voice plays, and the bytes that each takes.
+    /// The sounds that no voice plays, with their sizes in bytes.
     pub(super) fn idle(&self) -> impl Iterator<Item = (&str, u64)> {
         let idle = self.by_name.iter().filter(|(_, sound)| Arc::strong_count(sound) == 1);
         idle.map(|(name, sound)| (name.as_str(), sound.bytes()))
     }
 
-    /// Counts a sound that is no longer held, until it is freed.
-    fn leave(&mut self, sound: Option<Arc<SoundBuffer>>) {
-        self.leaving.retain(|sound| sound.strong_count() > 0);
+    /// Counts a dropped sound until it is freed.
+    fn release(&mut self, sound: Option<Arc<SoundBuffer>>) {
+        self.released.retain(|sound| sound.strong_count() > 0);
         let is_held = |sound: &Arc<_>| self.by_name.values().any(|held| Arc::ptr_eq(held, sound));
         if let Some(sound) = sound
             && !is_held(&sound)
         {
-            self.leaving.push(Arc::downgrade(&sound));
+            self.released.push(Arc::downgrade(&sound));
         }
     }
 }

@@ -1,49 +1,53 @@
-//! The sounds that triggers can name: which there are, and which are decoded for the open output.
+//! The sounds that triggers can name, and which of them are decoded for the open output.
 //!
-//! The work is the loader's, on its own thread; this decides what it works on. What is decoded is
-//! bounded: the default sound, those most used and the short ones come first, as many as fit. Another
-//! is decoded when it is first triggered, in the place of what was triggered longest ago.
+//! The loader works on a thread of its own; this module decides what it works on. The memory of decoded
+//! sounds is bounded: the default sound, the most triggered and the short ones are decoded ahead, as
+//! many as fit. Any other is decoded when it is first triggered, and replaces the one that was triggered
+//! longest ago.
+
+mod usage;
 
 use std::{cmp::Reverse, collections::HashSet, mem};
 
 use downbeat_protocol::{DEFAULT_SOUND, SoundInfo};
 
-use super::{stage::Stage, usage::Usage};
+use self::usage::Usage;
+use super::cues::Cues;
 use crate::{
     event::SessionEvent,
     sounds::{LoadRequest, Loader, LoaderToSession, Source, decoded_bytes, embedded_bank},
     time::LocalTime,
 };
 
-/// Rate that sounds are decoded to while no output says better: most outputs have it.
+/// The rate to decode at until an output is open: most outputs have it.
 const ASSUMED_RATE: u32 = 48_000;
 
 /// The sounds that triggers can name.
-pub(super) struct Bank {
+pub(super) struct SoundBank {
     loader: Loader,
     source: Source,
     sounds: Vec<SoundInfo>,
     default_sound: String,
     rate: u32,
     generation: u64,
-    /// Most bytes of decoded sounds. While a sound is prepared, it takes its own size beyond that.
+    /// Bytes that decoded sounds may take. A sound that is being decoded takes its own size on top.
     limit: u64,
     usage: Usage,
     /// Triggered before they were decoded; decoded before all others.
     needed: Vec<SoundInfo>,
-    /// To be decoded ahead of their use, the first one first.
+    /// To be decoded ahead of their use, in this order.
     wanted: Vec<SoundInfo>,
-    /// Triggered, and waiting for what sounds to make room.
+    /// Triggered, and waiting for memory.
     waiting: Vec<String>,
-    /// What can never be heard here, by name.
+    /// The names of sounds that can never be played here.
     failed: HashSet<String>,
-    is_told_ready: bool,
-    news: Vec<SessionEvent>,
+    is_ready_reported: bool,
+    events: Vec<SessionEvent>,
 }
 
-impl Bank {
-    /// The embedded bank, until a relay names its own. At most `limit` bytes are decoded at a time.
-    pub(super) fn new(loader: Loader, limit: u64, stage: &mut Stage) -> Self {
+impl SoundBank {
+    /// The embedded bank, until a relay sends its own. Decoded sounds take at most `limit` bytes.
+    pub(super) fn new(loader: Loader, limit: u64, cues: &mut Cues) -> Self {
         let mut bank = Self {
             loader,
             source: Source::Embedded,
@@ -57,10 +61,10 @@ impl Bank {
             wanted: Vec::new(),
             waiting: Vec::new(),
             failed: HashSet::new(),
-            is_told_ready: false,
-            news: Vec::new(),
+            is_ready_reported: false,
+            events: Vec::new(),
         };
-        bank.serve_embedded(stage);
+        bank.serve_embedded(cues);
         bank
     }
 
@@ -72,77 +76,77 @@ impl Bank {
         &self.default_sound
     }
 
-    /// What has become of the sounds since the last call.
-    pub(super) fn take_news(&mut self) -> Vec<SessionEvent> {
-        mem::take(&mut self.news)
+    /// What happened to the sounds since the last call.
+    pub(super) fn take_events(&mut self) -> Vec<SessionEvent> {
+        mem::take(&mut self.events)
     }
 
-    /// The relay's sounds take the place of those before.
+    /// Replaces the bank by that of a relay.
     pub(super) fn serve(
         &mut self,
         source: Source,
         sounds: Vec<SoundInfo>,
         default_sound: String,
-        stage: &mut Stage,
+        cues: &mut Cues,
     ) {
-        stage.set_bank(&sounds);
+        cues.set_bank(&sounds);
         self.source = source;
         self.sounds = sounds;
         self.default_sound = default_sound;
         let names: HashSet<_> = self.sounds.iter().map(|sound| sound.name.as_str()).collect();
         self.usage.keep_only(|name| names.contains(name));
-        self.load(stage);
+        self.plan(cues);
     }
 
-    /// The embedded sounds take the place of those before: a plain relay names none.
-    pub(super) fn serve_embedded(&mut self, stage: &mut Stage) {
-        self.serve(Source::Embedded, embedded_bank(), DEFAULT_SOUND.to_owned(), stage);
+    /// Replaces the bank by the embedded one: a tutorial relay has none.
+    pub(super) fn serve_embedded(&mut self, cues: &mut Cues) {
+        self.serve(Source::Embedded, embedded_bank(), DEFAULT_SOUND.to_owned(), cues);
     }
 
-    /// Sounds are wanted at the rate of the output that was opened.
-    pub(super) fn set_rate(&mut self, rate: u32, stage: &mut Stage) {
+    /// Sets the rate of the output that was opened.
+    pub(super) fn set_rate(&mut self, rate: u32, cues: &mut Cues) {
         if self.rate != rate {
             self.rate = rate;
-            self.load(stage);
+            self.plan(cues);
         }
     }
 
-    /// Begins anew: decides what is decoded ahead of its use.
-    fn load(&mut self, stage: &mut Stage) {
+    /// Decides anew which sounds are decoded ahead of their use.
+    fn plan(&mut self, cues: &mut Cues) {
         self.generation += 1;
-        self.is_told_ready = false;
+        self.is_ready_reported = false;
         self.needed.clear();
         self.wanted.clear();
         self.waiting.clear();
         self.failed.clear();
         let mut sounds = self.sounds.clone();
         sounds.sort_by_cached_key(|SoundInfo { name, bytes, .. }| {
-            // What sounds goes on, on another output or at another rate.
-            let is_idle = !stage.is_awaited(name);
+            // Sounds with a cue first: they go on, on another output or at another rate.
+            let is_idle = !cues.is_awaited(name);
             (is_idle, *name != self.default_sound, Reverse(self.usage.times(name)), *bytes)
         });
         let mut planned = 0;
         for sound in sounds {
             let bytes = decoded_bytes(&sound, self.rate);
             if bytes > self.limit {
-                stage.forget(&sound.name);
-                self.failed(sound.name, too_long(bytes, self.limit), false);
+                cues.forget(&sound.name);
+                self.fail(sound.name, too_long(bytes, self.limit), false);
             } else if planned + bytes <= self.limit {
                 planned += bytes;
                 self.wanted.push(sound);
             } else {
-                self.put_off(&sound.name, stage);
+                self.postpone(&sound.name, cues);
             }
         }
         self.request();
     }
 
-    /// A trigger has named this sound: if it is not decoded, it is the next one that is.
-    pub(super) fn need(&mut self, name: &str, stage: &mut Stage) {
-        self.usage.note(name);
+    /// This sound was triggered: unless it is decoded, it is decoded next.
+    pub(super) fn triggered(&mut self, name: &str, cues: &mut Cues) {
+        self.usage.add(name);
         let is_under_way = self.needed.iter().any(|sound| sound.name == name)
             || self.waiting.iter().any(|waiting| waiting == name);
-        if stage.is_decoded(name) || is_under_way || self.failed.contains(name) {
+        if cues.is_decoded(name) || is_under_way || self.failed.contains(name) {
             return;
         }
         if let Some(place) = self.wanted.iter().position(|sound| sound.name == name) {
@@ -151,23 +155,23 @@ impl Bank {
             self.request();
         } else {
             self.waiting.push(name.to_owned());
-            self.tend(stage);
+            self.retry_waiting(cues);
         }
     }
 
-    /// Looks whether there is room by now for what waits for it.
-    pub(super) fn tend(&mut self, stage: &mut Stage) {
+    /// Checks whether there is memory by now for the sounds that wait for it.
+    pub(super) fn retry_waiting(&mut self, cues: &mut Cues) {
         for name in mem::take(&mut self.waiting) {
             // Its triggers may be over by now.
-            if !stage.is_awaited(&name) {
+            if !cues.is_awaited(&name) {
                 continue;
             }
             let Some(sound) = self.sounds.iter().find(|sound| sound.name == name).cloned() else {
                 continue;
             };
-            if self.make_room(decoded_bytes(&sound, self.rate), stage) {
+            if self.make_room(decoded_bytes(&sound, self.rate), cues) {
                 self.needed.push(sound);
-                self.news.push(SessionEvent::SoundLoading { name });
+                self.events.push(SessionEvent::SoundLoading { name });
                 self.request();
             } else {
                 self.waiting.push(name);
@@ -175,62 +179,62 @@ impl Bank {
         }
     }
 
-    /// What the loader says. What was put off in the meantime is passed over.
-    pub(super) fn take(&mut self, news: LoaderToSession, stage: &mut Stage, now: LocalTime) {
-        match news {
+    /// Takes an answer of the loader. One for a sound that was postponed meanwhile is ignored.
+    pub(super) fn take(&mut self, answer: LoaderToSession, cues: &mut Cues, now: LocalTime) {
+        match answer {
             LoaderToSession::Loaded { generation, name, sound, .. }
                 if generation == self.generation && self.is_pending(&name) =>
             {
                 self.settle(&name, None);
-                stage.set_sound(name.clone(), sound, now);
-                self.news.push(SessionEvent::SoundReady { name });
+                cues.set_sound(name.clone(), sound, now);
+                self.events.push(SessionEvent::SoundReady { name });
             }
             LoaderToSession::Failed { generation, name, reason, will_retry }
                 if generation == self.generation && self.is_pending(&name) =>
             {
-                // The loader asks for it again and again. It keeps no other from its turn.
+                // The loader retries it last, so that it does not delay the others.
                 let again = self.pending().find(|sound| sound.name == name).cloned();
                 self.settle(&name, again.filter(|_| will_retry));
-                self.failed(name, reason, will_retry);
+                self.fail(name, reason, will_retry);
             }
             LoaderToSession::AllDone { generation }
                 if generation == self.generation && self.pending().next().is_none() =>
             {
-                self.all_done(stage);
+                self.report_ready(cues);
             }
-            // Of a bank that has been replaced since.
+            // An answer to a former request.
             _ => {}
         }
     }
 
-    /// Nothing is left to be decoded ahead of its use, which is told once.
-    fn all_done(&mut self, stage: &Stage) {
-        if mem::replace(&mut self.is_told_ready, true) {
+    /// Reports, once, that nothing is left to decode ahead.
+    fn report_ready(&mut self, cues: &Cues) {
+        if mem::replace(&mut self.is_ready_reported, true) {
             return;
         }
         let sounds = self.sounds.len() - self.failed.len();
-        let is_put_off = |sound: &&SoundInfo| {
-            !stage.is_decoded(&sound.name) && !self.failed.contains(&sound.name)
+        let is_postponed = |sound: &&SoundInfo| {
+            !cues.is_decoded(&sound.name) && !self.failed.contains(&sound.name)
         };
-        let on_first_use = self.sounds.iter().filter(is_put_off).count();
-        self.news.push(SessionEvent::BankReady { sounds, on_first_use });
+        let on_first_use = self.sounds.iter().filter(is_postponed).count();
+        self.events.push(SessionEvent::BankReady { sounds, on_first_use });
     }
 
-    fn failed(&mut self, name: String, reason: String, will_retry: bool) {
+    fn fail(&mut self, name: String, reason: String, will_retry: bool) {
         if !will_retry {
             self.failed.insert(name.clone());
         }
-        self.news.push(SessionEvent::SoundFailed { name, reason });
+        self.events.push(SessionEvent::SoundFailed { name, reason });
     }
 
-    /// The loader has said what there is to say of a sound, but for one that is wanted `again`. Once
-    /// nothing is needed any more, it goes on with what is merely wanted.
+    /// The loader is done with a sound, or wants to try it `again`. Once nothing is needed any more, it
+    /// goes on with the sounds that are wanted.
     fn settle(&mut self, name: &str, again: Option<SoundInfo>) {
-        let had_needs = !self.needed.is_empty();
+        let had_needed = !self.needed.is_empty();
         self.needed.retain(|sound| sound.name != name);
         self.wanted.retain(|sound| sound.name != name);
         self.wanted.extend(again);
-        if had_needs && self.needed.is_empty() && !self.wanted.is_empty() {
+        if had_needed && self.needed.is_empty() && !self.wanted.is_empty() {
             self.request();
         }
     }
@@ -253,14 +257,14 @@ impl Bank {
         });
     }
 
-    /// Makes room for `bytes`, or does nothing if there cannot be enough. First what is still to be
-    /// decoded ahead of its use is put off, then what was triggered longest ago and does not sound, the
+    /// Makes room for `bytes`, or does nothing if there cannot be enough. It first postpones what is
+    /// still to be decoded ahead, then drops idle sounds, those triggered longest ago first and the
     /// default sound last.
-    fn make_room(&mut self, bytes: u64, stage: &mut Stage) -> bool {
+    fn make_room(&mut self, bytes: u64, cues: &mut Cues) -> bool {
         let size = |sound: &SoundInfo| decoded_bytes(sound, self.rate);
         let pending: u64 = self.pending().map(size).sum();
-        let mut excess = (stage.decoded_bytes() + pending + bytes).saturating_sub(self.limit);
-        let mut idle: Vec<_> = stage
+        let mut excess = (cues.decoded_bytes() + pending + bytes).saturating_sub(self.limit);
+        let mut idle: Vec<_> = cues
             .idle_sounds()
             .map(|(name, bytes)| {
                 let last = self.usage.last(name);
@@ -268,8 +272,8 @@ impl Bank {
             })
             .collect();
         idle.sort();
-        let put_off: u64 = self.wanted.iter().map(size).sum();
-        if put_off + idle.iter().map(|(.., bytes)| bytes).sum::<u64>() < excess {
+        let postponable: u64 = self.wanted.iter().map(size).sum();
+        if postponable + idle.iter().map(|(.., bytes)| bytes).sum::<u64>() < excess {
             return false;
         }
         let mut idle = idle.into_iter();
@@ -283,174 +287,25 @@ impl Bank {
                 break;
             };
             excess = excess.saturating_sub(freed);
-            self.put_off(&name, stage);
+            self.postpone(&name, cues);
         }
         true
     }
 
-    /// The sound is decoded when it is next triggered.
-    fn put_off(&mut self, name: &str, stage: &mut Stage) {
-        stage.forget(name);
-        self.news.push(SessionEvent::SoundOnFirstUse { name: name.to_owned() });
+    /// Drops the sound; it is decoded when it is next triggered.
+    fn postpone(&mut self, name: &str, cues: &mut Cues) {
+        cues.forget(name);
+        self.events.push(SessionEvent::SoundOnFirstUse { name: name.to_owned() });
     }
 }
 
 fn too_long(bytes: u64, limit: u64) -> String {
     format!(
-        "it takes {} MiB of memory, and at most {} may be used (--sound-memory-mib)",
+        "it needs {} MiB of memory; the limit is {} MiB (--sound-memory-mib)",
         bytes.div_ceil(1 << 20),
         limit >> 20
     )
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::mpsc::{Receiver, channel};
-    use std::time::Duration;
-
-    use downbeat_protocol::{By, ClientId, RelayTime, Trigger};
-
-    use super::*;
-    use crate::sounds::Cache;
-
-    const NOW: LocalTime = LocalTime::from_nanos(0);
-
-    struct Rig {
-        bank: Bank,
-        stage: Stage,
-        answers: Receiver<LoaderToSession>,
-    }
-
-    impl Rig {
-        fn start(limit: u64) -> Self {
-            let (send, answers) = channel();
-            let loader = Loader::start(Cache::none(), move |news| drop(send.send(news))).unwrap();
-            let mut stage = Stage::new(1.0);
-            let bank = Bank::new(loader, limit, &mut stage);
-            Self { bank, stage, answers }
-        }
-
-        /// What is told up to the event that `ends` it.
-        fn until(&mut self, ends: impl Fn(&SessionEvent) -> bool) -> Vec<SessionEvent> {
-            let mut told = self.bank.take_news();
-            while !told.iter().any(&ends) {
-                let news = self.answers.recv_timeout(Duration::from_mins(1)).unwrap();
-                self.bank.take(news, &mut self.stage, NOW);
-                told.extend(self.bank.take_news());
-                assert!(self.stage.decoded_bytes() <= self.bank.limit);
-            }
-            told
-        }
-
-        fn until_ready(&mut self) -> Vec<SessionEvent> {
-            self.until(|event| matches!(event, SessionEvent::BankReady { .. }))
-        }
-
-        fn trigger(&mut self, sound: &str) {
-            let trigger = Trigger {
-                seq: 1,
-                play_at: RelayTime::from_micros(0),
-                sound: sound.to_owned(),
-                gain: 1.0,
-                rate: 1.0,
-                pan: 0.0,
-                target: None,
-                data: None,
-                by: By { id: ClientId(1), name: String::new() },
-            };
-            self.stage.put_on_now(trigger, NOW).unwrap();
-            self.bank.need(sound, &mut self.stage);
-        }
-    }
-
-    /// The embedded sounds that are told ready, in that order.
-    fn ready(told: &[SessionEvent]) -> Vec<&str> {
-        let ready = told.iter().filter_map(|event| match event {
-            SessionEvent::SoundReady { name } => Some(name.as_str()),
-            _ => None,
-        });
-        ready.collect()
-    }
-
-    fn on_first_use(name: &str) -> SessionEvent {
-        SessionEvent::SoundOnFirstUse { name: name.to_owned() }
-    }
-
-    fn size(name: &str) -> u64 {
-        let bank = embedded_bank();
-        decoded_bytes(bank.iter().find(|sound| sound.name == name).unwrap(), ASSUMED_RATE)
-    }
-
-    fn whole_bank() -> u64 {
-        embedded_bank().iter().map(|sound| size(&sound.name)).sum()
-    }
-
-    #[test]
-    fn a_bank_that_fits_is_decoded_whole() {
-        let mut rig = Rig::start(whole_bank());
-        let told = rig.until_ready();
-        assert_eq!(ready(&told).len(), 6);
-        assert_eq!(ready(&told)[0], DEFAULT_SOUND);
-        assert_eq!(told.last(), Some(&SessionEvent::BankReady { sounds: 6, on_first_use: 0 }));
-        assert_eq!(rig.stage.decoded_bytes(), whole_bank());
-    }
-
-    #[test]
-    fn what_does_not_fit_is_decoded_when_it_is_triggered() {
-        let mut rig = Rig::start(whole_bank() - 1);
-        let told = rig.until_ready();
-        assert!(told.contains(&on_first_use("texture")), "{told:?}");
-        assert_eq!(told.last(), Some(&SessionEvent::BankReady { sounds: 6, on_first_use: 1 }));
-        assert!(!rig.stage.is_decoded("texture"));
-
-        rig.trigger("texture");
-        let told = rig.until(|event| matches!(event, SessionEvent::SoundReady { .. }));
-        assert!(told.contains(&SessionEvent::SoundLoading { name: "texture".to_owned() }));
-        assert_eq!(ready(&told), ["texture"]);
-        assert!(
-            told.contains(&on_first_use("bell")),
-            "the first by name of those not used: {told:?}"
-        );
-        assert!(rig.stage.is_decoded(DEFAULT_SOUND));
-    }
-
-    #[test]
-    fn what_sounds_makes_no_room() {
-        let mut rig = Rig::start(whole_bank() - 1);
-        rig.until_ready();
-        for sound in ["click", "kick", "clap", "bell", "chord", "texture"] {
-            rig.trigger(sound);
-        }
-        assert_eq!(rig.bank.take_news(), []);
-        assert!(!rig.stage.is_decoded("texture"));
-
-        // Its trigger is over too, and it is not decoded for nobody.
-        rig.stage.stop_all(NOW);
-        rig.bank.tend(&mut rig.stage);
-        rig.trigger("texture");
-        let told = rig.until(|event| matches!(event, SessionEvent::SoundReady { .. }));
-        assert!(told.contains(&on_first_use("kick")), "triggered longest ago: {told:?}");
-    }
-
-    #[test]
-    fn what_was_triggered_most_is_decoded_first() {
-        let mut rig = Rig::start(whole_bank());
-        rig.until_ready();
-        for sound in ["chord", "texture", "texture"] {
-            rig.trigger(sound);
-        }
-        rig.stage.stop_all(NOW);
-        rig.bank.limit *= 2;
-        rig.bank.set_rate(96_000, &mut rig.stage);
-        assert_eq!(ready(&rig.until_ready())[..3], ["click", "texture", "chord"]);
-    }
-
-    #[test]
-    fn a_sound_beyond_the_limit_is_refused_by_its_name() {
-        let mut rig = Rig::start(1 << 20);
-        let told = rig.until_ready();
-        let reason = "it takes 6 MiB of memory, and at most 1 may be used (--sound-memory-mib)";
-        let (name, reason) = ("texture".to_owned(), reason.to_owned());
-        assert!(told.contains(&SessionEvent::SoundFailed { name, reason }), "{told:?}");
-    }
-}
+mod tests;

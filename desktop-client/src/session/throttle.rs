@@ -1,54 +1,58 @@
-//! What is worth showing again: figures that tremble at every report would have a window redrawn
-//! all day, and nobody the wiser.
+//! Limits how often figures that fluctuate are reported: otherwise every report would redraw a window.
 //!
-//! Pure. It compares what was shown last with what is known now, and is told what time it is.
+//! Pure: it compares the last reported value with the present one, and takes the time as an argument.
 
 use downbeat_protocol::{Report, Roster, RosterEntry};
 
 use crate::{event::SessionEvent, time::LocalTime};
 
-/// A figure is shown again when it has moved by more than one part in this many.
+/// A figure is reported again when it has changed by more than one part in this many...
 const SHARE: u32 = 8;
 
-/// And by at least so much: below it, a person reads the same.
-const LEAST_MICROS: u32 = 10;
+/// ...and by at least this much: a smaller difference means nothing to a person.
+const MIN_MICROS: u32 = 10;
 
-/// How long a figure stands before it is shown again: as long as there has been one, within these
-/// bounds. At first a clock is seen to get better; later nobody watches it.
-const LEAST_STAND_NANOS: i64 = 1_000_000_000;
-const MOST_STAND_NANOS: i64 = 30_000_000_000;
+/// How long a figure is left alone before it is reported again: as long as there has been one, within
+/// these bounds. At first a person watches the clock settle; later nobody does.
+const MIN_INTERVAL_NANOS: i64 = 1_000_000_000;
+const MAX_INTERVAL_NANOS: i64 = 30_000_000_000;
 
-/// What was shown last of the figures that tremble.
+/// The last reported values of the figures that fluctuate.
 #[derive(Debug, Default)]
-pub(super) struct Shown {
+pub(super) struct Throttle {
     roster: Option<Roster>,
     roster_pace: Pace,
     clock_error_micros: Option<u32>,
     clock_pace: Pace,
 }
 
-impl Shown {
-    /// Whether `event` is worth showing `now`; it then counts as shown.
-    pub(super) fn is_news(&mut self, event: &SessionEvent, now: LocalTime) -> bool {
+impl Throttle {
+    /// Whether to report `event` now; it then counts as reported.
+    pub(super) fn passes(&mut self, event: &SessionEvent, now: LocalTime) -> bool {
         match event {
             SessionEvent::Roster(roster) => {
-                let weight = self.roster.as_ref().map_or(Weight::News, |was| weigh(was, roster));
-                let news = self.roster_pace.lets(weight, now);
-                if news {
+                let change = self
+                    .roster
+                    .as_ref()
+                    .map_or(Change::Significant, |last| roster_change(last, roster));
+                let passes = self.roster_pace.passes(change, now);
+                if passes {
                     self.roster = Some(roster.clone());
                 }
-                news
+                passes
             }
             SessionEvent::Clock { error_micros } => {
-                let weight = weigh_figure(self.clock_error_micros, *error_micros);
-                let news = self.clock_pace.lets(weight, now);
-                if news {
+                let change = figure_change(self.clock_error_micros, *error_micros);
+                let passes = self.clock_pace.passes(change, now);
+                if passes {
                     self.clock_error_micros = *error_micros;
                 }
-                news
+                passes
             }
-            // Whoever watches forgets both with the connection.
-            SessionEvent::Lost { .. } | SessionEvent::WrongAddress { .. } => {
+            // Observers drop both figures with the connection.
+            SessionEvent::RelayChanged { .. }
+            | SessionEvent::Lost { .. }
+            | SessionEvent::InvalidAddress { .. } => {
                 *self = Self::default();
                 true
             }
@@ -57,91 +61,91 @@ impl Shown {
     }
 }
 
-/// How much a change is worth.
+/// How much a change matters to a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Weight {
-    /// A person reads the same.
-    Nothing,
+enum Change {
+    /// It looks the same.
+    None,
     /// It can wait.
-    Figure,
-    News,
+    Minor,
+    /// It is reported at once.
+    Significant,
 }
 
-/// When a figure was shown, for the first and for the last time.
+/// When a figure was reported, for the first and for the last time.
 #[derive(Debug, Default)]
 struct Pace {
-    shown: Option<(LocalTime, LocalTime)>,
+    reported: Option<(LocalTime, LocalTime)>,
 }
 
 impl Pace {
-    /// Whether a change of this weight is shown now; it then counts as shown.
-    fn lets(&mut self, weight: Weight, now: LocalTime) -> bool {
-        let stands = self.shown.is_some_and(|(first, last)| {
-            let stand = last.nanos_since(first).clamp(LEAST_STAND_NANOS, MOST_STAND_NANOS);
-            now.nanos_since(last) < stand
+    /// Whether to report a change now; it then counts as reported.
+    fn passes(&mut self, change: Change, now: LocalTime) -> bool {
+        let is_recent = self.reported.is_some_and(|(first, last)| {
+            let interval = last.nanos_since(first).clamp(MIN_INTERVAL_NANOS, MAX_INTERVAL_NANOS);
+            now.nanos_since(last) < interval
         });
-        let shows = weight == Weight::News || weight == Weight::Figure && !stands;
-        if shows {
-            let first = self.shown.map_or(now, |(first, _)| first);
-            self.shown = Some((first, now));
+        let passes = change == Change::Significant || change == Change::Minor && !is_recent;
+        if passes {
+            let first = self.reported.map_or(now, |(first, _)| first);
+            self.reported = Some((first, now));
         }
-        shows
+        passes
     }
 }
 
-/// What a figure of some microseconds is worth. That it is known, or has become twice as bad, is
-/// news.
-fn weigh_figure(shown: Option<u32>, now: Option<u32>) -> Weight {
-    match (shown, now) {
-        (None, None) => Weight::Nothing,
-        (Some(shown), Some(now)) => {
-            let apart = shown.abs_diff(now);
-            if apart < LEAST_MICROS || apart <= shown / SHARE {
-                Weight::Nothing
-            } else if now / 2 >= shown {
-                Weight::News
+/// The change of a figure in microseconds. It is significant that it becomes known or unknown, and that
+/// it doubles.
+fn figure_change(last: Option<u32>, now: Option<u32>) -> Change {
+    match (last, now) {
+        (None, None) => Change::None,
+        (Some(last), Some(now)) => {
+            let difference = last.abs_diff(now);
+            if difference < MIN_MICROS || difference <= last / SHARE {
+                Change::None
+            } else if now / 2 >= last {
+                Change::Significant
             } else {
-                Weight::Figure
+                Change::Minor
             }
         }
-        _ => Weight::News,
+        _ => Change::Significant,
     }
 }
 
-/// What a roster tells a person that the last one shown did not.
-fn weigh(shown: &Roster, now: &Roster) -> Weight {
-    if shown.total != now.total || shown.clients.len() != now.clients.len() {
-        return Weight::News;
+fn roster_change(last: &Roster, now: &Roster) -> Change {
+    if last.total != now.total || last.clients.len() != now.clients.len() {
+        return Change::Significant;
     }
-    let lead = weigh_figure(Some(shown.lead_micros), Some(now.lead_micros));
-    let entries = shown.clients.iter().zip(&now.clients);
-    entries.map(|(shown, now)| weigh_entry(shown, now)).fold(lead, Weight::max)
+    let lead = figure_change(Some(last.lead_micros), Some(now.lead_micros));
+    let entries = last.clients.iter().zip(&now.clients);
+    entries.map(|(last, now)| entry_change(last, now)).fold(lead, Change::max)
 }
 
-fn weigh_entry(shown: &RosterEntry, now: &RosterEntry) -> Weight {
-    let who = |entry: &RosterEntry| (entry.id, entry.kind, entry.straggler);
-    if who(shown) != who(now) || shown.name != now.name {
-        return Weight::News;
+fn entry_change(last: &RosterEntry, now: &RosterEntry) -> Change {
+    let identity = |entry: &RosterEntry| (entry.id, entry.kind, entry.straggler);
+    if identity(last) != identity(now) || last.name != now.name {
+        return Change::Significant;
     }
-    match (&shown.report, &now.report) {
-        (None, None) => Weight::Nothing,
-        (Some(shown), Some(now)) => weigh_report(shown, now),
-        _ => Weight::News,
+    match (&last.report, &now.report) {
+        (None, None) => Change::None,
+        (Some(last), Some(now)) => report_change(last, now),
+        _ => Change::Significant,
     }
 }
 
-fn weigh_report(shown: &Report, now: &Report) -> Weight {
-    if shown.late != now.late {
-        return Weight::News;
+fn report_change(last: &Report, now: &Report) -> Change {
+    if last.late != now.late {
+        return Change::Significant;
     }
-    let xruns = if shown.xruns == now.xruns { Weight::Nothing } else { Weight::Figure };
+    let xruns = if last.xruns == now.xruns { Change::None } else { Change::Minor };
     [
-        (shown.clock_error_micros, now.clock_error_micros),
-        (shown.latency_micros, now.latency_micros),
-        (shown.lead_micros, now.lead_micros),
+        (last.clock_error_micros, now.clock_error_micros),
+        (last.latency_micros, now.latency_micros),
+        (last.lead_micros, now.lead_micros),
     ]
     .into_iter()
-    .fold(xruns, |weight, (shown, now)| weight.max(weigh_figure(shown, now)))
+    .fold(xruns, |change, (last, now)| change.max(figure_change(last, now)))
 }
 
 #[cfg(test)]
@@ -168,39 +172,42 @@ mod tests {
     }
 
     #[test]
-    fn a_trembling_figure_is_worth_nothing_and_a_bad_one_is_news() {
-        assert_eq!(weigh_figure(Some(100), Some(109)), Weight::Nothing);
-        assert_eq!(weigh_figure(Some(12_000), Some(12_900)), Weight::Nothing);
-        assert_eq!(weigh_figure(Some(100), Some(150)), Weight::Figure);
-        assert_eq!(weigh_figure(Some(150), Some(20)), Weight::Figure);
-        assert_eq!(weigh_figure(Some(100), Some(200)), Weight::News);
-        assert_eq!(weigh_figure(None, Some(5)), Weight::News);
-        assert_eq!(weigh_figure(Some(5), None), Weight::News);
+    fn a_trembling_figure_is_worth_nothing_and_a_bad_one_passes() {
+        assert_eq!(figure_change(Some(100), Some(109)), Change::None);
+        assert_eq!(figure_change(Some(12_000), Some(12_900)), Change::None);
+        assert_eq!(figure_change(Some(100), Some(150)), Change::Minor);
+        assert_eq!(figure_change(Some(150), Some(20)), Change::Minor);
+        assert_eq!(figure_change(Some(100), Some(200)), Change::Significant);
+        assert_eq!(figure_change(None, Some(5)), Change::Significant);
+        assert_eq!(figure_change(Some(5), None), Change::Significant);
     }
 
     #[test]
-    fn a_roster_is_worth_what_a_person_would_notice() {
-        let shown = roster(100, 0);
-        assert_eq!(weigh(&shown, &roster(105, 0)), Weight::Nothing);
-        assert_eq!(weigh(&shown, &roster(150, 0)), Weight::Figure);
-        assert_eq!(weigh(&shown, &roster(100, 1)), Weight::News);
-        assert_eq!(weigh(&shown, &Roster { total: 2, ..roster(100, 0) }), Weight::News);
+    fn a_roster_changes_by_what_a_person_would_notice() {
+        let last = roster(100, 0);
+        assert_eq!(roster_change(&last, &roster(105, 0)), Change::None);
+        assert_eq!(roster_change(&last, &roster(150, 0)), Change::Minor);
+        assert_eq!(roster_change(&last, &roster(100, 1)), Change::Significant);
+        assert_eq!(
+            roster_change(&last, &Roster { total: 2, ..roster(100, 0) }),
+            Change::Significant
+        );
         let lead = Roster { lead_micros: 30_000, ..roster(100, 0) };
-        assert_eq!(weigh(&shown, &lead), Weight::Figure);
+        assert_eq!(roster_change(&last, &lead), Change::Minor);
     }
 
     #[test]
-    fn a_figure_stands_longer_the_longer_it_has_been_known() {
-        let mut shown = Shown::default();
-        // An estimate that swings between two figures, told ten times a second for five minutes.
+    fn a_figure_is_reported_less_often_the_longer_it_is_known() {
+        let mut throttle = Throttle::default();
+        // An estimate that alternates between two values, ten times a second for five minutes.
         let times = (0..3000).filter(|tenth| {
             let error_micros = Some(if tenth % 2 == 0 { 100 } else { 150 });
             let now = LocalTime::from_nanos(i64::from(*tenth) * 100_000_000);
-            shown.is_news(&SessionEvent::Clock { error_micros }, now)
+            throttle.passes(&SessionEvent::Clock { error_micros }, now)
         });
         let seconds: Vec<_> = times.map(|tenth: u16| tenth / 10).collect();
         assert_eq!(seconds[..6], [0, 1, 2, 4, 9, 18]);
         assert!(seconds.windows(2).skip(6).all(|pair| pair[1] - pair[0] >= 30), "{seconds:?}");
-        assert!(shown.is_news(&SessionEvent::Clock { error_micros: Some(900) }, at(300)));
+        assert!(throttle.passes(&SessionEvent::Clock { error_micros: Some(900) }, at(300)));
     }
 }

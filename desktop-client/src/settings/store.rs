@@ -1,8 +1,8 @@
-//! What the person chose: the trim of whichever output is open, and all that is to be there the
-//! next time.
+//! The settings of a running session: what earlier runs left, what this run was given, and what the
+//! person changes.
 //!
-//! It is written a moment after the first change, on a thread of its own: the session must not wait
-//! for a disk while a trigger waits for the session.
+//! Changes are written a moment after the first one, on a thread of their own: the session must not
+//! wait for a disk while a trigger waits for the session.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -11,117 +11,144 @@ use tokio::{
     time::Instant,
 };
 
-use crate::{
-    action::{Action, OutputChoice, Trim},
-    audio::DeviceInfo,
-    remembered::{Remembered, RememberedFile},
+use super::{
+    extra_latency::ExtraLatency,
+    file::SettingsFile,
+    values::{OutputChoice, Settings},
 };
 
-/// A fader that is drawn across the window is one change, not a hundred.
-const WRITE_AFTER: Duration = Duration::from_secs(1);
+/// From the first change to the write, so that a fader that is dragged is written once.
+const WRITE_DELAY: Duration = Duration::from_secs(1);
 
-/// What the person chose.
+/// The settings of a running session.
 #[derive(Debug)]
-pub(super) struct Choices {
-    file: RememberedFile,
-    /// The trims of earlier runs.
-    trims: BTreeMap<String, Trim>,
+pub(crate) struct SettingsStore {
+    file: SettingsFile,
+    /// The extra latencies of earlier runs, by the outputs' ids.
+    extra_latencies: BTreeMap<String, ExtraLatency>,
     given: Option<Given>,
-    /// What was picked in this run.
-    picked: Remembered,
-    due: Option<Instant>,
+    /// What the person changed in this run.
+    changes: Settings,
+    write_at: Option<Instant>,
     writing: Option<JoinHandle<()>>,
 }
 
-/// A trim that was given for this run alone. It is for the output that was asked for, and not for
-/// one that stands in for it.
+/// An extra latency that was given for this run alone. It applies to the output that was asked for, not
+/// to one that stands in for it.
 #[derive(Debug)]
 struct Given {
-    trim: Trim,
-    asked_for: OutputChoice,
+    extra_latency: ExtraLatency,
+    output: OutputChoice,
     /// That output's id, once it has been open.
     id: Option<String>,
 }
 
-impl Choices {
-    /// The choices of earlier runs, and the trim that was given with the output it is for.
-    pub(super) fn new(
-        file: RememberedFile,
-        trims: BTreeMap<String, Trim>,
-        given: Option<Trim>,
-        asked_for: OutputChoice,
+impl SettingsStore {
+    /// A store with the extra latencies of earlier runs, and the one that was given for `output`.
+    pub(crate) fn new(
+        file: SettingsFile,
+        extra_latencies: BTreeMap<String, ExtraLatency>,
+        given: Option<ExtraLatency>,
+        output: OutputChoice,
     ) -> Self {
-        let given = given.map(|trim| Given { trim, asked_for, id: None });
-        Self { file, trims, given, picked: Remembered::default(), due: None, writing: None }
+        let given = given.map(|extra_latency| Given { extra_latency, output, id: None });
+        let changes = Settings::default();
+        Self { file, extra_latencies, given, changes, write_at: None, writing: None }
     }
 
-    /// An output is open: its trim.
-    pub(super) fn opened(&mut self, device: &DeviceInfo) -> Trim {
+    /// The output with this id is open: returns its extra latency. `answers_to` says whether a name
+    /// means this output.
+    pub(crate) fn output_opened(
+        &mut self,
+        id: &str,
+        answers_to: impl Fn(&str) -> bool,
+    ) -> ExtraLatency {
         if let Some(given) = &mut self.given {
-            let meant = match &given.asked_for {
+            let is_meant = match &given.output {
                 OutputChoice::SystemDefault => true,
-                OutputChoice::Device(name) => device.answers_to(name),
+                OutputChoice::Device(name) => answers_to(name),
             };
-            if meant {
-                given.id.get_or_insert_with(|| device.id.clone());
+            if is_meant {
+                given.id.get_or_insert_with(|| id.to_owned());
             }
         }
-        self.trim(&device.id)
+        self.extra_latency(id)
     }
 
-    /// The trim of the output with this id.
-    pub(super) fn trim(&self, id: &str) -> Trim {
+    /// The extra latency of the output with this id.
+    pub(crate) fn extra_latency(&self, id: &str) -> ExtraLatency {
         let given = self.given.as_ref().filter(|given| given.id.as_deref() == Some(id));
-        let known = || self.picked.trims.get(id).or_else(|| self.trims.get(id)).copied();
-        given.map(|given| given.trim).or_else(known).unwrap_or_default()
+        let known =
+            || self.changes.extra_latencies.get(id).or_else(|| self.extra_latencies.get(id));
+        given.map(|given| given.extra_latency).or_else(|| known().copied()).unwrap_or_default()
     }
 
-    /// Takes in what the person picked, while the output with this id is open.
-    pub(super) fn pick(&mut self, action: &Action, open_output: Option<&str>, now: Instant) {
-        if matches!(action, Action::SetTrim(_)) {
-            // What is picked later counts.
-            self.given.take_if(|given| given.id.is_some() && given.id.as_deref() == open_output);
+    /// The person set the volume.
+    pub(crate) fn set_volume(&mut self, volume: f32, now: Instant) {
+        self.change(now, |changes| changes.volume = Some(volume.clamp(0.0, 1.0)));
+    }
+
+    /// The person chose an output.
+    pub(crate) fn set_output(&mut self, output: OutputChoice, now: Instant) {
+        self.change(now, |changes| changes.output = Some(output));
+    }
+
+    /// The person chose the sound of a bang.
+    pub(crate) fn set_sound(&mut self, name: String, now: Instant) {
+        self.change(now, |changes| changes.sound = Some(name));
+    }
+
+    /// The person set the extra latency of the output with this id. It replaces one that was given.
+    pub(crate) fn set_extra_latency(&mut self, id: &str, latency: ExtraLatency, now: Instant) {
+        self.given.take_if(|given| given.id.as_deref() == Some(id));
+        self.change(now, |changes| {
+            changes.extra_latencies.insert(id.to_owned(), latency);
+        });
+    }
+
+    fn change(&mut self, now: Instant, change: impl FnOnce(&mut Settings)) {
+        let before = self.changes.clone();
+        change(&mut self.changes);
+        if self.changes != before {
+            self.write_at.get_or_insert(now + WRITE_DELAY);
         }
-        if self.picked.pick(action, open_output) {
-            self.due.get_or_insert(now + WRITE_AFTER);
-        }
     }
 
-    /// When there is something to write.
-    pub(super) fn due(&self) -> Option<Instant> {
-        self.due
+    /// When changes are due to be written.
+    pub(crate) fn write_at(&self) -> Option<Instant> {
+        self.write_at
     }
 
-    /// Writes what is due. Never blocks; must be called within an event loop.
-    pub(super) fn write(&mut self, now: Instant) {
-        if self.due.is_none_or(|due| due > now) {
+    /// Writes changes that are due. Does not block; must be called within an event loop.
+    pub(crate) fn write(&mut self, now: Instant) {
+        if self.write_at.is_none_or(|at| at > now) {
             return;
         }
         if self.writing.as_ref().is_some_and(|writing| !writing.is_finished()) {
-            // A disk that is this slow gets one file at a time.
-            self.due = Some(now + WRITE_AFTER);
+            // One write at a time, however slow the disk.
+            self.write_at = Some(now + WRITE_DELAY);
             return;
         }
-        self.due = None;
-        let (file, picked) = (self.file.clone(), self.picked.clone());
-        self.writing = Some(spawn_blocking(move || keep(&file, &picked)));
+        self.write_at = None;
+        let (file, changes) = (self.file.clone(), self.changes.clone());
+        self.writing = Some(spawn_blocking(move || write(&file, &changes)));
     }
 
     /// Writes what has not been written yet.
-    pub(super) async fn close(self) {
+    pub(crate) async fn close(self) {
         if let Some(writing) = self.writing {
-            // If it panicked, that has been printed.
+            // A panic has been printed.
             let _ = writing.await;
         }
-        if self.due.is_some() {
-            keep(&self.file, &self.picked);
+        if self.write_at.is_some() {
+            write(&self.file, &self.changes);
         }
     }
 }
 
-fn keep(file: &RememberedFile, picked: &Remembered) {
-    if let Err(error) = file.keep(picked) {
-        tracing::warn!(%error, "what was chosen cannot be kept for the next time");
+fn write(file: &SettingsFile, changes: &Settings) {
+    if let Err(error) = file.update(changes) {
+        tracing::warn!(%error, "settings not saved");
     }
 }
 
@@ -129,83 +156,78 @@ fn keep(file: &RememberedFile, picked: &Remembered) {
 mod tests {
     use super::*;
 
-    fn device(id: &str) -> DeviceInfo {
-        DeviceInfo {
-            id: id.to_owned(),
-            name: format!("the {id}"),
-            is_default: false,
-            channels: 2,
-            rate: 48_000,
-        }
+    fn store(given: Option<f64>, output: OutputChoice) -> SettingsStore {
+        let known = BTreeMap::from([("usb".to_owned(), ExtraLatency::from_millis(3.0))]);
+        let given = given.map(ExtraLatency::from_millis);
+        SettingsStore::new(SettingsFile::none(), known, given, output)
     }
 
-    fn choices(given: Option<f64>, asked_for: OutputChoice) -> Choices {
-        let trims = BTreeMap::from([("usb".to_owned(), Trim::from_millis(3.0))]);
-        let given = given.map(Trim::from_millis);
-        Choices::new(RememberedFile::none(), trims, given, asked_for)
+    fn opened(store: &mut SettingsStore, id: &str) -> f64 {
+        store.output_opened(id, |name| name == format!("the {id}")).millis()
     }
 
-    fn opened(choices: &mut Choices, id: &str) -> f64 {
-        choices.opened(&device(id)).millis()
-    }
-
-    fn set(choices: &mut Choices, id: &str, millis: f64) {
-        let action = Action::SetTrim(Trim::from_millis(millis));
-        choices.pick(&action, Some(id), Instant::now());
+    fn set(store: &mut SettingsStore, id: &str, millis: f64) {
+        store.set_extra_latency(id, ExtraLatency::from_millis(millis), Instant::now());
     }
 
     #[test]
     #[allow(clippy::float_cmp, reason = "whole milliseconds")]
-    fn each_output_has_its_own_trim() {
-        let mut choices = choices(None, OutputChoice::SystemDefault);
-        assert_eq!(opened(&mut choices, "usb"), 3.0);
-        assert_eq!(opened(&mut choices, "hdmi"), 0.0);
-        set(&mut choices, "hdmi", 80.0);
-        assert_eq!(opened(&mut choices, "usb"), 3.0);
-        assert_eq!(opened(&mut choices, "hdmi"), 80.0);
+    fn each_output_has_its_own_extra_latency() {
+        let mut store = store(None, OutputChoice::SystemDefault);
+        assert_eq!(opened(&mut store, "usb"), 3.0);
+        assert_eq!(opened(&mut store, "hdmi"), 0.0);
+        set(&mut store, "hdmi", 80.0);
+        assert_eq!(opened(&mut store, "usb"), 3.0);
+        assert_eq!(opened(&mut store, "hdmi"), 80.0);
     }
 
     #[test]
     #[allow(clippy::float_cmp, reason = "whole milliseconds")]
-    fn a_given_trim_is_for_the_output_that_was_asked_for_until_another_is_picked() {
-        let mut choices = choices(Some(20.0), OutputChoice::Device("the usb".to_owned()));
-        assert_eq!(opened(&mut choices, "hdmi"), 0.0, "it only stands in");
-        set(&mut choices, "hdmi", 80.0);
-        assert_eq!(opened(&mut choices, "usb"), 20.0);
-        set(&mut choices, "usb", 0.0);
-        assert_eq!(opened(&mut choices, "usb"), 0.0);
-        assert_eq!(opened(&mut choices, "hdmi"), 80.0);
+    fn a_given_extra_latency_applies_to_its_output_until_another_is_set() {
+        let mut store = store(Some(20.0), OutputChoice::Device("the usb".to_owned()));
+        assert_eq!(opened(&mut store, "hdmi"), 0.0, "it only stands in");
+        set(&mut store, "hdmi", 80.0);
+        assert_eq!(opened(&mut store, "usb"), 20.0);
+        set(&mut store, "usb", 0.0);
+        assert_eq!(opened(&mut store, "usb"), 0.0);
+        assert_eq!(opened(&mut store, "hdmi"), 80.0);
     }
 
     #[test]
     #[allow(clippy::float_cmp, reason = "whole milliseconds")]
-    fn a_trim_given_for_the_default_output_is_for_the_first_that_opens() {
-        let mut choices = choices(Some(20.0), OutputChoice::SystemDefault);
-        assert_eq!(opened(&mut choices, "hdmi"), 20.0);
-        assert_eq!(opened(&mut choices, "usb"), 3.0);
-        assert_eq!(opened(&mut choices, "hdmi"), 20.0);
+    fn an_extra_latency_given_for_the_default_output_applies_to_the_first_that_opens() {
+        let mut store = store(Some(20.0), OutputChoice::SystemDefault);
+        assert_eq!(opened(&mut store, "hdmi"), 20.0);
+        assert_eq!(opened(&mut store, "usb"), 3.0);
+        assert_eq!(opened(&mut store, "hdmi"), 20.0);
     }
 
     #[test]
     fn many_changes_are_written_once_and_none_is_lost() {
         let folder = tempfile::tempdir().unwrap();
-        let file = RememberedFile::at(folder.path().join("window.json"));
+        let file = SettingsFile::at(folder.path().join("window.json"));
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
-            let trims = BTreeMap::new();
-            let mut choices = Choices::new(file.clone(), trims, None, OutputChoice::SystemDefault);
+            let mut store = SettingsStore::new(
+                file.clone(),
+                BTreeMap::new(),
+                None,
+                OutputChoice::SystemDefault,
+            );
             let start = Instant::now();
             for step in 0..50_u8 {
                 let now = start + Duration::from_millis(10 * u64::from(step));
-                choices.pick(&Action::SetVolume(f32::from(step) / 50.0), None, now);
-                choices.write(now);
+                store.set_volume(f32::from(step) / 50.0, now);
+                store.write(now);
             }
-            assert_eq!(choices.due(), Some(start + WRITE_AFTER));
-            assert_eq!(file.read(), Remembered::default(), "nothing is written yet");
-            choices.write(start + WRITE_AFTER);
-            assert_eq!(choices.due(), None);
-            choices.pick(&Action::SelectSound("bell".to_owned()), None, start + WRITE_AFTER);
-            choices.close().await;
+            assert_eq!(store.write_at(), Some(start + WRITE_DELAY));
+            assert_eq!(file.read(), Settings::default(), "nothing is written yet");
+            store.write(start + WRITE_DELAY);
+            assert_eq!(store.write_at(), None);
+            store.set_volume(0.98, start + WRITE_DELAY);
+            assert_eq!(store.write_at(), None, "what does not change is not written");
+            store.set_sound("bell".to_owned(), start + WRITE_DELAY);
+            store.close().await;
         });
         assert_eq!(file.read().volume, Some(0.98));
         assert_eq!(file.read().sound.as_deref(), Some("bell"));

@@ -1,8 +1,7 @@
-//! Files that were fetched, kept on disk by what they hold.
+//! Fetched files on disk, named by their content hash.
 //!
-//! A cache may lose anything at any time, and so has no errors: what cannot be read is fetched
-//! again, and what cannot be written is fetched again the next time. Several players of one machine
-//! may share a folder.
+//! A cache may lose anything at any time, and so has no errors: what cannot be read or written is fetched
+//! again. Several players of one machine may share a folder.
 
 use std::{
     fs::{self, File},
@@ -13,59 +12,58 @@ use std::{
 
 use tracing::{debug, warn};
 
-use super::ContentHash;
+use super::content_hash::ContentHash;
 
-/// Most that the cache holds: some banks of long pieces, and no burden on a computer whose disk is
-/// a memory card. Beyond it, what was used longest ago is removed.
-pub const CACHE_BYTES: u64 = 1 << 30;
+/// The size of the cache: several banks of long pieces, and affordable where the disk is a memory card.
+/// Beyond it, the least recently used files are removed.
+const CACHE_BYTES: u64 = 1 << 30;
 
-/// Ending of a file that is being written.
-const UNFINISHED: &str = "part";
+/// The extension of a file that is being written.
+const TEMPORARY: &str = "part";
 
 /// A folder of files named by their content.
 #[derive(Debug)]
 pub struct Cache {
     folder: Option<PathBuf>,
     limit: u64,
-    /// Whether it has been said that nothing can be written.
-    told: bool,
+    /// Whether an error of writing has been logged.
+    is_error_logged: bool,
 }
 
 impl Cache {
     /// The cache of this user.
-    #[must_use]
-    pub fn of_user() -> Self {
+    pub(crate) fn of_user() -> Self {
         let Some(folders) = directories::ProjectDirs::from("", "", "downbeat") else {
-            warn!("this user has no folder for caches: sounds will be fetched at every start");
+            warn!("no cache folder, sounds are fetched at every start");
             return Self::none();
         };
         Self::at(folders.cache_dir().join("sounds"), CACHE_BYTES)
     }
 
-    /// A cache in `folder`, which is made when it is first needed, of at most `limit` bytes.
+    /// A cache of at most `limit` bytes in `folder`, which is created when it is first needed.
     #[must_use]
     pub fn at(folder: PathBuf, limit: u64) -> Self {
-        Self { folder: Some(folder), limit, told: false }
+        Self { folder: Some(folder), limit, is_error_logged: false }
     }
 
     /// A cache that keeps nothing.
     #[must_use]
     pub fn none() -> Self {
-        Self { folder: None, limit: 0, told: true }
+        Self { folder: None, limit: 0, is_error_logged: true }
     }
 
-    /// The file of that content, if it is here and whole. One that was damaged is removed.
+    /// The file with this content, if it is present and intact. A damaged one is removed.
     #[must_use]
     pub fn get(&self, hash: &ContentHash) -> Option<Vec<u8>> {
         let path = self.folder.as_deref().map(|folder| path_of(folder, hash))?;
         let file = fs::read(&path).ok()?;
         if ContentHash::of(&file) != *hash {
-            debug!(path = %path.display(), "a cached sound was damaged");
-            // If it cannot be removed, it is checked and left aside again the next time.
+            debug!(path = %path.display(), "cached sound damaged");
+            // If it cannot be removed, the next call finds it damaged again.
             let _ = fs::remove_file(&path);
             return None;
         }
-        // Its time says when it was last of use. In a folder that cannot be written it stays.
+        // The modification time says when it was last used. In a read-only folder it stays.
         let _ = File::options()
             .append(true)
             .open(&path)
@@ -73,23 +71,23 @@ impl Cache {
         Some(file)
     }
 
-    /// Keeps `file`, whose content hash is `hash`, and makes room for it.
+    /// Stores `file`, whose content hash is `hash`, and makes room for it.
     pub fn put(&mut self, hash: &ContentHash, file: &[u8]) {
         let Some(folder) = &self.folder else { return };
         if file.len() as u64 > self.limit {
             return;
         }
-        let kept = fs::create_dir_all(folder)
-            .and_then(|()| write_whole(folder, hash, file))
+        let stored = fs::create_dir_all(folder)
+            .and_then(|()| write_atomically(folder, hash, file))
             .and_then(|()| make_room(folder, self.limit));
-        if let Err(error) = kept
-            && !self.told
+        if let Err(error) = stored
+            && !self.is_error_logged
         {
             warn!(
                 folder = %folder.display(), %error,
-                "sounds cannot be kept on disk: they will be fetched again at the next start"
+                "cache not writable, sounds are fetched again at the next start"
             );
-            self.told = true;
+            self.is_error_logged = true;
         }
     }
 }
@@ -98,29 +96,29 @@ fn path_of(folder: &Path, hash: &ContentHash) -> PathBuf {
     folder.join(format!("{hash}.wav"))
 }
 
-/// A reader never sees a half-written file: it has its name only once it is whole.
-fn write_whole(folder: &Path, hash: &ContentHash, file: &[u8]) -> io::Result<()> {
-    let unfinished = folder.join(format!("{hash}.{:016x}.{UNFINISHED}", fastrand::u64(..)));
-    let written = File::create_new(&unfinished)
+/// Writes a temporary file, and renames it: a reader never sees half a file.
+fn write_atomically(folder: &Path, hash: &ContentHash, file: &[u8]) -> io::Result<()> {
+    let temporary = folder.join(format!("{hash}.{:016x}.{TEMPORARY}", fastrand::u64(..)));
+    let written = File::create_new(&temporary)
         .and_then(|mut written| written.write_all(file))
-        .and_then(|()| fs::rename(&unfinished, path_of(folder, hash)));
+        .and_then(|()| fs::rename(&temporary, path_of(folder, hash)));
     if written.is_err() {
-        // Nothing can be done if this fails too; it counts as old and goes in its turn.
-        let _ = fs::remove_file(&unfinished);
+        // If this fails too, `make_room` removes it in its turn.
+        let _ = fs::remove_file(&temporary);
     }
     written
 }
 
-/// Removes what was used longest ago until no more than `limit` bytes are left.
+/// Removes the least recently used files until no more than `limit` bytes are left.
 fn make_room(folder: &Path, limit: u64) -> io::Result<()> {
     let mut files: Vec<(SystemTime, u64, PathBuf)> = fs::read_dir(folder)?
         .filter_map(|entry| {
             let entry = entry.ok()?;
             let path = entry.path();
-            // Only what this cache named: the folder is the user's.
+            // Only files that a cache has named: the folder is the user's.
             let hash = path.file_name()?.to_str()?.split('.').next()?;
             let ours = ContentHash::parse(hash).is_some()
-                && path.extension().is_some_and(|ending| ending == "wav" || ending == UNFINISHED);
+                && path.extension().is_some_and(|ending| ending == "wav" || ending == TEMPORARY);
             let data = entry.metadata().ok().filter(fs::Metadata::is_file)?;
             ours.then_some((data.modified().ok()?, data.len(), path))
         })

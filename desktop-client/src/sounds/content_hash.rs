@@ -1,11 +1,11 @@
-//! What a file is known by, wherever it lies.
+//! The hash that identifies a sound's file.
 
 use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-/// SHA-256 of a file. As text it is 64 lower-case hexadecimal digits and nothing else, so that it
-/// is safe as a file's name and in a path, whoever sent it.
+/// The SHA-256 of a file. As text it is exactly 64 lower-case hexadecimal digits, so that it is safe as a
+/// file name and in a path, whoever sent it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ContentHash([u8; 32]);
 
@@ -16,9 +16,8 @@ impl ContentHash {
         Self(Sha256::digest(file).into())
     }
 
-    /// The hash that `text` spells, in digits of either case; `None` if it is anything else.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
+    /// Parses hexadecimal digits of either case; `None` if `text` is anything else.
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let (digits, []) = text.as_bytes().as_chunks::<2>() else { return None };
         let digits: &[[u8; 2]; 32] = digits.try_into().ok()?;
         let mut hash = [0; 32];
@@ -51,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_else_is_a_hash() {
+    fn any_other_text_is_rejected() {
         let slashed = format!("../{}", &ABC[3..]);
         let accented = format!("é{}", &ABC[2..]);
         for text in ["", "abc", &ABC[1..], &format!("{ABC}00"), &slashed, &accented] {

@@ -1,4 +1,4 @@
-//! A sound's file, from the relay.
+//! Fetches a sound's file from the relay, by HTTP.
 
 use std::time::Duration;
 
@@ -11,81 +11,76 @@ use ureq::{
     },
 };
 
-use super::{ContentHash, secure::TlsConnector};
-use crate::{address::RelayAddress, tls::Untrusted};
+use super::{content_hash::ContentHash, tls_connector::TlsConnector};
+use crate::net::{address::RelayAddress, tls::UntrustedCertificate};
 
-/// Largest file that is fetched, whatever the relay says of it: the longest sound that is played,
-/// as 32-bit values, with as much again beside it.
+/// Largest file that is fetched: twice the longest sound that is played, as 32-bit values.
 pub const MAX_FILE_BYTES: u64 = 512 << 20;
 
-/// How long a relay may take to accept a connection, and to begin its answer. On a network that
+/// How long a relay may take to accept a connection, and to start its response. On a network that
 /// carries triggers it takes milliseconds.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long nothing may arrive while a file is under way: a crowded wireless network stalls, but
-/// comes back or drops the connection.
+/// How long a transfer may stall: a crowded wireless network recovers, or drops the connection.
 const STALL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long one file may take in all: the largest at a megabyte a second.
+/// How long one file may take: the largest at a megabyte a second.
 const FILE_TIMEOUT: Duration = Duration::from_mins(10);
 
-/// Why a file did not come, in plain words.
+/// Why a file was not fetched, for people.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum FetchError {
-    /// The relay did not answer.
-    #[error("the relay cannot be reached for its sounds: {0}")]
+pub(super) enum FetchError {
+    /// The relay did not respond.
+    #[error("the relay does not send its sounds: {0}")]
     Unreachable(String),
-    /// The file stopped coming before its end.
-    #[error("the sound stopped coming on its way: {0}")]
+    /// The transfer ended early.
+    #[error("the transfer was interrupted: {0}")]
     Interrupted(String),
-    /// The relay answered with something else than the file.
-    #[error("the relay does not serve the sound (it answered with status {0})")]
+    /// The relay responded with another status than 200.
+    #[error("the relay does not serve the sound (HTTP {0})")]
     Status(u16),
-    /// The file is not as long as the relay's bank says.
-    #[error("the sound came with {came} bytes, and its relay promised {promised}")]
+    /// The file is shorter than the bank says.
+    #[error("the file has {received} bytes, not {expected} as the relay said")]
     Length {
-        /// Bytes that came.
-        came: u64,
-        /// Bytes that the bank names.
-        promised: u64,
+        /// Bytes received.
+        received: u64,
+        /// Bytes by the bank.
+        expected: u64,
     },
-    /// More came than the relay's bank says.
-    #[error("the sound is longer than the {0} bytes that its relay promised")]
+    /// The file is longer than the bank says.
+    #[error("the file is longer than the {0} bytes that the relay said")]
     Longer(u64),
-    /// The file's content is not what it is named by.
-    #[error("the sound was damaged on its way")]
+    /// The content hash is wrong.
+    #[error("the file was damaged in transfer")]
     Damaged,
-    /// The bank names a file beyond [`MAX_FILE_BYTES`].
-    #[error("the sound's file of {0} bytes is too large: at most {MAX_FILE_BYTES} are fetched")]
+    /// The file is larger than [`MAX_FILE_BYTES`].
+    #[error("the file of {0} bytes is too large; the limit is {MAX_FILE_BYTES} bytes")]
     TooLarge(u64),
 }
 
 impl FetchError {
-    /// Whether another try may go better.
-    #[must_use]
-    pub fn is_passing(&self) -> bool {
+    /// Whether a retry may succeed.
+    pub(super) fn is_transient(&self) -> bool {
         !matches!(self, Self::TooLarge(_))
     }
 }
 
-/// Fetches files from a relay. Its connection stays open for the next one.
+/// Fetches files from a relay, over one connection.
 #[derive(Debug)]
-pub struct Fetcher {
+pub(super) struct Fetcher {
     agent: Agent,
     relay: RelayAddress,
 }
 
 impl Fetcher {
-    /// One with the time-outs above.
-    #[must_use]
-    pub fn new(relay: RelayAddress) -> Self {
+    /// A fetcher with the timeouts above.
+    pub(super) fn new(relay: RelayAddress) -> Self {
         let config = Agent::config_builder()
-            .timeout_connect(Some(ANSWER_TIMEOUT))
-            .timeout_recv_response(Some(ANSWER_TIMEOUT))
+            .timeout_connect(Some(RESPONSE_TIMEOUT))
+            .timeout_recv_response(Some(RESPONSE_TIMEOUT))
             .timeout_per_read(Some(STALL_TIMEOUT))
             .timeout_global(Some(FILE_TIMEOUT))
-            // A relay is in the room. What the web goes through would not find it, and nothing
-            // that sends one elsewhere is a relay.
+            // A relay is on the local network, which a web proxy does not reach; and no relay redirects.
             .proxy(None)
             .max_redirects(0)
             .http_status_as_error(false)
@@ -96,13 +91,13 @@ impl Fetcher {
         Self { agent, relay }
     }
 
-    /// The file of `promised` bytes that the relay names by `hash`.
+    /// Fetches the file of `expected` bytes with this content hash.
     ///
     /// # Errors
-    /// If it did not come, or is not that file.
-    pub fn fetch(&self, hash: &ContentHash, promised: u64) -> Result<Vec<u8>, FetchError> {
-        if promised > MAX_FILE_BYTES {
-            return Err(FetchError::TooLarge(promised));
+    /// If it is not received, or is another file.
+    pub(super) fn fetch(&self, hash: &ContentHash, expected: u64) -> Result<Vec<u8>, FetchError> {
+        if expected > MAX_FILE_BYTES {
+            return Err(FetchError::TooLarge(expected));
         }
         let mut url = self.relay.http().clone();
         url.set_path(&format!("{}sounds/{hash}", url.path()));
@@ -111,19 +106,19 @@ impl Fetcher {
         if let Some(token) = self.relay.token() {
             request = request.header("Authorization", token.authorization());
         }
-        let mut answer =
-            request.call().map_err(|error| FetchError::Unreachable(in_plain_words(&error)))?;
-        if answer.status() != 200 {
-            return Err(FetchError::Status(answer.status().as_u16()));
+        let mut response =
+            request.call().map_err(|error| FetchError::Unreachable(reason(&error)))?;
+        if response.status() != 200 {
+            return Err(FetchError::Status(response.status().as_u16()));
         }
-        let file = answer.body_mut().with_config().limit(promised).read_to_vec();
+        let file = response.body_mut().with_config().limit(expected).read_to_vec();
         let file = file.map_err(|error| match error {
-            ureq::Error::BodyExceedsLimit(_) => FetchError::Longer(promised),
-            error => FetchError::Interrupted(in_plain_words(&error)),
+            ureq::Error::BodyExceedsLimit(_) => FetchError::Longer(expected),
+            error => FetchError::Interrupted(reason(&error)),
         })?;
-        let came = file.len() as u64;
-        if came != promised {
-            return Err(FetchError::Length { came, promised });
+        let received = file.len() as u64;
+        if received != expected {
+            return Err(FetchError::Length { received, expected });
         }
         if ContentHash::of(&file) != *hash {
             return Err(FetchError::Damaged);
@@ -132,12 +127,12 @@ impl Fetcher {
     }
 }
 
-fn in_plain_words(error: &ureq::Error) -> String {
+fn reason(error: &ureq::Error) -> String {
     match error {
-        ureq::Error::HostNotFound => "its name is not known on this network".into(),
-        ureq::Error::ConnectionFailed => "it does not answer".into(),
-        ureq::Error::Timeout(_) => "it takes too long".into(),
-        ureq::Error::Io(error) => match Untrusted::behind(error) {
+        ureq::Error::HostNotFound => "no machine has that name".into(),
+        ureq::Error::ConnectionFailed => "no answer".into(),
+        ureq::Error::Timeout(_) => "timeout".into(),
+        ureq::Error::Io(error) => match UntrustedCertificate::behind(error) {
             Some(untrusted) => untrusted.to_string(),
             None => error.to_string(),
         },

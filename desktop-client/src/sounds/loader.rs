@@ -1,4 +1,4 @@
-//! The thread that turns a bank into buffers.
+//! The loader: a thread that turns the sounds of a bank into buffers.
 
 use std::{
     borrow::Cow,
@@ -13,14 +13,19 @@ use downbeat_protocol::SoundInfo;
 use downbeat_samples::{EMBEDDED, wav};
 use tracing::{debug, info};
 
-use super::{Cache, ContentHash, FetchError, Fetcher, decoded_bytes, resample};
-use crate::{address::RelayAddress, audio::SoundBuffer};
+use super::{
+    cache::Cache,
+    content_hash::ContentHash,
+    fetch::{FetchError, Fetcher},
+    resample::{decoded_bytes, resample},
+};
+use crate::{audio::SoundBuffer, net::address::RelayAddress};
 
-/// How long to wait before a sound that did not come is fetched again: at first, and at most. Each
-/// wait is twice the last, and is shortened by up to half at random, so that the machines of a room
-/// do not all ask a relay at the instant of its return.
+/// The first and the longest wait before a failed fetch is retried. Each wait is twice the last, and is
+/// shortened by up to half at random, so that the machines of a room do not all fetch at the instant of a
+/// relay's return.
 const FIRST_PAUSE: Duration = Duration::from_millis(400);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+const MAX_PAUSE: Duration = Duration::from_secs(5);
 
 /// Where the files of a bank come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,57 +36,57 @@ pub enum Source {
     Embedded,
 }
 
-/// A bank to be made ready.
+/// A request to load sounds.
 #[derive(Clone, Debug)]
 pub struct LoadRequest {
     /// Where its files come from.
     pub source: Source,
-    /// The sounds, in the order in which they are wanted: the default one first.
+    /// The sounds, in the order in which they are loaded.
     pub sounds: Vec<SoundInfo>,
     /// The device's rate, in frames per second; not 0.
     pub rate: u32,
-    /// The session's number for this request, given back with every answer to it.
+    /// The session's number of this request, returned with every answer.
     pub generation: u64,
 }
 
-/// What the loader answers.
+/// The loader's answers.
 #[derive(Clone, Debug)]
 pub enum LoaderToSession {
-    /// A sound is ready.
+    /// A sound is loaded.
     Loaded {
-        /// Of the request.
+        /// The number of the request.
         generation: u64,
-        /// In the bank.
+        /// The name in the bank.
         name: String,
-        /// Of the file, as in the bank.
+        /// The hash in the bank.
         hash: String,
-        /// At the device's rate.
+        /// The sound at the device's rate.
         sound: Arc<SoundBuffer>,
     },
-    /// A sound is not ready. Said again only when the reason changes.
+    /// A sound is not loaded. Repeated only when the reason changes.
     Failed {
-        /// Of the request.
+        /// The number of the request.
         generation: u64,
-        /// In the bank.
+        /// The name in the bank.
         name: String,
-        /// For people.
+        /// Why, for people.
         reason: String,
-        /// Whether the loader keeps trying; it will say `Loaded` if it succeeds.
+        /// Whether the loader retries; it answers `Loaded` if it succeeds.
         will_retry: bool,
     },
-    /// Nothing of the request is left to do: every sound is ready or has failed for good.
+    /// The request is complete: every sound is loaded or has failed for good.
     AllDone {
-        /// Of the request.
+        /// The number of the request.
         generation: u64,
     },
 }
 
-/// The bank that this program holds, the default sound first: what is played where a relay has
-/// none to offer. Reads and hashes all of it: some milliseconds.
+/// The bank of this program, the default sound first, for relays that have none. Reads and hashes all of
+/// it, which takes some milliseconds.
 #[must_use]
 pub fn embedded_bank() -> Vec<SoundInfo> {
     let bank = EMBEDDED.iter().filter_map(|sound| {
-        // A test of the bank holds that every file of it passes.
+        // A test of the bank asserts that all its files are valid.
         let wav = wav::inspect(sound.wav).ok()?;
         Some(SoundInfo {
             name: sound.name.into(),
@@ -95,7 +100,7 @@ pub fn embedded_bank() -> Vec<SoundInfo> {
     bank.collect()
 }
 
-/// The near end of the loader's thread, which ends when this is dropped, after what it is at.
+/// The handle of the loader's thread, which ends after its current sound when this is dropped.
 #[derive(Debug)]
 pub struct Loader {
     mailbox: Arc<Mailbox>,
@@ -127,10 +132,10 @@ impl Loader {
         Ok(Self { mailbox })
     }
 
-    /// Asks for a bank. What was asked for before is given up: at once if it waits, else when the
-    /// sound that is under way is done. Answers to it can still arrive; their generation tells.
+    /// Requests sounds. A former request is dropped, after its current sound. Answers to it may still
+    /// arrive; their generation tells.
     ///
-    /// Sounds that were made ready at that rate, and are still held by someone, are not made again.
+    /// Sounds that were loaded at that rate, and are still in use, are not loaded again.
     pub fn load(&self, request: LoadRequest) {
         self.mailbox.put(request);
     }
@@ -142,7 +147,7 @@ impl Drop for Loader {
     }
 }
 
-/// Room for one request: a newer one takes the place of one that was not begun.
+/// A queue of one request: a newer one replaces it.
 #[derive(Debug, Default)]
 struct Mailbox {
     content: Mutex<MailboxContent>,
@@ -178,12 +183,12 @@ impl Mailbox {
         }
     }
 
-    /// Whether there is something newer than what is being done.
+    /// Whether there is a newer request, or the end.
     fn is_waiting(&self) -> bool {
         !self.lock().is_empty()
     }
 
-    /// Waits for something newer, at most for `pause`; says whether it came.
+    /// Waits for the same, at most for `pause`. Returns whether it came.
     fn wait(&self, pause: Duration) -> bool {
         let wait =
             self.changed.wait_timeout_while(self.lock(), pause, |content| content.is_empty());
@@ -191,7 +196,7 @@ impl Mailbox {
     }
 
     fn lock(&self) -> MutexGuard<'_, MailboxContent> {
-        // What is in it is whole at every moment, so that a panic elsewhere cannot have hurt it.
+        // The content is valid at every moment, so a panic elsewhere cannot have corrupted it.
         self.content.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -202,41 +207,40 @@ impl MailboxContent {
     }
 }
 
-/// The far end: all that the thread owns.
+/// What the thread owns.
 struct Worker<S> {
     mailbox: Arc<Mailbox>,
     cache: Cache,
     embedded: HashMap<ContentHash, &'static [u8]>,
-    /// The sounds that were made ready and that someone still holds: how many that may be is not
-    /// decided here.
+    /// The loaded sounds that are still in use. Their number is not limited here.
     ready: HashMap<ContentHash, Weak<SoundBuffer>>,
     send: S,
 }
 
-/// A sound that was not at hand.
+/// A sound that has to be fetched.
 struct Missing {
     info: SoundInfo,
     hash: ContentHash,
-    /// What was last said of it.
-    told: Option<FetchError>,
+    /// The last reported error.
+    reported: Option<FetchError>,
 }
 
 impl<S: FnMut(LoaderToSession)> Worker<S> {
-    /// Does what `request` asks until all is done or something newer waits.
+    /// Serves `request` until it is complete, or there is a newer one.
     fn serve(&mut self, request: LoadRequest) {
         let LoadRequest { source, sounds, rate, generation } = request;
         let wanted: Vec<_> =
             sounds.into_iter().map(|info| (ContentHash::parse(&info.hash), info)).collect();
         self.ready.retain(|_, sound| sound.upgrade().is_some_and(|sound| sound.rate() == rate));
 
-        // What is at hand first, so that no sound waits for a network that it has no need of.
+        // Local files first, so that none of them waits for the network.
         let mut missing = Vec::new();
         for (hash, info) in wanted {
             if self.mailbox.is_waiting() {
                 return;
             }
             let Some(hash) = hash else {
-                let reason = format!("the relay names it by “{}”, which is no SHA-256", info.hash);
+                let reason = format!("the relay's hash “{}” is not a SHA-256", info.hash);
                 self.failed(generation, info.name, reason, false);
                 continue;
             };
@@ -245,7 +249,7 @@ impl<S: FnMut(LoaderToSession)> Worker<S> {
             } else if let Some(file) = self.find(&hash) {
                 self.prepare(generation, info, hash, &file, rate);
             } else {
-                missing.push(Missing { info, hash, told: None });
+                missing.push(Missing { info, hash, reported: None });
             }
         }
 
@@ -254,7 +258,7 @@ impl<S: FnMut(LoaderToSession)> Worker<S> {
             Source::Relay(relay) => self.fetch_all(generation, *relay, missing, rate),
             Source::Embedded => {
                 for sound in missing {
-                    let reason = "this program does not hold it".into();
+                    let reason = "it is not embedded in this program".into();
                     self.failed(generation, sound.info.name, reason, false);
                 }
             }
@@ -264,7 +268,7 @@ impl<S: FnMut(LoaderToSession)> Worker<S> {
         }
     }
 
-    /// Fetches what is `missing`, again and again, until it is there or something newer waits.
+    /// Fetches what is `missing`, with retries, until all is loaded or there is a newer request.
     fn fetch_all(
         &mut self,
         generation: u64,
@@ -276,14 +280,14 @@ impl<S: FnMut(LoaderToSession)> Worker<S> {
         let mut pause = FIRST_PAUSE;
         loop {
             let mut still_missing = Vec::new();
-            // A relay that did not answer for one sound is not asked for the others in this round.
-            // That sound comes last in the next one, lest it keep the others from their turn.
+            // When the relay does not answer for one sound, the others are not tried in this round. That
+            // sound is the last of the next round, so that it does not delay the others.
             let mut unanswered = None;
             for mut sound in missing {
                 if self.mailbox.is_waiting() {
                     return;
                 }
-                // Under another name, it may have come in the meantime.
+                // It may have been loaded meanwhile, under another name.
                 if let Some(ready) = self.ready.get(&sound.hash).and_then(Weak::upgrade) {
                     self.loaded(generation, sound.info, ready);
                     continue;
@@ -298,12 +302,12 @@ impl<S: FnMut(LoaderToSession)> Worker<S> {
                         self.prepare(generation, sound.info, sound.hash, &file, rate);
                     }
                     Err(error) => {
-                        let will_retry = error.is_passing();
-                        if sound.told.as_ref() != Some(&error) {
+                        let will_retry = error.is_transient();
+                        if sound.reported.as_ref() != Some(&error) {
                             let name = sound.info.name.clone();
                             self.failed(generation, name, error.to_string(), will_retry);
                         }
-                        sound.told = Some(error.clone());
+                        sound.reported = Some(error.clone());
                         if unanswered.is_none() && matches!(error, FetchError::Unreachable(_)) {
                             unanswered = Some((sound, error));
                         } else if will_retry {
@@ -317,11 +321,11 @@ impl<S: FnMut(LoaderToSession)> Worker<S> {
             if missing.is_empty() || self.mailbox.wait(pause.mul_f64(1.0 - 0.5 * fastrand::f64())) {
                 return;
             }
-            pause = LONGEST_PAUSE.min(pause * 2);
+            pause = MAX_PAUSE.min(pause * 2);
         }
     }
 
-    /// The file, if it need not be fetched.
+    /// The file, if it is embedded or cached.
     fn find(&self, hash: &ContentHash) -> Option<Cow<'static, [u8]>> {
         match self.embedded.get(hash) {
             Some(file) => Some(Cow::Borrowed(file)),
@@ -341,7 +345,7 @@ impl<S: FnMut(LoaderToSession)> Worker<S> {
             .map_err(|error| error.to_string())
             .and_then(|sound| resample(sound, rate).map_err(|error| error.to_string()));
         match prepared {
-            // Room was made for what the bank says.
+            // Memory was reserved for the size in the bank.
             Ok(sound) if sound.bytes() > decoded_bytes(&info, rate) => {
                 let reason = "its file is longer than the relay says".to_owned();
                 self.failed(generation, info.name, reason, false);
@@ -356,13 +360,13 @@ impl<S: FnMut(LoaderToSession)> Worker<S> {
     }
 
     fn loaded(&mut self, generation: u64, info: SoundInfo, sound: Arc<SoundBuffer>) {
-        debug!(sound = info.name, frames = sound.frames(), rate = sound.rate(), "ready");
+        debug!(sound = info.name, frames = sound.frames(), rate = sound.rate(), "sound loaded");
         let (name, hash) = (info.name, info.hash);
         (self.send)(LoaderToSession::Loaded { generation, name, hash, sound });
     }
 
     fn failed(&mut self, generation: u64, name: String, reason: String, will_retry: bool) {
-        info!(sound = name, reason, will_retry, "not ready");
+        info!(sound = name, reason, will_retry, "sound not loaded");
         (self.send)(LoaderToSession::Failed { generation, name, reason, will_retry });
     }
 }

@@ -1,18 +1,19 @@
-//! Sounds, from the name in a bank to the buffer that a voice reads: found or fetched, checked,
-//! decoded and brought to the device's rate.
+//! Sounds, from the name in a bank to the buffer that a voice plays: found or fetched, verified, decoded
+//! and resampled.
 //!
-//! All of it happens on one thread of its own, the [`Loader`]'s, before a sound reaches the audio
-//! thread. Nothing here knows sockets of the wire, triggers, or the window.
+//! All of it happens on the [`Loader`]'s thread, before a sound reaches the audio thread. Nothing here
+//! knows the protocol, triggers, or the window.
 
 mod cache;
+mod content_hash;
 mod fetch;
-mod hash;
 mod loader;
 mod resample;
-mod secure;
+mod tls_connector;
 
-pub use cache::{CACHE_BYTES, Cache};
-pub use fetch::{FetchError, Fetcher, MAX_FILE_BYTES};
-pub use hash::ContentHash;
+pub use cache::Cache;
+pub use content_hash::ContentHash;
+pub use fetch::MAX_FILE_BYTES;
 pub use loader::{LoadRequest, Loader, LoaderToSession, Source, embedded_bank};
-pub use resample::{ResampleError, decoded_bytes, resample};
+pub(crate) use resample::decoded_bytes;
+pub use resample::{ResampleError, resample};

@@ -1,4 +1,4 @@
-//! From a file's rate to a device's, ahead of time.
+//! Resamples a sound from its file's rate to a device's.
 
 use downbeat_protocol::SoundInfo;
 use downbeat_samples::wav::{Decoded, MAX_VALUES};
@@ -9,39 +9,38 @@ use thiserror::Error;
 
 use crate::audio::SoundBuffer;
 
-/// Least length of the filter, in frames of the lower of both rates. With it, what passes is level
-/// up to 97 % of all that this rate can hold (21.4 kHz of 44.1 kHz), and nothing is left at 100 %.
+/// Minimum length of the filter, in frames of the lower of both rates. Its passband is flat up to 97 % of
+/// the Nyquist frequency (21.4 kHz at 44.1 kHz), and its stopband starts there.
 const FILTER_FRAMES: usize = 1024;
 
-/// Why a sound cannot be had at a device's rate.
+/// Why a sound cannot be resampled.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ResampleError {
     /// It would have more than [`MAX_VALUES`] values.
-    #[error("at {rate} Hz the sound has {values} values, and at most {MAX_VALUES} are held")]
+    #[error("at {rate} Hz the sound has {values} values; the limit is {MAX_VALUES}")]
     TooLong {
         /// The device's rate.
         rate: u32,
         /// Frames times channels at that rate.
         values: u64,
     },
-    /// The resampler refused the work.
-    #[error("the sound could not be brought to {rate} Hz: {reason}")]
+    /// The resampler failed.
+    #[error("the sound cannot be resampled to {rate} Hz: {reason}")]
     Refused {
         /// The device's rate.
         rate: u32,
-        /// Why, in the resampler's words.
+        /// The resampler's error.
         reason: String,
     },
 }
 
-/// `sound` at `rate` frames per second, which must not be 0.
+/// Resamples `sound` to `rate` frames per second, which must not be 0.
 ///
-/// Every instant of the sound stays where it was: frame `n` becomes frame `n * rate / sound.rate`,
-/// between two frames where need be, with the filter's delay taken off. A sound that has the rate
-/// already is passed on as it is.
+/// Time is preserved: frame `n` becomes frame `n * rate / sound.rate`, with the filter's delay removed. A
+/// sound that has the rate already is not changed.
 ///
 /// # Errors
-/// If it would be too long to hold.
+/// If it would be too long.
 pub fn resample(sound: Decoded, rate: u32) -> Result<SoundBuffer, ResampleError> {
     let Decoded { samples, channels, mask, rate: rate_in } = sound;
     if rate == rate_in {
@@ -72,29 +71,28 @@ pub fn resample(sound: Decoded, rate: u32) -> Result<SoundBuffer, ResampleError>
         .process_all(&input, frames_in, None)
         .map_err(|error| refused(error.to_string()))?
         .take_data();
-    // It rounds the length up, and this rounds to the nearest.
+    // The resampler rounds the length up; here it is rounded to the nearest.
     output.resize(values as usize, 0.0);
     Ok(SoundBuffer::new(output, channels, rate).with_mask(mask))
 }
 
-/// How many frames of `from` Hz last as long as so many of `rate` Hz, to the nearest.
+/// How many frames at `rate` Hz last as long as `frames` at `from` Hz, to the nearest.
 fn frames_at(frames: u64, from: u32, rate: u32) -> u64 {
     let (from, rate) = (u64::from(from.max(1)), u64::from(rate));
     (frames.saturating_mul(rate).saturating_add(from / 2)) / from
 }
 
-/// The memory that a sound takes once it is decoded and brought to `rate`, in bytes.
-#[must_use]
-pub fn decoded_bytes(sound: &SoundInfo, rate: u32) -> u64 {
+/// The size of a sound in memory, decoded and resampled to `rate`, in bytes.
+pub(crate) fn decoded_bytes(sound: &SoundInfo, rate: u32) -> u64 {
     let values = frames_at(sound.frames, sound.rate, rate).saturating_mul(sound.channels.into());
     values.saturating_mul(size_of::<f32>() as u64)
 }
 
-/// Frames that the resampler takes at once.
+/// Input frames of one block of the resampler.
 ///
-/// Its block is a multiple of the shortest stretch that is a whole number of frames at both rates.
-/// The multiple is even, so that half a block, the filter's delay, is a whole number of frames too
-/// and can be taken off exactly.
+/// A block is a multiple of the shortest duration that is a whole number of frames at both rates. The
+/// multiple is even, so that half a block, the filter's delay, is a whole number of frames too and can be
+/// removed exactly.
 fn block_frames(rate_in: usize, rate: usize) -> usize {
     let divisor = greatest_common_divisor(rate_in, rate);
     let (least_in, least_out) = (rate_in / divisor, rate / divisor);

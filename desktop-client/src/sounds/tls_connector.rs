@@ -1,4 +1,4 @@
-//! TLS beneath the HTTP client: it brings none of its own that would believe a fingerprint.
+//! TLS for the HTTP client: its own cannot verify a fingerprint.
 
 use std::{
     fmt,
@@ -15,9 +15,9 @@ use ureq::{
     },
 };
 
-use crate::{address::RelayAddress, tls};
+use crate::net::{address::RelayAddress, tls};
 
-/// Encrypts the connections to one relay, if its address wants that.
+/// Encrypts the connections to one relay, if its address demands it.
 pub(super) struct TlsConnector {
     config: Option<Result<Arc<ClientConfig>, rustls::Error>>,
 }
@@ -37,7 +37,7 @@ impl<In: Transport> Connector<In> for TlsConnector {
         details: &ConnectionDetails,
         chained: Option<In>,
     ) -> Result<Option<Self::Out>, Error> {
-        // There is nothing to encrypt where nothing connected.
+        // Without a transport there is nothing to encrypt.
         let Some(transport) = chained else { return Ok(None) };
         let Some(config) = &self.config else { return Ok(Some(Either::A(transport))) };
         let config = config.clone().map_err(io::Error::other)?;

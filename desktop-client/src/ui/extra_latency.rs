@@ -1,59 +1,43 @@
-//! The trim of the open output: a number that is dragged, typed, or stepped by a millisecond.
+//! The extra latency of the open output: a number that is dragged, typed, or stepped by a millisecond.
 
-use egui::{Align2, Color32, DragValue, Id, Rect, Stroke, TextStyle, Ui, UiBuilder, pos2, vec2};
+use egui::{Color32, DragValue, Id, Rect, Stroke, TextStyle, Ui, UiBuilder, vec2};
 
 use super::{
-    parts,
-    theme::{self, GRID, color, size},
+    theme::{self, GRID, color},
+    widgets,
 };
-use crate::{action::Trim, state::OutputState};
+use crate::{settings::ExtraLatency, state::OutputState};
 
-/// Where the number stands.
-const VALUE_WIDTH: f32 = 10.5 * GRID;
-/// Each of the two steps beside it.
+/// The width of each of the two steps beside the number.
 const STEP_WIDTH: f32 = 4.5 * GRID;
-/// The way back to none.
+/// The width of the reset button.
 const RESET_WIDTH: f32 = 4.0 * GRID;
-/// What a press on a step adds.
+/// The step of a press.
 const STEP_MILLIS: f64 = 1.0;
-/// What an arrow key, or a point of dragging, adds.
+/// The step of a point of dragging.
 const FINE_MILLIS: f64 = 0.1;
 
-const EXPLANATION: &str = "For a delay that the output does not report, as of a Bluetooth \
-                           loudspeaker or a screen: so much earlier it is handed each sound. \
-                           It is remembered for this output.";
+const EXPLANATION: &str = "Plays this much earlier, for latency the output does not report, as of a \
+                           Bluetooth loudspeaker or a television. Saved for this output.";
 
-/// Shows the trim of the open output; answers with another if it was changed.
-pub fn show(ui: &mut Ui, output: &OutputState) -> Option<Trim> {
-    let trim = match output {
-        OutputState::Open { trim, .. } => Some(*trim),
+/// Shows the extra latency of the open output. Returns another one if it was changed.
+pub(super) fn show(ui: &mut Ui, output: &OutputState) -> Option<ExtraLatency> {
+    let latency = match output {
+        OutputState::Open { extra_latency, .. } => Some(*extra_latency),
         OutputState::Opening | OutputState::None { .. } => None,
     };
-    let row = parts::strip(ui, theme::SMALL_CONTROL);
-    let width = VALUE_WIDTH + 2.0 * STEP_WIDTH;
-    let stepper = Rect::from_min_max(pos2(row.right() - width, row.top()), row.max);
-    let (top, bottom) =
-        Rect::from_min_max(row.min, stepper.left_bottom()).split_top_bottom_at_fraction(0.48);
-    parts::caption(ui, top, Align2::LEFT_CENTER, "TRIM");
-    let way = match trim.map(Trim::nanos) {
-        Some(1..) => "earlier",
-        Some(0) => "none",
-        Some(_) => "later",
+    let direction = match latency.map(ExtraLatency::nanos) {
+        Some(1..) => "Plays earlier",
+        Some(0) => "None",
+        Some(_) => "Plays later",
         None => "–",
     };
-    let runs = [(way, theme::regular(size::SMALL), color::MUTED)];
-    parts::line(ui, bottom, Align2::LEFT_CENTER, &runs);
-    // Until an output is open there is nothing to trim; nothing moves when there is.
-    let trim = trim?;
+    widgets::heading(ui, "EXTRA LATENCY", direction);
+    let stepper = widgets::strip(ui, theme::SMALL_CONTROL);
+    // The row stays while no output is open, so that nothing moves.
+    let latency = latency?;
 
-    let mut millis = trim.millis();
-    let reset = Rect::from_min_max(
-        pos2(stepper.left() - GRID - RESET_WIDTH, stepper.top()),
-        pos2(stepper.left() - GRID, stepper.bottom()),
-    );
-    if trim != Trim::NONE && step(ui, reset, "Reset trim", |ui, ink| cross(ui, reset, ink)) {
-        millis = 0.0;
-    }
+    let mut millis = latency.millis();
     ui.painter().rect(
         stepper,
         theme::ROUNDING,
@@ -62,23 +46,32 @@ pub fn show(ui: &mut Ui, output: &OutputState) -> Option<Trim> {
         egui::StrokeKind::Inside,
     );
     let (less, others) = stepper.split_left_right_at_x(stepper.left() + STEP_WIDTH);
-    let (value, more) = others.split_left_right_at_x(stepper.right() - STEP_WIDTH);
-    if step(ui, less, "Trim less", |ui, ink| sign(ui, less, ink, false)) {
+    let (others, more) = others.split_left_right_at_x(stepper.right() - STEP_WIDTH);
+    // The number stays centred, with the reset button to its right.
+    let value = others.shrink2(vec2(RESET_WIDTH, 0.0));
+    let reset = Rect::from_min_max(value.right_top(), others.max);
+    if step(ui, less, "Less extra latency", |ui, ink| sign(ui, less, ink, false)) {
         millis -= STEP_MILLIS;
     }
-    if step(ui, more, "Trim more", |ui, ink| sign(ui, more, ink, true)) {
+    if step(ui, more, "More extra latency", |ui, ink| sign(ui, more, ink, true)) {
         millis += STEP_MILLIS;
     }
+    if latency != ExtraLatency::NONE
+        && step(ui, reset, "Reset extra latency", |ui, ink| cross(ui, reset, ink))
+    {
+        millis = 0.0;
+    }
     number(ui, value, &mut millis);
-    let wanted = Trim::from_millis(millis);
-    (wanted != trim).then_some(wanted)
+    let wanted = ExtraLatency::from_millis(millis);
+    (wanted != latency).then_some(wanted)
 }
 
-/// The number itself.
+/// The number.
 fn number(ui: &mut Ui, rect: Rect, millis: &mut f64) {
-    // Named outright: it must stay itself while it is dragged, whatever else comes and goes.
+    // A fixed id, so that a drag goes on when other widgets come and go.
     let place = rect.shrink2(vec2(1.0, 2.0));
-    let mut child = ui.new_child(UiBuilder::new().scope_id(Id::unique("trim")).max_rect(place));
+    let mut child =
+        ui.new_child(UiBuilder::new().scope_id(Id::unique("extra latency")).max_rect(place));
     let style = child.style_mut();
     style.drag_value_text_style = TextStyle::Body;
     style.spacing.button_padding = vec2(2.0, 0.0);
@@ -94,22 +87,22 @@ fn number(ui: &mut Ui, rect: Rect, millis: &mut f64) {
     style.visuals.widgets.hovered.weak_bg_fill = color::RAISED;
     style.visuals.widgets.active.weak_bg_fill = color::RAISED;
     let value = DragValue::new(millis)
-        .range(-Trim::MOST_MILLIS..=Trim::MOST_MILLIS)
+        .range(-ExtraLatency::MAX_MILLIS..=ExtraLatency::MAX_MILLIS)
         .speed(FINE_MILLIS)
         .fixed_decimals(1)
-        .custom_formatter(|millis, _| written(millis))
-        .custom_parser(read)
+        .custom_formatter(|millis, _| format(millis))
+        .custom_parser(parse)
         .suffix(" ms")
         .update_while_editing(false)
         .min_size(place.size());
-    child.put(place, value).on_hover_text(EXPLANATION).accessible_name("Trim");
+    child.put(place, value).on_hover_text(EXPLANATION).accessible_name("Extra latency");
 }
 
-/// A key that steps, with what `paint` draws on it.
+/// A button, with what `paint` draws on it.
 fn step(ui: &mut Ui, rect: Rect, name: &str, paint: impl FnOnce(&Ui, Color32)) -> bool {
-    let response = parts::key(ui, rect, Id::unique(name), name, false);
+    let response = widgets::pressable(ui, rect, Id::unique(name), name, false);
     if response.hovered() || response.has_focus() {
-        parts::surface(ui, &response, rect, color::RAISED_HOVER, color::LINE);
+        widgets::surface(ui, &response, rect, color::RAISED_HOVER, color::LINE);
     }
     let held = response.is_pointer_button_down_on();
     paint(ui, if held { color::MUTED } else { color::TEXT });
@@ -133,16 +126,16 @@ fn cross(ui: &Ui, rect: Rect, ink: Color32) {
     }
 }
 
-/// With its sign, so that it is seen which way it goes.
-fn written(millis: f64) -> String {
-    if Trim::from_millis(millis) == Trim::NONE {
+/// With its sign.
+fn format(millis: f64) -> String {
+    if ExtraLatency::from_millis(millis) == ExtraLatency::NONE {
         return "0.0".to_owned();
     }
     format!("{millis:+.1}").replace('-', "−")
 }
 
-/// As people write numbers: with a comma, too, and with the unit.
-fn read(text: &str) -> Option<f64> {
+/// As people write numbers: also with a comma, and with the unit.
+fn parse(text: &str) -> Option<f64> {
     let number: String = text.trim().trim_end_matches("ms").split_whitespace().collect();
     let millis: f64 = number.replace(',', ".").replace('−', "-").parse().ok()?;
     millis.is_finite().then_some(millis)
@@ -154,22 +147,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_trim_is_read_as_people_write_it() {
+    fn it_is_parsed_as_people_write_it() {
         for (text, millis) in
             [("12.5", 12.5), ("12,5 ms", 12.5), ("+ 3", 3.0), ("−0.4ms", -0.4), ("-7", -7.0)]
         {
-            assert_eq!(read(text), Some(millis), "{text}");
+            assert_eq!(parse(text), Some(millis), "{text}");
         }
         for text in ["", "ms", "ten", "inf", "nan"] {
-            assert_eq!(read(text), None, "{text}");
+            assert_eq!(parse(text), None, "{text}");
         }
     }
 
     #[test]
-    fn what_is_written_can_be_read() {
+    fn what_is_formatted_can_be_parsed() {
         for millis in [-500.0, -0.1, 0.0, 0.1, 12.5, 500.0] {
-            assert_eq!(read(&written(millis)), Some(millis));
+            assert_eq!(parse(&format(millis)), Some(millis));
         }
-        assert_eq!(written(-0.04), "0.0");
+        assert_eq!(format(-0.04), "0.0");
     }
 }

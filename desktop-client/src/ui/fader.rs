@@ -1,4 +1,4 @@
-//! The volume fader. Its travel is the cube root of the level, so that equal ways sound like equal
+//! The volume fader. Its position is the cube root of the level, so that equal distances sound like equal
 //! steps: the middle is -18 dB.
 
 use egui::{
@@ -8,17 +8,17 @@ use egui::{
 };
 
 use super::{
-    parts,
+    format,
     theme::{self, GRID, color},
-    words,
+    widgets,
 };
 
 const TRACK: f32 = 6.0;
 const CAP: Vec2 = Vec2::new(20.0, 32.0);
-/// One press of an arrow key.
+/// The step of an arrow key.
 const STEP: f32 = 0.05;
 
-/// Where the cap stands, 0 to 1, for a linear level.
+/// The position of the cap, 0 to 1, for a linear level.
 fn position(level: f32) -> f32 {
     level.clamp(0.0, 1.0).cbrt()
 }
@@ -27,10 +27,10 @@ fn level(position: f32) -> f32 {
     position.clamp(0.0, 1.0).powi(3)
 }
 
-/// Shows the fader for `volume`, a linear level; answers with another if it was moved.
-pub fn show(ui: &mut Ui, volume: f32) -> Option<f32> {
-    parts::heading(ui, "VOLUME", &words::decibels(volume));
-    let area = parts::strip(ui, 5.0 * GRID);
+/// Shows the fader for `volume`, a linear level. Returns another one if it was moved.
+pub(super) fn show(ui: &mut Ui, volume: f32) -> Option<f32> {
+    widgets::heading(ui, "VOLUME", &format::decibels(volume));
+    let area = widgets::strip(ui, 5.0 * GRID);
     let id = Id::unique("volume");
     let response = ui.interact(area, id, Sense::click_and_drag());
     let now = position(volume);
@@ -87,11 +87,11 @@ pub fn show(ui: &mut Ui, volume: f32) -> Option<f32> {
     }
     response.on_hover_cursor(egui::CursorIcon::ResizeHorizontal);
 
-    // What was not moved is not sent: a cube of a cube root is not quite what it was.
+    // The cube of a cube root differs by rounding, which is no move.
     ((wanted - now).abs() > 1e-4).then(|| level(wanted))
 }
 
-/// How many steps the keyboard or assistive technology asked for.
+/// The steps that the keyboard or assistive technology requested.
 fn steps(ui: &Ui, id: Id, focused: bool) -> f32 {
     let mut steps = 0.0;
     if focused {
@@ -114,7 +114,7 @@ fn steps(ui: &Ui, id: Id, focused: bool) -> f32 {
     })
 }
 
-/// The position that assistive technology asked for outright.
+/// The position that assistive technology requested.
 fn requested_percent(ui: &Ui, id: Id) -> Option<f64> {
     ui.input(|input| {
         let value = |data: &Option<ActionData>| match data {
@@ -134,11 +134,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_cap_stands_where_its_level_is() {
+    fn position_and_level_are_inverse() {
         assert_eq!(position(0.0), 0.0);
         assert_eq!(position(1.0), 1.0);
         assert_eq!(level(2.0), 1.0);
-        assert_eq!(words::decibels(level(0.5)), "-18.1 dB");
+        assert_eq!(format::decibels(level(0.5)), "-18.1 dB");
         for step in 0..=20_u8 {
             let there = f32::from(step) / 20.0;
             assert!((position(level(there)) - there).abs() < 1e-5);

@@ -1,5 +1,5 @@
-//! Where things stand in a window of a given size: two columns when there is room, one when not.
-//! The bang has the most room in both.
+//! The layout of a window of a given size: two columns if they fit, else one. The bang has the most room in
+//! both.
 //!
 //! Pure arithmetic: it draws nothing.
 
@@ -10,9 +10,9 @@ use super::{
     theme::{GRID, PAD},
 };
 
-/// Smallest window that everything fits in.
-pub const LEAST_SIZE: Vec2 = Vec2::new(480.0, 600.0);
-/// The window's size when it is first opened.
+/// The smallest window that everything fits in.
+pub const MIN_SIZE: Vec2 = Vec2::new(480.0, 600.0);
+/// The size of a new window.
 pub const FIRST_SIZE: Vec2 = Vec2::new(760.0, 820.0);
 
 /// From this width on there are two columns.
@@ -22,16 +22,16 @@ const HEADER: f32 = 8.5 * GRID;
 const LAST: f32 = 8.5 * GRID;
 /// Around the disc: its bezel, and room for the flash.
 const BEZEL: f32 = 2.5 * GRID;
-/// Beyond this the disc gains nothing from a larger window.
-const MOST_RADIUS: f32 = 320.0;
+/// Beyond this, a larger disc gains nothing.
+const MAX_RADIUS: f32 = 320.0;
 
-/// Where things stand.
+/// The places of the views.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Layout {
     /// The relay, the lead, stop-all.
     pub header: Rect,
-    /// All that belongs to the bang; messages about it stand here.
-    pub stage: Rect,
+    /// The bang, and messages about it.
+    pub bang_area: Rect,
     /// Middle of the bang's disc.
     pub center: Pos2,
     /// Its radius.
@@ -40,15 +40,15 @@ pub struct Layout {
     pub last: Rect,
     /// The sounds, below the bang; without a side, everything else too.
     pub below: Rect,
-    /// So many rows of pads are in sight there.
+    /// The rows of pads that are visible there.
     pub sound_rows: usize,
     /// Output and room, if there are two columns.
     pub side: Option<Rect>,
 }
 
 impl Layout {
-    /// The places in `window`. They depend on nothing else: a button that moves when a bank
-    /// arrives or an error shows is one that is missed.
+    /// The layout of `window`. It depends on nothing else: a button that moves when a bank arrives or an
+    /// error shows would be missed.
     #[must_use]
     pub fn of(window: Rect) -> Self {
         let header = Rect::from_min_size(window.min, Vec2::new(window.width(), HEADER));
@@ -65,15 +65,25 @@ impl Layout {
         let sound_rows = ((column.height() * 0.25 / sounds::height(1)) as usize).max(2);
         let below = match side {
             Some(_) => sounds::height(sound_rows),
-            // In one column the rest is scrolled to, and its top shows that it is there.
+            // In one column the rest is scrolled to, and its top edge is visible.
             None => sounds::height(sound_rows) + 5.0 * GRID,
         };
         let below = Rect::from_min_max(pos2(column.left(), column.bottom() - below), column.max);
-        let stage = Rect::from_min_max(column.min, pos2(column.right(), below.top() - PAD));
-        let last = Rect::from_min_max(pos2(stage.left(), stage.bottom() - LAST), stage.max);
-        let room = Rect::from_min_max(stage.min, last.right_top());
-        let radius = (room.size().min_elem() / 2.0 - BEZEL).min(MOST_RADIUS).floor();
-        Self { header, stage, center: room.center().round(), radius, last, below, sound_rows, side }
+        let bang_area = Rect::from_min_max(column.min, pos2(column.right(), below.top() - PAD));
+        let last =
+            Rect::from_min_max(pos2(bang_area.left(), bang_area.bottom() - LAST), bang_area.max);
+        let room = Rect::from_min_max(bang_area.min, last.right_top());
+        let radius = (room.size().min_elem() / 2.0 - BEZEL).min(MAX_RADIUS).floor();
+        Self {
+            header,
+            bang_area,
+            center: room.center().round(),
+            radius,
+            last,
+            below,
+            sound_rows,
+            side,
+        }
     }
 }
 
@@ -86,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_is_inside_and_apart_at_every_size() {
+    fn nothing_overlaps_or_leaves_the_window_at_any_size() {
         for (width, height) in
             [(480.0, 600.0), (719.0, 600.0), (720.0, 600.0), (760.0, 820.0), (3840.0, 2160.0)]
         {
@@ -109,7 +119,7 @@ mod tests {
 
     #[test]
     fn the_bang_is_large_even_in_the_smallest_window() {
-        let places = layout(LEAST_SIZE.x, LEAST_SIZE.y);
+        let places = layout(MIN_SIZE.x, MIN_SIZE.y);
         assert!(places.side.is_none());
         assert!(places.radius >= 96.0, "{}", places.radius);
         assert!(layout(FIRST_SIZE.x, FIRST_SIZE.y).radius >= 180.0);

@@ -1,21 +1,20 @@
-//! The output's meter: two rows of lamps on a scale in decibels, falling smoothly, with the highest
-//! level held for a moment.
+//! The output's meter: two rows of lamps in decibels, with ballistics and peak hold.
 
 use std::time::Duration;
 
 use egui::{Align2, Color32, Rect, Ui, WidgetInfo, accesskit::Role, pos2, vec2};
 
 use super::{
-    parts,
     theme::{self, GRID, color, size},
+    widgets,
 };
 use crate::{state::Meter, time::LocalTime};
 
-/// Lowest level shown, in dB of full scale.
+/// The lowest level shown, in dBFS.
 const FLOOR: f32 = -60.0;
-/// How fast a needle falls, in dB per second: a short sound stays to be seen.
+/// How fast a needle falls, in dB per second, so that a short sound stays visible.
 const FALL: f32 = 40.0;
-/// How long the highest level is held, and how fast it falls then.
+/// How long the peak is held, and how fast it falls then.
 const HOLD_SECONDS: f32 = 1.5;
 const HOLD_FALL: f32 = 60.0;
 const FRAME: Duration = Duration::from_millis(33);
@@ -23,17 +22,17 @@ const FRAME: Duration = Duration::from_millis(33);
 const ROW: f32 = 12.0;
 const LAMP: f32 = 4.0;
 const LAMP_GAP: f32 = 2.0;
-/// Room for the letter of the channel.
+/// The width of the channel's letter.
 const LETTER: f32 = 2.0 * GRID;
 
-/// Where the needles stand: one for each channel.
+/// The needles, one for each channel.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Needles {
+pub(super) struct Needles {
     channels: [Needle; 2],
     moved: Option<LocalTime>,
 }
 
-/// One channel, in dB of full scale.
+/// One channel, in dBFS.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Needle {
     level: f32,
@@ -57,7 +56,7 @@ impl Needle {
             self.held = self.level;
             self.held_for = 0.0;
         } else if self.held_for > HOLD_SECONDS {
-            // Only the time after the hold counts, however long the frame was.
+            // Only the time after the hold counts.
             let falling = seconds.min(self.held_for - HOLD_SECONDS);
             self.held = (self.held - HOLD_FALL * falling).max(self.level);
         }
@@ -69,8 +68,8 @@ impl Needle {
 }
 
 impl Needles {
-    /// Moves the needles to where they stand at `now`; says whether they are still moving.
-    pub fn advance(&mut self, meter: &Meter, now: LocalTime) -> bool {
+    /// Moves the needles on to `now`. Returns whether they are still moving.
+    pub(super) fn advance(&mut self, meter: Meter, now: LocalTime) -> bool {
         let seconds = self.moved.map_or(0.0, |then| now.nanos_since(then).max(0) as f32 / 1e9);
         self.moved = Some(now);
         for (needle, peak) in self.channels.iter_mut().zip(meter.peak) {
@@ -79,16 +78,16 @@ impl Needles {
         !self.channels.iter().all(Needle::rests)
     }
 
-    /// The highest level that is held, in dB of full scale; none if there is nothing to see.
-    pub fn held(&self) -> Option<f32> {
+    /// The held peak, in dBFS; none below the scale.
+    pub(super) fn held(&self) -> Option<f32> {
         let held = self.channels[0].held.max(self.channels[1].held);
         (held > FLOOR).then_some(held)
     }
 }
 
-/// Shows the meter; `problem` is why there is no output, if there is none.
-pub fn show(ui: &mut Ui, needles: &Needles, problem: bool) {
-    let area = parts::strip(ui, 2.0 * ROW + 4.0 + 2.0 * GRID);
+/// Shows the meter; `problem` says that there is no output.
+pub(super) fn show(ui: &mut Ui, needles: &Needles, problem: bool) {
+    let area = widgets::strip(ui, 2.0 * ROW + 4.0 + 2.0 * GRID);
     let bars = Rect::from_min_max(pos2(area.left() + LETTER, area.top()), area.max);
     for (index, (needle, letter)) in needles.channels.iter().zip(["L", "R"]).enumerate() {
         let top = area.top() + index as f32 * (ROW + 4.0);
@@ -128,12 +127,12 @@ pub fn show(ui: &mut Ui, needles: &Needles, problem: bool) {
         );
         ui.painter().rect_filled(middle, 0.0, color::PANEL);
         let label = [("No output", theme::bold(size::BODY), color::BAD)];
-        parts::line(ui, middle, Align2::CENTER_CENTER, &label);
+        widgets::line(ui, middle, Align2::CENTER_CENTER, &label);
     }
 }
 
-/// Asks for the next picture, if the needles are moving.
-pub fn keep_moving(ui: &Ui, moving: bool) {
+/// Requests the next frame, if the needles are moving.
+pub(super) fn keep_moving(ui: &Ui, moving: bool) {
     if moving {
         ui.ctx().request_repaint_after(FRAME);
     }
@@ -183,49 +182,49 @@ mod tests {
     }
 
     fn meter(peak: f32) -> Meter {
-        Meter { peak: [peak, 0.0], voices: 1 }
+        Meter { peak: [peak, 0.0] }
     }
 
     #[test]
-    fn it_rises_at_once_and_falls_smoothly() {
+    fn a_needle_rises_at_once_and_falls_smoothly() {
         let mut needles = Needles::default();
-        assert!(!needles.advance(&meter(0.0), at(0)));
-        assert!(needles.advance(&meter(0.5), at(10)));
+        assert!(!needles.advance(meter(0.0), at(0)));
+        assert!(needles.advance(meter(0.5), at(10)));
         let top = needles.channels[0].level;
         assert!((top + 6.02).abs() < 0.01, "{top}");
-        needles.advance(&meter(0.0), at(110));
+        needles.advance(meter(0.0), at(110));
         let fallen = needles.channels[0].level;
         assert!((top - fallen - FALL * 0.1).abs() < 0.01, "{fallen}");
     }
 
     #[test]
-    fn the_highest_level_is_held_and_then_let_go() {
+    fn the_peak_is_held_and_then_falls() {
         let mut needles = Needles::default();
-        needles.advance(&meter(1.0), at(0));
+        needles.advance(meter(1.0), at(0));
         for step in 1..=14 {
-            needles.advance(&meter(0.0), at(step * 100));
+            needles.advance(meter(0.0), at(step * 100));
         }
         assert_eq!(needles.held(), Some(0.0));
-        needles.advance(&meter(0.0), at(1600));
+        needles.advance(meter(0.0), at(1600));
         let held = needles.held().unwrap();
         assert!((held + 6.0).abs() < 0.1, "{held}");
     }
 
     #[test]
-    fn it_comes_to_rest_so_that_nothing_is_repainted() {
+    fn the_needles_come_to_rest_so_that_nothing_is_repainted() {
         let mut needles = Needles::default();
-        needles.advance(&meter(1.0), at(0));
-        let rest = (1..200).find(|step| !needles.advance(&meter(0.0), at(step * 33)));
+        needles.advance(meter(1.0), at(0));
+        let rest = (1..200).find(|step| !needles.advance(meter(0.0), at(step * 33)));
         assert!(rest.is_some_and(|step| step * 33 < 4000), "{rest:?}");
         assert_eq!(needles.held(), None);
     }
 
     #[test]
-    fn a_clock_that_stands_still_moves_nothing() {
+    fn the_needles_do_not_move_while_time_stands_still() {
         let mut needles = Needles::default();
-        needles.advance(&meter(1.0), at(5));
+        needles.advance(meter(1.0), at(5));
         let before = needles;
-        needles.advance(&meter(0.0), at(5));
+        needles.advance(meter(0.0), at(5));
         assert_eq!(needles, before);
     }
 }

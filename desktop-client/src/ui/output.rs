@@ -1,45 +1,50 @@
-//! Where this machine's sound goes: which device, shifted by how much, how loud, and what comes
-//! out.
+//! The output panel: the device, its extra latency, the level, and the volume.
 
 use egui::{Align2, Id, Popup, Rect, Stroke, Ui, Vec2, accesskit::Role, pos2, vec2};
 
 use super::{
-    fader,
+    extra_latency, fader, format,
     meter::{self, Needles},
-    parts,
     theme::{self, GRID, color, size},
-    trim, words,
+    widgets,
 };
 use crate::{
-    action::{Action, OutputChoice},
+    action::Action,
+    settings::OutputChoice,
     state::{OutputState, State},
     time::LocalTime,
 };
 
-/// Shows device, trim, meter and fader.
-pub fn show(ui: &mut Ui, state: &State, now: LocalTime, needles: &mut Needles) -> Vec<Action> {
+/// Shows the panel.
+pub(super) fn show(
+    ui: &mut Ui,
+    state: &State,
+    now: LocalTime,
+    needles: &mut Needles,
+) -> Vec<Action> {
     let mut actions = Vec::new();
-    let moving = needles.advance(&state.meter, now);
+    let moving = needles.advance(state.meter, now);
     meter::keep_moving(ui, moving);
     let latency = match &state.output {
         OutputState::Open { latency_micros: Some(micros), .. } => {
-            format!("{} latency", words::micros(u64::from(*micros)))
+            format!("{} latency", format::micros(u64::from(*micros)))
         }
         _ => String::new(),
     };
-    parts::panel(ui, "OUTPUT", &latency, |ui| {
+    widgets::panel(ui, "OUTPUT", &latency, |ui| {
         ui.spacing_mut().item_spacing.y = GRID;
         actions.extend(choose(ui, state));
         if let Some(reason) = state.output_problem() {
             explain(ui, reason);
         } else {
-            actions.extend(trim::show(ui, &state.output).map(Action::SetTrim));
+            ui.add_space(GRID);
+            actions.extend(extra_latency::show(ui, &state.output).map(Action::SetExtraLatency));
         }
         ui.add_space(GRID);
         let peak = needles.held().map_or_else(String::new, |level| {
             if level > -0.05 { "0.0 dB".to_owned() } else { format!("{level:.1} dB") }
         });
-        parts::heading(ui, "LEVEL", &peak);
+        widgets::heading(ui, "LEVEL", &peak);
         meter::show(ui, needles, state.output_problem().is_some());
         ui.add_space(GRID);
         actions.extend(fader::show(ui, state.volume).map(Action::SetVolume));
@@ -47,8 +52,8 @@ pub fn show(ui: &mut Ui, state: &State, now: LocalTime, needles: &mut Needles) -
     actions
 }
 
-/// What a choice is called.
-fn called<'a>(state: &'a State, choice: &'a OutputChoice) -> &'a str {
+/// The name of a choice.
+fn name_of<'a>(state: &'a State, choice: &'a OutputChoice) -> &'a str {
     match choice {
         OutputChoice::SystemDefault => "System default",
         OutputChoice::Device(id) => {
@@ -59,45 +64,46 @@ fn called<'a>(state: &'a State, choice: &'a OutputChoice) -> &'a str {
 }
 
 fn choose(ui: &mut Ui, state: &State) -> Option<Action> {
-    let place = parts::strip(ui, theme::CONTROL);
+    let place = widgets::strip(ui, theme::CONTROL);
     let response = ui.interact(place, Id::unique("output"), egui::Sense::click());
-    let chosen = called(state, &state.output_choice);
+    let chosen = name_of(state, &state.output_choice);
     response.widget_info(|| {
         let mut info = egui::WidgetInfo::labeled(Role::ComboBox, true, "Output");
         info.current_text_value = Some(match &state.output {
-            OutputState::Open { name, instead: Some(reason), .. } => format!("{name}: {reason}"),
+            OutputState::Open { name, fallback_reason: Some(reason), .. } => {
+                format!("{name}: {reason}")
+            }
             _ => chosen.to_owned(),
         });
         info
     });
     let fill = if response.hovered() { color::RAISED_HOVER } else { color::RAISED };
     let border = if state.output_problem().is_some() { color::BAD } else { color::LINE };
-    parts::surface(ui, &response, place, fill, border);
+    widgets::surface(ui, &response, place, fill, border);
 
     let text =
         Rect::from_min_max(place.min + vec2(1.5 * GRID, 0.0), place.max - vec2(4.0 * GRID, 0.0));
     let note = match (&state.output, &state.output_choice) {
-        (OutputState::Open { name, instead: Some(reason), .. }, _) => {
+        (OutputState::Open { name, fallback_reason: Some(reason), .. }, _) => {
             Some((name, reason.as_str(), color::WARN))
         }
-        // What the system chose is worth knowing, too.
         (OutputState::Open { name, .. }, OutputChoice::SystemDefault) => {
-            Some((name, "system default", color::MUTED))
+            Some((name, "System default", color::MUTED))
         }
         _ => None,
     };
     if let Some((name, note, ink)) = note {
         let (top, bottom) = text.shrink2(vec2(0.0, 4.0)).split_top_bottom_at_fraction(0.54);
         let runs = [(name.as_str(), theme::bold(size::BODY), color::TEXT)];
-        parts::ink(ui, top, Align2::LEFT_CENTER, &runs);
+        widgets::ink(ui, top, Align2::LEFT_CENTER, &runs);
         let note = [(note, theme::regular(size::SMALL), ink)];
-        parts::ink(ui, bottom, Align2::LEFT_CENTER, &note);
+        widgets::ink(ui, bottom, Align2::LEFT_CENTER, &note);
     } else {
         let runs = [(chosen, theme::bold(size::BODY), color::TEXT)];
-        parts::ink(ui, text, Align2::LEFT_CENTER, &runs);
+        widgets::ink(ui, text, Align2::LEFT_CENTER, &runs);
     }
     let response = match &state.output {
-        OutputState::Open { name, instead: Some(reason), .. } => {
+        OutputState::Open { name, fallback_reason: Some(reason), .. } => {
             response.on_hover_text(format!("{name}: {reason}"))
         }
         OutputState::Open { name, .. } => response.on_hover_text(name),
@@ -105,7 +111,7 @@ fn choose(ui: &mut Ui, state: &State) -> Option<Action> {
     };
     chevron(ui, pos2(place.right() - 2.5 * GRID, place.center().y));
 
-    let is_instead = matches!(state.output, OutputState::Open { instead: Some(_), .. });
+    let is_fallback = matches!(state.output, OutputState::Open { fallback_reason: Some(_), .. });
     let mut action = None;
     let width = place.width();
     Popup::menu(&response).accessible_name("Outputs").width(width).gap(4.0).show(|ui| {
@@ -114,7 +120,7 @@ fn choose(ui: &mut Ui, state: &State) -> Option<Action> {
         let devices = state.outputs.iter().map(|output| OutputChoice::Device(output.id.clone()));
         for choice in std::iter::once(OutputChoice::SystemDefault).chain(devices) {
             let current = choice == state.output_choice;
-            if option(ui, called(state, &choice), current) && (!current || is_instead) {
+            if option(ui, name_of(state, &choice), current) && (!current || is_fallback) {
                 action = Some(Action::SetOutput(choice));
             }
         }
@@ -123,12 +129,12 @@ fn choose(ui: &mut Ui, state: &State) -> Option<Action> {
 }
 
 fn option(ui: &mut Ui, name: &str, current: bool) -> bool {
-    let rect = parts::strip(ui, theme::SMALL_CONTROL);
+    let rect = widgets::strip(ui, theme::SMALL_CONTROL);
     let id = ui.next_auto_id();
     ui.skip_ahead_auto_ids(1);
-    let response = parts::key(ui, rect, id, name, current);
+    let response = widgets::pressable(ui, rect, id, name, current);
     if response.hovered() || response.has_focus() {
-        parts::surface(ui, &response, rect, color::RAISED_HOVER, color::RAISED_HOVER);
+        widgets::surface(ui, &response, rect, color::RAISED_HOVER, color::RAISED_HOVER);
     }
     if current {
         ui.painter().circle_filled(
@@ -139,7 +145,7 @@ fn option(ui: &mut Ui, name: &str, current: bool) -> bool {
     }
     let text = Rect::from_min_max(rect.min + vec2(3.0 * GRID, 0.0), rect.max - vec2(GRID, 0.0));
     let font = if current { theme::bold(size::BODY) } else { theme::regular(size::BODY) };
-    parts::ink(ui, text, Align2::LEFT_CENTER, &[(name, font, color::TEXT)]);
+    widgets::ink(ui, text, Align2::LEFT_CENTER, &[(name, font, color::TEXT)]);
     response.clicked()
 }
 
@@ -154,9 +160,9 @@ fn explain(ui: &mut Ui, reason: &str) {
     let font = theme::regular(size::SMALL);
     let width = ui.available_width();
     let galley = ui.painter().layout(text.clone(), font, color::BAD, width);
-    let rect = parts::strip(ui, galley.size().y);
+    let rect = widgets::strip(ui, galley.size().y);
     ui.painter().galley(rect.min, galley, color::BAD);
     let label =
-        parts::say(ui, Rect::from_min_size(rect.min, Vec2::new(width, rect.height())), &text);
-    parts::announce(ui, &label);
+        widgets::label(ui, Rect::from_min_size(rect.min, Vec2::new(width, rect.height())), &text);
+    widgets::announce(ui, &label);
 }

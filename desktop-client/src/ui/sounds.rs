@@ -1,12 +1,11 @@
-//! The sounds, as pads: a press on one chooses what the bang plays. Above them, what cannot be
-//! heard on this machine, and why.
+//! The sounds, as pads: a press on one selects it for the bang. Above them, which sounds failed, and why.
 
 use egui::{Align2, Rect, Ui, Vec2, pos2, vec2};
 
 use super::{
-    parts,
+    format,
     theme::{self, GRID, PAD, color, size},
-    words,
+    widgets,
 };
 use crate::{
     action::Action,
@@ -14,32 +13,32 @@ use crate::{
 };
 
 const PAD_HEIGHT: f32 = 7.0 * GRID;
-const LEAST_PAD_WIDTH: f32 = 15.0 * GRID;
+const MIN_PAD_WIDTH: f32 = 15.0 * GRID;
 const CAPTION_HEIGHT: f32 = 2.0 * GRID;
-/// A bank of few sounds gets no wider pads than this share of the row.
-const LEAST_COLUMNS: usize = 3;
+/// Columns of a small bank: its pads are no wider than this share of the row.
+const MIN_COLUMNS: usize = 3;
 
-/// The height of so many rows of pads.
-pub fn height(rows: usize) -> f32 {
+/// The height of this many rows of pads.
+pub(super) fn height(rows: usize) -> f32 {
     CAPTION_HEIGHT + rows as f32 * (GRID + PAD_HEIGHT)
 }
 
-/// So few columns that the sounds fit in `rows`, so that the pads are large; as many as fit across
-/// when they do not.
+/// The columns: as few as possible for the sounds to fit in `rows`, so that the pads are large, or as many
+/// as fit in the width.
 fn columns(width: f32, sounds: usize, rows: usize) -> usize {
-    let fitting = ((width + GRID) / (LEAST_PAD_WIDTH + GRID)).floor().max(1.0) as usize;
-    sounds.div_ceil(rows.max(1)).max(LEAST_COLUMNS).min(fitting)
+    let fitting = ((width + GRID) / (MIN_PAD_WIDTH + GRID)).floor().max(1.0) as usize;
+    sounds.div_ceil(rows.max(1)).max(MIN_COLUMNS).min(fitting)
 }
 
 /// Shows the sounds, in `rows` rows if they fit.
-pub fn show(ui: &mut Ui, state: &State, rows: usize) -> Vec<Action> {
+pub(super) fn show(ui: &mut Ui, state: &State, rows: usize) -> Vec<Action> {
     let mut actions = Vec::new();
     let width = ui.available_width();
     let columns = columns(width, state.bank.len(), rows);
     let needed = height(state.bank.len().div_ceil(columns).max(1));
     let area = ui.allocate_space(vec2(width, needed)).1;
     let title = Rect::from_min_size(area.min, vec2(width, CAPTION_HEIGHT));
-    let caption = parts::caption(ui, title, Align2::LEFT_CENTER, "SOUND");
+    let caption = widgets::caption(ui, title, Align2::LEFT_CENTER, "SOUND");
     let rest = Rect::from_min_max(pos2(caption.rect.right() + PAD, title.top()), title.max);
     show_failures(ui, rest, state);
     let top = title.bottom() + GRID;
@@ -48,12 +47,12 @@ pub fn show(ui: &mut Ui, state: &State, rows: usize) -> Vec<Action> {
         let slot = Rect::from_min_size(pos2(area.left(), top), vec2(width, PAD_HEIGHT));
         ui.painter().rect_filled(slot, theme::ROUNDING, color::PANEL);
         let text = if state.can_bang() {
-            "The relay's bank is empty"
+            "The relay has no sounds"
         } else {
-            "The sounds come with the relay"
+            "Sounds appear once connected"
         };
         let runs = [(text, theme::regular(size::BODY), color::MUTED)];
-        parts::line(ui, slot.shrink2(vec2(PAD, 0.0)), Align2::CENTER_CENTER, &runs);
+        widgets::line(ui, slot.shrink2(vec2(PAD, 0.0)), Align2::CENTER_CENTER, &runs);
         return actions;
     }
 
@@ -72,35 +71,40 @@ pub fn show(ui: &mut Ui, state: &State, rows: usize) -> Vec<Action> {
 fn show_pad(ui: &mut Ui, rect: Rect, sound: &BankSound, chosen: bool) -> bool {
     let name = &sound.info.name;
     let id = ui.scope_id().with(("sound", &sound.info.hash, name));
-    let response = parts::key(ui, rect, id, &format!("Sound {name}"), chosen);
+    let response = widgets::pressable(ui, rect, id, &format!("Sound {name}"), chosen);
     let (fill, border) = match (chosen, response.hovered()) {
         (true, _) => (color::CHOSEN, color::ACCENT),
         (false, true) => (color::RAISED_HOVER, color::LINE),
         (false, false) => (color::RAISED, color::RAISED),
     };
-    parts::surface(ui, &response, rect, fill, border);
+    widgets::surface(ui, &response, rect, fill, border);
 
-    let length = words::micros(sound.info.duration_micros(1.0));
+    let length = format::micros(sound.info.duration_micros(1.0));
     let (note, note_ink) = match &sound.readiness {
         Readiness::Ready => (length, color::MUTED),
-        Readiness::Loading => ("loading…".to_owned(), color::MUTED),
-        Readiness::OnFirstUse => ("loads on first use".to_owned(), color::MUTED),
-        Readiness::Failed { .. } => ("silent here".to_owned(), color::BAD),
+        Readiness::Loading => ("Loading…".to_owned(), color::MUTED),
+        Readiness::OnFirstUse => ("Loads on first use".to_owned(), color::MUTED),
+        Readiness::Failed { .. } => ("Not playable".to_owned(), color::BAD),
     };
     let ink = if sound.readiness == Readiness::Ready { color::TEXT } else { color::MUTED };
     let text = rect.shrink2(vec2(1.5 * GRID, GRID));
     let (top, bottom) = text.split_top_bottom_at_fraction(0.55);
-    parts::ink(ui, top, Align2::LEFT_CENTER, &[(name, theme::bold(size::NAME), ink)]);
-    parts::ink(ui, bottom, Align2::LEFT_CENTER, &[(&note, theme::regular(size::SMALL), note_ink)]);
-    parts::describe(ui, &response, &note);
+    widgets::ink(ui, top, Align2::LEFT_CENTER, &[(name, theme::bold(size::NAME), ink)]);
+    widgets::ink(
+        ui,
+        bottom,
+        Align2::LEFT_CENTER,
+        &[(&note, theme::regular(size::SMALL), note_ink)],
+    );
+    widgets::describe(ui, &response, &note);
     let clicked = response.clicked();
     if let Readiness::Failed { reason } = &sound.readiness {
-        response.on_hover_text(format!("It cannot be heard on this machine: {reason}"));
+        response.on_hover_text(format!("Not playable on this machine: {reason}"));
     }
     clicked
 }
 
-/// What cannot be heard on this machine, beside the caption; the pads themselves say the rest.
+/// Shows the failed sounds beside the caption.
 fn show_failures(ui: &mut Ui, rect: Rect, state: &State) {
     let failed: Vec<String> = state
         .bank
@@ -113,10 +117,10 @@ fn show_failures(ui: &mut Ui, rect: Rect, state: &State) {
     let text = match failed.as_slice() {
         [] => return,
         [only] => only.clone(),
-        several => format!("{} sounds cannot be heard here", several.len()),
+        several => format!("{} sounds are not playable here", several.len()),
     };
     let runs = [(text.as_str(), theme::regular(size::SMALL), color::BAD)];
-    parts::line(ui, rect, Align2::RIGHT_CENTER, &runs).on_hover_text(failed.join("\n"));
+    widgets::line(ui, rect, Align2::RIGHT_CENTER, &runs).on_hover_text(failed.join("\n"));
 }
 
 #[cfg(test)]
@@ -129,7 +133,7 @@ mod tests {
         assert_eq!(columns(1200.0, 6, 2), 3);
         assert_eq!(columns(1200.0, 12, 2), 6);
         assert_eq!(columns(1200.0, 1, 2), 3);
-        assert_eq!(columns(420.0, 40, 2), 3, "more than fit are scrolled to");
+        assert_eq!(columns(420.0, 40, 2), 3, "the rest is scrolled to");
         assert_eq!(columns(10.0, 1, 2), 1);
     }
 }

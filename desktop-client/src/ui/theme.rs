@@ -1,7 +1,6 @@
-//! How the window looks: every colour, size and font, and what they are for. Nothing else in the
-//! window names a number of its own for these, so the instrument can be tuned in one place.
+//! The theme: every colour, size and font, and their purpose. No other module of the window defines any.
 //!
-//! The palette is the page's too. Sizes are in points, on a grid of eight.
+//! The page has the same palette. Sizes are in points, on a grid of eight.
 
 use std::sync::Arc;
 
@@ -60,8 +59,8 @@ pub mod size {
     pub const BODY: f32 = 16.0;
     /// Names of things.
     pub const NAME: f32 = 18.0;
-    /// What was heard last.
-    pub const HEARD: f32 = 20.0;
+    /// The last trigger.
+    pub const LAST: f32 = 20.0;
     /// What must be read from across the room.
     pub const TITLE: f32 = 24.0;
 }

@@ -1,6 +1,6 @@
-//! The parts that panels are made of: lines of text, buttons, panels, and shaded discs.
+//! The widgets that views are made of: lines of text, buttons, panels, and shaded discs.
 //!
-//! Text that is painted says itself to assistive technology too; a painter alone would not.
+//! Painted text is also exposed to assistive technology, which a painter alone would not do.
 
 use egui::{
     Align2, Color32, FontId, Id, Mesh, Painter, Pos2, Rect, Response, Sense, Stroke, StrokeKind,
@@ -12,26 +12,26 @@ use egui::{
 
 use super::theme::{self, GRID, PAD, ROUNDING, color, size};
 
-/// One run of a line: what it says, in which font and colour.
-pub type Run<'a> = (&'a str, FontId, Color32);
+/// One run of a line: text, font and colour.
+pub(super) type Run<'a> = (&'a str, FontId, Color32);
 
-/// Paints one line, cut with an ellipsis where it would leave `rect`. Returns where it stands.
-pub fn line(ui: &mut Ui, rect: Rect, align: Align2, runs: &[Run<'_>]) -> Response {
+/// Paints one line, truncated with an ellipsis to `rect`. Returns its response.
+pub(super) fn line(ui: &mut Ui, rect: Rect, align: Align2, runs: &[Run<'_>]) -> Response {
     let place = ink(ui, rect, align, runs);
-    let words: String = runs.iter().map(|(text, ..)| *text).collect();
-    say(ui, place, &words)
+    let text: String = runs.iter().map(|(text, ..)| *text).collect();
+    label(ui, place, &text)
 }
 
-/// Paints a line on something whose own name says it already.
-pub fn ink(ui: &Ui, rect: Rect, align: Align2, runs: &[Run<'_>]) -> Rect {
+/// Paints a line on a widget whose name exposes it already.
+pub(super) fn ink(ui: &Ui, rect: Rect, align: Align2, runs: &[Run<'_>]) -> Rect {
     spaced_ink(ui, rect, align, runs, 0.0)
 }
 
 /// Paints a caption: small spaced capitals.
-pub fn caption(ui: &mut Ui, rect: Rect, align: Align2, text: &str) -> Response {
+pub(super) fn caption(ui: &mut Ui, rect: Rect, align: Align2, text: &str) -> Response {
     let runs = [(text, theme::bold(size::CAPTION), color::MUTED)];
     let place = spaced_ink(ui, rect, align, &runs, theme::CAPTION_SPACING);
-    say(ui, place, text)
+    label(ui, place, text)
 }
 
 fn spaced_ink(ui: &Ui, rect: Rect, align: Align2, runs: &[Run<'_>], spacing: f32) -> Rect {
@@ -53,29 +53,35 @@ fn spaced_ink(ui: &Ui, rect: Rect, align: Align2, runs: &[Run<'_>], spacing: f32
     place
 }
 
-/// Paints text in the middle of as many lines as it needs, about equally long, from the top of
-/// `rect`; what does not fit is cut, and read by holding the pointer over it.
-pub fn paragraph(ui: &mut Ui, rect: Rect, text: &str, font: FontId, color: Color32) -> Response {
+/// Paints centred text from the top of `rect`, in lines of about the same length. What does not fit is cut
+/// off, and shown on hover.
+pub(super) fn paragraph(
+    ui: &mut Ui,
+    rect: Rect,
+    text: &str,
+    font: FontId,
+    color: Color32,
+) -> Response {
     let width = balanced_width(ui, rect.width(), text, &font);
     let mut job = LayoutJob::simple(text.to_owned(), font, color, width);
     job.halign = egui::Align::Center;
     let galley = ui.painter().layout_job(job);
     ui.painter_at(rect).galley(rect.center_top(), galley, color);
-    say(ui, rect, text).on_hover_text(text)
+    label(ui, rect, text).on_hover_text(text)
 }
 
-/// The height that [`paragraph`] would need.
-pub fn paragraph_height(ui: &Ui, width: f32, text: &str, font: FontId) -> f32 {
+/// The height that [`paragraph`] needs.
+pub(super) fn paragraph_height(ui: &Ui, width: f32, text: &str, font: FontId) -> f32 {
     ui.painter().layout(text.to_owned(), font, color::TEXT, width).size().y
 }
 
-/// The least width, up to `most`, in which the text takes no more lines than in `most`: a last
-/// word that stands alone is read as an afterthought.
-fn balanced_width(ui: &Ui, most: f32, text: &str, font: &FontId) -> f32 {
+/// The smallest width, up to `max`, in which the text takes no more lines than in `max`, so that no single
+/// word stands alone in the last line.
+fn balanced_width(ui: &Ui, max: f32, text: &str, font: &FontId) -> f32 {
     let rows =
         |width| ui.painter().layout(text.to_owned(), font.clone(), color::TEXT, width).rows.len();
-    let needed = rows(most);
-    let (mut too_narrow, mut enough) = (0.0, most);
+    let needed = rows(max);
+    let (mut too_narrow, mut enough) = (0.0, max);
     while needed > 1 && enough - too_narrow > GRID {
         let middle = f32::midpoint(too_narrow, enough);
         if rows(middle) > needed { too_narrow = middle } else { enough = middle }
@@ -83,8 +89,8 @@ fn balanced_width(ui: &Ui, most: f32, text: &str, font: &FontId) -> f32 {
     enough
 }
 
-/// Says to assistive technology what stands at `rect`.
-pub fn say(ui: &mut Ui, rect: Rect, text: &str) -> Response {
+/// Exposes the text at `rect` to assistive technology.
+pub(super) fn label(ui: &mut Ui, rect: Rect, text: &str) -> Response {
     let id = ui.next_auto_id();
     ui.skip_ahead_auto_ids(1);
     let response = ui.interact(rect, id, Sense::hover());
@@ -92,30 +98,30 @@ pub fn say(ui: &mut Ui, rect: Rect, text: &str) -> Response {
     response
 }
 
-/// Has a label spoken whenever it changes, without being asked.
-pub fn announce(ui: &Ui, label: &Response) {
+/// Makes a label a live region: changes are announced.
+pub(super) fn announce(ui: &Ui, label: &Response) {
     ui.ctx().accesskit_node_builder(label.id, |node| node.set_live(Live::Polite));
 }
 
-/// Says more about a named thing than its name.
-pub fn describe(ui: &Ui, thing: &Response, words: &str) {
-    ui.ctx().accesskit_node_builder(thing.id, |node| node.set_description(words));
+/// Describes a widget to assistive technology, beyond its name.
+pub(super) fn describe(ui: &Ui, widget: &Response, text: &str) {
+    ui.ctx().accesskit_node_builder(widget.id, |node| node.set_description(text));
 }
 
-/// How a button looks.
+/// The look of a button.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Look {
+pub(super) enum Look {
     /// One among others.
     Raised,
-    /// The one that is most likely wanted.
+    /// The default one.
     Accent,
-    /// It ends something.
+    /// One that stops something.
     Stop,
 }
 
-/// A button that fills `rect`, with its words in the middle.
-pub fn button(ui: &mut Ui, rect: Rect, text: &str, look: Look) -> Response {
-    let response = key(ui, rect, ui.scope_id().with(("button", text)), text, false);
+/// A button that fills `rect`, with centred text.
+pub(super) fn button(ui: &mut Ui, rect: Rect, text: &str, look: Look) -> Response {
+    let response = pressable(ui, rect, ui.scope_id().with(("button", text)), text, false);
     let (text_color, border) = match look {
         Look::Raised => (color::TEXT, color::LINE),
         Look::Accent => (color::ON_ACCENT, color::ACCENT),
@@ -148,8 +154,8 @@ pub fn button(ui: &mut Ui, rect: Rect, text: &str, look: Look) -> Response {
     response
 }
 
-/// What every button is underneath: a named thing that can be pressed. Paints nothing.
-pub fn key(ui: &mut Ui, rect: Rect, id: Id, name: &str, chosen: bool) -> Response {
+/// The behaviour of a button, with its name. Paints nothing.
+pub(super) fn pressable(ui: &mut Ui, rect: Rect, id: Id, name: &str, chosen: bool) -> Response {
     let response = ui.interact(rect, id, Sense::click());
     response.widget_info(|| {
         let mut info = WidgetInfo::labeled(Role::Button, ui.is_enabled(), name);
@@ -159,8 +165,8 @@ pub fn key(ui: &mut Ui, rect: Rect, id: Id, name: &str, chosen: bool) -> Respons
     response.on_hover_cursor(egui::CursorIcon::PointingHand)
 }
 
-/// The body of what can be pressed, and the ring that shows where the keyboard is.
-pub fn surface(ui: &Ui, response: &Response, rect: Rect, fill: Color32, border: Color32) {
+/// The body of a button, and its focus ring.
+pub(super) fn surface(ui: &Ui, response: &Response, rect: Rect, fill: Color32, border: Color32) {
     let painter = ui.painter();
     painter.rect(rect, ROUNDING, fill, Stroke::new(1.0, border), StrokeKind::Inside);
     if response.has_focus() {
@@ -169,8 +175,8 @@ pub fn surface(ui: &Ui, response: &Response, rect: Rect, fill: Color32, border: 
     }
 }
 
-/// A panel as wide as there is room: a caption, a value beside it, and what it holds.
-pub fn panel(ui: &mut Ui, title: &str, value: &str, contents: impl FnOnce(&mut Ui)) {
+/// A panel of the available width: a caption, a value beside it, and its contents.
+pub(super) fn panel(ui: &mut Ui, title: &str, value: &str, contents: impl FnOnce(&mut Ui)) {
     let background = ui.painter().add(egui::Shape::Noop);
     let outer = ui.available_rect_before_wrap();
     let inner =
@@ -184,8 +190,8 @@ pub fn panel(ui: &mut Ui, title: &str, value: &str, contents: impl FnOnce(&mut U
     ui.advance_cursor_after_rect(rect);
 }
 
-/// The first line of a panel.
-pub fn heading(ui: &mut Ui, title: &str, value: &str) {
+/// The heading of a panel.
+pub(super) fn heading(ui: &mut Ui, title: &str, value: &str) {
     let row = strip(ui, 2.0 * GRID);
     caption(ui, row, Align2::LEFT_CENTER, title);
     if !value.is_empty() {
@@ -194,13 +200,13 @@ pub fn heading(ui: &mut Ui, title: &str, value: &str) {
     }
 }
 
-/// Takes a strip as wide as there is room from the top of what is left.
-pub fn strip(ui: &mut Ui, height: f32) -> Rect {
+/// Allocates a strip of the available width.
+pub(super) fn strip(ui: &mut Ui, height: f32) -> Rect {
     ui.allocate_space(Vec2::new(ui.available_width(), height)).1
 }
 
 /// A small round light.
-pub fn lamp(painter: &Painter, center: Pos2, color: Color32) {
+pub(super) fn lamp(painter: &Painter, center: Pos2, color: Color32) {
     disc(
         painter,
         center,
@@ -211,9 +217,15 @@ pub fn lamp(painter: &Painter, center: Pos2, color: Color32) {
     painter.circle_filled(center, 5.0, color);
 }
 
-/// A disc whose colour changes from its middle to its rim: `stops` are shares of the radius, from
-/// 0 on, with their colours. `light` moves the middle, as a lamp above moves the brightest spot.
-pub fn disc(painter: &Painter, center: Pos2, radius: f32, light: Vec2, stops: &[(f32, Color32)]) {
+/// A disc with a radial gradient: `stops` are shares of the radius, from 0 on, with their colours. `light`
+/// moves the centre of the gradient, as a lamp above moves the brightest spot.
+pub(super) fn disc(
+    painter: &Painter,
+    center: Pos2,
+    radius: f32,
+    light: Vec2,
+    stops: &[(f32, Color32)],
+) {
     let corners = corners(radius);
     let mut mesh = Mesh::default();
     for &(share, color) in stops {
@@ -234,9 +246,9 @@ pub fn disc(painter: &Painter, center: Pos2, radius: f32, light: Vec2, stops: &[
     painter.add(mesh);
 }
 
-/// The rounded edge of something round: a ring that is `upper` at its top and `lower` at its
-/// bottom, and goes over into what it encloses.
-pub fn bevel(
+/// The rounded edge of a disc: a ring that is `upper` at its top and `lower` at its bottom, and blends
+/// into what it encloses.
+pub(super) fn bevel(
     painter: &Painter,
     center: Pos2,
     inner: f32,
@@ -266,7 +278,7 @@ pub fn bevel(
     painter.add(mesh);
 }
 
-/// So many corners make a circle round: one every three points cannot be seen.
+/// Corners of a circle: one every three points is invisible.
 fn corners(radius: f32) -> u32 {
     ((radius * std::f32::consts::TAU / 3.0) as u32).clamp(24, 640)
 }

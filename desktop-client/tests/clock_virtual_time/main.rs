@@ -3,10 +3,10 @@
 //! `cargo test -p downbeat --test clock_virtual_time -- --nocapture` prints the tables.
 
 mod contract;
-mod room;
+mod scenario;
 mod vectors;
 
-use room::{BUSY, LAN, Run, Scenario, WIFI, Way, run};
+use scenario::{BUSY, LAN, Run, Scenario, WIFI, Way, run};
 
 const SEEDS: u64 = 20;
 const SECONDS: f64 = 120.0;

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::f64::consts::TAU;
 
-use downbeat::session::clock::{ClockEstimator, Exchange};
+use downbeat::clock::{ClockEstimator, Exchange};
 use downbeat::time::LocalTime;
 use downbeat_protocol::RelayTime;
 

@@ -5,12 +5,12 @@
 
 use std::path::PathBuf;
 
-use downbeat::session::clock::{ClockEstimator, Exchange};
+use downbeat::clock::{ClockEstimator, Exchange};
 use downbeat::time::LocalTime;
 use downbeat_protocol::RelayTime;
 use serde::{Deserialize, Serialize};
 
-use crate::room::{BUSY, LAN, Scenario, WIFI, Way, run};
+use crate::scenario::{BUSY, LAN, Scenario, WIFI, Way, run};
 
 #[derive(Serialize, Deserialize)]
 struct Vectors {

@@ -1,12 +1,13 @@
-//! What the window's tests share: a rasteriser, a room to show, and a window to press.
+//! What the tests of the window share: a rasteriser, scenes to show, and a window to use.
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
 pub mod raster;
-pub mod rooms;
+pub mod scenes;
 
 use downbeat::{
     action::Action,
+    event::SessionEvent,
     state::State,
     time::LocalTime,
     ui::{self, Memory, theme},
@@ -14,7 +15,7 @@ use downbeat::{
 use egui::Vec2;
 use egui_kittest::{Harness, HarnessBuilder};
 
-/// The window under test: what it shows, when, and what was asked for.
+/// The window under test: its state, its time, and the actions it requested.
 pub struct Window {
     pub state: State,
     pub now: LocalTime,
@@ -29,7 +30,7 @@ pub fn open(state: State) -> Harness<'static, Window> {
 
 /// A window of this size, in points, at this many pixels a point.
 pub fn open_sized(state: State, size: Vec2, scale: f32) -> Harness<'static, Window> {
-    let window = Window { state, now: rooms::NOW, memory: Memory::default(), actions: Vec::new() };
+    let window = Window { state, now: scenes::NOW, memory: Memory::default(), actions: Vec::new() };
     HarnessBuilder::default()
         .with_size(size)
         .with_pixels_per_point(scale)
@@ -39,11 +40,27 @@ pub fn open_sized(state: State, size: Vec2, scale: f32) -> Harness<'static, Wind
         .build_ui_state(
             |ui, window: &mut Window| {
                 let actions = ui::show(ui, &window.state, window.now, &mut window.memory);
-                for action in &actions {
-                    window.state.pick(action);
+                for event in actions.iter().filter_map(answer) {
+                    window.state.apply(event);
                 }
                 window.actions.extend(actions);
             },
             window,
         )
+}
+
+/// The session's first answer to an action, if it has one.
+fn answer(action: &Action) -> Option<SessionEvent> {
+    Some(match action.clone() {
+        Action::SelectSound(name) => SessionEvent::SoundSelected { name },
+        Action::SetVolume(volume) => SessionEvent::VolumeChanged { volume },
+        Action::SetOutput(choice) => SessionEvent::OutputChosen(choice),
+        Action::SetExtraLatency(extra_latency) => {
+            SessionEvent::ExtraLatencyChanged { extra_latency }
+        }
+        Action::SetRelay(relay) => {
+            SessionEvent::RelayChanged { relay: relay.displayed().to_owned() }
+        }
+        Action::Bang { .. } | Action::StopAll | Action::RetryNow => return None,
+    })
 }

@@ -1,4 +1,4 @@
-//! A PulseAudio of a test's own, and device threads that play on it.
+//! A private PulseAudio, and output managers that play on it.
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use downbeat::audio::{
-    DeviceChoice, DeviceInfo, DeviceKeeper, DeviceToSession, OutputContext, Player,
+    DeviceChoice, DeviceInfo, MixerHandle, OutputContext, OutputEvent, OutputManager,
 };
 use downbeat::time::LocalClock;
 use tempfile::TempDir;
@@ -20,7 +20,7 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 /// The environment names one server at a time.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// A PulseAudio of our own, with a socket in a folder of our own. It runs once it is started.
+/// A private PulseAudio, with a socket in a folder of its own.
 pub struct Pulse {
     folder: TempDir,
     server: Option<Child>,
@@ -28,14 +28,14 @@ pub struct Pulse {
 }
 
 impl Pulse {
-    /// One that runs.
+    /// A running one.
     pub fn start() -> Self {
         let mut pulse = Self::absent();
         pulse.start_again();
         pulse
     }
 
-    /// One that does not run yet.
+    /// One that is not running yet.
     pub fn absent() -> Self {
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         Self { folder: tempfile::tempdir().unwrap(), server: None, _alone: alone }
@@ -61,7 +61,7 @@ impl Pulse {
         }
     }
 
-    /// Ends it, as a crash would.
+    /// Kills it, as a crash would.
     pub fn kill(&mut self) {
         if let Some(mut server) = self.server.take() {
             server.kill().unwrap();
@@ -69,7 +69,7 @@ impl Pulse {
         }
     }
 
-    /// Keeps it from running for so long, as a busy machine would.
+    /// Stops it for this time, as a busy machine would.
     pub fn stall(&self, time: Duration) {
         let signal = |name: &str| {
             let pid = self.server.as_ref().unwrap().id().to_string();
@@ -80,17 +80,17 @@ impl Pulse {
         signal("-CONT");
     }
 
-    /// Has the keepers of this program, and what they start, use the servers at `addresses`.
-    #[allow(clippy::unused_self, reason = "whoever has a server is the only one")]
+    /// Makes this program, and what it starts, use the servers at `addresses`.
+    #[allow(clippy::unused_self, reason = "a server in use proves that it is the only one")]
     pub fn let_be_used(&self, addresses: &str) {
-        // SAFETY: no other test has a server now, so that none has a thread that could read it.
+        // SAFETY: no other test has a server now, so no other thread reads the environment.
         #[allow(unsafe_code)]
         unsafe {
             std::env::set_var("PULSE_SERVER", addresses);
         }
     }
 
-    /// Has ALSA know what this configuration says, until this is dropped.
+    /// Gives ALSA this configuration, until this is dropped.
     pub fn let_alsa_have(&self, configuration: &str) {
         let file = self.folder.path().join("asound.conf");
         std::fs::write(&file, configuration).unwrap();
@@ -109,7 +109,7 @@ impl Pulse {
         format!("unix:{}", self.socket())
     }
 
-    /// Lets it listen on a port of this machine, too, and returns that.
+    /// Makes it listen on a port of this machine too, and returns that.
     pub fn listen_on_port(&self) -> u16 {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         self.load(&format!(
@@ -166,10 +166,10 @@ impl Drop for Pulse {
     }
 }
 
-/// A keeper and what it says.
+/// An output manager and its events.
 pub struct Machine {
-    pub keeper: DeviceKeeper,
-    pub said: Receiver<DeviceToSession>,
+    pub manager: OutputManager,
+    pub events: Receiver<OutputEvent>,
 }
 
 impl Machine {
@@ -177,36 +177,37 @@ impl Machine {
         Self::start_with(choice, clock, None)
     }
 
-    /// One with the output latency that was set, if any was.
+    /// One with a configured output latency, if any.
     pub fn start_with(
         choice: DeviceChoice,
         clock: LocalClock,
         latency_millis: Option<u32>,
     ) -> Self {
-        let (send, said) = channel();
+        let (send, events) = channel();
         let outputs = OutputContext { clock, trace: None, latency_millis };
-        let keeper = DeviceKeeper::start(choice, outputs, move |message| {
+        let manager = OutputManager::start(choice, outputs, move |message| {
             let _ = send.send(message);
         });
-        Self { keeper, said }
+        Self { manager, events }
     }
 
-    pub fn wait<T>(&self, what: &str, mut wanted: impl FnMut(DeviceToSession) -> Option<T>) -> T {
+    pub fn wait<T>(&self, what: &str, mut wanted: impl FnMut(OutputEvent) -> Option<T>) -> T {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let message = self.said.recv_timeout(left);
-            let message = message.unwrap_or_else(|_| panic!("the device thread never said {what}"));
+            let message = self.events.recv_timeout(left);
+            let message =
+                message.unwrap_or_else(|_| panic!("the output manager never reported {what}"));
             if let Some(found) = wanted(message) {
                 return found;
             }
         }
     }
 
-    pub fn opened(&self, name: &str) -> (Player, DeviceInfo) {
+    pub fn opened(&self, name: &str) -> (MixerHandle, DeviceInfo) {
         self.wait(&format!("that {name} is open"), |message| match message {
-            DeviceToSession::Opened { player, device } if device.answers_to(name) => {
-                Some((player, device))
+            OutputEvent::Opened { mixer, device } if device.answers_to(name) => {
+                Some((mixer, device))
             }
             _ => None,
         })
@@ -214,23 +215,23 @@ impl Machine {
 
     pub fn lost(&self) -> String {
         self.wait("that there is no device", |message| match message {
-            DeviceToSession::Lost { reason } => Some(reason),
+            OutputEvent::Lost { reason } => Some(reason),
             _ => None,
         })
     }
 
-    /// Waits for another latency, and returns what is said of it.
+    /// Waits for an adapted latency, and returns its description.
     pub fn latency(&self) -> String {
         self.wait("that the latency has changed", |message| match message {
-            DeviceToSession::Latency(change) => Some(change),
+            OutputEvent::LatencyAdapted(change) => Some(change),
             _ => None,
         })
     }
 
     /// Waits for the reason why another device than the chosen one is open.
-    pub fn instead(&self) -> Option<String> {
+    pub fn fallback(&self) -> Option<String> {
         self.wait("whether it is the chosen device", |message| match message {
-            DeviceToSession::Instead(reason) => Some(reason),
+            OutputEvent::Fallback(reason) => Some(reason),
             _ => None,
         })
     }

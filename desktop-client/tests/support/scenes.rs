@@ -1,10 +1,10 @@
-//! Rooms to show: fixed names and numbers, so that a picture never changes by itself.
+//! Scenes to show, with fixed names and numbers, so that a picture never changes by itself.
 
 use std::time::Duration;
 
 use downbeat::{
-    action::{OutputChoice, Trim},
-    event::{Heard, Output, SessionEvent, Wire},
+    event::{OutputInfo, Played, RelayProtocol, SessionEvent},
+    settings::{ExtraLatency, OutputChoice},
     state::State,
     time::LocalTime,
 };
@@ -18,13 +18,13 @@ pub fn connecting() -> State {
     State::new("studio-pc:3000".to_owned(), "lab-3".to_owned(), 0.5, OutputChoice::SystemDefault)
 }
 
-/// A room that plays: a bank, a roster, an output, and a bang from another machine, long past.
+/// A room with a bank, a roster, an output, and a past bang of another machine.
 pub fn playing() -> State {
     let mut state = with_output();
     connect(&mut state);
     state.apply(SessionEvent::Roster(roster()));
     state.apply(SessionEvent::Clock { error_micros: Some(35) });
-    state.apply(SessionEvent::Heard(heard("bell", NOW.plus_nanos(-5_000_000_000))));
+    state.apply(SessionEvent::Played(played("bell", NOW.plus_nanos(-5_000_000_000))));
     state
 }
 
@@ -35,8 +35,8 @@ pub fn with_output() -> State {
     state.apply(SessionEvent::OutputOpened {
         id: "alsa_output.pci".to_owned(),
         name: "Built-in Audio Analog Stereo".to_owned(),
-        trim: Trim::NONE,
-        instead: None,
+        extra_latency: ExtraLatency::NONE,
+        fallback_reason: None,
     });
     state.apply(SessionEvent::OutputLatency { micros: 10_400 });
     state
@@ -45,7 +45,7 @@ pub fn with_output() -> State {
 /// Connects to a relay with a bank of six, all of them decoded.
 pub fn connect(state: &mut State) {
     state.apply(SessionEvent::Connected {
-        wire: Wire::Downbeat { id: ClientId(7), most_lead_micros: 500_000 },
+        protocol: RelayProtocol::V1 { id: ClientId(7), max_lead_micros: 500_000 },
         bank: bank(),
         default_sound: "click".to_owned(),
     });
@@ -54,25 +54,25 @@ pub fn connect(state: &mut State) {
     }
 }
 
-/// Connects to a plain relay.
-pub fn connect_plain(state: &mut State) {
+/// Connects to a tutorial relay.
+pub fn connect_tutorial(state: &mut State) {
     state.apply(SessionEvent::Connected {
-        wire: Wire::Plain,
+        protocol: RelayProtocol::Tutorial,
         bank: bank().into_iter().take(1).collect(),
         default_sound: "click".to_owned(),
     });
     state.apply(SessionEvent::SoundReady { name: "click".to_owned() });
 }
 
-/// The relay is gone.
+/// Loses the relay.
 pub fn lose(state: &mut State) {
     state.apply(SessionEvent::Lost {
-        reason: "studio-pc:3000 refused the connection".to_owned(),
+        reason: "no relay is running there".to_owned(),
         retry_in: Duration::from_millis(1800),
     });
 }
 
-/// This machine needs more lead than the room waits for.
+/// Makes this machine need more lead than the limit.
 pub fn straggle(state: &mut State) {
     let mut roster = roster();
     for client in roster.clients.iter_mut().filter(|client| client.id == ClientId(7)) {
@@ -85,8 +85,8 @@ pub fn straggle(state: &mut State) {
 }
 
 /// A bang by someone else.
-pub fn heard(sound: &str, at: LocalTime) -> Heard {
-    Heard {
+pub fn played(sound: &str, at: LocalTime) -> Played {
+    Played {
         sound: sound.to_owned(),
         by: Some("stage-left".to_owned()),
         own: false,
@@ -96,13 +96,17 @@ pub fn heard(sound: &str, at: LocalTime) -> Heard {
 }
 
 /// Three outputs.
-pub fn outputs() -> Vec<Output> {
+pub fn outputs() -> Vec<OutputInfo> {
     [
         ("alsa_output.pci", "Built-in Audio Analog Stereo", true),
         ("alsa_output.usb", "Scarlett 2i2 USB", false),
         ("bluez_output.ue", "UE BOOM 2", false),
     ]
-    .map(|(id, name, is_default)| Output { id: id.to_owned(), name: name.to_owned(), is_default })
+    .map(|(id, name, is_default)| OutputInfo {
+        id: id.to_owned(),
+        name: name.to_owned(),
+        is_default,
+    })
     .into()
 }
 

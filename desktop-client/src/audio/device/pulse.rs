@@ -1,9 +1,9 @@
-//! PulseAudio, and PipeWire where it speaks the same, as a host of cpal.
+//! A cpal host for PulseAudio, and for PipeWire by the same protocol.
 //!
-//! cpal has a host of its own for it. This one is for synchrony: its streams keep the server's
-//! timeline through a missed block, read when the server looked at its buffers rather than when
-//! the answer came, run at the priority of the server's own threads, and cost a quarter. Only
-//! outputs are listed, and only floats are taken; the server converts them.
+//! cpal has one too. This one serves synchrony: its streams keep the server's timeline through a missed
+//! block, use the timestamp of the server's answer instead of that of its arrival, run at the priority of
+//! the server's own threads, and cost a quarter. Only outputs are listed, and only floats are accepted; the
+//! server converts them.
 
 mod channels;
 mod client_settings;
@@ -31,24 +31,24 @@ use pulseaudio::protocol::{
 };
 
 use channels::stream_map;
-use connection::{Connection, PulseError};
+use connection::{PulseError, ServerConnection};
 use latency::{Latency, buffer_attr};
 use server_address::ServerAddress;
 pub(super) use stream::LATENCY_CHANGED;
 use stream::Stream;
 pub(super) use subscription::Subscription;
 
-use super::OutputContext;
+use super::context::OutputContext;
 
-/// Longest block that makes sense, in frames.
-const MOST_BLOCK_FRAMES: u32 = 1 << 16;
-const BLOCKS: SupportedBufferSize = SupportedBufferSize::Range { min: 1, max: MOST_BLOCK_FRAMES };
+/// The longest block, in frames.
+const MAX_BLOCK_FRAMES: u32 = 1 << 16;
+const BLOCKS: SupportedBufferSize = SupportedBufferSize::Range { min: 1, max: MAX_BLOCK_FRAMES };
 
 /// The connection to the user's sound server.
 pub(super) struct Host {
-    /// Questions come from one thread at a time; the lock is what proves it.
-    connection: Mutex<Connection>,
-    /// Which of the user's servers it is: a stream must not go to another.
+    /// Only one thread sends requests; the lock proves it.
+    connection: Mutex<ServerConnection>,
+    /// The server's address: a stream must not connect to another server.
     server: ServerAddress,
     context: OutputContext,
 }
@@ -56,11 +56,11 @@ pub(super) struct Host {
 impl Host {
     /// Connects to the server, if one is running.
     pub(super) fn connect(context: OutputContext) -> Result<Self, cpal::Error> {
-        let (connection, server) = Connection::open_any()?;
+        let (connection, server) = ServerConnection::open_any()?;
         Ok(Self { connection: Mutex::new(connection), server, context })
     }
 
-    /// Calls `changed` when an output comes, goes or changes, while the answer is kept.
+    /// Calls `changed` when an output appears, disappears or changes, until the result is dropped.
     pub(super) fn subscribe(
         &self,
         changed: impl FnMut() + Send + 'static,
@@ -83,7 +83,7 @@ impl HostTrait for Host {
     type Device = Sink;
 
     fn is_available() -> bool {
-        Connection::open_any().is_ok()
+        ServerConnection::open_any().is_ok()
     }
 
     fn devices(&self) -> Result<Self::Devices, cpal::Error> {
@@ -114,7 +114,7 @@ pub struct Sink {
     context: OutputContext,
 }
 
-/// The server has one sink of a name at a time.
+/// Names of sinks are unique.
 impl PartialEq for Sink {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name
@@ -155,7 +155,7 @@ impl Sink {
         let frame_bytes = u32::from(config.channels) * size_of::<f32>() as u32;
         let buffer_attr = match (config.buffer_size, latency) {
             (BufferSize::Fixed(frames), Some(latency)) => {
-                let block = frames.min(MOST_BLOCK_FRAMES);
+                let block = frames.min(MAX_BLOCK_FRAMES);
                 buffer_attr(block, latency.millis(), config.sample_rate, frame_bytes)
             }
             _ => BufferAttr { pre_buffering: 0, ..BufferAttr::default() },
@@ -172,7 +172,7 @@ impl Sink {
             props,
             flags: StreamFlags {
                 start_corked: true,
-                // What is asked for is all that is between here and the converter, where it can be.
+                // The requested latency includes the sink's, if the sink supports that.
                 adjust_latency: true,
                 ..StreamFlags::default()
             },
@@ -239,7 +239,7 @@ impl DeviceTrait for Sink {
         Err(ErrorKind::UnsupportedOperation.into())
     }
 
-    /// The time-out is the connection's own: a server that is well answers long before any.
+    /// The timeout is the connection's own.
     fn build_output_stream_raw<D, E>(
         &self,
         config: StreamConfig,
@@ -256,24 +256,24 @@ impl DeviceTrait for Sink {
         if sample_format != SampleFormat::F32 || config.channels != channels {
             return Err(ErrorKind::UnsupportedConfig.into());
         }
-        let (callback, fail) = (Box::new(data_callback), Box::new(error_callback));
-        let connection = Connection::open(&self.server)?;
-        // Without a block size the server chooses all there is to choose.
+        let (callback, on_error) = (Box::new(data_callback), Box::new(error_callback));
+        let connection = ServerConnection::open(&self.server)?;
+        // Without a block size, the server chooses the latency.
         let OutputContext { clock, latency_millis, .. } = self.context;
         let latency = matches!(config.buffer_size, BufferSize::Fixed(_))
             .then(|| Latency::new(latency_millis, clock.now().as_nanos()));
         let params = self.params(&config, latency.as_ref());
-        Ok(Stream::new(connection, params, latency, &self.context, callback, fail)?)
+        Ok(Stream::new(connection, params, latency, &self.context, callback, on_error)?)
     }
 }
 
 impl From<PulseError> for cpal::Error {
     fn from(error: PulseError) -> Self {
         let kind = match &error {
-            PulseError::NoServer | PulseError::NoneOf(_) => ErrorKind::HostUnavailable,
+            PulseError::NoServer | PulseError::NoneAnswers(_) => ErrorKind::HostUnavailable,
             PulseError::Gone(_) => ErrorKind::StreamInvalidated,
             PulseError::Refused(_) | PulseError::Killed => ErrorKind::DeviceNotAvailable,
-            PulseError::Nonsense(_) => ErrorKind::BackendError,
+            PulseError::Unexpected(_) => ErrorKind::BackendError,
         };
         Self::with_message(kind, error.to_string())
     }

@@ -1,90 +1,86 @@
-//! The output's part of the session: what the device thread says, what is shown of it, and its trim.
+//! The session's output: its events, what the observer is shown of it, and its extra latency.
 
-use super::Session;
+use super::session::Session;
 use crate::{
-    action::{OutputChoice, Trim},
-    audio::{DeviceChoice, DeviceInfo, DeviceToSession},
-    event::{Output, SessionEvent},
+    audio::{DeviceInfo, OutputEvent},
+    event::{OutputInfo, SessionEvent},
+    settings::ExtraLatency,
     time::LocalTime,
 };
 
-/// A latency that has changed by so much is shown again.
-const LATENCY_NEWS_MICROS: u32 = 500;
-
-/// What the device thread is asked for.
-pub(super) fn device_choice(choice: OutputChoice) -> DeviceChoice {
-    match choice {
-        OutputChoice::SystemDefault => DeviceChoice::Default,
-        OutputChoice::Device(id) => DeviceChoice::Named(id),
-    }
-}
+/// A latency is shown again when it has changed by this much.
+const LATENCY_CHANGE_MICROS: u32 = 500;
 
 impl Session {
-    /// Takes in what has become of the output.
-    pub(super) fn device_news(&mut self, news: DeviceToSession, now: LocalTime) {
-        match news {
-            DeviceToSession::Opened { player, device } => {
-                self.bank.set_rate(player.format().rate, &mut self.stage);
-                self.stage.set_trim(self.choices.opened(&device), now);
-                self.stage.set_output(Some(player), now);
-                self.tell_of_sounds();
+    /// Handles an event of the output manager.
+    pub(super) fn output_event(&mut self, event: OutputEvent, now: LocalTime) {
+        match event {
+            OutputEvent::Opened { mixer, device } => {
+                self.bank.set_rate(mixer.format().rate, &mut self.cues);
+                let extra_latency =
+                    self.settings.output_opened(&device.id, |name| device.answers_to(name));
+                self.cues.set_extra_latency(extra_latency, now);
+                self.cues.set_output(Some(mixer), now);
+                self.emit_bank_events();
                 self.output = Ok(device);
                 self.show_output();
             }
-            DeviceToSession::Lost { reason } => {
-                self.stage.set_output(None, now);
+            OutputEvent::Lost { reason } => {
+                self.cues.set_output(None, now);
                 self.output = Err(reason);
                 self.show_output();
             }
-            DeviceToSession::Instead(instead) => {
-                self.instead = instead;
+            OutputEvent::Fallback(reason) => {
+                self.fallback_reason = reason;
                 if self.output.is_ok() {
                     self.show_output();
                 }
             }
-            DeviceToSession::Latency(change) => {
+            OutputEvent::LatencyAdapted(change) => {
                 tracing::info!("{change}");
-                self.tell(SessionEvent::OutputLatencyChanged { change });
+                self.emit(SessionEvent::OutputLatencyAdapted { change });
             }
-            DeviceToSession::Devices(devices) => {
-                let output =
-                    |d: DeviceInfo| Output { id: d.id, name: d.name, is_default: d.is_default };
-                self.tell(SessionEvent::Outputs(devices.into_iter().map(output).collect()));
+            OutputEvent::Devices(devices) => {
+                let info =
+                    |d: DeviceInfo| OutputInfo { id: d.id, name: d.name, is_default: d.is_default };
+                self.emit(SessionEvent::Outputs(devices.into_iter().map(info).collect()));
             }
         }
-    }
-
-    /// The trim of the open output.
-    pub(super) fn trim(&self) -> Trim {
-        self.output.as_ref().map_or(Trim::NONE, |device| self.choices.trim(&device.id))
     }
 
     /// Shows the output, or why there is none.
     pub(super) fn show_output(&mut self) {
         let event = match &self.output {
-            Ok(device) => {
-                let (id, name) = (device.id.clone(), device.name.clone());
-                let instead = self.instead.clone();
-                SessionEvent::OutputOpened { id, name, trim: self.trim(), instead }
-            }
+            Ok(DeviceInfo { id, name, .. }) => SessionEvent::OutputOpened {
+                id: id.clone(),
+                name: name.clone(),
+                extra_latency: self.extra_latency(),
+                fallback_reason: self.fallback_reason.clone(),
+            },
             Err(reason) => SessionEvent::OutputLost { reason: reason.clone() },
         };
-        self.tell(event);
+        self.emit(event);
         self.shown_latency_micros = 0;
         self.show_latency();
     }
 
-    /// Shows the output's latency once it is known, and when it has settled elsewhere.
+    /// The extra latency of the open output.
+    fn extra_latency(&self) -> ExtraLatency {
+        let device = self.output.as_ref();
+        device.map_or(ExtraLatency::NONE, |device| self.settings.extra_latency(&device.id))
+    }
+
+    /// Shows the output's latency once it is known, and when it has changed.
     pub(super) fn show_latency(&mut self) {
         let Some(micros) = self.latency_micros() else { return };
-        if self.shown_latency_micros.abs_diff(micros) >= LATENCY_NEWS_MICROS {
+        if self.shown_latency_micros.abs_diff(micros) >= LATENCY_CHANGE_MICROS {
             self.shown_latency_micros = micros;
-            self.tell(SessionEvent::OutputLatency { micros });
+            self.emit(SessionEvent::OutputLatency { micros });
         }
     }
 
     pub(super) fn latency_micros(&self) -> Option<u32> {
-        let latency_nanos = self.stage.stats()?.latency_nanos;
+        let latency_nanos = self.cues.stats()?.latency_nanos;
         u32::try_from(latency_nanos / 1000).ok().filter(|micros| *micros > 0)
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use downbeat_protocol::{ClientToRelay, Report};
 use tokio::time::Instant;
 
-use super::{REPORT_EVERY, Session};
+use super::session::{REPORT_EVERY, Session};
 
 /// An error bound that has grown by half and by this much, or fallen as far, is reported at once, but
 /// not within [`REPORT_PAUSE`] of the last report.
@@ -17,13 +17,13 @@ const LEAD_NEWS_MICROS: u32 = 2_000;
 
 impl Session {
     fn lead_micros(&self) -> u32 {
-        self.timekeeper.lead_micros(self.stage.reach_nanos())
+        self.relay_clock.lead_micros(self.cues.reach_nanos())
     }
 
     /// Whether the next trigger should already have a longer lead than the relay knows of.
     pub(super) fn lead_has_grown(&self) -> bool {
-        self.stage.stats().is_some()
-            && self.timekeeper.estimate().is_some()
+        self.cues.stats().is_some()
+            && self.relay_clock.estimate().is_some()
             && self.lead_micros() > self.reported_lead_micros + LEAD_NEWS_MICROS
     }
 
@@ -40,21 +40,21 @@ impl Session {
     /// How far this machine's sounds can be off the instants that the relay gives: the error of the
     /// clock estimate and that of the device clock.
     pub(super) fn clock_error_micros(&self) -> Option<u32> {
-        let clock = self.timekeeper.estimate()?.error_micros(self.clock.now());
+        let clock = self.relay_clock.estimate()?.error_micros(self.clock.now());
         // Without an output nothing is played that could be off.
-        let Some(stats) = self.stage.stats() else { return Some(clock) };
+        let Some(stats) = self.cues.stats() else { return Some(clock) };
         Some(clock.saturating_add(stats.clock_error_nanos?.div_ceil(1000)))
     }
 
     /// Tells the relay how this player does.
     pub(super) fn report(&mut self) {
         let clock_error_micros = self.clock_error_micros();
-        let stats = self.stage.stats();
+        let stats = self.cues.stats();
         // A lead is needed only by who can sound, and known only with the clock.
         let lead_micros = clock_error_micros.and(stats.as_ref()).map(|_| self.lead_micros());
         self.reported_lead_micros = lead_micros.unwrap_or(0);
         self.reported_error_micros = clock_error_micros;
-        let tally = self.stage.tally();
+        let tally = self.cues.tally();
         let report = Report {
             lead_micros,
             clock_error_micros,
@@ -64,6 +64,6 @@ impl Session {
             lateness_micros: tally.lateness_micros,
             xruns: stats.map_or(0, |stats| stats.xruns),
         };
-        self.say(&ClientToRelay::Report(report));
+        self.send(&ClientToRelay::Report(report));
     }
 }

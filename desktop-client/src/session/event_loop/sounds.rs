@@ -1,61 +1,65 @@
-//! The sounds' part of the session: the bank, what the loader says, and the triggers that sound here.
+//! The session's sounds: the bank, the loader's answers, and the triggers that sound here.
 
 use std::time::Duration;
 
 use downbeat_protocol::{By, ClientId, RelayTime, SoundInfo, Trigger};
 use tokio::time::Instant;
 
-use super::Session;
+use super::{super::cues::Scheduled, session::Session};
 use crate::{
-    event::{Heard, SessionEvent},
-    session::{conversation::Wire, stage::PutOn},
+    event::{Played, SessionEvent},
     sounds::{LoaderToSession, Source},
     time::LocalTime,
 };
 
-/// While something sounds, the stage is looked after and the meter read this often.
-const STAGE_EVERY: Duration = Duration::from_millis(33);
+/// How often the cues are updated and the meter is read while something sounds.
+const CUES_EVERY: Duration = Duration::from_millis(33);
 
 impl Session {
-    /// The relay's sounds take the place of those before.
+    /// Replaces the bank by the relay's.
     pub(super) fn serve(&mut self, sounds: Vec<SoundInfo>, default_sound: String) {
-        if let Some(address) = self.line.address() {
+        if let Some(address) = self.connection.address() {
             let source = Source::Relay(Box::new(address.clone()));
-            self.bank.serve(source, sounds, default_sound, &mut self.stage);
+            self.bank.serve(source, sounds, default_sound, &mut self.cues);
         }
     }
 
-    /// What whoever watches is shown of the bank; what has become of its sounds is told after that.
-    pub(super) fn bank_now(&self) -> (Vec<SoundInfo>, String) {
+    /// The bank and its default sound, for the observer. Events about its sounds follow.
+    pub(super) fn current_bank(&self) -> (Vec<SoundInfo>, String) {
         (self.bank.sounds().to_vec(), self.bank.default_sound().to_owned())
     }
 
-    /// Tells what has become of the bank's sounds.
-    pub(super) fn tell_of_sounds(&mut self) {
-        for event in self.bank.take_news() {
-            self.tell(event);
+    /// Emits what has happened to the bank's sounds.
+    pub(super) fn emit_bank_events(&mut self) {
+        for event in self.bank.take_events() {
+            self.emit(event);
         }
     }
 
-    /// Takes in what the loader says.
-    pub(super) fn loader_news(&mut self, news: LoaderToSession, now: LocalTime) {
-        self.bank.take(news, &mut self.stage, now);
-        self.tell_of_sounds();
+    /// Handles an answer of the loader.
+    pub(super) fn loader_answer(&mut self, answer: LoaderToSession, now: LocalTime) {
+        self.bank.take(answer, &mut self.cues, now);
+        self.emit_bank_events();
     }
 
-    /// Sounds a trigger, if it is for this machine.
-    pub(super) fn put_on(&mut self, trigger: Trigger, stop_at: Option<RelayTime>, now: LocalTime) {
-        if !trigger.is_for(&self.hello.name) {
+    /// Schedules a trigger, if it is for this machine.
+    pub(super) fn schedule(
+        &mut self,
+        trigger: Trigger,
+        stop_at: Option<RelayTime>,
+        now: LocalTime,
+    ) {
+        if !trigger.is_for(self.protocol.name()) {
             return;
         }
-        let own = self.conversation.wire() == Wire::Downbeat(trigger.by.id);
+        let own = self.protocol.own_id() == Some(trigger.by.id);
         let (sound, by) = (trigger.sound.clone(), Some(trigger.by.name.clone()));
-        let put_on = self.stage.put_on(trigger, stop_at, now);
-        self.heard(put_on, sound, by, own);
+        let scheduled = self.cues.schedule(trigger, stop_at, now);
+        self.played(scheduled, sound, by, own);
     }
 
-    /// A trigger of the seed's wire says nothing but "now".
-    pub(super) fn put_on_plain(&mut self, now: LocalTime) {
+    /// Schedules a trigger of a tutorial relay, which says nothing but "now".
+    pub(super) fn schedule_tutorial_trigger(&mut self, now: LocalTime) {
         let sound = self.bank.default_sound().to_owned();
         let trigger = Trigger {
             seq: 0,
@@ -68,36 +72,41 @@ impl Session {
             data: None,
             by: By { id: ClientId(0), name: String::new() },
         };
-        let put_on = self.stage.put_on_now(trigger, now);
-        self.heard(put_on, sound, None, false);
+        let scheduled = self.cues.schedule_now(trigger, now);
+        self.played(scheduled, sound, None, false);
     }
 
-    fn heard(&mut self, put_on: Option<PutOn>, sound: String, by: Option<String>, own: bool) {
-        let Some(PutOn { at, late }) = put_on else {
-            tracing::warn!(sound, "a trigger names a sound that is not in the bank");
+    fn played(
+        &mut self,
+        scheduled: Option<Scheduled>,
+        sound: String,
+        by: Option<String>,
+        own: bool,
+    ) {
+        let Some(Scheduled { at, late }) = scheduled else {
+            tracing::warn!(sound, "trigger of a sound that is not in the bank");
             return;
         };
-        self.look_after_stage();
-        self.bank.need(&sound, &mut self.stage);
-        self.tell_of_sounds();
-        self.tell(SessionEvent::Heard(Heard { sound, by, own, at, late }));
+        self.schedule_cue_updates();
+        self.bank.triggered(&sound, &mut self.cues);
+        self.emit_bank_events();
+        self.emit(SessionEvent::Played(Played { sound, by, own, at, late }));
     }
 
-    /// The stage has something to do.
-    pub(super) fn look_after_stage(&mut self) {
-        self.stage_due.get_or_insert_with(|| Instant::now() + STAGE_EVERY);
+    /// Starts the periodic updates of the cues, unless they are under way.
+    pub(super) fn schedule_cue_updates(&mut self) {
+        self.cues_due.get_or_insert_with(|| Instant::now() + CUES_EVERY);
     }
 
-    /// What the stage needs while something sounds, and what its meter shows.
-    pub(super) fn tend_stage(&mut self) {
-        self.stage.tick(self.clock.now());
-        // What is over makes room.
-        self.bank.tend(&mut self.stage);
-        self.tell_of_sounds();
-        let peak = self.stage.take_peak();
-        let voices = self.stage.stats().map_or(0, |stats| stats.voices);
-        self.tell(SessionEvent::Meter { peak, voices });
-        let moves = self.stage.is_active() || peak.iter().any(|level| *level > 0.0);
-        self.stage_due = moves.then(|| Instant::now() + STAGE_EVERY);
+    /// Updates the cues and the meter. Goes on as long as something sounds.
+    pub(super) fn update_cues(&mut self) {
+        self.cues.tick(self.clock.now());
+        // A voice that has ended may have made room.
+        self.bank.retry_waiting(&mut self.cues);
+        self.emit_bank_events();
+        let peak = self.cues.take_peak();
+        self.emit(SessionEvent::Meter { peak });
+        let is_active = self.cues.is_active() || peak.iter().any(|level| *level > 0.0);
+        self.cues_due = is_active.then(|| Instant::now() + CUES_EVERY);
     }
 }

@@ -1,10 +1,11 @@
-//! How often and how lately each sound was triggered: what is decoded first, and what makes room.
+//! How often and how recently each sound was triggered, which decides what is decoded first and what is
+//! dropped.
 //!
 //! Pure: it counts triggers, and reads no clock.
 
 use std::collections::HashMap;
 
-/// What was triggered here since this player began.
+/// The triggers since this player started.
 #[derive(Debug, Default)]
 pub(super) struct Usage {
     triggers: u64,
@@ -19,8 +20,8 @@ struct Used {
 }
 
 impl Usage {
-    /// Notes a trigger of this sound.
-    pub(super) fn note(&mut self, name: &str) {
+    /// Counts a trigger of this sound.
+    pub(super) fn add(&mut self, name: &str) {
         self.triggers += 1;
         let used = self.by_name.entry(name.to_owned()).or_default();
         used.times += 1;
@@ -32,13 +33,13 @@ impl Usage {
         self.by_name.get(name).map_or(0, |used| used.times)
     }
 
-    /// The number of the sound's last trigger, counted from 1; 0 if it never was triggered.
+    /// The number of the sound's last trigger, counted from 1; 0 if it never was.
     pub(super) fn last(&self, name: &str) -> u64 {
         self.by_name.get(name).map_or(0, |used| used.last)
     }
 
-    /// Forgets what is no longer in the bank.
-    pub(super) fn keep_only(&mut self, is_there: impl Fn(&str) -> bool) {
-        self.by_name.retain(|name, _| is_there(name));
+    /// Drops the counts of sounds that are not `in_bank`.
+    pub(super) fn keep_only(&mut self, in_bank: impl Fn(&str) -> bool) {
+        self.by_name.retain(|name, _| in_bank(name));
     }
 }

@@ -17,7 +17,7 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use downbeat::{
     audio::{
-        DeviceChoice, DeviceKeeper, DeviceToSession, OutputContext, Player, SoundBuffer, VoiceId,
+        DeviceChoice, OutputManager, OutputEvent, OutputContext, MixerHandle, SoundBuffer, VoiceId,
         VoiceStart,
     },
     time::LocalClock,
@@ -94,23 +94,23 @@ pub fn main(arguments: &[String]) -> Result<()> {
     let bangs: u64 = bangs.parse().context("how many bangs")?;
     let gap: f64 = gap.parse().context("how far apart")?;
     let clock = LocalClock::start();
-    let (send, news) = channel();
+    let (send, events) = channel();
     let choice = DeviceChoice::Named(card.clone());
     let outputs = OutputContext { clock, trace: None, latency_millis: None };
-    let _keeper = DeviceKeeper::start(choice, outputs, move |message| {
-        // It is heard for as long as there are presses to come.
-        let _ = send.send(message);
+    let _manager = OutputManager::start(choice, outputs, move |event| {
+        // The receiver lives until the last press.
+        let _ = send.send(event);
     });
-    let mut player = loop {
-        match news.recv_timeout(PATIENCE).context("opening the card")? {
-            DeviceToSession::Opened { player, device } => {
+    let mut mixer = loop {
+        match events.recv_timeout(PATIENCE).context("opening the card")? {
+            OutputEvent::Opened { mixer, device } => {
                 ensure!(device.answers_to(card), "there is no card {card:?}");
-                break player;
+                break mixer;
             }
-            DeviceToSession::Lost { reason } => bail!("{reason}"),
-            DeviceToSession::Devices(_)
-            | DeviceToSession::Instead(_)
-            | DeviceToSession::Latency(_) => {}
+            OutputEvent::Lost { reason } => bail!("{reason}"),
+            OutputEvent::Devices(_)
+            | OutputEvent::Fallback(_)
+            | OutputEvent::LatencyAdapted(_) => {}
         }
     };
     let mut line = Line::to(told)?;
@@ -125,7 +125,7 @@ pub fn main(arguments: &[String]) -> Result<()> {
         line.press()?;
         let at = pressed.plus_nanos((MARK_SECONDS * 1e9) as i64);
         let sound = Arc::clone(&sound);
-        player.start(VoiceStart {
+        mixer.start(VoiceStart {
             id: VoiceId(bang),
             sound,
             at,
@@ -134,7 +134,7 @@ pub fn main(arguments: &[String]) -> Result<()> {
             pan: 0.0,
         })?;
         writeln!(std::io::stdout(), "pressed {pressed_micros}")?;
-        free(&mut player);
+        free(&mut mixer);
     }
     line.idle(Duration::from_secs_f64(gap))
 }
@@ -174,9 +174,9 @@ impl Line {
     }
 }
 
-/// Frees the sounds that the renderer is done with; what became of them is heard in the recording.
-fn free(player: &mut Player) {
-    while player.poll().is_some() {}
+/// Frees the sounds that the mixer no longer needs. Their events do not matter: the recording shows them.
+fn free(mixer: &mut MixerHandle) {
+    while mixer.poll().is_some() {}
 }
 
 /// The bank's default sound, as every card of the lab plays it.

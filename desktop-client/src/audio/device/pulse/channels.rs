@@ -1,15 +1,15 @@
-//! The order of a stream's channels.
+//! The channel map of a stream.
 //!
-//! What is played has its channels in the order of `dwChannelMask`, as WAVs have; sinks have orders of
-//! their own: ALSA's 5.1 has the centre last but one. The server is told which channel is for which
-//! loudspeaker, and routes them.
+//! The mixer's channels are in the order of `dwChannelMask`, as in WAVs. Sinks have orders of their own:
+//! ALSA's 5.1 has the centre last but one. The channel map says which channel is for which loudspeaker, and
+//! the server routes them.
 
 use downbeat_samples::speakers::{self, usual_mask};
 use pulseaudio::protocol::{ChannelMap, ChannelPosition};
 
-/// The map of a stream to a sink of `map`: in the mask's order if the sink has the usual loudspeakers of
-/// so many channels. Another sink (lines of an interface, 2.1) gets channel for channel: in the mask's
-/// order the server would mix into others what the sink has no loudspeaker for.
+/// The map of a stream to a sink of `map`: in the mask's order if the sink has the usual loudspeakers for
+/// its number of channels. Any other sink (lines of an interface, 2.1) gets channel for channel: the server
+/// would mix channels for which the sink has no loudspeaker into others.
 pub(super) fn stream_map(map: ChannelMap) -> ChannelMap {
     in_mask_order(&map).unwrap_or(map)
 }
@@ -25,7 +25,7 @@ fn in_mask_order(map: &ChannelMap) -> Option<ChannelMap> {
     is_usual.then(|| ChannelMap::new(channels.into_iter().map(|(_, position)| position)))
 }
 
-/// Surround loudspeakers that a system calls *side* are the usual *back* ones if it has no others.
+/// Maps *side* loudspeakers to the usual *back* ones, if there are no others.
 fn at_the_back(mask: u32) -> u32 {
     let side = speakers::SIDE_LEFT | speakers::SIDE_RIGHT;
     let back = speakers::BACK_LEFT | speakers::BACK_RIGHT;
@@ -57,7 +57,7 @@ mod tests {
     };
 
     #[test]
-    fn the_usual_loudspeakers_are_fed_in_the_order_of_the_mask() {
+    fn a_usual_loudspeaker_layout_is_mapped_in_the_order_of_the_mask() {
         let alsa = [FrontLeft, FrontRight, RearLeft, RearRight, FrontCenter, Lfe];
         let wave = [FrontLeft, FrontRight, FrontCenter, Lfe, RearLeft, RearRight];
         assert_eq!(stream_map(ChannelMap::new(alsa)), ChannelMap::new(wave));
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn other_sinks_are_fed_channel_for_channel() {
+    fn any_other_sink_is_mapped_channel_for_channel() {
         for map in [
             ChannelMap::mono(),
             ChannelMap::new([Aux1, Aux0]),

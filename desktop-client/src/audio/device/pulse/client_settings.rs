@@ -1,6 +1,5 @@
-//! What a client of PulseAudio is told by its surroundings: which servers to try, and the cookie to
-//! show them. The sources are those of PulseAudio's own clients, in the same order: the environment,
-//! `client.conf`, and the usual places.
+//! The settings of a PulseAudio client: the servers to try, and the cookie for them. The sources are those of
+//! PulseAudio's own clients, in the same order: the environment, `client.conf`, and the defaults.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -8,25 +7,25 @@ use std::{env, fs};
 
 use super::server_address::ServerAddress;
 
-/// Where a server for all users of the machine listens.
+/// Where a system-wide server listens.
 const SYSTEM_SOCKET: &str = "/run/pulse/native";
 
-/// The settings for all users of the machine.
+/// The system-wide settings.
 const SYSTEM_SETTINGS: &str = "/etc/pulse";
 
-/// What a client is told.
+/// The settings of a client.
 #[derive(Debug)]
 pub(super) struct ClientSettings {
     /// The servers to try, in this order.
     pub(super) servers: Vec<ServerAddress>,
-    /// Whether somebody named them, rather than their being the usual ones.
+    /// Whether they are configured, rather than the defaults.
     pub(super) are_named: bool,
-    /// Empty where there is none, as a server takes it that asks for none.
+    /// Empty if there is none, which a server without authentication accepts.
     pub(super) cookie: Vec<u8>,
 }
 
 impl ClientSettings {
-    /// Reads them anew: who waits for a server may have them changed meanwhile.
+    /// Reads the settings. They may change while a player waits for a server.
     pub(super) fn read() -> Self {
         let variable = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
         Surroundings { variable: &variable, system: Path::new(SYSTEM_SETTINGS), names: &names() }
@@ -34,7 +33,7 @@ impl ClientSettings {
     }
 }
 
-/// What this machine is called: by its id, which survives a new name, and by its name.
+/// The names of this machine: its id, which survives a new name, and its host name.
 fn names() -> Vec<String> {
     let ids = ["/etc/machine-id", "/var/lib/dbus/machine-id"];
     let ids = ids.iter().filter_map(|path| fs::read_to_string(path).ok());
@@ -42,7 +41,7 @@ fn names() -> Vec<String> {
     ids.map(|id| id.trim().to_owned()).chain([host]).filter(|name| !name.is_empty()).collect()
 }
 
-/// Where the settings are read from.
+/// The sources of the settings.
 struct Surroundings<'a> {
     variable: &'a dyn Fn(&str) -> Option<OsString>,
     system: &'a Path,
@@ -70,13 +69,13 @@ impl Surroundings<'_> {
         (self.variable)(name).map(PathBuf::from)
     }
 
-    /// The user's folder of PulseAudio's settings.
+    /// The user's configuration folder of PulseAudio.
     fn folder(&self) -> Option<PathBuf> {
         let given = self.path("XDG_CONFIG_HOME").filter(|path| path.is_absolute());
         Some(given.or_else(|| Some(self.path("HOME")?.join(".config")))?.join("pulse"))
     }
 
-    /// The user's own `client.conf`, else the machine's with what lies beside it.
+    /// The user's `client.conf`, else the system's with the files beside it.
     fn client_conf(&self) -> String {
         let own = [self.path("PULSE_CLIENTCONFIG"), self.folder().map(|f| f.join("client.conf"))];
         if let Some(own) = own.into_iter().flatten().find_map(|path| fs::read_to_string(path).ok())
@@ -95,7 +94,7 @@ impl Surroundings<'_> {
         texts.join("\n")
     }
 
-    /// The user's own server, then the machine's.
+    /// The user's server, then the system-wide one.
     fn usual_servers(&self) -> Vec<ServerAddress> {
         let by_id = || {
             let folder = format!("{}-runtime", self.names.first()?);
@@ -111,7 +110,7 @@ impl Surroundings<'_> {
 
     fn cookie(&self, from_file: Option<&str>) -> Vec<u8> {
         let given = self.path("PULSE_COOKIE");
-        // A relative path is one from the folder of settings.
+        // A relative path is relative to the configuration folder.
         let in_folder = |path: PathBuf| Some(self.folder()?.join(path));
         let paths = [
             given.and_then(in_folder),
@@ -123,7 +122,7 @@ impl Surroundings<'_> {
     }
 }
 
-/// The last value of `key` in a text of settings.
+/// The last value of `key` in a configuration file.
 fn value(text: &str, key: &str) -> Option<String> {
     let lines = text.lines().rev().map(|line| line.split(['#', ';']).next().unwrap_or_default());
     let pairs = lines.filter_map(|line| line.split_once('='));
@@ -135,7 +134,7 @@ fn value(text: &str, key: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    /// The settings of a user whose home is `home`, on a machine whose settings are there, too.
+    /// The settings of a user whose home is `home`, with the system-wide files there too.
     fn settings(home: &Path, variables: &[(&str, &str)]) -> ClientSettings {
         let home_variable = ("HOME", home.to_str().unwrap());
         let variable = |name: &str| {

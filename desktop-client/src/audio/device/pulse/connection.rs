@@ -1,8 +1,8 @@
-//! One connection to a PulseAudio server, or to whatever speaks its protocol: shaking hands,
-//! asking, and hearing what it says by itself. It knows nothing of streams and sound.
+//! One connection to a sound server that speaks PulseAudio's native protocol: the handshake, requests with
+//! their replies, and messages from the server. It knows nothing of streams and sound.
 //!
-//! The protocol itself is the `pulseaudio` crate's. Its client is not used, for it zeroes a
-//! mebibyte before each read, which costs more than all else that a player does at rest.
+//! The `pulseaudio` crate encodes the protocol. Its client is not used: it zeroes a mebibyte before each
+//! read, which costs more than everything else that an idle player does.
 
 use std::ffi::CString;
 use std::io::{self, Cursor, Write as _};
@@ -17,39 +17,39 @@ use socket2::Socket;
 use super::client_settings::ClientSettings;
 use super::server_address::ServerAddress;
 
-/// A server that is well answers within a millisecond.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+/// A healthy server replies within a millisecond.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What is read at once. The messages of a stream are some tens of bytes.
+/// Bytes per read. The messages of a stream have some tens of bytes.
 const READ_BYTES: usize = 4096;
 
-/// Largest message that is taken: a list of some thousands of sinks.
+/// Largest message that is accepted: a list of some thousands of sinks.
 const MESSAGE_BYTES: usize = 4 << 20;
 
-/// The channel of messages; every other one is sound.
+/// The channel of messages; all other channels carry audio.
 const MESSAGES: u32 = u32::MAX;
 
-/// Why the server does not do what it is asked.
+/// Why a request to the server failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PulseError {
-    /// There is no server where it usually is.
+    /// No server listens at the default addresses.
     #[error("neither PulseAudio nor PipeWire is running")]
     NoServer,
-    /// None of the servers that somebody named takes this client.
+    /// None of the configured servers accepts this client.
     #[error("no sound server answers: {0}")]
-    NoneOf(String),
-    /// The socket to it is broken.
+    NoneAnswers(String),
+    /// The socket is broken.
     #[error("the sound server went away ({0})")]
     Gone(#[from] io::Error),
-    /// It said no.
+    /// It refused.
     #[error("the sound server refused ({0})")]
     Refused(protocol::PulseError),
-    /// It ended the stream, as it does when its device goes away.
-    #[error("the sound server ended it")]
+    /// It ended the stream, as it does when the device disappears.
+    #[error("the sound server ended the stream")]
     Killed,
-    /// It said something else than it should.
-    #[error("the sound server said something unexpected ({0})")]
-    Nonsense(ProtocolError),
+    /// It violated the protocol.
+    #[error("unexpected answer of the sound server ({0})")]
+    Unexpected(ProtocolError),
 }
 
 impl From<ProtocolError> for PulseError {
@@ -57,39 +57,39 @@ impl From<ProtocolError> for PulseError {
         match error {
             ProtocolError::Io(error) => Self::Gone(error),
             ProtocolError::ServerError(error) => Self::Refused(error),
-            other => Self::Nonsense(other),
+            other => Self::Unexpected(other),
         }
     }
 }
 
-/// What the server says.
-pub(super) enum Heard<'a> {
-    /// The answer to the question of this number.
-    Answer(u32, Payload<'a>),
-    /// Its refusal.
+/// A message from the server.
+pub(super) enum ServerMessage<'a> {
+    /// The reply to the request of this number.
+    Reply(u32, Payload<'a>),
+    /// The refusal of the request of this number.
     Refusal(u32, protocol::PulseError),
-    /// The stream may be sent so many bytes more.
-    Wants(usize),
-    /// The stream has run dry.
-    RanDry,
-    /// The stream goes to the device of this name now.
+    /// The server requests this many further bytes of the stream.
+    Requested(usize),
+    /// The stream had an underrun.
+    Underrun,
+    /// The stream was moved to the device of this name.
     Moved(String),
-    /// Something that was subscribed to has changed.
+    /// A subscribed object has changed.
     Changed,
     /// The stream was ended.
     Killed,
-    /// What this client has no use for, or does not know.
+    /// A message that this client does not need or know.
     Other,
 }
 
-/// An answer that has not been read yet.
+/// The payload of a reply.
 pub(super) struct Payload<'a> {
     bytes: &'a [u8],
     version: u16,
 }
 
 impl Payload<'_> {
-    /// Reads it as the answer to the question that was asked.
+    /// Decodes it as the reply to the request.
     pub(super) fn read<R: CommandReply>(self) -> Result<R, PulseError> {
         let mut bytes = self.bytes;
         Ok(R::read(&mut TagStructReader::new(&mut bytes, self.version), self.version)?)
@@ -97,15 +97,15 @@ impl Payload<'_> {
 }
 
 #[derive(Debug)]
-pub(super) struct Connection {
+pub(super) struct ServerConnection {
     socket: Socket,
     version: u16,
     next_number: u32,
-    inbox: Inbox,
+    read_buffer: ReadBuffer,
 }
 
-impl Connection {
-    /// Connects to the first of the user's servers that takes this client, and says which it is.
+impl ServerConnection {
+    /// Connects to the first of the user's servers that accepts this client, and returns its address.
     pub(super) fn open_any() -> Result<(Self, ServerAddress), PulseError> {
         let settings = ClientSettings::read();
         let mut failures = Vec::new();
@@ -116,28 +116,32 @@ impl Connection {
             }
         }
         if settings.are_named && !failures.is_empty() {
-            Err(PulseError::NoneOf(failures.join("; ")))
+            Err(PulseError::NoneAnswers(failures.join("; ")))
         } else {
             Err(PulseError::NoServer)
         }
     }
 
-    /// Connects to a server once more.
+    /// Opens another connection to a server.
     pub(super) fn open(server: &ServerAddress) -> Result<Self, PulseError> {
         Self::connect(server, &ClientSettings::read().cookie)
     }
 
     fn connect(server: &ServerAddress, cookie: &[u8]) -> Result<Self, PulseError> {
         let socket = server.connect()?;
-        socket.set_read_timeout(Some(ANSWER_TIMEOUT))?;
-        socket.set_write_timeout(Some(ANSWER_TIMEOUT))?;
-        let mut connection =
-            Self { socket, version: MAX_VERSION, next_number: 0, inbox: Inbox::default() };
-        connection.shake_hands(cookie)?;
+        socket.set_read_timeout(Some(REPLY_TIMEOUT))?;
+        socket.set_write_timeout(Some(REPLY_TIMEOUT))?;
+        let mut connection = Self {
+            socket,
+            version: MAX_VERSION,
+            next_number: 0,
+            read_buffer: ReadBuffer::default(),
+        };
+        connection.handshake(cookie)?;
         Ok(connection)
     }
 
-    fn shake_hands(&mut self, cookie: &[u8]) -> Result<(), PulseError> {
+    fn handshake(&mut self, cookie: &[u8]) -> Result<(), PulseError> {
         let auth = AuthParams {
             version: MAX_VERSION,
             supports_shm: false,
@@ -155,38 +159,40 @@ impl Connection {
         Ok(())
     }
 
-    /// The same socket, to shut it down from elsewhere.
+    /// A clone of the socket, to shut it down from another thread.
     pub(super) fn socket(&self) -> io::Result<Socket> {
         self.socket.try_clone()
     }
 
-    /// From now on [`Connection::hear`] waits as long as it takes.
+    /// Removes the timeout of [`ServerConnection::receive`].
     pub(super) fn wait_forever(&self) -> io::Result<()> {
         self.socket.set_read_timeout(None)
     }
 
-    /// Asks, and waits for the answer. What the server says by itself meanwhile is passed over.
+    /// Sends a request, and waits for its reply. Other messages are ignored meanwhile.
     pub(super) fn ask<R: CommandReply>(&mut self, command: &Command) -> Result<R, PulseError> {
-        self.settle(command, |answer: Payload<'_>| answer.read::<R>())
+        self.request(command, |reply: Payload<'_>| reply.read::<R>())
     }
 
-    /// Orders what is answered with a bare yes, and waits for that.
+    /// Sends a request whose reply is empty, and waits for it.
     pub(super) fn order(&mut self, command: &Command) -> Result<(), PulseError> {
-        self.settle(command, |_| Ok(()))
+        self.request(command, |_| Ok(()))
     }
 
-    fn settle<T>(
+    fn request<T>(
         &mut self,
         command: &Command,
         read: impl FnOnce(Payload<'_>) -> Result<T, PulseError>,
     ) -> Result<T, PulseError> {
         let mut out = Vec::new();
-        let asked = self.write_question(command, &mut out)?;
+        let requested = self.write_request(command, &mut out)?;
         self.send(&out)?;
         loop {
-            match self.hear()? {
-                Heard::Answer(number, payload) if number == asked => return read(payload),
-                Heard::Refusal(number, error) if number == asked => {
+            match self.receive()? {
+                ServerMessage::Reply(number, payload) if number == requested => {
+                    return read(payload);
+                }
+                ServerMessage::Refusal(number, error) if number == requested => {
                     return Err(PulseError::Refused(error));
                 }
                 _ => {}
@@ -194,8 +200,8 @@ impl Connection {
         }
     }
 
-    /// Appends a question to `out`, which is to be sent whole. Returns its number.
-    pub(super) fn write_question(
+    /// Appends a request to `out`, which must be sent completely. Returns its number.
+    pub(super) fn write_request(
         &mut self,
         command: &Command,
         out: &mut Vec<u8>,
@@ -206,67 +212,69 @@ impl Connection {
         Ok(number)
     }
 
-    /// Sends what was written.
+    /// Sends requests and audio.
     pub(super) fn send(&mut self, out: &[u8]) -> Result<(), PulseError> {
         Ok(self.socket.write_all(out)?)
     }
 
-    /// The next thing that the server says.
-    pub(super) fn hear(&mut self) -> Result<Heard<'_>, PulseError> {
-        let Self { socket, version, inbox, .. } = self;
-        let Some(message) = inbox.next(socket)? else { return Ok(Heard::Other) };
+    /// The next message of the server.
+    pub(super) fn receive(&mut self) -> Result<ServerMessage<'_>, PulseError> {
+        let Self { socket, version, read_buffer, .. } = self;
+        let Some(message) = read_buffer.next(socket)? else { return Ok(ServerMessage::Other) };
         let mut cursor = Cursor::new(message);
         match Command::read_tag_prefixed(&mut cursor, *version) {
             Ok((number, Command::Reply)) => {
                 let bytes = message.get(cursor.position() as usize..).unwrap_or_default();
-                Ok(Heard::Answer(number, Payload { bytes, version: *version }))
+                Ok(ServerMessage::Reply(number, Payload { bytes, version: *version }))
             }
-            Ok((number, Command::Error(error))) => Ok(Heard::Refusal(number, error)),
-            Ok((_, Command::Request(request))) => Ok(Heard::Wants(request.length as usize)),
-            Ok((_, Command::Underflow(_))) => Ok(Heard::RanDry),
+            Ok((number, Command::Error(error))) => Ok(ServerMessage::Refusal(number, error)),
+            Ok((_, Command::Request(request))) => {
+                Ok(ServerMessage::Requested(request.length as usize))
+            }
+            Ok((_, Command::Underflow(_))) => Ok(ServerMessage::Underrun),
             Ok((_, Command::PlaybackStreamMoved(moved))) => {
-                Ok(Heard::Moved(moved.device_name.to_string_lossy().into_owned()))
+                Ok(ServerMessage::Moved(moved.device_name.to_string_lossy().into_owned()))
             }
-            Ok((_, Command::SubscribeEvent(_))) => Ok(Heard::Changed),
-            Ok((_, Command::PlaybackStreamKilled(_))) => Ok(Heard::Killed),
-            // A newer server may tell of things that are not known here.
-            Ok(_) | Err(_) => Ok(Heard::Other),
+            Ok((_, Command::SubscribeEvent(_))) => Ok(ServerMessage::Changed),
+            Ok((_, Command::PlaybackStreamKilled(_))) => Ok(ServerMessage::Killed),
+            // A newer server may send messages that are unknown here.
+            Ok(_) | Err(_) => Ok(ServerMessage::Other),
         }
     }
 }
 
-/// What has been read and not been taken yet.
+/// The received bytes that have not been consumed yet.
 #[derive(Debug, Default)]
-struct Inbox {
+struct ReadBuffer {
     bytes: Vec<u8>,
-    /// How much of it has been taken.
-    taken: usize,
+    /// How many of them have been consumed.
+    consumed: usize,
 }
 
-impl Inbox {
-    /// The next message without its header; nothing if it is one of sound.
+impl ReadBuffer {
+    /// The next message without its header; none if it is audio.
     fn next(&mut self, socket: &mut impl io::Read) -> Result<Option<&[u8]>, PulseError> {
         self.fill(socket, DESCRIPTOR_SIZE)?;
-        let header = protocol::read_descriptor(&mut &self.bytes[self.taken..])?;
+        let header = protocol::read_descriptor(&mut &self.bytes[self.consumed..])?;
         let length = header.length as usize;
         if length > MESSAGE_BYTES {
             let error = format!("a message of {length} bytes");
-            return Err(PulseError::Nonsense(ProtocolError::Invalid(error)));
+            return Err(PulseError::Unexpected(ProtocolError::Invalid(error)));
         }
         self.fill(socket, DESCRIPTOR_SIZE + length)?;
-        let begin = self.taken + DESCRIPTOR_SIZE;
-        self.taken = begin + length;
-        Ok((header.channel == MESSAGES).then(|| &self.bytes[begin..self.taken]))
+        let begin = self.consumed + DESCRIPTOR_SIZE;
+        self.consumed = begin + length;
+        Ok((header.channel == MESSAGES).then(|| &self.bytes[begin..self.consumed]))
     }
 
-    /// Reads until at least `least` bytes wait to be taken.
-    fn fill(&mut self, socket: &mut impl io::Read, least: usize) -> io::Result<()> {
-        if self.bytes.len() - self.taken >= least {
+    /// Reads until at least `min` bytes can be consumed.
+    fn fill(&mut self, socket: &mut impl io::Read, min: usize) -> io::Result<()> {
+        if self.bytes.len() - self.consumed >= min {
             return Ok(());
         }
-        self.bytes.drain(..self.taken);
-        self.taken = 0;
-        while self.bytes.len() < least {
+        self.bytes.drain(..self.consumed);
+        self.consumed = 0;
+        while self.bytes.len() < min {
             let had = self.bytes.len();
             self.bytes.resize(had + READ_BYTES, 0);
             let read = socket.read(&mut self.bytes[had..]);
@@ -289,7 +297,7 @@ mod tests {
 
     use super::*;
 
-    /// A message as a server sends it.
+    /// A message, as a server sends it.
     fn message(channel: u32, payload: &[u8]) -> Vec<u8> {
         let mut bytes = Vec::new();
         protocol::write_memblock(&mut bytes, channel, payload, 0).unwrap();
@@ -297,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_are_taken_whole_however_they_arrive() {
+    fn messages_are_reassembled_from_any_pieces() {
         let (mut here, mut there) = UnixStream::pair().unwrap();
         let mut bytes = message(MESSAGES, b"one");
         bytes.extend(message(3, &[7; 2 * READ_BYTES]));
@@ -308,17 +316,17 @@ mod tests {
                 there.write_all(piece).unwrap();
             }
         });
-        let mut inbox = Inbox::default();
-        assert_eq!(inbox.next(&mut here).unwrap(), Some(&b"one"[..]));
-        assert_eq!(inbox.next(&mut here).unwrap(), None);
-        assert_eq!(inbox.next(&mut here).unwrap(), Some(&[9; 3 * READ_BYTES][..]));
-        assert_eq!(inbox.next(&mut here).unwrap(), Some(&b""[..]));
+        let mut buffer = ReadBuffer::default();
+        assert_eq!(buffer.next(&mut here).unwrap(), Some(&b"one"[..]));
+        assert_eq!(buffer.next(&mut here).unwrap(), None);
+        assert_eq!(buffer.next(&mut here).unwrap(), Some(&[9; 3 * READ_BYTES][..]));
+        assert_eq!(buffer.next(&mut here).unwrap(), Some(&b""[..]));
         sender.join().unwrap();
-        assert!(matches!(inbox.next(&mut here), Err(PulseError::Gone(_))));
+        assert!(matches!(buffer.next(&mut here), Err(PulseError::Gone(_))));
     }
 
     #[test]
-    fn a_message_of_a_claimed_gigabyte_is_refused() {
+    fn a_message_that_claims_a_gigabyte_is_rejected() {
         let (mut here, mut there) = UnixStream::pair().unwrap();
         let header = protocol::Descriptor {
             length: 1 << 30,
@@ -327,6 +335,6 @@ mod tests {
             flags: protocol::DescriptorFlags::empty(),
         };
         protocol::write_descriptor(&mut there, &header).unwrap();
-        assert!(matches!(Inbox::default().next(&mut here), Err(PulseError::Nonsense(_))));
+        assert!(matches!(ReadBuffer::default().next(&mut here), Err(PulseError::Unexpected(_))));
     }
 }

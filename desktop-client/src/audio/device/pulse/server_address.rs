@@ -1,4 +1,4 @@
-//! The address of a sound server, in every form that PulseAudio's own clients take.
+//! The address of a sound server, in every form that PulseAudio's own clients accept.
 
 use std::fmt;
 use std::io;
@@ -9,22 +9,22 @@ use std::time::Duration;
 
 use socket2::Socket;
 
-/// The port of a server whose address names none.
+/// The default port.
 const DEFAULT_PORT: u16 = 4713;
 
-/// A server on the local network that does not accept within this time counts as absent.
+/// A server that does not accept a connection within this time counts as absent.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Where a server listens.
+/// The address of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ServerAddress {
     /// The path of a socket on this machine.
     Unix(PathBuf),
-    /// A host, usually another machine.
+    /// A host and a port.
     Tcp { host: String, port: u16, family: Family },
 }
 
-/// Which addresses of a host are tried.
+/// The addresses of a host to try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Family {
     Any,
@@ -33,9 +33,8 @@ pub(super) enum Family {
 }
 
 impl ServerAddress {
-    /// Reads a list of addresses, separated by spaces. Leaves out those that are meant for another
-    /// machine than this one, which is known by any of the names in `here`, and those without a
-    /// meaning.
+    /// Parses a list of addresses, separated by spaces. Omits malformed ones, and those for another machine
+    /// than this one, whose names are `here`.
     pub(super) fn read_list(list: &str, here: &[String]) -> Vec<Self> {
         list.split_whitespace().filter_map(|address| Self::read(address, here)).collect()
     }
@@ -54,7 +53,7 @@ impl ServerAddress {
         if address.starts_with('/') {
             return Some(Self::Unix(address.into()));
         }
-        // PulseAudio takes `tcp:` for IPv4 alone. A host that has an IPv6 address only is meant, too.
+        // For PulseAudio, `tcp:` is IPv4 only. A host that has only an IPv6 address is accepted too.
         let families = [
             ("tcp:", Family::Any),
             ("tcp4:", Family::V4),
@@ -68,7 +67,7 @@ impl ServerAddress {
         (!host.is_empty()).then(|| Self::Tcp { host: host.to_owned(), port, family })
     }
 
-    /// Connects to whatever listens there.
+    /// Connects to it.
     pub(super) fn connect(&self) -> io::Result<Socket> {
         match self {
             Self::Unix(path) => UnixStream::connect(path).map(Socket::from),
@@ -102,7 +101,7 @@ impl Family {
     }
 }
 
-/// Reads `HOST`, `HOST:PORT`, `[HOST]` or `[HOST]:PORT`. A bare IPv6 address is a host.
+/// Parses `HOST`, `HOST:PORT`, `[HOST]` or `[HOST]:PORT`. A bare IPv6 address is a host.
 fn read_host(text: &str) -> Option<(&str, u16)> {
     if text.parse::<Ipv6Addr>().is_ok() {
         return Some((text, DEFAULT_PORT));
@@ -119,7 +118,7 @@ fn read_host(text: &str) -> Option<(&str, u16)> {
     Some((host, port))
 }
 
-/// In the form in which it can be read again.
+/// In a form that can be parsed.
 impl fmt::Display for ServerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

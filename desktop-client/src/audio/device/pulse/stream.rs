@@ -1,5 +1,4 @@
-//! A playing stream: one thread that hears what the server wants, asks the callback for it, and
-//! sends it.
+//! A playing stream: a thread that receives the server's requests, calls the callback, and sends the audio.
 //!
 //! The server's timeline is kept whatever happens. Without pre-buffering (`pre_buffering` is 0) it
 //! does not stop when it has run dry, but asks for what it has missed as well; so the stream's
@@ -28,53 +27,53 @@ use pulseaudio::protocol::{
 };
 use socket2::Socket;
 
-use super::connection::{Connection, Heard, PulseError};
+use super::connection::{PulseError, ServerConnection, ServerMessage};
 use super::latency::{Change, Latency, buffer_attr};
 use super::timing::{Answer, Timing};
-use crate::audio::device::OutputContext;
+use crate::audio::device::context::OutputContext;
 use crate::audio::timing_trace::{Entry, Tap, TimingTrace};
 use crate::time::LocalClock;
 
 /// Callbacks get no more than this many times the usual block at once.
-const MOST_BLOCKS: usize = 4;
+const MAX_BLOCKS: usize = 4;
 
-/// A server that has been kept waiting for longer than this many seconds has been asleep, and is
-/// not sent all that it has missed.
-const MOST_BEHIND_SECONDS: usize = 1;
+/// If the server has waited for longer than this many seconds, the machine was suspended, and what was
+/// missed is skipped.
+const MAX_BEHIND_SECONDS: usize = 1;
 
-/// How a stream tells of another latency: the message says which and why. The stream plays on.
-pub(in crate::audio::device) const LATENCY_CHANGED: ErrorKind = ErrorKind::Other;
+/// The kind of error that reports an adapted latency, with its description. The stream plays on.
+pub(crate) const LATENCY_CHANGED: ErrorKind = ErrorKind::Other;
 
 const VALUE_BYTES: usize = size_of::<f32>();
 
-/// Fills a buffer that leaves the converter at the instant it is told.
+/// Fills a buffer that leaves the converter at a given instant.
 pub(super) type Callback = Box<dyn FnMut(&mut Data, &OutputCallbackInfo) + Send>;
 
-/// Is told what goes wrong.
-pub(super) type Fail = Box<dyn FnMut(cpal::Error) + Send>;
+/// Takes errors.
+pub(super) type ErrorCallback = Box<dyn FnMut(cpal::Error) + Send>;
 
-/// A stream, which plays once it is told to, until it is dropped.
+/// A stream. It plays from [`StreamTrait::play`] until it is dropped.
 pub struct Stream {
     clock: LocalClock,
     block_frames: FrameCount,
-    /// What the thread will own, until it is there.
+    /// What the thread will own, until it is started.
     waiting: Mutex<Option<Playback>>,
     thread: Mutex<Option<JoinHandle<()>>>,
-    /// To shut it down wakes the thread.
+    /// Shutting it down wakes the thread.
     socket: Socket,
-    /// The thread is to end, and need not tell of it.
+    /// Tells the thread to end without an error.
     ending: Arc<AtomicBool>,
 }
 
 impl Stream {
-    /// A stream as the server grants it. If its `latency` changes, the server is asked for that.
+    /// Creates a stream, corked. `latency` adapts what the server is asked to hold.
     pub(super) fn new(
-        mut connection: Connection,
+        mut connection: ServerConnection,
         params: PlaybackStreamParams,
         latency: Option<Latency>,
         context: &OutputContext,
         callback: Callback,
-        fail: Fail,
+        on_error: ErrorCallback,
     ) -> Result<Self, PulseError> {
         let clock = context.clock;
         let asked_block_bytes = params.buffer_attr.minimum_request_length;
@@ -101,17 +100,17 @@ impl Stream {
                 frame_bytes,
                 rate: granted.sample_spec.sample_rate,
                 callback,
-                fail,
+                on_error,
                 ending,
-                samples: vec![0.0; block_frames * MOST_BLOCKS * channels],
+                samples: vec![0.0; block_frames * MAX_BLOCKS * channels],
                 out: Vec::new(),
                 wanted_bytes: granted.requested_bytes as usize,
                 written: 0,
                 timing: Timing::new(granted.sample_spec.sample_rate),
-                question: None,
+                query: None,
                 asked_block_frames,
                 latency,
-                ran_dry: false,
+                has_underrun: false,
                 change: None,
             })),
         })
@@ -132,7 +131,7 @@ impl StreamTrait for Stream {
     }
 
     fn pause(&self) -> Result<(), cpal::Error> {
-        // A player's output stays open: one that pauses has to find its device clock again.
+        // An output stays open: after a pause, its device clock would have to settle again.
         Err(ErrorKind::UnsupportedOperation.into())
     }
 
@@ -152,7 +151,7 @@ impl Drop for Stream {
         let _ = self.socket.shutdown(Shutdown::Both);
         let thread = self.thread.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
-            // A panic of it has been printed by then.
+            // A panic of the thread has been printed.
             let _ = thread.join();
         }
     }
@@ -162,67 +161,67 @@ impl Drop for Stream {
 struct Playback {
     clock: LocalClock,
     trace: Option<Tap>,
-    connection: Connection,
+    connection: ServerConnection,
     channel: u32,
     frame_bytes: usize,
     rate: u32,
     callback: Callback,
-    fail: Fail,
+    on_error: ErrorCallback,
     ending: Arc<AtomicBool>,
     samples: Vec<f32>,
-    /// What goes out with the next write.
+    /// The bytes of the next write.
     out: Vec<u8>,
-    /// How much the server waits for.
+    /// Bytes that the server has requested.
     wanted_bytes: usize,
-    /// Frames sent so far, with those that were passed over.
+    /// Frames sent so far, including skipped ones.
     written: u64,
     timing: Timing,
-    question: Option<Question>,
+    query: Option<LatencyQuery>,
     asked_block_frames: u32,
-    /// What the server's output is asked to hold; nothing if it was not asked for anything.
+    /// What the server's output is asked to hold; none if the server chooses.
     latency: Option<Latency>,
-    /// The server has run dry, and `latency` has not been told of it.
-    ran_dry: bool,
-    /// A change that the server has been asked for, and the number of that question.
+    /// Whether there was an underrun that `latency` has not been told of.
+    has_underrun: bool,
+    /// A requested change of the latency, with the number of the request.
     change: Option<(u32, Change)>,
 }
 
-/// How much the server holds, as it has been asked.
-struct Question {
+/// A pending query of the latency.
+struct LatencyQuery {
     number: u32,
     asked: i64,
-    /// The first frame that it had not been sent by then.
+    /// The first frame that had not been sent by then.
     frame: u64,
 }
 
 impl Playback {
     fn run(mut self) {
-        // Before the first block: it may take a second, and the server does not ask for any yet.
+        // Before the first block: it may take a second, and the server requests nothing yet.
         match scheduling::raise_priority(ThreadRole::Audio) {
             Ok(priority) => tracing::info!("real-time priority of the output: {priority}"),
             Err(reason) => {
                 let reason = format!("real-time priority of the output unavailable: {reason}");
-                (self.fail)(cpal::Error::with_message(ErrorKind::RealtimeDenied, reason));
+                (self.on_error)(cpal::Error::with_message(ErrorKind::RealtimeDenied, reason));
             }
         }
         if let Err(error) = self.play()
             && !self.ending.load(Relaxed)
         {
-            (self.fail)(error.into());
+            (self.on_error)(error.into());
         }
     }
 
-    /// Plays until the stream ends, which is always for a reason.
+    /// Plays until an error ends the stream.
     fn play(&mut self) -> Result<(), PulseError> {
-        // The buffer is full when the server begins to play. Until then it is not asked: what it
-        // holds does not move yet.
+        // The buffer is filled before the server starts to play. Its latency is not queried yet: nothing
+        // moves.
         self.fill()?;
         let cork = CorkStreamParams { channel: self.channel, cork: false };
         let command = Command::CorkPlaybackStream(cork);
-        self.connection.write_question(&command, &mut self.out)?;
+        self.connection.write_request(&command, &mut self.out)?;
         self.send()?;
         loop {
-            self.hear()?;
+            self.receive()?;
             self.adapt()?;
             self.fill()?;
             if !self.out.is_empty() {
@@ -232,58 +231,58 @@ impl Playback {
         }
     }
 
-    fn hear(&mut self) -> Result<(), PulseError> {
-        match self.connection.hear()? {
-            Heard::Wants(bytes) => self.wanted_bytes += bytes,
-            Heard::RanDry => {
-                self.ran_dry = true;
-                (self.fail)(ErrorKind::Xrun.into());
+    fn receive(&mut self) -> Result<(), PulseError> {
+        match self.connection.receive()? {
+            ServerMessage::Requested(bytes) => self.wanted_bytes += bytes,
+            ServerMessage::Underrun => {
+                self.has_underrun = true;
+                (self.on_error)(ErrorKind::Xrun.into());
             }
-            Heard::Moved(sink) => {
-                (self.fail)(cpal::Error::with_message(ErrorKind::DeviceChanged, sink));
+            ServerMessage::Moved(sink) => {
+                (self.on_error)(cpal::Error::with_message(ErrorKind::DeviceChanged, sink));
             }
-            Heard::Killed => return Err(PulseError::Killed),
-            Heard::Answer(number, payload) => {
+            ServerMessage::Killed => return Err(PulseError::Killed),
+            ServerMessage::Reply(number, payload) => {
                 if let Some((_, change)) = self.change.take_if(|(asked, _)| *asked == number) {
                     let granted: SetPlaybackStreamBufferAttrReply = payload.read()?;
-                    tracing::debug!(?granted, "the sound server holds more or less");
+                    tracing::debug!(?granted, "latency change granted");
                     let change = cpal::Error::with_message(LATENCY_CHANGED, change.to_string());
-                    (self.fail)(change);
+                    (self.on_error)(change);
                     return Ok(());
                 }
-                let Some(question) = self.question.take_if(|asked| asked.number == number) else {
+                let Some(query) = self.query.take_if(|asked| asked.number == number) else {
                     return Ok(());
                 };
                 let latency: PlaybackLatency = payload.read()?;
-                let looked = looked_at(&question, latency.remote_time, self.clock);
+                let looked = looked_at(&query, latency.remote_time, self.clock);
                 let held_bytes = latency.write_offset - latency.read_offset;
                 let held_frames = held_bytes / self.frame_bytes as i64;
                 let sink_nanos = i64::try_from(latency.sink_usec).unwrap_or(0) * 1000;
                 let ahead_nanos = sink_nanos + self.timing.nanos(held_frames);
-                let Question { asked, frame, .. } = question;
+                let LatencyQuery { asked, frame, .. } = query;
                 self.timing.hear(Answer { asked, looked, frame, ahead_nanos });
                 if let Some(trace) = &mut self.trace {
                     trace.record(Entry::Answer { asked, looked, frame, ahead: ahead_nanos });
                 }
             }
-            Heard::Refusal(number, error) => {
+            ServerMessage::Refusal(number, error) => {
                 if self.change.take_if(|(asked, _)| *asked == number).is_some() {
-                    tracing::info!(%error, "the sound server keeps its latency");
+                    tracing::info!(%error, "latency change refused");
                 }
-                self.question.take_if(|asked| asked.number == number);
+                self.query.take_if(|asked| asked.number == number);
             }
-            Heard::Changed | Heard::Other => {}
+            ServerMessage::Changed | ServerMessage::Other => {}
         }
         Ok(())
     }
 
-    /// Asks the server to hold more or less, if that has become necessary. The frames that it has keep
-    /// their instants: it then asks for more frames at once, or for none for a while.
+    /// Requests another latency, if it is to be adapted. Frames that were sent keep their instants: the
+    /// server then requests more frames at once, or none for a while.
     fn adapt(&mut self) -> Result<(), PulseError> {
         let Some(latency) = &mut self.latency else { return Ok(()) };
         let now = self.clock.now().as_nanos();
-        let ran_dry = std::mem::take(&mut self.ran_dry);
-        let raised = if ran_dry { latency.note_underrun(now) } else { None };
+        let has_underrun = std::mem::take(&mut self.has_underrun);
+        let raised = if has_underrun { latency.note_underrun(now) } else { None };
         let Some(change) = raised.or_else(|| latency.tick(now)) else { return Ok(()) };
         let frame_bytes = self.frame_bytes as u32;
         let params = SetPlaybackStreamBufferAttrParams {
@@ -298,13 +297,13 @@ impl Playback {
             early_requests: false,
         };
         let command = Command::SetPlaybackStreamBufferAttr(params);
-        self.change = Some((self.connection.write_question(&command, &mut self.out)?, change));
+        self.change = Some((self.connection.write_request(&command, &mut self.out)?, change));
         Ok(())
     }
 
-    /// Renders what the server waits for, to be sent.
+    /// Renders what the server has requested.
     fn fill(&mut self) -> Result<(), PulseError> {
-        let mut offset = self.skip_what_was_slept_through();
+        let mut offset = self.skip_after_suspension();
         while self.wanted_bytes >= self.frame_bytes {
             let values = (self.wanted_bytes / VALUE_BYTES).min(self.samples.len());
             let frames = values * VALUE_BYTES / self.frame_bytes;
@@ -317,9 +316,9 @@ impl Playback {
         Ok(())
     }
 
-    /// Returns how many bytes the next block is further on than the one before it.
-    fn skip_what_was_slept_through(&mut self) -> u64 {
-        let most = self.rate as usize * self.frame_bytes * MOST_BEHIND_SECONDS;
+    /// Skips what was missed while the machine was suspended. Returns how many bytes that is.
+    fn skip_after_suspension(&mut self) -> u64 {
+        let most = self.rate as usize * self.frame_bytes * MAX_BEHIND_SECONDS;
         if self.wanted_bytes <= most {
             return 0;
         }
@@ -332,7 +331,7 @@ impl Playback {
 
     fn render(&mut self, frames: usize) {
         let now = self.clock.now().as_nanos();
-        // Before the server has said anything, its empty buffer is as good a guess as any.
+        // Before the first timestamp, an empty buffer is assumed.
         let playback = self.timing.leaves(self.written).unwrap_or(now);
         let timestamp = OutputStreamTimestamp {
             callback: StreamInstant::from_nanos(now.cast_unsigned()),
@@ -361,16 +360,16 @@ impl Playback {
         Ok(())
     }
 
-    /// Adds the question how much the server holds to what is to be sent, if it is time for it.
+    /// Adds a query of the latency to the next write, if one is due.
     fn ask(&mut self) -> Result<(), PulseError> {
-        if !self.timing.is_to_ask() || self.question.is_some() {
+        if !self.timing.is_to_ask() || self.query.is_some() {
             return Ok(());
         }
         let params = LatencyParams { channel: self.channel, now: SystemTime::now() };
         let command = Command::GetPlaybackLatency(params);
-        let number = self.connection.write_question(&command, &mut self.out)?;
+        let number = self.connection.write_request(&command, &mut self.out)?;
         let asked = self.clock.now().as_nanos();
-        self.question = Some(Question { number, asked, frame: self.written });
+        self.query = Some(LatencyQuery { number, asked, frame: self.written });
         Ok(())
     }
 
@@ -381,15 +380,15 @@ impl Playback {
     }
 }
 
-/// When the server looked. It says so by the clock on the wall; should that be another machine's,
-/// or be set just now, half the way there and back is as good as can be known.
-fn looked_at(question: &Question, said: SystemTime, clock: LocalClock) -> i64 {
-    // In this order, because whatever comes between makes the way longer, and the answer worse.
+/// When the server read its buffers, by its timestamp. That is of the wall clock: if it is another
+/// machine's, or was just set, the middle between query and reply is the best estimate.
+fn looked_at(query: &LatencyQuery, said: SystemTime, clock: LocalClock) -> i64 {
+    // In this order: a delay in between makes the reply look older, and so less trusted.
     let ago = SystemTime::now().duration_since(said).ok();
     let heard = clock.now().as_nanos();
     let ago = ago.and_then(|ago| i64::try_from(ago.as_nanos()).ok());
     match ago.map(|ago| heard - ago) {
-        Some(looked) if (question.asked..=heard).contains(&looked) => looked,
-        _ => i64::midpoint(question.asked, heard),
+        Some(looked) if (query.asked..=heard).contains(&looked) => looked,
+        _ => i64::midpoint(query.asked, heard),
     }
 }

@@ -1,4 +1,4 @@
-//! Hears from the server when its outputs change, so that nobody has to ask.
+//! Notifies of changes of the server's outputs, so that they need not be polled.
 
 use std::net::Shutdown;
 use std::thread::{self, JoinHandle};
@@ -6,33 +6,33 @@ use std::thread::{self, JoinHandle};
 use pulseaudio::protocol::{Command, SubscriptionMask};
 use socket2::Socket;
 
-use super::connection::{Connection, Heard, PulseError};
+use super::connection::{PulseError, ServerConnection, ServerMessage};
 use super::server_address::ServerAddress;
 
-/// Tells of changes until it is dropped. It has a connection of its own: what the server says by
-/// itself would otherwise come between a question and its answer.
+/// Notifies of changes until it is dropped. It has a connection of its own, so that notifications do not
+/// interfere with requests.
 #[derive(Debug)]
-pub(in crate::audio::device) struct Subscription {
-    /// To shut it down wakes the thread.
+pub(crate) struct Subscription {
+    /// Shutting it down wakes the thread.
     socket: Socket,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Subscription {
-    /// Calls `changed`, on a thread of its own, when an output comes, goes or is changed, when
-    /// another becomes the default one, and once when the server goes away.
+    /// Calls `changed`, on another thread, when an output appears, disappears or changes, when the default
+    /// changes, and once when the server goes away.
     pub(super) fn start(
         server: &ServerAddress,
         mut changed: impl FnMut() + Send + 'static,
     ) -> Result<Self, PulseError> {
-        let mut connection = Connection::open(server)?;
+        let mut connection = ServerConnection::open(server)?;
         let mask = SubscriptionMask::SINK | SubscriptionMask::SERVER;
         connection.order(&Command::Subscribe(mask))?;
         connection.wait_forever()?;
         let socket = connection.socket()?;
         let thread = thread::Builder::new().name("downbeat-watch".to_owned()).spawn(move || {
-            while let Ok(heard) = connection.hear() {
-                if matches!(heard, Heard::Changed) {
+            while let Ok(message) = connection.receive() {
+                if matches!(message, ServerMessage::Changed) {
                     changed();
                 }
             }
@@ -41,8 +41,8 @@ impl Subscription {
         Ok(Self { socket, thread: Some(thread) })
     }
 
-    /// Whether it still hears the server.
-    pub(in crate::audio::device) fn is_alive(&self) -> bool {
+    /// Whether it is still connected to the server.
+    pub(crate) fn is_alive(&self) -> bool {
         self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
     }
 }
@@ -52,7 +52,7 @@ impl Drop for Subscription {
         // If the server is gone already, the thread has noticed.
         let _ = self.socket.shutdown(Shutdown::Both);
         if let Some(thread) = self.thread.take() {
-            // A panic of it has been printed by then.
+            // A panic of the thread has been printed.
             let _ = thread.join();
         }
     }

@@ -1,0 +1,47 @@
+//! The command line: reads it, and runs the window, `play`, `bang` or `devices`.
+
+mod bang;
+mod devices;
+mod play;
+mod report_lines;
+mod start;
+mod window;
+
+use std::process::ExitCode;
+
+use downbeat_command_line::{complain, log_to_stderr, parse, refuse};
+
+use crate::config::{Command, Config};
+
+const PROGRAM: &str = "downbeat";
+
+/// Runs the program. Exits with 2 if a setting is wrong, and with 1 if it fails.
+#[must_use]
+pub fn main() -> ExitCode {
+    let config = match parse::<Config>(PROGRAM) {
+        Ok(config) => config,
+        Err(code) => return code,
+    };
+    // "off" for the libraries: some log what is no concern of a user.
+    let _log = match log_to_stderr(&format!("off,downbeat={}", config.log)) {
+        Ok(log) => log,
+        Err(error) => return refuse(PROGRAM, format_args!("cannot start the log: {error}")),
+    };
+    let outcome = match &config.command {
+        None => config.window.relay.address().map(|relay| window::run(&config.window, relay)),
+        Some(Command::Play(player)) => player.relay.address().map(|relay| play::run(player, relay)),
+        Some(Command::Bang(config)) => match config.request() {
+            Ok(request) => config.relay.address().map(|relay| bang::run(config, relay, &request)),
+            Err(error) => return refuse(PROGRAM, error),
+        },
+        Some(Command::Devices) => Ok(devices::run()),
+    };
+    match outcome {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(error)) => {
+            complain(format_args!("{PROGRAM}: {error:#}"));
+            ExitCode::FAILURE
+        }
+        Err(error) => refuse(PROGRAM, error),
+    }
+}

@@ -1,0 +1,61 @@
+//! What the commands share: the options of a session, the printer, the event loop.
+
+use std::io;
+
+use anyhow::Context as _;
+use downbeat_command_line::Printer;
+use downbeat_protocol::ClientKind;
+
+use crate::{
+    audio::{OutputContext, TimingTrace},
+    config::PlayerConfig,
+    net::address::RelayAddress,
+    session::SessionOptions,
+    settings::{Settings, SettingsFile},
+    sounds::Cache,
+    time::LocalClock,
+};
+
+/// Full: the level is set at the loudspeaker, and the bank leaves headroom for overlaps.
+const DEFAULT_VOLUME: f32 = 1.0;
+
+/// The options of a session: what the command line says, and else the settings.
+pub(super) fn session_options(
+    config: &PlayerConfig,
+    relay: RelayAddress,
+    settings: Settings,
+    kind: ClientKind,
+    clock: LocalClock,
+) -> anyhow::Result<SessionOptions> {
+    let trace = config.record_timing.as_deref().map(|path| {
+        TimingTrace::create(path).with_context(|| format!("cannot record to {}", path.display()))
+    });
+    Ok(SessionOptions {
+        relay,
+        name: config.relay.name(),
+        kind,
+        output: config.output().or(settings.output).unwrap_or_default(),
+        volume: config.volume.or(settings.volume).unwrap_or(DEFAULT_VOLUME),
+        extra_latency: config.extra_latency_ms,
+        extra_latencies: settings.extra_latencies,
+        settings: SettingsFile::of_user(),
+        outputs: OutputContext {
+            clock,
+            trace: trace.transpose()?,
+            latency_millis: config.output_latency_ms,
+        },
+        cache: Cache::of_user(),
+        sound_memory: u64::from(config.sound_memory_mib) << 20,
+    })
+}
+
+/// Prints lines to stdout from a thread of its own.
+pub(super) fn printer() -> anyhow::Result<Printer> {
+    Printer::start(io::stdout()).context("the system gives no thread to print from")
+}
+
+/// An event loop on this thread.
+pub(super) fn event_loop() -> anyhow::Result<tokio::runtime::Runtime> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().build().context("the system gives no event loop")
+}

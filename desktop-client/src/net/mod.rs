@@ -1,0 +1,13 @@
+//! The network: where a relay is, what it is shown to be let in, and a WebSocket to it that is
+//! opened again when it is lost.
+//!
+//! It transports texts and timestamps their arrival. What a text means is for
+//! [`session`](crate::session) to say.
+
+pub mod address;
+mod backoff;
+pub(crate) mod connection;
+pub mod credentials;
+mod timestamped_tcp;
+pub mod tls;
+pub(crate) mod websocket;

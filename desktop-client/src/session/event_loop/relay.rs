@@ -1,0 +1,124 @@
+//! What the connection and the relay's messages do.
+
+use downbeat_protocol::{BankNow, ClientToRelay, Welcome};
+
+use super::{
+    super::protocol::{Incoming, Phase},
+    session::Session,
+};
+use crate::{
+    event::{RelayProtocol, SessionEvent},
+    net::connection::ConnectionEvent,
+    time::LocalTime,
+};
+
+impl Session {
+    /// Handles an event of the connection.
+    pub(super) fn connection_event(&mut self, event: ConnectionEvent) {
+        match event {
+            ConnectionEvent::Connecting => {
+                let relay = self.connection.address().map(ToString::to_string).unwrap_or_default();
+                self.emit(SessionEvent::Connecting { relay });
+            }
+            ConnectionEvent::Open => {
+                let hello = self.protocol.connected(self.clock.now());
+                let sent = self.connection.send(&hello);
+                self.handle_loss(sent);
+            }
+            ConnectionEvent::Received(text, arrived) => {
+                let phase = self.protocol.phase();
+                let incoming = self.protocol.receive(&text);
+                self.phase_changed_from(phase);
+                self.receive(incoming, arrived);
+            }
+            ConnectionEvent::Lost { reason, retry_in } => self.lost(reason, retry_in),
+        }
+    }
+
+    /// Ends the handshake if its deadline has passed.
+    pub(super) fn check_welcome_deadline(&mut self, now: LocalTime) {
+        let phase = self.protocol.phase();
+        self.protocol.check_deadline(now);
+        self.phase_changed_from(phase);
+    }
+
+    /// Sends a probe of relay time.
+    pub(super) fn send_probe(&mut self, now: LocalTime) {
+        let probe = self.relay_clock.probe(now);
+        self.send(&ClientToRelay::Probe(probe));
+    }
+
+    fn phase_changed_from(&mut self, former: Phase) {
+        if former != Phase::Tutorial && self.protocol.phase() == Phase::Tutorial {
+            self.connection.reset_backoff();
+            self.cues.leave_epoch();
+            self.bank.serve_embedded(&mut self.cues);
+            self.connected(RelayProtocol::Tutorial);
+            self.send_pending();
+        }
+    }
+
+    fn receive(&mut self, incoming: Incoming, arrived: LocalTime) {
+        let now = self.clock.now();
+        match incoming {
+            Incoming::Welcomed { welcome, new_epoch, missed } => {
+                self.welcomed(*welcome, new_epoch, now);
+                // What is about to be stopped does not begin here.
+                if !self.is_stop_pending {
+                    for sounding in missed {
+                        self.schedule(sounding.trigger, sounding.stop_at, now);
+                    }
+                }
+                self.send_pending();
+            }
+            Incoming::ProbeReply(reply) => {
+                self.relay_clock.receive(reply, arrived, now);
+                self.cues.set_clock(self.relay_clock.estimate(), now);
+            }
+            Incoming::Trigger(trigger) => self.schedule(trigger, None, now),
+            Incoming::Stop(stop) => {
+                self.cues.stop(&stop, now);
+                self.schedule_cue_updates();
+            }
+            Incoming::Roster(roster) => self.emit(SessionEvent::Roster(roster)),
+            Incoming::BankChanged(BankNow { sounds, default_sound }) => {
+                self.serve(sounds, default_sound);
+                let (bank, default_sound) = self.current_bank();
+                self.emit(SessionEvent::BankChanged { bank, default_sound });
+                self.emit_bank_events();
+            }
+            Incoming::Refused(refusal) => {
+                self.emit(SessionEvent::Refused { reason: refusal.message });
+            }
+            Incoming::TutorialTrigger => self.schedule_tutorial_trigger(now),
+            Incoming::Ignored(why) => tracing::debug!(why, "message ignored"),
+        }
+    }
+
+    fn welcomed(&mut self, welcome: Welcome, new_epoch: bool, now: LocalTime) {
+        tracing::info!(relay = welcome.relay, epoch = %welcome.epoch, "welcomed");
+        self.connection.reset_backoff();
+        if new_epoch {
+            self.cues.leave_epoch();
+            self.relay_clock.reset();
+        } else {
+            self.relay_clock.reconnected();
+            let sounding: Vec<_> = welcome.sounding.iter().map(|s| s.trigger.seq).collect();
+            self.cues.keep_only(&sounding, now);
+        }
+        self.cues.set_clock(self.relay_clock.estimate(), now);
+        self.cues.reset_tally();
+        self.reported_lead_micros = 0;
+        let roster = welcome.roster();
+        self.serve(welcome.sounds, welcome.default_sound);
+        let max_lead_micros = welcome.limits.max_lead_micros;
+        self.connected(RelayProtocol::V1 { id: welcome.id, max_lead_micros });
+        self.emit(SessionEvent::Roster(roster));
+    }
+
+    fn connected(&mut self, protocol: RelayProtocol) {
+        let (bank, default_sound) = self.current_bank();
+        self.emit(SessionEvent::Connected { protocol, bank, default_sound });
+        self.emit_bank_events();
+    }
+}

@@ -1,0 +1,163 @@
+//! The state of a session.
+
+use std::{io, time::Duration};
+
+use downbeat_protocol::ClientToRelay;
+use tokio::{sync::mpsc, time::Instant};
+
+use super::super::{
+    cues::Cues, options::SessionOptions, protocol::ProtocolState, sound_bank::SoundBank,
+    throttle::Throttle,
+};
+use crate::{
+    audio::{DeviceChoice, DeviceInfo, OutputEvent, OutputManager},
+    clock::RelayClock,
+    event::SessionEvent,
+    net::{
+        address::RelayAddress,
+        connection::{Connection, ConnectionEvent},
+    },
+    settings::{OutputChoice, SettingsStore},
+    sounds::{Loader, LoaderToSession},
+    time::LocalClock,
+};
+
+/// How often the connection is checked, and the relay sent a report.
+pub(super) const REPORT_EVERY: Duration = Duration::from_secs(2);
+
+/// Capacity of the queue from the output manager and the loader, which send a few messages a second.
+/// When it is full, the sender waits until the session has caught up, which delays no voice.
+const HELPER_QUEUE: usize = 256;
+
+/// From the threads that help the session.
+pub(super) enum HelperEvent {
+    Output(OutputEvent),
+    Loader(LoaderToSession),
+}
+
+/// A session.
+pub(crate) struct Session {
+    pub(super) protocol: ProtocolState,
+    pub(super) helpers: mpsc::Receiver<HelperEvent>,
+    pub(super) clock: LocalClock,
+    observer: Box<dyn FnMut(SessionEvent) + Send>,
+    throttle: Throttle,
+    pub(super) connection: Connection,
+    /// The relay that was connected to last.
+    pub(super) relay: RelayAddress,
+    pub(super) relay_clock: RelayClock,
+    pub(super) cues: Cues,
+    pub(super) bank: SoundBank,
+    pub(super) settings: SettingsStore,
+    pub(super) outputs: OutputManager,
+    /// The open output, or why there is none.
+    pub(super) output: Result<DeviceInfo, String>,
+    /// Why it is not the chosen one, if it is not.
+    pub(super) fallback_reason: Option<String>,
+    pub(super) shown_latency_micros: u32,
+    /// The sounds of bangs that wait for the handshake to end.
+    pub(super) pending_bangs: Vec<Option<String>>,
+    /// Whether a stop waits for the same, before those bangs.
+    pub(super) is_stop_pending: bool,
+    pub(super) report_due: Instant,
+    pub(super) reported_lead_micros: u32,
+    pub(super) reported_error_micros: Option<u32>,
+    pub(super) cues_due: Option<Instant>,
+}
+
+impl Session {
+    /// A session that is about to connect.
+    ///
+    /// # Errors
+    /// If the system gives no threads.
+    pub(crate) fn new(
+        options: SessionOptions,
+        observer: Box<dyn FnMut(SessionEvent) + Send>,
+    ) -> io::Result<Self> {
+        let (to_session, helpers) = mpsc::channel(HELPER_QUEUE);
+        let SessionOptions { relay, name, kind, output, volume, outputs, cache, .. } = options;
+        let clock = outputs.clock;
+        let settings = SettingsStore::new(
+            options.settings,
+            options.extra_latencies,
+            options.extra_latency,
+            output.clone(),
+        );
+        let from_loader = to_session.clone();
+        let loader = Loader::start(cache, move |answer| {
+            // Fails only when the session has ended.
+            let _ = from_loader.blocking_send(HelperEvent::Loader(answer));
+        })?;
+        let outputs = OutputManager::start(device_choice(output), outputs, move |event| {
+            let _ = to_session.blocking_send(HelperEvent::Output(event));
+        });
+        let mut cues = Cues::new(volume);
+        let bank = SoundBank::new(loader, options.sound_memory, &mut cues);
+        let mut connection = Connection::new(clock);
+        connection.connect_to(relay.clone());
+        Ok(Self {
+            protocol: ProtocolState::new(name, kind),
+            helpers,
+            clock,
+            observer,
+            throttle: Throttle::default(),
+            connection,
+            relay,
+            relay_clock: RelayClock::new(),
+            cues,
+            bank,
+            settings,
+            outputs,
+            output: Err("no output has been opened yet".to_owned()),
+            fallback_reason: None,
+            shown_latency_micros: 0,
+            pending_bangs: Vec::new(),
+            is_stop_pending: false,
+            report_due: Instant::now() + REPORT_EVERY,
+            reported_lead_micros: 0,
+            reported_error_micros: None,
+            cues_due: None,
+        })
+    }
+
+    /// Sends an event to the observer, unless it is throttled.
+    pub(super) fn emit(&mut self, event: SessionEvent) {
+        if self.throttle.passes(&event, self.clock.now()) {
+            (self.observer)(event);
+        }
+    }
+
+    /// Sends a message of `downbeat.v1`. Does nothing before the welcome, and with a tutorial relay.
+    pub(super) fn send(&mut self, message: &ClientToRelay) {
+        if self.protocol.own_id().is_some() {
+            let sent = self.connection.send(message);
+            self.handle_loss(sent);
+        }
+    }
+
+    /// Handles the loss of the connection, if that is the result.
+    pub(super) fn handle_loss(&mut self, result: Result<(), ConnectionEvent>) {
+        if let Err(ConnectionEvent::Lost { reason, retry_in }) = result {
+            self.lost(reason, retry_in);
+        }
+    }
+
+    pub(super) fn lost(&mut self, reason: String, retry_in: Duration) {
+        self.disconnected();
+        self.emit(SessionEvent::Lost { reason, retry_in });
+    }
+
+    pub(super) fn disconnected(&mut self) {
+        self.protocol.disconnected();
+        self.pending_bangs.clear();
+        self.is_stop_pending = false;
+    }
+}
+
+/// The choice, as the output manager takes it.
+pub(super) fn device_choice(choice: OutputChoice) -> DeviceChoice {
+    match choice {
+        OutputChoice::SystemDefault => DeviceChoice::Default,
+        OutputChoice::Device(id) => DeviceChoice::Named(id),
+    }
+}

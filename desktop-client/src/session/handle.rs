@@ -1,0 +1,80 @@
+//! Starts the session's thread, and holds its other end.
+
+use std::{io, thread};
+
+use downbeat_platform::scheduling::{self, ThreadRole};
+use tokio::sync::mpsc;
+
+use super::{
+    event_loop::{self, Session},
+    options::SessionOptions,
+};
+use crate::{action::Action, event::SessionEvent};
+
+/// Capacity of the queue of actions. A person makes a few a second, and the session takes them within a
+/// millisecond. When it is full, an action is dropped and logged: later it would come as a surprise.
+const ACTION_QUEUE: usize = 256;
+
+/// A running session. Dropping it ends the session: the connection and the output are closed.
+#[derive(Debug)]
+pub(crate) struct SessionHandle {
+    actions: Option<mpsc::Sender<Action>>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl SessionHandle {
+    /// Sends an action to the session. Never blocks.
+    pub(crate) fn send(&self, action: Action) {
+        if let Some(actions) = &self.actions
+            && let Err(error) = actions.try_send(action)
+        {
+            tracing::warn!(%error, "action dropped");
+        }
+    }
+}
+
+impl Drop for SessionHandle {
+    fn drop(&mut self) {
+        self.actions = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic of the thread has been printed.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Starts a session. `observer` is called from the session's thread, and must not block.
+///
+/// # Errors
+/// If the system gives no thread, or the thread no event loop.
+pub(crate) fn start(
+    options: SessionOptions,
+    observer: impl FnMut(SessionEvent) + Send + 'static,
+) -> io::Result<SessionHandle> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (actions, received) = mpsc::channel(ACTION_QUEUE);
+    // The future of a connection attempt is not `Send`, so the session is built on its thread, which
+    // reports here whether it could be.
+    let (report, built) = std::sync::mpsc::sync_channel(1);
+    let thread = thread::Builder::new().name("downbeat-session".to_owned()).spawn(move || {
+        runtime.block_on(async {
+            match Session::new(options, Box::new(observer)) {
+                Ok(session) => {
+                    // The caller waits for it.
+                    let _ = report.send(Ok(()));
+                    // Not before: threads inherit it, and the loader's must not.
+                    match scheduling::raise_priority(ThreadRole::Session) {
+                        Ok(priority) => tracing::info!("real-time priority: {priority}"),
+                        Err(reason) => tracing::info!("real-time priority unavailable: {reason}"),
+                    }
+                    event_loop::run(session, received).await;
+                }
+                Err(error) => {
+                    let _ = report.send(Err(error));
+                }
+            }
+        });
+    })?;
+    built.recv().unwrap_or_else(|_| Err(io::Error::other("the session's thread died")))?;
+    Ok(SessionHandle { actions: Some(actions), thread: Some(thread) })
+}

@@ -1,0 +1,39 @@
+//! The settings that are remembered.
+
+use std::collections::BTreeMap;
+
+use super::extra_latency::ExtraLatency;
+
+/// Which output device to play through.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum OutputChoice {
+    /// The system's default, also when it changes.
+    #[default]
+    SystemDefault,
+    /// The device of this id or name.
+    Device(String),
+}
+
+/// The settings that are remembered. What was never set is absent.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Settings {
+    /// This machine's volume, 0 to 1.
+    pub(crate) volume: Option<f32>,
+    /// The output to play through.
+    pub(crate) output: Option<OutputChoice>,
+    /// The sound of a bang.
+    pub(crate) sound: Option<String>,
+    /// The extra latency of each output that was given one, by the output's id.
+    pub(crate) extra_latencies: BTreeMap<String, ExtraLatency>,
+}
+
+impl Settings {
+    /// Overwrites these settings with those that `newer` has.
+    pub(super) fn merge(&mut self, newer: &Self) {
+        let Self { volume, output, sound, extra_latencies } = newer.clone();
+        self.volume = volume.or(self.volume);
+        self.output = output.or_else(|| self.output.take());
+        self.sound = sound.or_else(|| self.sound.take());
+        self.extra_latencies.extend(extra_latencies);
+    }
+}

@@ -1,0 +1,85 @@
+//! The parts of the window's state.
+
+use std::time::Duration;
+
+use downbeat_protocol::SoundInfo;
+
+use crate::{event::RelayProtocol, settings::ExtraLatency};
+
+/// The state of the connection to the relay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConnectionState {
+    /// Waiting for the relay's first answer.
+    Connecting,
+    /// The relay answered, and speaks this.
+    Connected(RelayProtocol),
+    /// It is lost, and the session connects again.
+    Lost {
+        /// Why, for people.
+        reason: String,
+        /// The wait before the next attempt.
+        retry_in: Duration,
+    },
+    /// The address is invalid.
+    InvalidAddress {
+        /// Why, for people.
+        reason: String,
+    },
+}
+
+/// The state of the output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OutputState {
+    /// An output is being opened.
+    Opening,
+    /// This output is open.
+    Open {
+        /// Its id.
+        id: String,
+        /// Its name.
+        name: String,
+        /// From the mix to the converter, once it is known.
+        latency_micros: Option<u32>,
+        /// The extra latency that was set for it.
+        extra_latency: ExtraLatency,
+        /// Why it is not the chosen one, for people, if it is not.
+        fallback_reason: Option<String>,
+    },
+    /// There is none; the session keeps looking for one.
+    None {
+        /// Why, for people.
+        reason: String,
+    },
+}
+
+/// One sound that can be banged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BankSound {
+    /// The relay's description.
+    pub info: SoundInfo,
+    /// Whether it can be played here.
+    pub readiness: Readiness,
+}
+
+/// Whether a sound can be played here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// It is being fetched and decoded.
+    Loading,
+    /// It can.
+    Ready,
+    /// It can, after it is fetched and decoded at its first trigger.
+    OnFirstUse,
+    /// It cannot.
+    Failed {
+        /// Why, for people.
+        reason: String,
+    },
+}
+
+/// The level of the output: linear, 1 is full scale.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Meter {
+    /// The peak since the last one, left and right.
+    pub peak: [f32; 2],
+}

@@ -1,0 +1,66 @@
+//! The editor of the relay's address, in the header.
+
+use egui::{
+    Align2, Id, Key, Rect, TextEdit, Ui, Vec2, pos2,
+    text::{CCursor, CCursorRange},
+    text_edit::TextEditState,
+    vec2,
+};
+
+use super::{
+    theme::{self, GRID, size},
+    widgets::{self, Look},
+};
+use crate::{action::Action, net::address::TypedAddress};
+
+/// The state of the editor.
+#[derive(Clone, Debug)]
+pub(super) struct AddressEditor {
+    text: String,
+    /// Whether it has yet to get the keyboard focus.
+    fresh: bool,
+}
+
+impl AddressEditor {
+    /// An editor that starts with this address.
+    pub(super) fn new(relay: &str) -> Self {
+        Self { text: relay.to_owned(), fresh: true }
+    }
+}
+
+/// Shows the editor. Returns whether it stays open.
+pub(super) fn show(ui: &mut Ui, inside: Rect, editor: &mut AddressEditor) -> (bool, Vec<Action>) {
+    let button = vec2(11.0 * GRID, inside.height());
+    let cancel = Rect::from_min_size(pos2(inside.right() - button.x, inside.top()), button);
+    let connect = cancel.translate(vec2(-button.x - GRID - 8.0, 0.0)).expand2(vec2(4.0, 0.0));
+    let field = Rect::from_min_max(inside.min, pos2(connect.left() - GRID, inside.bottom()));
+
+    let edit = TextEdit::singleline(&mut editor.text)
+        .id(Id::unique("relay address"))
+        .font(theme::bold(size::NAME))
+        .hint_text("Host or host:port")
+        .margin(egui::Margin::symmetric(12, 10))
+        .align(Align2::LEFT_CENTER)
+        .min_size(Vec2::new(0.0, field.height()));
+    let response = ui.put(field, edit).accessible_name("Relay address");
+    if editor.fresh {
+        response.request_focus();
+        // All is selected, so that typing replaces the old address. The undo history is cleared: it may
+        // hold a token.
+        let mut typing = TextEditState::default();
+        let end = CCursor::new(editor.text.chars().count());
+        typing.cursor.set_char_range(Some(CCursorRange::two(CCursor::default(), end)));
+        typing.store(ui.ctx(), response.id);
+        editor.fresh = false;
+    }
+    let entered = response.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
+    let left = ui.input(|input| input.key_pressed(Key::Escape));
+
+    let address = editor.text.trim();
+    let confirmed = widgets::button(ui, connect, "Connect", Look::Accent).clicked() || entered;
+    let cancelled = widgets::button(ui, cancel, "Cancel", Look::Raised).clicked() || left;
+    if confirmed && !address.is_empty() {
+        return (false, vec![Action::SetRelay(TypedAddress::new(address))]);
+    }
+    (!cancelled, Vec::new())
+}

@@ -1,0 +1,38 @@
+//! What a person does in the window, and which actions it requests; widgets are found by their accessible
+//! names.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(clippy::float_cmp, reason = "the ends of the fader are exact")]
+
+mod bang;
+mod output;
+mod relay;
+mod status;
+#[path = "../support/mod.rs"]
+mod support;
+
+use downbeat::action::Action;
+use egui::{Event, Modifiers, PointerButton, Pos2};
+use egui_kittest::Harness;
+use support::Window;
+
+/// A bang of this sound.
+fn bang(sound: &str) -> Action {
+    Action::Bang { sound: Some(sound.to_owned()) }
+}
+
+/// The actions since the last call.
+fn actions(window: &mut Harness<'_, Window>) -> Vec<Action> {
+    window.run();
+    std::mem::take(&mut window.state_mut().actions)
+}
+
+/// Presses or releases the pointer.
+fn press(window: &Harness<'_, Window>, pos: Pos2, pressed: bool) {
+    window.event(Event::PointerButton {
+        pos,
+        button: PointerButton::Primary,
+        pressed,
+        modifiers: Modifiers::NONE,
+    });
+}

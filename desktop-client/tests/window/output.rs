@@ -1,0 +1,160 @@
+//! The output panel: volume, extra latency, and the choice of the device.
+
+use downbeat::{
+    action::Action,
+    event::{OutputInfo, SessionEvent},
+    settings::{ExtraLatency, OutputChoice},
+    state::OutputState,
+    ui::MIN_SIZE,
+};
+use egui::{Key, accesskit::Role};
+use egui_kittest::kittest::Queryable as _;
+
+use crate::{
+    actions, bang, press,
+    support::{open, open_sized, scenes},
+};
+
+#[test]
+fn the_volume_follows_pointer_keys_and_assistive_technology() {
+    let mut window = open(scenes::playing());
+    let volume = |actions: &[Action]| match actions.last() {
+        Some(Action::SetVolume(volume)) => *volume,
+        other => panic!("{other:?}"),
+    };
+    let fader = window.get_by_label("Volume").rect();
+    press(&window, fader.left_center(), true);
+    press(&window, fader.left_center(), false);
+    assert_eq!(volume(&actions(&mut window)), 0.0);
+    press(&window, fader.right_center(), true);
+    press(&window, fader.right_center(), false);
+    assert_eq!(volume(&actions(&mut window)), 1.0);
+
+    window.get_by_label("Volume").focus();
+    window.run();
+    window.key_press(Key::ArrowLeft);
+    let lower = volume(&actions(&mut window));
+    assert!((lower - 0.95_f32.powi(3)).abs() < 1e-4, "{lower}");
+    window.key_press(Key::ArrowRight);
+    assert!(volume(&actions(&mut window)) > 0.999);
+
+    window.get_by_label("Volume").set_value_accesskit(50.0);
+    let half = volume(&actions(&mut window));
+    assert!((half - 0.125).abs() < 1e-4, "{half}");
+    assert_eq!(actions(&mut window), [], "an unchanged value is not sent");
+}
+
+#[test]
+fn the_extra_latency_is_typed_stepped_dragged_and_reset() {
+    let set = |millis| Action::SetExtraLatency(ExtraLatency::from_millis(millis));
+    let mut window = open(scenes::playing());
+    assert!(window.query_by_label("Reset extra latency").is_none(), "there is nothing to reset");
+
+    // A click opens it for typing, with everything selected. Neither digits nor Enter bang.
+    window.get_by_label("Extra latency").click();
+    assert_eq!(actions(&mut window), []);
+    window.get_by_label("Extra latency").type_text("12,5");
+    assert_eq!(actions(&mut window), [], "incomplete input has no effect");
+    window.key_press(Key::Enter);
+    assert_eq!(actions(&mut window), [set(12.5)]);
+    window.get_by_label("Plays earlier");
+
+    window.get_by_label("More extra latency").click();
+    assert_eq!(actions(&mut window), [set(13.5)]);
+    window.get_by_label("Less extra latency").click();
+    assert_eq!(actions(&mut window), [set(12.5)]);
+    window.get_by_label("Reset extra latency").click();
+    assert_eq!(actions(&mut window), [set(0.0)]);
+    window.get_by_label("Less extra latency").click();
+    assert_eq!(actions(&mut window), [set(-1.0)]);
+    window.get_by_label("Plays later");
+
+    let number = window.get_by_label("Extra latency").rect();
+    press(&window, number.center(), true);
+    window.run();
+    for step in 1..=20_u8 {
+        window.hover_at(number.center() + egui::vec2(f32::from(step), 0.0));
+        window.step();
+    }
+    press(&window, number.center() + egui::vec2(20.0, 0.0), false);
+    let dragged = actions(&mut window);
+    let Some(Action::SetExtraLatency(trim)) = dragged.last() else { panic!("{dragged:?}") };
+    assert!((0.5..=1.5).contains(&trim.millis()), "{trim}");
+
+    window.get_by_label("Extra latency").set_value_accesskit(900.0);
+    assert_eq!(actions(&mut window), [set(500.0)]);
+    assert_eq!(actions(&mut window), [], "an unchanged value is not sent");
+    window.key_press(Key::Space);
+    assert_eq!(actions(&mut window), [bang("click")], "the bang has the keyboard again");
+}
+
+#[test]
+fn each_output_shows_its_own_extra_latency() {
+    let mut window = open(scenes::playing());
+    let opened = |millis| SessionEvent::OutputOpened {
+        id: "bluez_output.ue".to_owned(),
+        name: "UE BOOM 2".to_owned(),
+        extra_latency: ExtraLatency::from_millis(millis),
+        fallback_reason: None,
+    };
+    window.state_mut().state.apply(opened(180.0));
+    window.run();
+    assert_eq!(window.get_by_label("Extra latency").value().as_deref(), Some("+180.0 ms"));
+    let lost = SessionEvent::OutputLost { reason: "it is gone".to_owned() };
+    window.state_mut().state.apply(lost);
+    window.run();
+    assert!(window.query_by_label("Extra latency").is_none());
+    assert_eq!(actions(&mut window), []);
+}
+
+#[test]
+fn a_fallback_output_shows_its_reason() {
+    let mut window = open(scenes::playing());
+    window.state_mut().state.apply(SessionEvent::OutputOpened {
+        id: "hdmi".to_owned(),
+        name: "HDMI".to_owned(),
+        extra_latency: ExtraLatency::NONE,
+        fallback_reason: Some("Scarlett is not available".to_owned()),
+    });
+    window.run();
+    let shown = window.get_by_label("Output").value();
+    assert_eq!(shown.as_deref(), Some("HDMI: Scarlett is not available"));
+}
+
+#[test]
+fn an_output_is_chosen_from_a_menu() {
+    let mut window = open(scenes::playing());
+    window.get_by_role_and_label(Role::ComboBox, "Output").click();
+    assert_eq!(actions(&mut window), []);
+    window.get_by_label("Scarlett 2i2 USB").click();
+    let usb = OutputChoice::Device("alsa_output.usb".to_owned());
+    assert_eq!(actions(&mut window), [Action::SetOutput(usb.clone())]);
+    assert_eq!(window.state().state.output_choice, usb);
+    assert_eq!(window.state().state.output, OutputState::Opening);
+    assert!(window.query_by_label("UE BOOM 2").is_none(), "the menu has closed");
+}
+
+#[test]
+fn a_press_on_an_open_menu_does_not_bang() {
+    // In the smallest window, with many outputs, the menu opens over the disc.
+    let mut state = scenes::playing();
+    let outputs = (0..8).map(|number| OutputInfo {
+        id: format!("card-{number}"),
+        name: format!("Card {number}"),
+        is_default: number == 0,
+    });
+    state.apply(SessionEvent::Outputs(outputs.collect()));
+    let mut window = open_sized(state, MIN_SIZE, 1.0);
+    window.get_by_label("Output").scroll_to_me();
+    window.run();
+    window.get_by_label("Output").click();
+    assert_eq!(actions(&mut window), []);
+    let disc = window.get_by_label("Bang").rect();
+    let over = (0..8)
+        .map(|number| (number, window.get_by_label(&format!("Card {number}")).rect().center()))
+        .find(|(_, center)| center.distance(disc.center()) < disc.width() / 2.0 - 8.0);
+    let (number, _) = over.expect("an entry lies over the disc");
+    window.get_by_label(&format!("Card {number}")).click();
+    let choice = OutputChoice::Device(format!("card-{number}"));
+    assert_eq!(actions(&mut window), [Action::SetOutput(choice)]);
+}

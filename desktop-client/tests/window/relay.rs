@@ -1,0 +1,105 @@
+//! The relay: its address, its loss, and a tutorial relay.
+
+use downbeat::{
+    action::Action, event::SessionEvent, net::address::TypedAddress, state::ConnectionState,
+};
+use egui::{Key, Modifiers};
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
+
+use crate::{
+    actions, bang,
+    support::{open, scenes},
+};
+
+#[test]
+fn escape_in_the_address_editor_only_closes_it() {
+    let mut window = open(scenes::playing());
+    window.get_by_label("Change relay").click();
+    assert_eq!(actions(&mut window), []);
+    window.key_press(Key::Escape);
+    assert_eq!(actions(&mut window), []);
+    window.key_press(Key::Escape);
+    assert_eq!(actions(&mut window), [Action::StopAll]);
+}
+
+#[test]
+fn typing_an_address_does_not_bang() {
+    let mut window = open(scenes::playing());
+    window.get_by_label("Change relay").click();
+    assert_eq!(actions(&mut window), []);
+    // The old address is selected, so the first letter replaces it.
+    window.get_by_label("Relay address").type_text("stage:4000 ");
+    window.key_press(Key::Space);
+    assert_eq!(actions(&mut window), []);
+    window.key_press(Key::Enter);
+    assert_eq!(actions(&mut window), [Action::SetRelay(TypedAddress::new("stage:4000"))]);
+    assert_eq!(window.state().state.connection, ConnectionState::Connecting);
+    assert!(window.query_by_label("Relay address").is_none(), "the editor has closed");
+
+    window.get_by_label("Change relay").click();
+    window.run();
+    window.key_press(Key::Escape);
+    assert_eq!(actions(&mut window), []);
+    assert!(window.query_by_label("Relay address").is_none());
+
+    window.get_by_label("Change relay").click();
+    window.run();
+    window.get_by_label("Relay address").type_text("stage:4000#token=hidden");
+    window.run();
+    window.get_by_label("Connect").click();
+    let typed = [Action::SetRelay(TypedAddress::new("stage:4000#token=hidden"))];
+    assert_eq!(actions(&mut window), typed);
+    assert_eq!(window.state().state.relay, "stage:4000");
+    window.get_by_label("Change relay").click();
+    window.run();
+    let field = window.get_by_label("Relay address");
+    assert_eq!(field.accesskit_node().value().as_deref(), Some("stage:4000"));
+    // Undo does not bring back what was typed before.
+    for _ in 0..3 {
+        window.key_press_modifiers(Modifiers::COMMAND, Key::Z);
+        window.run();
+    }
+    let field = window.get_by_label("Relay address");
+    assert_eq!(field.accesskit_node().value().as_deref(), Some("stage:4000"));
+    field.type_text("here");
+    window.run();
+    window.get_by_label("Connect").click();
+    assert_eq!(actions(&mut window), [Action::SetRelay(TypedAddress::new("here"))]);
+}
+
+#[test]
+fn a_lost_relay_shows_its_reason_and_can_be_retried() {
+    let mut state = scenes::playing();
+    scenes::lose(&mut state);
+    let mut window = open(state);
+    window.get_by_label("No relay is running there.");
+    window.get_by_label("Retrying within 2 seconds.");
+    window.get_by_label("Retry now").click();
+    assert_eq!(actions(&mut window), [Action::RetryNow]);
+    window.key_press(Key::Space);
+    window.get_by_label("Bang").click_accesskit();
+    assert_eq!(actions(&mut window), [], "there is no relay");
+    assert!(window.query_by_label("stage-right").is_none(), "the list is cleared");
+}
+
+#[test]
+fn an_invalid_address_leads_to_the_editor() {
+    let mut state = scenes::with_output();
+    state.apply(SessionEvent::InvalidAddress { reason: "port 99999 does not exist".to_owned() });
+    let mut window = open(state);
+    window.get_by_label("Port 99999 does not exist.");
+    window.get_by_label("Change address").click();
+    assert_eq!(actions(&mut window), []);
+    assert!(window.get_by_label("Relay address").is_focused());
+}
+
+#[test]
+fn a_tutorial_relay_is_named_as_one() {
+    let mut state = scenes::with_output();
+    scenes::connect_tutorial(&mut state);
+    let mut window = open(state);
+    window.get_by_label_contains("Tutorial relay:");
+    window.get_by_label_contains("has no list");
+    window.get_by_label("Bang").click();
+    assert_eq!(actions(&mut window), [bang("click")]);
+}
