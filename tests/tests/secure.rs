@@ -142,7 +142,15 @@ fn a_certificate_that_is_not_believed_is_named_with_what_to_do() -> Result<()> {
     let relay = Relay::start_keeping(&machine.path("data"), &["--tls"])?;
     let (url, seen) = (relay.http_url(), relay.fingerprint()?);
     let said = machine.bang(1, &[&url])?;
-    expect(&said, &["cannot bang at https://", "not signed by an authority", "the relay itself printed", &seen]);
+    expect(
+        &said,
+        &[
+            "cannot bang at https://",
+            "not signed by an authority",
+            "the relay itself printed",
+            &seen,
+        ],
+    );
     let other = "1a".repeat(32);
     let said = machine.bang(1, &[&url, "--fingerprint", &other])?;
     expect(&said, &[&seen, "not the one that was given", "another relay", "intercepting"]);

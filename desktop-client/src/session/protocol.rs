@@ -5,8 +5,8 @@
 
 use downbeat_protocol::{
     BankNow, ClientId, ClientKind, ClientToRelay, DecodeError, Epoch, Hello, ProbeReply, Refusal,
-    RelayToClient, Roster, TUTORIAL_TRIGGER_INPUT, Sounding, Stop, Trigger, TriggerRequest, Welcome,
-    decode_from_relay, encode,
+    RelayToClient, Roster, Sounding, Stop, TUTORIAL_TRIGGER_INPUT, Trigger, TriggerRequest,
+    Welcome, decode_from_relay, encode,
 };
 
 use crate::time::LocalTime;

@@ -17,7 +17,7 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use downbeat::{
     audio::{
-        DeviceChoice, OutputManager, OutputEvent, OutputContext, MixerHandle, SoundBuffer, VoiceId,
+        DeviceChoice, MixerHandle, OutputContext, OutputEvent, OutputManager, SoundBuffer, VoiceId,
         VoiceStart,
     },
     time::LocalClock,
@@ -108,9 +108,8 @@ pub fn main(arguments: &[String]) -> Result<()> {
                 break mixer;
             }
             OutputEvent::Lost { reason } => bail!("{reason}"),
-            OutputEvent::Devices(_)
-            | OutputEvent::Fallback(_)
-            | OutputEvent::LatencyAdapted(_) => {}
+            OutputEvent::Devices(_) | OutputEvent::Fallback(_) | OutputEvent::LatencyAdapted(_) => {
+            }
         }
     };
     let mut line = Line::to(told)?;
@@ -125,14 +124,7 @@ pub fn main(arguments: &[String]) -> Result<()> {
         line.press()?;
         let at = pressed.plus_nanos((MARK_SECONDS * 1e9) as i64);
         let sound = Arc::clone(&sound);
-        mixer.start(VoiceStart {
-            id: VoiceId(bang),
-            sound,
-            at,
-            gain: 1.0,
-            rate: 1.0,
-            pan: 0.0,
-        })?;
+        mixer.start(VoiceStart { id: VoiceId(bang), sound, at, gain: 1.0, rate: 1.0, pan: 0.0 })?;
         writeln!(std::io::stdout(), "pressed {pressed_micros}")?;
         free(&mut mixer);
     }
