@@ -12,7 +12,6 @@ use downbeat_tests::tools::workspace_folder;
 /// A source file and its tokens.
 pub struct Source {
     pub path: PathBuf,
-    pub text: String,
     pub tokens: Vec<String>,
 }
 
@@ -20,7 +19,7 @@ impl Source {
     pub fn read(path: PathBuf) -> Result<Self> {
         let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
         let tokens = tokens(&text);
-        Ok(Self { path, text, tokens })
+        Ok(Self { path, tokens })
     }
 
     pub fn names(&self, word: &str) -> bool {
@@ -37,11 +36,6 @@ impl Source {
                 [root, name] => roots(&self.tokens, root).contains(*name),
                 _ => false,
             }
-    }
-
-    /// The modules of its own package that it names.
-    pub fn modules(&self) -> BTreeSet<String> {
-        roots(&self.tokens, "crate")
     }
 }
 
