@@ -412,7 +412,7 @@ fn a_newer_request_replaces_one_that_waits() {
     let (loader, answers) = start(Cache::none());
     let (source, sounds) = (relay.source(), vec![lost]);
     loader.load(LoadRequest { source, sounds, rate: 48_000, generation: 1 });
-    let reason = "the relay does not serve the sound (it answered with status 404)";
+    let reason = "the relay does not serve the sound (HTTP 404)";
     until(&answers, &format!("1 lost: {reason}, again"));
     let sounds = embedded_bank()[..1].to_vec();
     loader.load(LoadRequest { source: Source::Embedded, sounds, rate: 48_000, generation: 2 });
