@@ -47,7 +47,7 @@ pub struct State {
     pub outputs: Vec<OutputInfo>,
     /// The clients in the room.
     pub roster: Roster,
-    /// The last triggers that played here, or are about to, oldest first; at most [`RECENT`].
+    /// The last triggers that played here, or are about to, oldest first.
     pub recent: VecDeque<Played>,
     /// Which of them flash at full contrast.
     pub flashes: Flashes,

@@ -171,7 +171,7 @@ impl ClockEstimator {
         last.plus_nanos(gap).max(now)
     }
 
-    /// The estimate, once there are [`FIRST`] exchanges of the epoch.
+    /// The estimate, once there are enough exchanges of the epoch.
     #[must_use]
     pub fn estimate(&self) -> Option<ClockEstimate> {
         self.estimate.filter(|_| self.usable)

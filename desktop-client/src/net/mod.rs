@@ -2,7 +2,7 @@
 //! opened again when it is lost.
 //!
 //! It transports texts and timestamps their arrival. What a text means is for
-//! [`session`](crate::session) to say.
+//! `session` to say.
 
 pub mod address;
 mod backoff;

@@ -1,6 +1,6 @@
 //! What a person set in the window: volume, output, sound, and the extra latency of each output.
 //!
-//! [`file`] reads and writes them; [`store`] decides which apply, and when they are written.
+//! `file` reads and writes them; `store` decides which apply, and when they are written.
 
 mod extra_latency;
 mod file;
