@@ -71,7 +71,7 @@ const DRIFT_WANDER: f64 = 1_000.0;
 
 /// How fast the offset wanders: nanoseconds per square root of a second. With the least noise the
 /// filter's time constant is some 30 ms, with a noise of 1 ms some seconds.
-const OFFSET_WANDER: f64 = 40_000.0;
+const OFFSET_WANDER: f64 = 24_000.0;
 
 /// Innovations are clipped at this many standard deviations.
 const CLIP: f64 = 3.0;
@@ -90,7 +90,7 @@ const MAX_SLIP_NOISE: f64 = 12_000.0;
 
 /// Innovations beyond this many standard deviations of the measurements tell the speed of a slip. Each
 /// adds this part of the speed that it shows.
-const SLIP_DEVIATIONS: f64 = 2.0;
+const SLIP_DEVIATIONS: f64 = 2.25;
 const SLIP_GAIN: f64 = 0.8;
 
 /// How long the speed of a slip lasts by itself: its time constant, in seconds.

@@ -12,6 +12,8 @@ use pulseaudio::protocol::{
     self, AuthParams, AuthReply, Command, CommandReply, DESCRIPTOR_SIZE, MAX_VERSION, Prop, Props,
     ProtocolError, SetClientNameReply, TagStructReader,
 };
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use socket2::Socket;
 
 use super::client_settings::ClientSettings;
@@ -217,6 +219,21 @@ impl ServerConnection {
         Ok(self.socket.write_all(out)?)
     }
 
+    /// Waits for the next message, but no longer than `timeout`. Returns whether there is one.
+    pub(super) fn wait(&self, timeout: Duration) -> io::Result<bool> {
+        if self.read_buffer.has_unread() {
+            return Ok(true);
+        }
+        let mut sockets = [PollFd::new(&self.socket, PollFlags::IN)];
+        // Not the socket's own timeout: the kernel rounds that up to a tick of some milliseconds.
+        let timeout = Timespec::try_from(timeout).map_err(io::Error::other)?;
+        match poll(&mut sockets, Some(&timeout)) {
+            Ok(ready) => Ok(ready > 0),
+            Err(Errno::INTR) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// The next message of the server.
     pub(super) fn receive(&mut self) -> Result<ServerMessage<'_>, PulseError> {
         let Self { socket, version, read_buffer, .. } = self;
@@ -252,6 +269,10 @@ struct ReadBuffer {
 }
 
 impl ReadBuffer {
+    fn has_unread(&self) -> bool {
+        self.bytes.len() > self.consumed
+    }
+
     /// The next message without its header; none if it is audio.
     fn next(&mut self, socket: &mut impl io::Read) -> Result<Option<&[u8]>, PulseError> {
         self.fill(socket, DESCRIPTOR_SIZE)?;

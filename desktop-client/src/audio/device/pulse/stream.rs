@@ -13,7 +13,7 @@ use std::net::Shutdown;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use cpal::traits::StreamTrait;
 use cpal::{
@@ -221,14 +221,24 @@ impl Playback {
         self.connection.write_request(&command, &mut self.out)?;
         self.send()?;
         loop {
-            self.receive()?;
+            if self.query_is_next()? {
+                self.query_latency()?;
+            } else {
+                self.receive()?;
+            }
             self.adapt()?;
             self.fill()?;
             if !self.out.is_empty() {
-                self.ask()?;
                 self.send()?;
             }
         }
+    }
+
+    /// Waits for a message, or until the latency is to be queried if that is earlier.
+    fn query_is_next(&self) -> Result<bool, PulseError> {
+        let Some(due) = self.timing.query_due() else { return Ok(false) };
+        let left = (due - self.clock.now().as_nanos()).max(0);
+        Ok(!self.connection.wait(Duration::from_nanos(left.cast_unsigned()))?)
     }
 
     fn receive(&mut self) -> Result<(), PulseError> {
@@ -260,7 +270,7 @@ impl Playback {
                 let sink_nanos = i64::try_from(latency.sink_usec).unwrap_or(0) * 1000;
                 let ahead_nanos = sink_nanos + self.timing.nanos(held_frames);
                 let LatencyQuery { asked, frame, .. } = query;
-                self.timing.hear(Answer { asked, looked, frame, ahead_nanos });
+                self.timing.observe(Answer { asked, looked, frame, ahead_nanos });
                 if let Some(trace) = &mut self.trace {
                     trace.record(Entry::Answer { asked, looked, frame, ahead: ahead_nanos });
                 }
@@ -312,6 +322,7 @@ impl Playback {
             offset = 0;
             self.written += frames as u64;
             self.wanted_bytes -= frames * self.frame_bytes;
+            self.timing.block_sent(self.clock.now().as_nanos(), frames, fastrand::f64());
         }
         Ok(())
     }
@@ -360,9 +371,10 @@ impl Playback {
         Ok(())
     }
 
-    /// Adds a query of the latency to the next write, if one is due.
-    fn ask(&mut self) -> Result<(), PulseError> {
-        if !self.timing.is_to_ask() || self.query.is_some() {
+    /// Asks the server how much it holds, unless the last query has not been answered yet.
+    fn query_latency(&mut self) -> Result<(), PulseError> {
+        self.timing.query_done();
+        if self.query.is_some() {
             return Ok(());
         }
         let params = LatencyParams { channel: self.channel, now: SystemTime::now() };
