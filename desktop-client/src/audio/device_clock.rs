@@ -70,7 +70,7 @@ const MAX_DRIFT: f64 = 5e6;
 const DRIFT_WANDER: f64 = 1_000.0;
 
 /// How fast the offset wanders: nanoseconds per square root of a second. With the least noise the
-/// filter's time constant is some 30 ms, with a noise of 1 ms some seconds.
+/// filter's time constant is some 50 ms, with a noise of 1 ms some seconds.
 const OFFSET_WANDER: f64 = 24_000.0;
 
 /// Innovations are clipped at this many standard deviations.
