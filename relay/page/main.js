@@ -3,19 +3,19 @@
 // Holds no rules of its own: what a message means is in room.js, when it sounds in player.js and
 // schedule.js, how it looks in ui.js.
 
-import { isRefusal, reasonInWords, tokenIn, wantsToken, whyKeptOut, withToken } from './access.js';
-import { AudioOutput } from './audio.js';
-import { Bank } from './bank.js';
-import { ClockEstimator, tickMicros } from './clock.js';
-import { Connection, socketUrl } from './connection.js';
-import { DelayTail, changedMuch, leadNeed } from './lead.js';
-import { Player } from './player.js';
-import { cleanName } from './protocol.js';
-import { Room } from './room.js';
-import { READING_MILLIS } from './schedule.js';
-import { browserStorage, loadSettings, saveSettings } from './settings.js';
-import { Standing } from './standing.js';
-import { Ui } from './ui.js';
+import { isRefusal, reasonInWords, tokenIn, wantsToken, whyKeptOut, withToken } from './net/admission.js';
+import { AudioOutput } from './audio/audio-output.js';
+import { Bank } from './bank/sound-bank.js';
+import { ClockEstimator, tickMicros } from './session/clock-estimator.js';
+import { Connection, socketUrl } from './net/connection.js';
+import { DelayTail, changedMuch, leadNeed } from './session/lead.js';
+import { Player } from './session/voice-scheduler.js';
+import { cleanName } from './protocol/messages.js';
+import { Room } from './state/room.js';
+import { READING_MILLIS } from './audio/output-clock.js';
+import { browserStorage, loadSettings, saveSettings } from './state/settings.js';
+import { Standing } from './state/sync-status.js';
+import { Ui } from './ui/ui.js';
 
 const CLIENT = 'downbeat-page';
 

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { BackOff, Connection, offers, socketUrl } from '../connection.js';
+import { BackOff, Connection, offers, socketUrl } from '../net/connection.js';
 
 test('a token of the fragment is offered beside the protocol, and nothing else of it', () => {
   assert.deepEqual(offers('p', ''), ['p']);

@@ -3,10 +3,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { decodedBytes } from '../decode.js';
-import { downmix, maskOf } from '../downmix.js';
-import { panGains } from '../pan.js';
-import { resample } from '../resample.js';
+import { decodedBytes } from '../bank/decode.js';
+import { downmix, maskOf } from '../bank/downmix.js';
+import { panGains } from '../audio/pan.js';
+import { resample } from '../bank/resample.js';
 
 const near = (actual, expected, tolerance = 1e-6) =>
   assert.ok(Math.abs(actual - expected) <= tolerance, `${actual} is not ${expected}`);

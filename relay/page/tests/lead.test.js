@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { DelayTail, changedMuch, leadNeed } from '../lead.js';
+import { DelayTail, changedMuch, leadNeed } from '../session/lead.js';
 
 const SECOND = 1e6;
 

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { Servo, changeTime } from '../servo.js';
+import { Servo, changeTime } from '../audio/servo.js';
 
 /**
  * Plays for `until` seconds of context time, steered eight times a second, on a device that relay

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { loadSettings, saveSettings } from '../settings.js';
+import { loadSettings, saveSettings } from '../state/settings.js';
 
 function storage(kept) {
   return {

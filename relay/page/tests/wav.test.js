@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
-import { readWav } from '../wav.js';
+import { readWav } from '../bank/wav.js';
 
 const VECTORS = JSON.parse(readFileSync(new URL('../../../tests/vectors/wav.json', import.meta.url)));
 

@@ -3,7 +3,7 @@
 //
 // Pure: context times and positions go in. Positions are in seconds of the sound.
 
-import { QUANTUM_FRAMES } from './schedule.js';
+import { QUANTUM_FRAMES } from './output-clock.js';
 
 /** Off by less than this, in seconds, a voice keeps its exact speed: a short sound is then played
  * untouched, and the readings of an output are not known much better. */
@@ -47,7 +47,7 @@ export class Servo {
   #steered = false;
 
   /**
-   * @param {import('./schedule.js').Placement} placement how the voice was started
+   * @param {import('./output-clock.js').Placement} placement how the voice was started
    * @param {number} rate factor on its speed
    */
   constructor({ when, offset }, rate) {

@@ -1,6 +1,6 @@
 // The bang: what presses it, and how it flashes when it is heard.
 
-import { FlashLimit } from './flash.js';
+import { FlashLimit } from './flash-limit.js';
 
 /** How long the flash stands before it fades, in ms: long enough to be seen on any screen. */
 const FLASH_MILLIS = 70;

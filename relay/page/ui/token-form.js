@@ -1,6 +1,6 @@
 // The card over the dial that asks for the relay's token. Shows what it is told, decides nothing.
 
-import { tokenTyped } from './access.js';
+import { tokenTyped } from '../net/admission.js';
 
 const NO_TOKEN = 'A token has 1 to 128 letters, digits, “-”, “.”, “_” or “~”.';
 

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { OutputClock, place } from '../schedule.js';
+import { OutputClock, place } from '../audio/output-clock.js';
 
 const LATENCY = 0.035;
 

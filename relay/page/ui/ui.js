@@ -2,11 +2,11 @@
 //
 // Texts from the network are set as text only, never as markup.
 
-import { Bang } from './bang.js';
-import { Gate } from './gate.js';
-import { Messages } from './messages.js';
+import { Bang } from './bang-button.js';
+import { Gate } from './token-form.js';
+import { Messages } from './status-line.js';
 import { SoundList } from './sound-list.js';
-import { LOOSE_MICROS, inWords } from './standing.js';
+import { LOOSE_MICROS, inWords } from '../state/sync-status.js';
 
 /** The meter's floor, in dB below full scale. */
 const METER_FLOOR_DB = -48;
@@ -80,7 +80,7 @@ export class Ui {
     });
   }
 
-  /** @param {import('./connection.js').State | 'refused'} state */
+  /** @param {import('../net/connection.js').State | 'refused'} state */
   showState(state) {
     const shown = element('state');
     shown.dataset.state = state;
@@ -294,7 +294,7 @@ export class Ui {
   }
 }
 
-/** @param {import('./messages.js').Said | null} said */
+/** @param {import('./status-line.js').Said | null} said */
 function showSaid(said) {
   const message = element('message');
   message.hidden = said === null;

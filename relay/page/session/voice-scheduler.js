@@ -5,8 +5,8 @@
 // is called whenever one of these comes true, and what is still to be heard is then joined in the
 // middle. Draws nothing and speaks to no socket.
 
-import { OutputClock, QUANTUM_FRAMES, place } from './schedule.js';
-import { Servo, changeTime } from './servo.js';
+import { OutputClock, QUANTUM_FRAMES, place } from '../audio/output-clock.js';
+import { Servo, changeTime } from '../audio/servo.js';
 
 /** A sound that begins so little after its time was still on time: the grain of the clocks. */
 const ON_TIME_MICROS = 500;
@@ -19,7 +19,7 @@ export class Player {
   #on;
   #outputClock = new OutputClock();
   /** What sounds, or is scheduled to, by `seq`.
-   * @type {Map<number, {voice: import('./audio.js').Voice, buffer: AudioBuffer, servo: Servo}>} */
+   * @type {Map<number, {voice: import('../audio/audio-output.js').Voice, buffer: AudioBuffer, servo: Servo}>} */
   #voices = new Map();
   /** What was started and so must not be started again, although it may have ended. */
   #started = new Set();
@@ -33,10 +33,10 @@ export class Player {
   trimMicros = 0;
 
   /**
-   * @param {import('./room.js').Room} room
+   * @param {import('../state/room.js').Room} room
    * @param {object} clock a ClockEstimator
-   * @param {import('./bank.js').Bank} bank
-   * @param {import('./audio.js').AudioOutput} audio
+   * @param {import('../bank/sound-bank.js').Bank} bank
+   * @param {import('../audio/audio-output.js').AudioOutput} audio
    * @param {object} on
    * @param {(trigger: object, heardAtMicros: number) => void} on.started A voice has been started,
    *   and will be heard at that local time.

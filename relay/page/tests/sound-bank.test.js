@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { Bank, MAX_DECODED_BYTES } from '../bank.js';
+import { Bank, MAX_DECODED_BYTES } from '../bank/sound-bank.js';
 
 const RATE = 48_000;
 const MEBIBYTE = 2 ** 20;

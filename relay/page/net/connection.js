@@ -3,8 +3,8 @@
 // Knows messages, not what they mean to the room: all but the answers to its own hello and probes
 // are handed on. Never queues what cannot be sent: a bang that arrives late is worse than none.
 
-import { tokenIn } from './access.js';
-import { SUBPROTOCOL, decodeFromRelay, encode } from './protocol.js';
+import { tokenIn } from './admission.js';
+import { SUBPROTOCOL, decodeFromRelay, encode } from '../protocol/messages.js';
 
 /** First wait after a loss at its longest, and the longest ever between two tries, in ms. */
 const FIRST_WAIT_MILLIS = 450;

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { reasonInWords, isRefusal, tokenIn, tokenTyped, wantsToken, whyKeptOut, withToken } from '../access.js';
+import { reasonInWords, isRefusal, tokenIn, tokenTyped, wantsToken, whyKeptOut, withToken } from '../net/admission.js';
 
 test('a token is what the fragment says it is, if it can be one', () => {
   for (const [fragment, token] of [

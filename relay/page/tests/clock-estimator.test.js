@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 
-import { ClockEstimator, tickMicros } from '../clock.js';
+import { ClockEstimator, tickMicros } from '../session/clock-estimator.js';
 
 const file = new URL('../../../tests/vectors/clock.json', import.meta.url);
 const vectors = JSON.parse(readFileSync(file, 'utf8'));

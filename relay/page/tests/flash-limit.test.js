@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { FlashLimit } from '../flash.js';
+import { FlashLimit } from '../ui/flash-limit.js';
 
 test('no second has more than three flashes at full contrast', () => {
   for (const gap of [1, 10, 90, 125, 333, 400]) {

@@ -4,9 +4,9 @@
 // Knows context time only, never relay time. At a plain http address on a LAN there is no
 // AudioWorklet, so every voice is a buffer source that the browser itself starts on the sample.
 
-import { Decoder } from './decoder.js';
+import { Decoder } from '../bank/decoder.js';
 import { panGains } from './pan.js';
-import { QUANTUM_FRAMES } from './schedule.js';
+import { QUANTUM_FRAMES } from './output-clock.js';
 
 /** Most voices at once; a phone that mixes more begins to stutter. The oldest gives way. */
 const MOST_VOICES = 64;
@@ -125,7 +125,7 @@ export class AudioOutput {
     return buffer;
   }
 
-  /** @returns {import('./schedule.js').Reading} */
+  /** @returns {import('./output-clock.js').Reading} */
   read() {
     const context = this.#context;
     const heard = context.getOutputTimestamp?.();
@@ -147,7 +147,7 @@ export class AudioOutput {
    * Starts a voice.
    *
    * @param {AudioBuffer} buffer
-   * @param {import('./schedule.js').Placement} placement
+   * @param {import('./output-clock.js').Placement} placement
    * @param {{gain: number, rate: number, pan: number}} how
    * @param {() => void} ended called once it has fallen silent
    * @returns {Voice}

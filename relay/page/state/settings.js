@@ -4,7 +4,7 @@
 // Storage may be forbidden, full, or hold what somebody else wrote. Then the defaults are used and
 // nothing else happens: no setting is worth an error.
 
-import { cleanName } from './protocol.js';
+import { cleanName } from '../protocol/messages.js';
 
 const KEY = 'downbeat';
 

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { Standing, inWords } from '../standing.js';
+import { Standing, inWords } from '../state/sync-status.js';
 
 const own = (straggler, lead_micros) => ({ id: 7, straggler, report: { lead_micros } });
 

@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { Player } from '../player.js';
-import { Room } from '../room.js';
+import { Player } from '../session/voice-scheduler.js';
+import { Room } from '../state/room.js';
 
 const SOUND = { name: 'texture', hash: 'aa', bytes: 1, frames: 480_000, rate: 48_000, channels: 1 };
 const LATENCY = 0.03;
