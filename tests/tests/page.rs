@@ -50,8 +50,8 @@ fn shown(browser: &Browser) -> String {
 
 /// How many triggers the page says it has heard.
 fn heard(browser: &Browser) -> Result<u64> {
-    let value = browser.run("return document.querySelector('#bang').dataset.heard")?;
-    value.as_str().and_then(|n| n.parse().ok()).with_context(|| format!("data-heard is {value}"))
+    let value = browser.run("return document.querySelector('#bang').dataset.flashes")?;
+    value.as_str().and_then(|n| n.parse().ok()).with_context(|| format!("data-flashes is {value}"))
 }
 
 #[test]

@@ -55,21 +55,21 @@ fn picture(browser: &Browser, name: &str) -> Result<()> {
 }
 
 #[test]
-fn the_page_asks_for_the_token_it_lacks_and_keeps_it_in_its_address() -> Result<()> {
+fn the_page_asks_for_a_missing_token_and_keeps_it_in_its_address() -> Result<()> {
     let relay = Relay::start_with(&["--token", "let-me_in"])?;
     let browser = open()?;
     browser.go(&relay.http_url())?;
-    wait_for_words(&browser, "#gate-why", "asks for a token")?;
-    browser.wait_for("#state[data-state=refused]")?;
+    wait_for_words(&browser, "#token-reason", "requires a token")?;
+    browser.wait_for("#state[data-state=rejected]")?;
     picture(&browser, "page-token.png")?;
     browser.set("#token", "wrong")?;
-    browser.click("#gate button")?;
-    wait_for_words(&browser, "#gate-why", "does not take this token")?;
+    browser.click("#token-form button")?;
+    wait_for_words(&browser, "#token-reason", "rejects this token")?;
     picture(&browser, "page-token-wrong.png")?;
     browser.set("#token", &format!("{}/#token=let-me_in", relay.http_url()))?;
-    browser.click("#gate button")?;
+    browser.click("#token-form button")?;
     browser.wait_for("#state[data-state=connected]")?;
-    browser.wait_for("#gate[hidden]")?;
+    browser.wait_for("#token-form[hidden]")?;
     // Its answer was a touch: nothing else is asked before sound.
     browser.wait_for("#start[hidden]")?;
     assert_eq!(browser.run("return location.hash")?, "#token=let-me_in");
@@ -80,7 +80,7 @@ fn the_page_asks_for_the_token_it_lacks_and_keeps_it_in_its_address() -> Result<
 }
 
 #[test]
-fn a_token_that_the_relay_no_longer_takes_is_asked_for_anew() -> Result<()> {
+fn the_page_asks_again_when_the_token_has_changed() -> Result<()> {
     let mut relay = Relay::start_with(&["--token", "first"])?;
     let browser = open()?;
     browser.go(&format!("{}/#token=first", relay.http_url()))?;
@@ -90,7 +90,7 @@ fn a_token_that_the_relay_no_longer_takes_is_asked_for_anew() -> Result<()> {
     wait_for_words(&browser, "#message", "The relay does not answer")?;
     picture(&browser, "page-lost.png")?;
     relay.replace(&["--token", "second"])?;
-    wait_for_words(&browser, "#gate-why", "does not take this token")?;
+    wait_for_words(&browser, "#token-reason", "rejects this token")?;
     // Another address with the same page: the token in it is tried at once.
     browser.run("location.hash = '#token=second'")?;
     browser.wait_for("#state[data-state=connected]")?;
@@ -98,16 +98,16 @@ fn a_token_that_the_relay_no_longer_takes_is_asked_for_anew() -> Result<()> {
 }
 
 #[test]
-fn a_bang_that_nobody_heard_does_not_hide_why_for_good() -> Result<()> {
+fn a_notification_covers_the_status_only_for_a_while() -> Result<()> {
     let mut relay = Relay::start()?;
     let browser = join(&relay)?;
     relay.kill()?;
     wait_for_words(&browser, "#message", "The relay does not answer")?;
     browser.press(SPACE)?;
-    wait_for_words(&browser, "#message", "nobody heard that")?;
+    wait_for_words(&browser, "#message", "the bang was not sent")?;
     wait_for_words(&browser, "#message", "The relay does not answer")?;
     browser.click("#stop")?;
-    wait_for_words(&browser, "#message", "Stopped here")
+    wait_for_words(&browser, "#message", "Stopped on this machine only")
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn a_drum_roll_flashes_three_times_a_second_at_most() -> Result<()> {
     let mut drummer = Modern::connect(&relay.ws_url(), "drummer", ClientKind::Remote)?;
     // What comes before the page is ready to sound is over by then, and does not flash.
     let deadline = Instant::now() + PATIENCE;
-    let heard = "return Number(document.querySelector('#bang').dataset.heard)";
+    let heard = "return Number(document.querySelector('#bang').dataset.flashes)";
     while browser.run(heard)?.as_f64().is_none_or(|heard| heard < 30.0) {
         ensure!(Instant::now() < deadline, "the page does not sound");
         drummer.send(&ClientToRelay::Trigger(TriggerRequest::default()))?;

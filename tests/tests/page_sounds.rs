@@ -100,9 +100,9 @@ fn a_phone_plays_any_of_two_thousand_sounds() -> Result<()> {
     wait_until("the likeliest are loaded", || Ok(count("#sound label:not(.missing)")? > 400))?;
     picture(&browser, "page-many.png")?;
     browser.run(
-        "const find = document.querySelector('#find');
-         find.value = '1999';
-         find.dispatchEvent(new Event('input'));",
+        "const search = document.querySelector('#search');
+         search.value = '1999';
+         search.dispatchEvent(new Event('input'));",
     )?;
     assert_eq!(count("#sound label:not([hidden])")?, 1);
     assert_eq!(count("#sound label.missing:not([hidden])")?, 1, "it was not loaded ahead of need");
@@ -121,7 +121,7 @@ fn picture(browser: &Browser, name: &str) -> Result<()> {
 
 /// How many triggers the page has sounded.
 fn heard(browser: &Browser) -> Result<f64> {
-    let heard = browser.run("return Number(document.querySelector('#bang').dataset.heard)")?;
+    let heard = browser.run("return Number(document.querySelector('#bang').dataset.flashes)")?;
     heard.as_f64().context("a count is a number")
 }
 

@@ -1,5 +1,5 @@
 //! The page in Chromium beside a desktop player: how far apart a bang sounds, as the page is, and
-//! once its trim is set to what was measured; and how a page that comes late keeps to a long sound.
+//! once its extra latency is set to the measured difference; and how a late page follows a long sound.
 //!
 //! What limits it is written beside the constants. `cargo test --test page_sync -- --ignored
 //! --nocapture` measures for two minutes and prints the figures.
@@ -142,9 +142,9 @@ impl Room {
     }
 
     /// Trims the page, by hand as it were.
-    fn trim(&self, millis: f64) -> Result<()> {
-        let shown: f64 = self.browser.set("#trim", &format!("{millis:.1}"))?.parse()?;
-        ensure!((shown - millis).abs() < 0.051, "the trim is {shown}, not {millis}");
+    fn set_extra_latency(&self, millis: f64) -> Result<()> {
+        let shown: f64 = self.browser.set("#extra-latency", &format!("{millis:.1}"))?.parse()?;
+        ensure!((shown - millis).abs() < 0.051, "the extra latency is {shown}, not {millis}");
         Ok(())
     }
 }
@@ -217,11 +217,11 @@ fn how_far_apart_page_and_desktop_are() -> Result<()> {
     room.bang(4)?;
     room.wait_until(SETTLED)?;
     println!("from 5 s after the tap:");
-    let untrimmed = room.bang(45)?;
-    println!("trimmed by {:.1} ms:", untrimmed.median() / 1000.0);
-    room.trim(untrimmed.median() / 1000.0)?;
-    let trimmed = room.bang(45)?;
-    assert!(untrimmed.median().abs() <= 2_000.0, "untrimmed: {untrimmed}");
-    assert!(trimmed.median().abs() <= 300.0, "trimmed: {trimmed}");
+    let reported = room.bang(45)?;
+    println!("with extra latency of {:.1} ms:", reported.median() / 1000.0);
+    room.set_extra_latency(reported.median() / 1000.0)?;
+    let corrected = room.bang(45)?;
+    assert!(reported.median().abs() <= 2_000.0, "reported: {reported}");
+    assert!(corrected.median().abs() <= 300.0, "corrected: {corrected}");
     Ok(())
 }

@@ -1,40 +1,39 @@
-// The audio context and what sounds in it: sources started and ended at exact context times, the
-// volume, the level, and the readings from which the output clock is made.
+// The audio context and its voices: starts and ends sources at exact context times, sets the volume,
+// measures the level, and takes the readings for the output clock.
 //
-// Knows context time only, never relay time. At a plain http address on a LAN there is no
-// AudioWorklet, so every voice is a buffer source that the browser itself starts on the sample.
+// Knows context time only, never relay time. On a plain http address on a LAN there is no AudioWorklet
+// (no secure context), so each voice is a buffer source, which the browser starts sample-accurately.
 
-import { Decoder } from '../bank/decoder.js';
 import { panGains } from './pan.js';
-import { QUANTUM_FRAMES } from './output-clock.js';
+import { QUANTUM_FRAMES } from './placement.js';
 
-/** Most voices at once; a phone that mixes more begins to stutter. The oldest gives way. */
-const MOST_VOICES = 64;
+/** Maximum number of voices; a phone stutters when it mixes more. The oldest voice is ended first. */
+const MAX_VOICES = 64;
 
-/** A sound that is joined in the middle, or ended there, is faded for so long: no click. */
+/** Fade of a sound that starts or ends in its middle, in seconds, against clicks. */
 const FADE_SECONDS = 0.005;
 
-/** Time in which the volume follows the hand. */
+/** Ramp of a volume change, in seconds. */
 const VOLUME_SECONDS = 0.015;
 
-/** Below this the sum of all voices passes untouched; above it is bent, to end at full scale. */
+/** The limiter is linear below this level, and saturates towards full scale above it. */
 const KNEE = 0.8;
 
-/** Sums up to this are bent smoothly; beyond it they are held at full scale. */
-const MOST_SUM = 8;
+/** Input range of the limiter's curve; larger sums are clipped to full scale. */
+const MAX_SUM = 8;
 
 /**
- * The soft ceiling as a transfer curve over sums from -MOST_SUM to MOST_SUM. A compressor node
- * would do it more finely, but it delays the sound by some milliseconds, and not everywhere alike.
+ * The transfer curve of the soft limiter over sums from -MAX_SUM to MAX_SUM. A DynamicsCompressorNode
+ * would sound better, but it delays the sound by some milliseconds that differ between browsers.
  */
-function ceilingCurve() {
+function limiterCurve() {
   const points = 8193;
-  const room = 1 - KNEE;
+  const headroom = 1 - KNEE;
   return Float32Array.from({ length: points }, (_, at) => {
-    const sum = MOST_SUM * ((2 * at) / (points - 1) - 1);
+    const sum = MAX_SUM * ((2 * at) / (points - 1) - 1);
     const level = Math.abs(sum);
-    const bent = level <= KNEE ? level : KNEE + room * Math.tanh((level - KNEE) / room);
-    return Math.sign(sum) * bent;
+    const limited = level <= KNEE ? level : KNEE + headroom * Math.tanh((level - KNEE) / headroom);
+    return Math.sign(sum) * limited;
   });
 }
 
@@ -42,8 +41,8 @@ function ceilingCurve() {
  * @typedef {object} Voice A sounding instance.
  * @property {AudioBufferSourceNode} source
  * @property {GainNode} envelope
- * @property {number} level what the envelope stands at between its fades
- * @property {number} from context time at which it begins
+ * @property {number} level the gain of the envelope between its fades
+ * @property {number} from context time of its start
  */
 
 export class AudioOutput {
@@ -51,43 +50,39 @@ export class AudioOutput {
   #volume;
   #analyser;
   #waveform;
-  #decoder = new Decoder();
-  #on;
-  /** In the order in which they were started. @type {Set<Voice>} */
+  /** In the order of their starts. @type {Set<Voice>} */
   #voices = new Set();
 
-  /**
-   * @param {object} on
-   * @param {() => void} on.state The context runs, or runs no more.
-   * @throws if the browser has no Web Audio
-   */
-  constructor(on) {
+  /** Called when the state of the context has changed. */
+  onStateChange = () => {};
+
+  /** @throws if the browser does not support Web Audio */
+  constructor() {
     const Context = globalThis.AudioContext ?? globalThis.webkitAudioContext;
-    if (!Context) throw new Error('This browser cannot play sounds (it has no Web Audio).');
-    this.#on = on;
+    if (!Context) throw new Error('This browser does not support Web Audio.');
     this.#context = new Context({ latencyHint: 'interactive' });
-    this.#context.onstatechange = () => this.#on.state();
+    this.#context.onstatechange = () => this.onStateChange();
     this.#volume = this.#context.createGain();
-    const intoCurve = this.#context.createGain();
-    intoCurve.gain.value = 1 / MOST_SUM;
-    const ceiling = this.#context.createWaveShaper();
-    ceiling.curve = ceilingCurve();
+    const scale = this.#context.createGain();
+    scale.gain.value = 1 / MAX_SUM;
+    const limiter = this.#context.createWaveShaper();
+    limiter.curve = limiterCurve();
     this.#analyser = this.#context.createAnalyser();
     this.#analyser.fftSize = 2048;
     this.#waveform = new Float32Array(this.#analyser.fftSize);
     this.#volume
-      .connect(intoCurve)
-      .connect(ceiling)
+      .connect(scale)
+      .connect(limiter)
       .connect(this.#analyser)
       .connect(this.#context.destination);
   }
 
-  /** Whether sound can be heard now. */
+  /** Whether the context is running. */
   get running() {
     return this.#context.state === 'running';
   }
 
-  /** Whether the system took the sound away, as a phone does for a call. */
+  /** Whether the system interrupted the audio, as a phone does for a call. */
   get interrupted() {
     return this.#context.state === 'interrupted';
   }
@@ -100,7 +95,7 @@ export class AudioOutput {
     return this.#context.sampleRate;
   }
 
-  /** How often the device ran dry since the context was made; null where the browser does not tell. */
+  /** Underruns of the device since the context was created; null where the browser does not report them. */
   get xruns() {
     return this.#context.playbackStats?.underrunEvents ?? null;
   }
@@ -110,16 +105,15 @@ export class AudioOutput {
     return (QUANTUM_FRAMES / this.#context.sampleRate) * 1e6;
   }
 
-  /** Begins to sound, or does so again. Must be called from a person's gesture the first time. */
+  /** Starts or resumes the context. The first call must come from a user gesture. */
   async resume() {
-    // Without it the mute switch of an iPhone silences everything but ringing.
+    // Otherwise the mute switch of an iPhone silences Web Audio.
     if (navigator.audioSession) navigator.audioSession.type = 'playback';
     await this.#context.resume();
   }
 
-  /** @param {ArrayBuffer} file of a sound @returns {Promise<AudioBuffer>} at this context's rate */
-  async decode(file) {
-    const channels = await this.#decoder.decode(file, this.sampleRate);
+  /** @param {Float32Array[]} channels at this context's rate @returns {AudioBuffer} */
+  createBuffer(channels) {
     const buffer = this.#context.createBuffer(channels.length, channels[0].length, this.sampleRate);
     channels.forEach((values, at) => buffer.copyToChannel(values, at));
     return buffer;
@@ -128,17 +122,17 @@ export class AudioOutput {
   /** @returns {import('./output-clock.js').Reading} */
   read() {
     const context = this.#context;
-    const heard = context.getOutputTimestamp?.();
+    const output = context.getOutputTimestamp?.();
     return {
       nowMicros: performance.now() * 1000,
       mixSeconds: context.currentTime,
-      heardSeconds: heard?.contextTime,
-      heardAtMicros: heard && heard.performanceTime * 1000,
+      heardSeconds: output?.contextTime,
+      heardAtMicros: output && output.performanceTime * 1000,
       latencySeconds: context.outputLatency || context.baseLatency || 0,
     };
   }
 
-  /** @param {number} volume 0 to 1, as a hand sets it: its square is the gain. */
+  /** @param {number} volume position of the fader, 0 to 1: its square is the gain */
   setVolume(volume) {
     this.#volume.gain.setTargetAtTime(volume ** 2, this.#context.currentTime, VOLUME_SECONDS / 3);
   }
@@ -147,14 +141,14 @@ export class AudioOutput {
    * Starts a voice.
    *
    * @param {AudioBuffer} buffer
-   * @param {import('./output-clock.js').Placement} placement
-   * @param {{gain: number, rate: number, pan: number}} how
-   * @param {() => void} ended called once it has fallen silent
+   * @param {import('./placement.js').Placement} placement
+   * @param {{gain: number, rate: number, pan: number}} parameters
+   * @param {() => void} ended called once it has ended
    * @returns {Voice}
    */
   start(buffer, { when, offset }, { gain, rate, pan }, ended) {
     const context = this.#context;
-    if (this.#voices.size >= MOST_VOICES) {
+    if (this.#voices.size >= MAX_VOICES) {
       const [oldest] = this.#voices;
       this.end(oldest, context.currentTime);
       this.#voices.delete(oldest);
@@ -182,7 +176,7 @@ export class AudioOutput {
     return voice;
   }
 
-  /** The end of a chain that pans what comes from `node`. */
+  /** Appends a panner to `node`; returns its output. */
   #panned(node, channels, pan) {
     const context = this.#context;
     const splitter = context.createChannelSplitter(2);
@@ -196,14 +190,14 @@ export class AudioOutput {
     return merger;
   }
 
-  /** Gives `voice` another speed from context time `at` on, which is the start of a quantum. */
+  /** Sets the speed of `voice` from context time `at` on, the start of a render quantum. */
   setSpeed(voice, speed, at) {
-    // Half a frame early, so that no rounding makes it wait for the next quantum.
+    // Half a frame early, so that rounding does not defer it to the next quantum.
     const early = at - 0.5 / this.#context.sampleRate;
     voice.source.playbackRate.setValueAtTime(speed, early);
   }
 
-  /** Ends `voice` at context time `at`, or now if that is past. One that has ended stays ended. */
+  /** Ends `voice` at context time `at`, or now if that is past. No effect on a voice that has ended. */
   end(voice, at) {
     const { source, envelope, level, from } = voice;
     const silentFrom = Math.max(at, this.#context.currentTime);
@@ -220,7 +214,7 @@ export class AudioOutput {
     source.stop(silentFrom + FADE_SECONDS);
   }
 
-  /** The highest level of the last 40 ms or so, 0 to 1. */
+  /** The peak level of the last 40 ms or so, 0 to 1. */
   peak() {
     this.#analyser.getFloatTimeDomainData(this.#waveform);
     let peak = 0;

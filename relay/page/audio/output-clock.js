@@ -1,50 +1,45 @@
-// From local time to the audio context's time: which context time is heard at a given instant, and
-// where in a sound, and when, a source must be started for it to be heard as promised.
+// The output clock: which time of the audio context is heard at a given local instant.
 //
 // Pure: readings of the context go in. No AudioContext, no clock. Local time is performance.now()
 // in microseconds; context time is in seconds, as Web Audio counts it.
 
-/** How often the context should be read. */
+/** Interval between readings of the context, in ms. */
 export const READING_MILLIS = 125;
 
-/** Readings kept: half a minute of them, because what browsers say of their output wanders. */
+/** Readings kept: half a minute of them, because the latency that browsers report wanders. */
 const READINGS = 240;
 
-/** Latest readings by which it is told how far the mix runs ahead of the ear: five seconds. */
+/** Latest readings that determine how far the mix runs ahead of the output: five seconds. */
 const READINGS_AHEAD = 40;
 
-/** How far it wanders, in seconds, from one end of the readings to the other. Chromium over
- * PulseAudio, against a recording, is off by up to 0.4 ms to either side in waves of 5 to 20 s, as the
- * sound server's library guesses anew between its looks at the card; and by more on a machine that is
- * overloaded. */
+/** How far the reported latency wanders within the readings, in seconds. Measured against a recording,
+ * Chromium over PulseAudio is off by up to 0.4 ms to either side in waves of 5 to 20 s, because the sound
+ * server's library interpolates between its timing updates; it is off by more on an overloaded machine. */
 const WANDER_SECONDS = 0.0005;
 
-/** How much faster than another a clock is as a rule: what is believed until there is better. */
-const CRYSTAL = 30e-6;
+/** Typical relative drift of two crystals: the prior of the slope. */
+const TYPICAL_DRIFT = 30e-6;
 
-/** Readings needed before the model is trusted with a slope: one second of them. */
+/** Readings needed before a slope is fitted: one second of them. */
 const READINGS_FOR_SLOPE = 9;
 
-/** A reading further off the others' line than this many of their standard deviations, and more
- * than the grain of a clock, is wild. */
-const WILD = 4;
-const GRAIN_SECONDS = 100e-6;
+/** A reading off the line by more than this many standard deviations, and by more than a clock's
+ * resolution, is an outlier. */
+const OUTLIER_DEVIATIONS = 4;
+const RESOLUTION_SECONDS = 100e-6;
 
-/** No clock is further off. */
-const MOST_SLOPE = 300e-6;
+/** Maximum drift of a clock. */
+const MAX_SLOPE = 300e-6;
 
-/** As many readings in a row, so far from the model but together, say that the output has stepped:
- * a buffer ran dry, or a driver settled on another idea of its latency. Settled ones stay within
+/** This many consecutive readings, this far from the model but close to each other, show that the output
+ * has stepped: a buffer underrun, or a driver that corrected its latency. Settled outputs stay within
  * half a millisecond. */
 const STEP_READINGS = 3;
 const STEP_SECONDS = 0.0015;
 
-/** No output is further away than this, and none ahead of the mix by more than a clock's grain. */
-const MOST_AHEAD_SECONDS = 2;
-const LEAST_AHEAD_SECONDS = -0.003;
-
-/** Frames that Web Audio renders at once. */
-export const QUANTUM_FRAMES = 128;
+/** Plausible range of how far the mix runs ahead of the output; below zero by a clock's resolution. */
+const MAX_AHEAD_SECONDS = 2;
+const MIN_AHEAD_SECONDS = -0.003;
 
 const sum = (values) => values.reduce((total, value) => total + value, 0);
 const mean = (values) => sum(values) / values.length;
@@ -56,50 +51,47 @@ function median(values) {
 }
 
 /**
- * @typedef {object} Reading One look at an AudioContext.
- * @property {number} nowMicros local time of the look
- * @property {number} mixSeconds `currentTime`: where the mix is
+ * @typedef {object} Reading The times of an AudioContext at one moment.
+ * @property {number} nowMicros local time
+ * @property {number} mixSeconds `currentTime`: the position of the mix
  * @property {number} [heardSeconds] `getOutputTimestamp().contextTime`
  * @property {number} [heardAtMicros] its `performanceTime`, in µs
  * @property {number} [latencySeconds] `outputLatency`, or 0 where there is none
  */
 
 /**
- * The pair of a context time and the local instant at which it is heard, or null for nonsense.
+ * The pair of a context time and the local instant at which it is heard.
  *
- * Browsers report it in three ways: as a true pair; as a pair that leaves the output latency out;
- * or not at all, in the first second and on some systems for good. Which it is shows in how far the
- * pair says that the mix is ahead of the ear, which cannot be less than the latency known besides.
+ * Browsers report it in three ways: as a true pair; as a pair that ignores the output latency; or not
+ * at all, in the first second and on some systems always. The three are told apart by how far ahead of
+ * the output the pair puts the mix, which cannot be less than the reported latency.
  *
  * @param {Reading} reading
  */
 function heardPair({ nowMicros, mixSeconds, heardSeconds, heardAtMicros, latencySeconds = 0 }) {
   if (heardAtMicros > 0 && heardSeconds > 0) {
     const ahead = mixSeconds - heardSeconds - (nowMicros - heardAtMicros) / 1e6;
-    if (ahead >= LEAST_AHEAD_SECONDS && ahead <= MOST_AHEAD_SECONDS) {
+    if (ahead >= MIN_AHEAD_SECONDS && ahead <= MAX_AHEAD_SECONDS) {
       const missing = ahead < latencySeconds / 2 ? latencySeconds : 0;
       return { atMicros: heardAtMicros + missing * 1e6, seconds: heardSeconds };
     }
   }
-  // The mix runs from one device block to the next in leaps; that noise is the filter's to smooth.
+  // `currentTime` advances in steps of a device block; the fit averages that noise.
   return { atMicros: nowMicros + latencySeconds * 1e6, seconds: mixSeconds };
 }
 
-/**
- * Which context time is heard when: a straight line through the last seconds of readings, of which
- * a few wild ones move it not at all.
- */
+/** A straight line through the latest readings, fitted robustly against outliers. */
 export class OutputClock {
   /** Readings as the instant and the offset of context time from local time, both in seconds. */
   #readings = [];
-  /** How far the mix was ahead of the ear in each of them, in seconds. */
+  /** How far the mix was ahead of the output at the latest readings, in seconds. */
   #ahead = [];
   #line = null;
   #mixSeconds = 0;
-  /** How far the latest readings were off the line, if all were off. */
+  /** Residuals of the latest consecutive readings that were far off the line. */
   #misses = [];
 
-  /** The device was opened anew: what was read means nothing any more. */
+  /** The device was reopened: earlier readings are void. */
   reset() {
     this.#readings = [];
     this.#ahead = [];
@@ -110,11 +102,11 @@ export class OutputClock {
 
   /** @param {Reading} reading */
   observe(reading) {
-    // A context that claims to run may stand still for a second while its device opens.
-    const stands = !(reading.mixSeconds > this.#mixSeconds);
-    const begins = this.#mixSeconds === 0;
+    // A running context may stand still for a second while its device opens.
+    const stalled = !(reading.mixSeconds > this.#mixSeconds);
+    const isFirst = this.#mixSeconds === 0;
     this.#mixSeconds = reading.mixSeconds;
-    if (stands || begins) return;
+    if (stalled || isFirst) return;
     const pair = heardPair(reading);
     const at = pair.atMicros / 1e6;
     const offset = pair.seconds - at;
@@ -130,12 +122,12 @@ export class OutputClock {
     if (this.#ahead.length > READINGS_AHEAD) this.#ahead.shift();
   }
 
-  /** Whether there is an idea yet of what is heard when. */
+  /** Whether there is an estimate. */
   get ready() {
     return this.#line !== null;
   }
 
-  /** Whether the model rests on enough readings to hold a sounding voice by it. */
+  /** Whether the estimate rests on enough readings to steer a sounding voice by it. */
   get settled() {
     return this.#line !== null && this.#readings.length >= READINGS_FOR_SLOPE;
   }
@@ -158,19 +150,19 @@ export class OutputClock {
   }
 
   /**
-   * A bound on how far the model is off, in µs: what the browser's word wanders by, which no reading
-   * shows, and two standard errors of the readings; null until settled.
+   * A bound on the error, in µs: the wander of the reported latency, which no reading shows, plus two
+   * standard errors of the readings; null until settled.
    */
   get errorMicros() {
     return this.settled ? (WANDER_SECONDS + 2 * this.#line.deviation) * 1e6 : null;
   }
 
-  /** How far the mix runs ahead of the ear: usually, in µs; null until `ready`. */
+  /** How far the mix runs ahead of the output: the median, in µs; null until `ready`. */
   get latencyMicros() {
     return this.#line && Math.max(0, Math.round(median(this.#ahead) * 1e6));
   }
 
-  /** The same at its worst: a source started later than this before its time comes too late. */
+  /** The same, the maximum: a source scheduled with less notice starts late. */
   get worstAheadMicros() {
     return this.#line && Math.max(0, Math.round(Math.max(...this.#ahead) * 1e6));
   }
@@ -184,72 +176,43 @@ export class OutputClock {
   #offsetAt(at) {
     return this.#line.offset + this.#line.slope * (at - this.#line.at);
   }
-
 }
 
 /**
- * The line through readings: Tukey's resistant line tells which of them are wild, least squares
- * draw it through the others. Its slope is taken as far as it is more than noise and wander can
- * make: clocks run as crystals do unless there is reason to believe otherwise.
+ * The line through readings: Tukey's resistant line identifies the outliers, least squares fits the
+ * others. The slope is shrunk towards zero as far as noise and wander explain it: clocks drift as
+ * crystals do unless the readings prove otherwise.
  */
 function fitLine(readings) {
   const at = readings[readings.length - 1].at;
-  const sloped = readings.length >= READINGS_FOR_SLOPE;
-  const guess = sloped ? resistantSlope(readings) : 0;
+  const hasSlope = readings.length >= READINGS_FOR_SLOPE;
+  const guess = hasSlope ? resistantSlope(readings) : 0;
   const residuals = readings.map((r) => r.offset - guess * r.at);
   const middle = median(residuals);
   const off = residuals.map((residual) => Math.abs(residual - middle));
   // 1.48 times the median deviation is the standard deviation of normal noise.
-  const most = Math.max(WILD * 1.48 * median(off), GRAIN_SECONDS);
-  const tame = readings.filter((_, index) => off[index] <= most);
+  const limit = Math.max(OUTLIER_DEVIATIONS * 1.48 * median(off), RESOLUTION_SECONDS);
+  const inliers = readings.filter((_, index) => off[index] <= limit);
 
-  const meanAt = mean(tame.map((r) => r.at));
-  const meanOffset = mean(tame.map((r) => r.offset));
-  const spread = sum(tame.map((r) => (r.at - meanAt) ** 2));
-  if (!sloped) return { at, slope: 0, offset: meanOffset, deviation: Infinity };
-  const steep = sum(tame.map((r) => (r.at - meanAt) * (r.offset - meanOffset))) / spread;
-  const noise = mean(tame.map((r) => (r.offset - meanOffset - steep * (r.at - meanAt)) ** 2));
+  const meanAt = mean(inliers.map((r) => r.at));
+  const meanOffset = mean(inliers.map((r) => r.offset));
+  const spread = sum(inliers.map((r) => (r.at - meanAt) ** 2));
+  if (!hasSlope) return { at, slope: 0, offset: meanOffset, deviation: Infinity };
+  const steep = sum(inliers.map((r) => (r.at - meanAt) * (r.offset - meanOffset))) / spread;
+  const noise = mean(inliers.map((r) => (r.offset - meanOffset - steep * (r.at - meanAt)) ** 2));
   const variance = noise / spread + (WANDER_SECONDS / (at - readings[0].at)) ** 2;
-  // Three standard errors away from all crystals, it is the clock that is odd.
-  const believable = Math.max(CRYSTAL ** 2, steep ** 2 - 9 * variance);
-  const sure = believable / (believable + variance);
-  const slope = sure * Math.min(MOST_SLOPE, Math.max(-MOST_SLOPE, steep));
-  const deviation = Math.sqrt(noise / tame.length);
+  // Three standard errors beyond any crystal, the drift is real.
+  const plausible = Math.max(TYPICAL_DRIFT ** 2, steep ** 2 - 9 * variance);
+  const weight = plausible / (plausible + variance);
+  const slope = weight * Math.min(MAX_SLOPE, Math.max(-MAX_SLOPE, steep));
+  const deviation = Math.sqrt(noise / inliers.length);
   return { at, slope, offset: meanOffset + slope * (at - meanAt), deviation };
 }
 
-/** Through the medians of the first and the last third. */
+/** The slope through the medians of the first and the last third. */
 function resistantSlope(readings) {
   const third = Math.floor(readings.length / 3);
-  const [old, recent] = [readings.slice(0, third), readings.slice(-third)];
-  const rise = median(recent.map((r) => r.offset)) - median(old.map((r) => r.offset));
-  return rise / (median(recent.map((r) => r.at)) - median(old.map((r) => r.at)));
-}
-
-/**
- * @typedef {object} Placement How to start a source.
- * @property {number} when context time to start it at
- * @property {number} offset where in the sound, in seconds of the sound, to begin
- * @property {number} lateSeconds how late that is; 0 if it sounds from its start, on time
- */
-
-/**
- * Where to start a sound so that it is heard as promised: from its beginning if there is time, else
- * in the middle, at the position where it should be by then.
- *
- * @param {object} sound
- * @param {number} sound.startSeconds context time at which its first frame is due
- * @param {number} sound.lengthSeconds of the sound at its own speed
- * @param {number} sound.rate factor on its speed
- * @param {number} mixSeconds where the mix is now
- * @param {number} sampleRate of the context
- * @returns {Placement | null} null if it is over
- */
-export function place({ startSeconds, lengthSeconds, rate }, mixSeconds, sampleRate) {
-  // The quantum at `mixSeconds` may be under way: the next one is the first that can be had.
-  const earliest = mixSeconds + QUANTUM_FRAMES / sampleRate;
-  if (startSeconds >= earliest) return { when: startSeconds, offset: 0, lateSeconds: 0 };
-  const lateSeconds = earliest - startSeconds;
-  const offset = lateSeconds * rate;
-  return offset < lengthSeconds ? { when: earliest, offset, lateSeconds } : null;
+  const [early, late] = [readings.slice(0, third), readings.slice(-third)];
+  const rise = median(late.map((r) => r.offset)) - median(early.map((r) => r.offset));
+  return rise / (median(late.map((r) => r.at)) - median(early.map((r) => r.at)));
 }

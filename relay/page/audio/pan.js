@@ -1,10 +1,10 @@
-// How loud a sound is on either side, as the player has it (a browser's own panner does it otherwise).
+// Panning by the same law as the desktop client. The StereoPannerNode of Web Audio uses another one.
 
 /**
  * @param {number} channels 1 or 2
  * @param {number} pan from -1, left, to 1
- * @returns {[number, number]} gains into left and right: equal power for a mono sound, whose centre
- *   is 1 on both; a balance for a stereo sound, which turns the far side down
+ * @returns {[number, number]} gains into left and right: equal power for a mono sound, with 1 on both
+ *   sides at the centre; balance for a stereo sound, which attenuates the far side
  */
 export function panGains(channels, pan) {
   if (pan === 0) return [1, 1];

@@ -1,53 +1,53 @@
-// Holds a long sound to relay time: where a voice is, and how fast it must play to be where it is
-// due. The desktop player's `audio/voice.rs` does the same, frame by frame.
+// Keeps a long sound on time: tracks the position of a voice and computes the speed that brings it to
+// where it is due. The desktop client's `audio/voice.rs` does the same, frame by frame.
 //
 // Pure: context times and positions go in. Positions are in seconds of the sound.
 
-import { QUANTUM_FRAMES } from './output-clock.js';
+import { QUANTUM_FRAMES } from './placement.js';
 
-/** Off by less than this, in seconds, a voice keeps its exact speed: a short sound is then played
- * untouched, and the readings of an output are not known much better. */
+/** Within this error, in seconds, a voice keeps its exact speed: a short sound plays unmodified, and
+ * the output clock is hardly more exact than this. */
 const DEADBAND_SECONDS = 0.0003;
 
-/** The servo's time constants: how long it takes to close most of a small gap, and to change the
- * speed for it. Four to one is critical damping. Both are twice the desktop's, because a browser's
- * readings are noisier than a device's. */
+/** Time constants of the servo: of closing a small error, and of smoothing the change of speed. A ratio
+ * of four to one is critical damping. Both are twice the desktop client's, because a browser's readings
+ * are noisier. */
 const SERVO_SECONDS = 2;
 const SMOOTHING_SECONDS = 0.5;
 
-/** Most that the speed is changed to close a gap: 500 ppm, less than a hundredth of a semitone. What
- * makes up for the drift of the device is not counted: it only brings the pitch to what it should
- * be, and the virtual card of a sound server may need more than that. */
-const SERVO_MOST = 500e-6;
+/** Maximum change of speed to close an error: 500 ppm, less than a hundredth of a semitone. It excludes
+ * the compensation of the device's drift, which only corrects the pitch and may be larger on the
+ * virtual card of a sound server. */
+const MAX_CORRECTION = 500e-6;
 
-/** Off by more than this, gliding would take minutes: the voice jumps. */
+/** Beyond this error, in seconds, correcting the speed would take minutes: the voice jumps. */
 const JUMP_SECONDS = 0.05;
 
-/** A change of speed is asked for so much ahead of the mix that it is never too late for its time. */
+/** How far ahead of the mix a change of speed is scheduled, in seconds, so that it is never late. */
 const AHEAD_SECONDS = 0.03;
 
 /**
- * The context time from which a change of speed that is asked for now can hold: Web Audio looks at
- * a source's speed once a render quantum.
+ * The context time at which a change of speed scheduled now takes effect: Web Audio reads a source's
+ * speed once per render quantum.
  */
 export function changeTime(mixSeconds, sampleRate) {
   const quantum = QUANTUM_FRAMES / sampleRate;
   return Math.ceil((mixSeconds + AHEAD_SECONDS) / quantum) * quantum;
 }
 
-/** Where one voice is, and the speed that it should have. */
+/** The position of one voice, and the speed that it should have. */
 export class Servo {
-  /** The voice has been at `#position` at `#from`, and has had `#speed` since. */
+  /** The voice was at `#position` at `#from`, and has had `#speed` since. */
   #from;
   #position;
   #speed;
   #rate;
-  /** What part of the correction closes the gap there is; the rest keeps it closed. */
+  /** The part of the correction that closes the error; the rest compensates drift. */
   #closing = 0;
   #steered = false;
 
   /**
-   * @param {import('./output-clock.js').Placement} placement how the voice was started
+   * @param {import('./placement.js').Placement} placement how the voice was started
    * @param {number} rate factor on its speed
    */
   constructor({ when, offset }, rate) {
@@ -62,13 +62,13 @@ export class Servo {
   }
 
   /**
-   * Compares where the voice is at a context time with where it is due.
+   * Compares the position of the voice at a context time with the position where it is due.
    *
-   * @param {number} at a time from which a new speed would hold, see `changeTime`
+   * @param {number} at when a new speed would take effect, see `changeTime`
    * @param {number} due position at `at`
-   * @param {number} drift how much faster than the context relay time runs, as a part of it
-   * @returns {{jump: boolean, speed: number | null}} whether it is too far off to glide; else its
-   *   speed from `at` on, null if that is as it was
+   * @param {number} drift how much faster relay time runs than the context, as a fraction
+   * @returns {{jump: boolean, speed: number | null}} whether the voice must jump; else its speed from
+   *   `at` on, null if unchanged
    */
   steer(at, due, drift) {
     const seconds = at - this.#from;
@@ -78,10 +78,10 @@ export class Servo {
     if (Math.abs(behind) > JUMP_SECONDS) return { jump: true, speed: null };
     this.#steered ||= Math.abs(behind) > DEADBAND_SECONDS;
     if (!this.#steered) return { jump: false, speed: null };
-    // The device's drift is known, and is met before it becomes a gap.
-    const wanted = Math.min(SERVO_MOST, Math.max(-SERVO_MOST, behind / SERVO_SECONDS));
+    // The device's drift is known and compensated before it becomes an error.
+    const wanted = Math.min(MAX_CORRECTION, Math.max(-MAX_CORRECTION, behind / SERVO_SECONDS));
     this.#closing += (wanted - this.#closing) * Math.min(1, seconds / SMOOTHING_SECONDS);
-    // The speed is a float of 32 bits in Web Audio: to be counted as what it is there.
+    // Web Audio holds the speed as a 32-bit float: compute with the same value.
     const speed = Math.fround(this.#rate * (1 + drift + this.#closing));
     this.#from = at;
     this.#position = position;

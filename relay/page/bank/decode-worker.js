@@ -1,4 +1,4 @@
-// Decodes on a thread of its own: a long sound takes seconds on a phone, and triggers must not wait.
+// The worker of decoder.js: a long sound takes seconds to decode on a phone and must not block triggers.
 
 import { decode } from './decode.js';
 

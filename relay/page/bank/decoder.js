@@ -1,13 +1,13 @@
-// The page's end of decode-worker.js.
+// Decodes files in a worker, decode-worker.js.
 
 export class Decoder {
   #worker = null;
   #lastId = 0;
-  /** What is being decoded, by number. */
+  /** Promises of running jobs, by id. */
   #pending = new Map();
 
   /**
-   * @param {ArrayBuffer} file of which nothing is left here
+   * @param {ArrayBuffer} file transferred: detached afterwards
    * @param {number} rate in Hz
    * @returns {Promise<Float32Array[]>}
    */
@@ -29,7 +29,7 @@ export class Decoder {
       if (problem === undefined) resolve(channels);
       else reject(new Error(problem));
     };
-    // It did not load, or ran out of memory: whoever waits is told, and the next sound gets another.
+    // It failed to load or ran out of memory: rejects all jobs; the next one starts another worker.
     worker.onerror = ({ message }) => {
       worker.terminate();
       this.#worker = null;

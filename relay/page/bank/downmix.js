@@ -1,15 +1,15 @@
-// Which loudspeaker each channel of a sound is for, and how they come out on two: with the
-// coefficients of ITU-R BS.775, as the player does it.
+// Downmix to stereo with the coefficients of ITU-R BS.775, as in the desktop client.
 
-/** Bits of a WAV's `dwChannelMask`. */
+/** Bits of `dwChannelMask` of a WAV: front left and front right. */
 const FRONT = 0x3;
 
-const USUAL = [0x4, 0x3, 0x7, 0x33, 0x37, 0x3f, 0x70f, 0x63f];
+/** The default mask for each number of channels, from 1. */
+const DEFAULT_MASKS = [0x4, 0x3, 0x7, 0x33, 0x37, 0x3f, 0x70f, 0x63f];
 
 const HALF_POWER = Math.SQRT1_2;
 
-/** The gains into left and right of each bit's loudspeaker, from bit 0. Low-frequency effects (bit 3)
- * are left out, and nothing is scaled down: the ceiling prevents clipping. */
+/** Gains into left and right for the loudspeaker of each bit, from bit 0. Low-frequency effects (bit 3)
+ * are omitted, and nothing is scaled down: the limiter prevents clipping. */
 const ROUTES = [
   [1, 0], // front left
   [0, 1], // front right
@@ -31,14 +31,14 @@ const ROUTES = [
   [0, HALF_POWER], // top back right
 ];
 
-/** `mask` if it has a bit for each channel, else the usual mask of so many. */
+/** `mask` if it has a bit for each channel, else the default mask for that number of channels. */
 export function maskOf(mask, channels) {
   const bits = speakersOf(mask).length;
-  return bits === channels ? mask : USUAL[channels - 1];
+  return bits === channels ? mask : DEFAULT_MASKS[channels - 1];
 }
 
 /**
- * The channels of a sound as a browser plays them: one, which goes to both sides, or left and right.
+ * Mixes down to mono, which a browser plays on both sides, or to left and right.
  * @param {import('./wav.js').Wav} wav
  * @returns {Float32Array[]}
  */
@@ -56,7 +56,7 @@ export function downmix({ channels, mask }) {
   });
 }
 
-/** The numbers of the bits that are set, in their order, which is that of the channels. */
+/** The numbers of the set bits, in the order of the channels. */
 function speakersOf(mask) {
   return Array.from({ length: 32 }, (_, bit) => bit).filter((bit) => (mask >>> bit) & 1);
 }

@@ -1,21 +1,20 @@
-// Turns a sound into one of another rate, before it is played: by windowed sinc, so that it sounds
-// alike at whatever rate a browser plays.
+// Sample rate conversion by windowed sinc (Kaiser window), before playback.
 
-/** How many zero crossings of the sinc are kept to each side. */
+/** Zero crossings of the sinc to each side. */
 const CROSSINGS = 48;
 
-/** Where the low-pass lies, as a share of the lower of both rates' bands, and how its window is shaped:
- * flat to 0.88 of the band, and 100 dB down from where it could alias. */
+/** Cutoff of the low-pass, as a share of the lower Nyquist frequency, and beta of the Kaiser window: flat
+ * up to 0.88 of the band, and 100 dB of attenuation where it would alias. */
 const CUTOFF = 0.95;
 const BETA = 10;
 
-/** Most positions between two frames for which the kernel is tabulated; beyond, it is interpolated. */
+/** Maximum number of tabulated phases; beyond, the kernel is interpolated. */
 const MAX_PHASES = 1024;
 
 /**
  * @param {Float32Array} values one channel
  * @param {number} from its rate in Hz, a whole number
- * @param {number} to the wanted one
+ * @param {number} to the target rate in Hz
  * @returns {Float32Array}
  */
 export function resample(values, from, to) {
@@ -25,7 +24,7 @@ export function resample(values, from, to) {
   const kernel = tabulate(Math.min(phases, MAX_PHASES), Math.min(1, to / from));
   const out = new Float32Array(Math.max(1, Math.round((values.length * to) / from)));
   for (let frame = 0; frame < out.length; frame += 1) {
-    // Whole numbers: an error would grow with the sound's length.
+    // Integers: a rounding error would grow with the length of the sound.
     const at = frame * step;
     const position = Math.floor(at / phases);
     const phase = ((at % phases) / phases) * kernel.phases;
@@ -38,7 +37,7 @@ export function resample(values, from, to) {
   return out;
 }
 
-/** What the kernel makes of the frames around `position`; there is silence beyond the ends. */
+/** The kernel applied to the frames around `position`; silence beyond the ends. */
 function convolve(values, position, { rows, reach, width }, row) {
   const first = position - reach + 1;
   const start = Math.max(0, -first);
@@ -49,7 +48,7 @@ function convolve(values, position, { rows, reach, width }, row) {
   return sum;
 }
 
-/** A row of coefficients for each of `phases` positions between two frames, and one more. */
+/** A row of coefficients for each of `phases` positions between two frames, plus one. */
 function tabulate(phases, scale) {
   const reach = Math.ceil(CROSSINGS / scale) + 1;
   const width = 2 * reach;

@@ -1,32 +1,31 @@
-// The sounds: fetched from the relay by their hash and decoded, the likeliest ahead of their first
-// need, the others at it, and kept as far as memory allows.
+// The sound bank: fetches sounds from the relay by their hash, decodes them, and caches them within a
+// memory limit. The sounds most likely to be triggered are prefetched, the others loaded on first use.
 //
-// Knows nothing of triggers or of when a sound is played. A sound that cannot be had is said once and
-// tried again later; the others are not kept waiting.
+// Knows nothing of triggers or of playback times. A sound that fails to load is reported and retried
+// later; it does not delay the others.
 
 import { decodedBytes } from './decode.js';
 
-/** Most memory of decoded sounds, in bytes: what a phone's browser leaves a page without killing it.
- * Beyond it the sound goes that was needed longest ago; it is fetched again when it is needed. */
+/** Memory limit of decoded sounds, in bytes: what the browser of a phone grants a page before it kills it.
+ * The least recently used sound is evicted, and fetched again on its next use. */
 export const MAX_DECODED_BYTES = 256 * 2 ** 20;
 
-/** As much of it is filled ahead of need. */
-const MAX_AHEAD_BYTES = 64 * 2 ** 20;
+/** Memory limit of prefetched sounds. */
+const MAX_PREFETCH_BYTES = 64 * 2 ** 20;
 
-/** Most sounds that are fetched or decoded at once; the others wait. */
+/** Maximum number of concurrent loads. */
 const MAX_LOADING = 4;
 
-/** Wait before a sound that could not be had is tried again; and after the relay said that too much
- * is asked of it at once, in ms. */
+/** Delay before a failed load is retried, and after status 429 (too many requests), in ms. */
 const RETRY_MILLIS = 5000;
-const BUSY_MILLIS = 1000;
+const RATE_LIMITED_MILLIS = 1000;
 
-/** How many sounds the counts of use are kept of, from one visit to the next. */
+/** Number of sounds whose use counts are remembered between visits. */
 const MAX_USES = 64;
 
-class Busy extends Error {}
+class RateLimited extends Error {}
 
-export class Bank {
+export class SoundBank {
   #decode;
   #rate;
   #on;
@@ -34,25 +33,25 @@ export class Bank {
   #setTimer;
   /** The relay's bank. @type {Map<string, {name: string, hash: string, bytes: number}>} */
   #sounds = new Map();
-  /** Decoded sounds by hash, in the order in which they were last needed. */
+  /** Decoded sounds by hash, least recently used first. */
   #buffers = new Map();
-  /** Sounds under way, by hash, and the memory that they will take. @type {Map<string, number>} */
+  /** Running loads by hash, with the memory that they will take. @type {Map<string, number>} */
   #loading = new Map();
-  /** Hashes that wait to be tried again, or that never will. */
-  #resting = new Set();
-  /** What was asked for and is not there, by name. The last one comes first. */
-  #needed = [];
-  /** What is loaded ahead of need, by name, the likeliest first. */
-  #ahead = [];
+  /** Hashes of failed loads, until they are retried. */
+  #failed = new Set();
+  /** Names of requested sounds that are not loaded, most recent first. */
+  #requested = [];
+  /** Names of sounds to prefetch, most likely first. */
+  #prefetch = [];
   #uses;
 
   /**
    * @param {(file: ArrayBuffer) => Promise<AudioBuffer>} decode
-   * @param {() => number} rate at which sounds are decoded
+   * @param {() => number} rate returns the rate to decode to
    * @param {object} on
-   * @param {(name: string) => void} on.changed It is there now, or no more.
-   * @param {(name: string, why: string) => void} on.failed
-   * @param {[string, number][]} uses how often sounds were needed in earlier visits
+   * @param {(name: string) => void} on.changed A sound was loaded or evicted.
+   * @param {(name: string, reason: string) => void} on.failed
+   * @param {[string, number][]} uses use counts of earlier visits
    * @param {typeof fetch} fetch
    * @param {typeof setTimeout} setTimer
    */
@@ -61,8 +60,8 @@ export class Bank {
     rate,
     on,
     uses = [],
-    fetch = (...given) => globalThis.fetch(...given),
-    setTimer = (...given) => globalThis.setTimeout(...given),
+    fetch = (...args) => globalThis.fetch(...args),
+    setTimer = (...args) => globalThis.setTimeout(...args),
   ) {
     this.#decode = decode;
     this.#rate = rate;
@@ -72,112 +71,111 @@ export class Bank {
     this.#setTimer = setTimer;
   }
 
-  /** The relay's bank is now `sounds`: drops what is gone, and loads the likeliest of what is missing,
-   * `first` before all others. */
-  use(sounds, first = []) {
+  /** Replaces the bank: drops sounds that are gone, and prefetches missing ones, `first` before others. */
+  replace(sounds, first = []) {
     this.#sounds = new Map([...sounds].map((sound) => [sound.name, sound]));
     const known = new Set([...this.#sounds.values()].map(({ hash }) => hash));
     for (const hash of this.#buffers.keys()) if (!known.has(hash)) this.#buffers.delete(hash);
-    this.#needed = this.#needed.filter((name) => this.#sounds.has(name));
+    this.#requested = this.#requested.filter((name) => this.#sounds.has(name));
     const uses = (name) => this.#uses.get(name) ?? 0;
     const rank = (name) => (first.includes(name) ? first.indexOf(name) : first.length);
-    // The click that everyone waits for must not queue behind half a minute of texture.
-    this.#ahead = [...this.#sounds.values()]
+    // A short click must not queue behind half a minute of texture.
+    this.#prefetch = [...this.#sounds.values()]
       .sort((a, b) => rank(a.name) - rank(b.name) || uses(b.name) - uses(a.name) || a.bytes - b.bytes)
       .map(({ name }) => name);
-    this.#pump();
+    this.#loadNext();
   }
 
-  /** Whether the sound could be played at once. */
+  /** Whether the sound is loaded. */
   isReady(name) {
     return this.#buffers.has(this.#sounds.get(name)?.hash);
   }
 
   /**
-   * The sound, if it is there; if it is not, it is the next to be loaded.
+   * The sound if it is loaded; if not, it is loaded next.
    * @returns {AudioBuffer | undefined}
    */
-  need(name) {
+  request(name) {
     const sound = this.#sounds.get(name);
-    const kept = this.#buffers.get(sound?.hash);
-    if (kept) {
+    const cached = this.#buffers.get(sound?.hash);
+    if (cached) {
       this.#buffers.delete(sound.hash);
-      this.#buffers.set(sound.hash, kept);
-      return kept.buffer;
+      this.#buffers.set(sound.hash, cached);
+      return cached.buffer;
     }
-    if (sound && this.#needed[0] !== name) {
-      this.#needed = [name, ...this.#needed.filter((other) => other !== name)];
-      this.#pump();
+    if (sound && this.#requested[0] !== name) {
+      this.#requested = [name, ...this.#requested.filter((other) => other !== name)];
+      this.#loadNext();
     }
     return undefined;
   }
 
-  /** Counts that the sound was banged: in the next visit it is loaded the sooner. */
-  count(name) {
+  /** Counts a use of the sound: the most used ones are prefetched. */
+  countUse(name) {
     this.#uses.set(name, (this.#uses.get(name) ?? 0) + 1);
   }
 
-  /** The sounds that were banged most often, with how often that was. @type {[string, number][]} */
+  /** The most used sounds with their counts. @type {[string, number][]} */
   get uses() {
     return [...this.#uses].sort((a, b) => b[1] - a[1]).slice(0, MAX_USES);
   }
 
-  #pump() {
+  #loadNext() {
     while (this.#loading.size < MAX_LOADING) {
-      const sound = this.#nextNeeded() ?? this.#nextAhead();
+      const sound = this.#nextRequested() ?? this.#nextPrefetch();
       if (!sound) return;
       this.#load(sound);
     }
   }
 
-  #nextNeeded() {
-    this.#needed = this.#needed.filter((name) => !this.isReady(name));
-    const sounds = this.#needed.map((name) => this.#sounds.get(name));
-    return sounds.find((sound) => this.#isMissing(sound) && this.#makeRoom(sound));
+  #nextRequested() {
+    this.#requested = this.#requested.filter((name) => !this.isReady(name));
+    const sounds = this.#requested.map((name) => this.#sounds.get(name));
+    return sounds.find((sound) => this.#isMissing(sound) && this.#evictFor(sound));
   }
 
-  #nextAhead() {
-    for (let name = this.#ahead.shift(); name !== undefined; name = this.#ahead.shift()) {
+  #nextPrefetch() {
+    for (let name = this.#prefetch.shift(); name !== undefined; name = this.#prefetch.shift()) {
       const sound = this.#sounds.get(name);
-      const fits = this.#held + this.#sizeOf(sound) <= MAX_AHEAD_BYTES;
+      const fits = this.#usedBytes + this.#sizeOf(sound) <= MAX_PREFETCH_BYTES;
       if (fits && this.#isMissing(sound)) return sound;
     }
     return undefined;
   }
 
   #isMissing({ hash }) {
-    return !this.#buffers.has(hash) && !this.#loading.has(hash) && !this.#resting.has(hash);
+    return !this.#buffers.has(hash) && !this.#loading.has(hash) && !this.#failed.has(hash);
   }
 
   #sizeOf(sound) {
     return decodedBytes(sound, this.#rate());
   }
 
-  /** Memory of all that is decoded, or will be. */
-  get #held() {
-    let held = 0;
-    for (const { bytes } of this.#buffers.values()) held += bytes;
-    for (const bytes of this.#loading.values()) held += bytes;
-    return held;
+  /** Memory of loaded sounds and running loads. */
+  get #usedBytes() {
+    let used = 0;
+    for (const { bytes } of this.#buffers.values()) used += bytes;
+    for (const bytes of this.#loading.values()) used += bytes;
+    return used;
   }
 
-  /** Whether there is room for `sound`, once others have gone for it. */
-  #makeRoom(sound) {
+  /** Evicts sounds until `sound` fits; false if it does not fit yet, or never. */
+  #evictFor(sound) {
     const bytes = this.#sizeOf(sound);
     if (bytes > MAX_DECODED_BYTES) {
-      this.#resting.add(sound.hash);
+      this.#failed.add(sound.hash);
       const mebibytes = (count) => Math.ceil(count / 2 ** 20);
-      const why = `it is too long: ${mebibytes(bytes)} MiB once decoded, and the page holds ${mebibytes(MAX_DECODED_BYTES)}`;
-      this.#on.failed(sound.name, why);
+      const reason = `it takes ${mebibytes(bytes)} MiB once decoded; the limit is ${mebibytes(MAX_DECODED_BYTES)} MiB`;
+      this.#on.failed(sound.name, reason);
       return false;
     }
     for (const hash of this.#buffers.keys()) {
-      if (this.#held + bytes <= MAX_DECODED_BYTES) break;
+      if (this.#usedBytes + bytes <= MAX_DECODED_BYTES) break;
       this.#buffers.delete(hash);
       for (const { name, hash: own } of this.#sounds.values()) if (own === hash) this.#on.changed(name);
     }
-    // What is under way is waited for.
-    return this.#held + bytes <= MAX_DECODED_BYTES;
+    // Running loads cannot be evicted: the sound waits for them.
+    return this.#usedBytes + bytes <= MAX_DECODED_BYTES;
   }
 
   async #load(sound) {
@@ -187,7 +185,7 @@ export class Bank {
     const isCurrent = () => this.#sounds.get(name)?.hash === hash;
     try {
       const response = await this.#fetch(`sounds/${hash}`);
-      if (response.status === 429) throw new Busy();
+      if (response.status === 429) throw new RateLimited();
       if (!response.ok) throw new Error(`the relay answered ${response.status}`);
       const buffer = await this.#decode(await response.arrayBuffer());
       if (isCurrent()) {
@@ -195,19 +193,19 @@ export class Bank {
         this.#on.changed(name);
       }
     } catch (error) {
-      const isBusy = error instanceof Busy;
-      // Of one that the bank no longer has, nobody needs to hear.
-      if (!isBusy && isCurrent()) this.#on.failed(name, error.message);
-      this.#resting.add(hash);
-      this.#setTimer(() => this.#retry(name, hash), isBusy ? BUSY_MILLIS : RETRY_MILLIS);
+      const isRateLimited = error instanceof RateLimited;
+      // A sound that has left the bank is not reported.
+      if (!isRateLimited && isCurrent()) this.#on.failed(name, error.message);
+      this.#failed.add(hash);
+      this.#setTimer(() => this.#retry(name, hash), isRateLimited ? RATE_LIMITED_MILLIS : RETRY_MILLIS);
     }
     this.#loading.delete(hash);
-    this.#pump();
+    this.#loadNext();
   }
 
   #retry(name, hash) {
-    this.#resting.delete(hash);
-    if (this.#sounds.get(name)?.hash === hash) this.#ahead.unshift(name);
-    this.#pump();
+    this.#failed.delete(hash);
+    if (this.#sounds.get(name)?.hash === hash) this.#prefetch.unshift(name);
+    this.#loadNext();
   }
 }

@@ -1,7 +1,7 @@
-// Reads WAVs by the rules of samples/src/wav.rs, so that every client plays what the relay serves,
-// alike: browsers differ in what they decode. Both readers are held to tests/vectors/wav.json.
+// Reads WAV files by the rules of samples/src/wav.rs, so that every client plays the same: browsers
+// differ in which files they decode. tests/vectors/wav.json holds both readers to the same results.
 //
-// Nothing a header says is believed before it is checked against the bytes that are there.
+// No value of a header is trusted before it is checked against the bytes of the file.
 
 import { maskOf } from './downmix.js';
 
@@ -9,10 +9,10 @@ const MAX_CHANNELS = 8;
 const MIN_RATE = 1000;
 const MAX_RATE = 768_000;
 
-/** Most values (frames times channels) of a sound. */
+/** Maximum number of values (frames times channels). */
 const MAX_VALUES = 64 * 2 ** 20;
 
-/** Greatest level of a floating-point file, as a factor of full scale. */
+/** Maximum level of a floating-point file, as a factor of full scale. */
 const MAX_LEVEL = 64;
 
 const PCM = 1;
@@ -25,11 +25,11 @@ const SAVE_AS = 'save it as 8, 16, 24 or 32-bit integers or as 32 or 64-bit floa
 /**
  * @typedef {object} Wav
  * @property {number} rate frames per second
- * @property {number} mask which loudspeakers the channels are for, a bit each
+ * @property {number} mask `dwChannelMask`: one bit for each loudspeaker
  * @property {Float32Array[]} channels the values of each channel, full scale at ±1
  */
 
-/** @param {ArrayBuffer} file @returns {Wav} @throws an error that says why it cannot be played */
+/** @param {ArrayBuffer} file @returns {Wav} @throws an error with the reason if it cannot be played */
 export function readWav(file) {
   const bytes = new DataView(file);
   const { format, data, promised } = findChunks(bytes);
@@ -76,7 +76,7 @@ function readChannels(data, read, count, frames, valueBytes) {
       const value = Math.fround(read(whole, at));
       if (!(Math.abs(value) <= MAX_LEVEL)) {
         throw new Error(
-          `frame ${frame} holds ${inWords(value)}, which is no level of sound (full scale is 1.0)`,
+          `frame ${frame} holds ${formatFloat(value)}, which is no level of sound (full scale is 1.0)`,
         );
       }
       channels[channel][frame] = value;
@@ -86,13 +86,13 @@ function readChannels(data, read, count, frames, valueBytes) {
   return channels;
 }
 
-/** How a value is read, at an offset of the file. */
+/** Returns the function that reads a value at an offset of the file. */
 function valueReader(tag, bits, valueBytes, data, values) {
   if (tag === PCM) {
     if (valueBytes === 1 && bits >= 1 && bits <= 8) return (file, at) => (file.getUint8(at) - 128) / 128;
     if (valueBytes === 4 && bits === 24 && !isLeftAligned(data, values)) return integer24;
     if (bits >= 9 && bits <= valueBytes * 8) {
-      // Of fewer valid bits than the container has, the lower ones are zero.
+      // Valid bits are left-aligned in their container.
       if (valueBytes === 2) return (file, at) => file.getInt16(at, true) / 2 ** 15;
       if (valueBytes === 3) return integer24;
       if (valueBytes === 4) return (file, at) => file.getInt32(at, true) / 2 ** 31;
@@ -108,8 +108,8 @@ function integer24(file, at) {
   return (file.getInt8(at + 2) * 2 ** 16 + file.getUint16(at, true)) / 2 ** 23;
 }
 
-/** Whether 24 bits in containers of 32 are the upper ones: nothing is below them, and what is above
- * the lower ones is not their sign. */
+/** Whether 24 bits in containers of 32 are left-aligned: the lowest byte is always zero, and the highest
+ * one is not just a sign extension. */
 function isLeftAligned(data, values) {
   let isSign = true;
   for (let at = 0; at < values * 4; at += 4) {
@@ -119,8 +119,8 @@ function isLeftAligned(data, values) {
   return !isSign;
 }
 
-/** The two chunks that matter, and the data's length in bytes as the header has it: null if whoever
- * wrote it did not know. */
+/** The format and data chunks, and the length of the data according to the header: null if the writer
+ * did not fill it in. */
 function findChunks(file) {
   const name = (at) => (at + 4 <= file.byteLength ? text(file, at, 4) : '');
   const kind = name(0);
@@ -145,12 +145,12 @@ function findChunks(file) {
       case 'data': {
         if (format === null) throw notWav('it does not say how its data is stored');
         const promised = promisedLength(file, length, longData, body);
-        const most = file.byteLength - body;
-        const bytes = promised === null || promised > most ? most : Number(promised);
+        const available = file.byteLength - body;
+        const bytes = promised === null || promised > available ? available : Number(promised);
         return { format, data: new DataView(file.buffer, body, bytes), promised };
       }
     }
-    // Chunks begin at even offsets.
+    // Chunks are word-aligned.
     head = body + length + (length % 2);
   }
   throw notWav('it has no data chunk');
@@ -197,8 +197,8 @@ function notRead(what) {
   return new Error(`${what} is not read: ${SAVE_AS}`);
 }
 
-/** A single-precision number with as many digits as tell it from its neighbours. */
-function inWords(value) {
+/** A single-precision number with the fewest digits that identify it. */
+function formatFloat(value) {
   if (!Number.isFinite(value)) return String(value).replace('Infinity', 'inf');
   const digits = [1, 2, 3, 4, 5, 6, 7, 8, 9].find((n) => Math.fround(value.toPrecision(n)) === value);
   return String(Number(value.toPrecision(digits)));

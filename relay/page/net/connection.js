@@ -1,84 +1,48 @@
-// The socket to the relay: opened, greeted, probed, watched, and opened again when it is lost.
+// The WebSocket to the relay: opens it, sends hello and probes, detects its loss and reconnects.
 //
-// Knows messages, not what they mean to the room: all but the answers to its own hello and probes
-// are handed on. Never queues what cannot be sent: a bang that arrives late is worse than none.
+// Passes on every message but probe replies and does not interpret it. Never queues a message that
+// cannot be sent now: a bang that arrives late is worse than none.
 
-import { tokenIn } from './admission.js';
-import { SUBPROTOCOL, decodeFromRelay, encode } from '../protocol/messages.js';
+import { decodeFromRelay, encode } from '../protocol/messages.js';
+import { offeredSubprotocols } from '../protocol/token.js';
+import { BackOff } from './back-off.js';
 
-/** First wait after a loss at its longest, and the longest ever between two tries, in ms. */
-const FIRST_WAIT_MILLIS = 450;
-const LONGEST_WAIT_MILLIS = 5000;
+/** Timeout from the attempt to the welcome, in ms: a dead address may hang for minutes. */
+const WELCOME_TIMEOUT_MILLIS = 4000;
 
-/** After so many tries the wait grows no longer. */
-const MANY_TRIES = 8;
+/** A relay that answers no probe for this long is gone, whatever the state of the socket. */
+const PROBE_TIMEOUT_MILLIS = 6000;
 
-/** A try that has not led to a welcome by then is given up: a dead address may hang for minutes. */
-const WELCOME_MILLIS = 4000;
-
-/** A relay that leaves probes unanswered for so long is gone, whatever the socket says. */
-const SILENCE_MILLIS = 6000;
-
-/** Least time between two probes; and between two of many that are all unanswered yet, in ms. */
-const PROBE_GAP_MILLIS = 15;
-const UNANSWERED_GAP_MILLIS = 500;
+/** Minimum interval between probes, in ms; and the interval once this many in a row are unanswered. */
+const MIN_PROBE_INTERVAL_MILLIS = 15;
+const UNANSWERED_INTERVAL_MILLIS = 500;
 const MANY_UNANSWERED = 8;
 
-/** A timer that fires so much too late says that the machine slept, not that the relay was silent. */
-const NAP_MILLIS = 3000;
+/** A timer that fires this late, in ms, means that the machine slept, not that the relay was silent. */
+const SLEEP_MILLIS = 3000;
 
 /**
- * When to try again: soon at first, then ever more patiently, each time somewhere in the upper
- * three quarters of the wait, so that a room full of clients does not return in one stroke.
- */
-export class BackOff {
-  #tries = 0;
-
-  /** The wait from the last try's beginning, or from the loss, to the next try, in ms. */
-  next(random) {
-    const longest = Math.min(LONGEST_WAIT_MILLIS, FIRST_WAIT_MILLIS * 2 ** this.#tries);
-    this.#tries = Math.min(this.#tries + 1, MANY_TRIES);
-    return longest * (0.25 + 0.75 * random());
-  }
-
-  reset() {
-    this.#tries = 0;
-  }
-
-  /** Makes the next wait one of the longest. */
-  tire() {
-    this.#tries = MANY_TRIES;
-  }
-}
-
-/**
- * @typedef {'connecting' | 'connected' | 'lost'} State `connecting` until the first welcome ever;
- * from then on a connection that is not there is `lost`.
+ * @typedef {'connecting' | 'connected' | 'lost'} State `connecting` until the first welcome; `lost` after
+ * that, while there is no connection.
  */
 
 /**
- * @typedef {object} Machine What the connection needs from around it; tests give it their own.
- * @property {(url: string, protocol: string) => WebSocket} open
+ * @typedef {object} Platform What the connection needs of the browser; tests replace it.
+ * @property {(url: string) => WebSocket} open
  * @property {() => number} nowMillis as performance.now()
  * @property {(run: () => void, millis: number) => any} setTimer
  * @property {(timer: any) => void} clearTimer
  * @property {() => number} random
  */
 
-/** What to offer in the handshake: the protocol, and the token if the page's address has one. */
-export function offers(protocol, fragment) {
-  const token = tokenIn(fragment);
-  return token === null ? [protocol] : [protocol, `downbeat.token.${token}`];
-}
-
-/** The relay's WebSocket, beside the page at `href`: a proxy may have given the relay a path. */
+/** The URL of the relay's WebSocket for the page at `href`: a reverse proxy may add a path. */
 export function socketUrl(href) {
   return new URL('.', href).href.replace(/^http/, 'ws');
 }
 
-/** @type {Machine} */
-export const browserMachine = {
-  open: (url, protocol) => new WebSocket(url, offers(protocol, location.hash)),
+/** @type {Platform} */
+const browserPlatform = {
+  open: (url) => new WebSocket(url, offeredSubprotocols(location.hash)),
   nowMillis: () => performance.now(),
   setTimer: (run, millis) => setTimeout(run, millis),
   clearTimer: (timer) => clearTimeout(timer),
@@ -90,16 +54,16 @@ export class Connection {
   #hello;
   #clock;
   #on;
-  #machine;
+  #platform;
   #backOff = new BackOff();
   #socket = null;
   #welcomed = false;
   #retryTimer = null;
   #tickTimer = null;
-  /** When the try, or what was lost, began; the start of the wait for the next try. */
+  /** When the attempt began or the connection was lost: the delay to the next attempt counts from here. */
   #since = 0;
   #lastTick = 0;
-  /** When the oldest probe that nothing has answered since was sent; null if none is. */
+  /** When the oldest unanswered probe was sent; null if there is none. */
   #unansweredSince = null;
   #unanswered = 0;
   #lastProbe = -Infinity;
@@ -109,56 +73,56 @@ export class Connection {
 
   /**
    * @param {string} url of the relay's WebSocket
-   * @param {() => object} hello makes the first message of each connection
-   * @param {object} clock a ClockEstimator, which says when to probe and is told the answers
+   * @param {() => object} hello returns the first message of each connection
+   * @param {object} clock a ClockEstimator, which decides when to probe and receives the exchanges
    * @param {object} on
    * @param {(state: State) => void} on.state
-   * @param {() => void} on.failed A try has not led to a welcome.
+   * @param {() => void} on.failed An attempt ended without a welcome.
    * @param {(message: object, arrivedMicros: number) => void} on.message
-   * @param {(reply: object, arrivedMicros: number) => void} on.probed after the clock has been told
-   * @param {(problem: string) => void} on.unreadable
-   * @param {Machine} machine
+   * @param {(reply: object, arrivedMicros: number) => void} on.probed after the clock has taken the exchange
+   * @param {(problem: string) => void} on.invalid A message was invalid.
+   * @param {Platform} platform
    */
-  constructor(url, hello, clock, on, machine = browserMachine) {
+  constructor(url, hello, clock, on, platform = browserPlatform) {
     this.#url = url;
     this.#hello = hello;
     this.#clock = clock;
     this.#on = on;
-    this.#machine = machine;
+    this.#platform = platform;
   }
 
-  /** Opens the connection now, whatever the back-off says: at the start, or when the network is back. */
+  /** Connects now, whatever the back-off: at the start, or when the network is back. */
   connect() {
     if (this.#socket) return;
-    this.#machine.clearTimer(this.#retryTimer);
+    this.#platform.clearTimer(this.#retryTimer);
     this.#retryTimer = null;
-    this.#since = this.#machine.nowMillis();
+    this.#since = this.#platform.nowMillis();
     this.#answered();
     this.#lastProbe = -Infinity;
     let socket;
     try {
-      socket = this.#machine.open(this.#url, SUBPROTOCOL);
+      socket = this.#platform.open(this.#url);
     } catch {
-      // The browser forbids the address. It may allow it later, so this is a try that failed.
+      // The browser forbids the address. It may allow it later, so this is a failed attempt.
       this.#retry();
       return;
     }
     this.#socket = socket;
     socket.onopen = () => this.send(this.#hello());
-    socket.onmessage = ({ data }) => this.#received(data, this.#machine.nowMillis() * 1000);
+    socket.onmessage = ({ data }) => this.#received(data, this.#platform.nowMillis() * 1000);
     // An error is always followed by a close.
     socket.onclose = () => this.#lost(socket);
     this.#lastTick = this.#since;
     this.#scheduleTick();
   }
 
-  /** What keeps this page out will do so again in half a second: it is tried as seldom as ever. */
-  beRefused() {
-    this.#backOff.tire();
+  /** The relay rejects this page, and will do so again: retries at the longest delay. */
+  slowDown() {
+    this.#backOff.exhaust();
     if (this.#retryTimer !== null) this.#retry();
   }
 
-  /** Leaves, and comes back at once with a new hello. */
+  /** Closes the connection and opens another at once, with a new hello. */
   reconnect() {
     this.#backOff.reset();
     const socket = this.#socket;
@@ -167,7 +131,7 @@ export class Connection {
     this.connect();
   }
 
-  /** @returns {boolean} whether `message` is on its way */
+  /** @returns {boolean} whether `message` was sent */
   send(message) {
     if (this.#socket?.readyState !== 1) return false;
     this.#socket.send(encode(message));
@@ -177,7 +141,7 @@ export class Connection {
   #received(data, arrivedMicros) {
     this.#answered();
     const { message, problem } = decodeFromRelay(data);
-    if (problem) this.#on.unreadable(problem);
+    if (problem) this.#on.invalid(problem);
     if (!message) return;
     if (message.type === 'probe_reply') {
       const { sent, received, replied } = message;
@@ -197,16 +161,16 @@ export class Connection {
     }
   }
 
-  /** Probes when the clock asks for it, and gives up a relay that does not answer. */
+  /** Sends a probe when one is due, and drops a relay that does not answer. */
   #tick() {
-    const now = this.#machine.nowMillis();
-    const napped = now - this.#lastTick > NAP_MILLIS;
+    const now = this.#platform.nowMillis();
+    const slept = now - this.#lastTick > SLEEP_MILLIS;
     this.#lastTick = now;
     if (!this.#welcomed) {
-      if (now - this.#since >= WELCOME_MILLIS) return this.#giveUp();
+      if (now - this.#since >= WELCOME_TIMEOUT_MILLIS) return this.#giveUp();
     } else {
-      if (napped && this.#unansweredSince !== null) this.#unansweredSince = now;
-      if (this.#unansweredSince !== null && now - this.#unansweredSince >= SILENCE_MILLIS) {
+      if (slept && this.#unansweredSince !== null) this.#unansweredSince = now;
+      if (this.#unansweredSince !== null && now - this.#unansweredSince >= PROBE_TIMEOUT_MILLIS) {
         return this.#giveUp();
       }
       if (this.#probeDue(now) <= now) this.#probe(now);
@@ -215,8 +179,8 @@ export class Connection {
   }
 
   #probe(nowMillis) {
-    // Read again, as close to the sending as can be.
-    const sent = Math.round(this.#machine.nowMillis() * 1000);
+    // Read again, as close to the send as possible.
+    const sent = Math.round(this.#platform.nowMillis() * 1000);
     if (!this.send({ type: 'probe', sent })) return;
     this.#clock.probeSent(sent);
     this.#lastProbe = nowMillis;
@@ -229,20 +193,20 @@ export class Connection {
     this.#unansweredSince = null;
   }
 
-  /** When the clock wants its next probe, but never so fast that a slow network drowns in them. */
+  /** When the clock wants its next probe, but no faster than a slow network can carry. */
   #probeDue(nowMillis) {
-    const gap = this.#unanswered < MANY_UNANSWERED ? PROBE_GAP_MILLIS : UNANSWERED_GAP_MILLIS;
-    return Math.max(this.#clock.nextProbeAt(nowMillis * 1000) / 1000, this.#lastProbe + gap);
+    const interval = this.#unanswered < MANY_UNANSWERED ? MIN_PROBE_INTERVAL_MILLIS : UNANSWERED_INTERVAL_MILLIS;
+    return Math.max(this.#clock.nextProbeAt(nowMillis * 1000) / 1000, this.#lastProbe + interval);
   }
 
   #scheduleTick() {
     if (!this.#socket) return;
-    this.#machine.clearTimer(this.#tickTimer);
-    const now = this.#machine.nowMillis();
+    this.#platform.clearTimer(this.#tickTimer);
+    const now = this.#platform.nowMillis();
     const probeIn = this.#welcomed ? this.#probeDue(now) - now : Infinity;
-    // A second at most: that is also how often silence is looked for.
+    // A second at most: the timeouts are checked at each tick.
     const wait = Math.min(1000, Math.max(1, probeIn));
-    this.#tickTimer = this.#machine.setTimer(() => this.#tick(), wait);
+    this.#tickTimer = this.#platform.setTimer(() => this.#tick(), wait);
   }
 
   #giveUp() {
@@ -253,9 +217,9 @@ export class Connection {
 
   #lost(socket) {
     if (socket !== this.#socket) return;
-    // A connection that held is lost now; a try that failed began a while ago.
+    // The delay counts from the loss of a connection, or from the start of a failed attempt.
     const failed = !this.#welcomed;
-    if (!failed) this.#since = this.#machine.nowMillis();
+    if (!failed) this.#since = this.#platform.nowMillis();
     this.#drop();
     if (this.state === 'connected') this.#setState('lost');
     this.#retry();
@@ -266,14 +230,14 @@ export class Connection {
     if (this.#socket) this.#socket.onopen = this.#socket.onmessage = this.#socket.onclose = null;
     this.#socket = null;
     this.#welcomed = false;
-    this.#machine.clearTimer(this.#tickTimer);
+    this.#platform.clearTimer(this.#tickTimer);
   }
 
   #retry() {
-    this.#machine.clearTimer(this.#retryTimer);
-    const due = this.#since + this.#backOff.next(this.#machine.random);
-    const wait = Math.max(0, due - this.#machine.nowMillis());
-    this.#retryTimer = this.#machine.setTimer(() => this.connect(), wait);
+    this.#platform.clearTimer(this.#retryTimer);
+    const due = this.#since + this.#backOff.next(this.#platform.random);
+    const wait = Math.max(0, due - this.#platform.nowMillis());
+    this.#retryTimer = this.#platform.setTimer(() => this.connect(), wait);
   }
 
   #setState(state) {

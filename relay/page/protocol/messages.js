@@ -1,52 +1,48 @@
-// The wire `downbeat.v1`, as docs/PROTOCOL.md tables it: one table of fields for each message and
-// direction, and one reader for all of them. Messages keep the wire's own field names.
+// The messages of `downbeat.v1`, as specified in docs/PROTOCOL.md: one table of fields for each
+// direction, and one decoder for all of them. Decoded messages keep the field names of the wire.
 //
-// Pure: no socket, no DOM, no clock. Never throws at what it is given to read, and never hands on a
-// value that it has not checked, except the free `data` of a trigger.
+// Pure: no socket, no DOM, no clock. The decoder never throws, and it returns no value that it has not
+// validated, except the free-form `data` of a trigger.
 
-/** The subprotocol that the page asks for. */
-export const SUBPROTOCOL = 'downbeat.v1';
-
-/** Longest name of a client, in characters. */
-export const MAX_NAME_CHARS = 64;
+import { normalizeName } from './names.js';
 
 /**
- * A shape checks one value: it returns the value to hand on, or throws `Unreadable`.
+ * A shape validates one value: it returns the value to keep, or throws `Invalid`.
  * @typedef {(value: any, path: string) => any} Shape
  */
 
-class Unreadable extends Error {}
+class Invalid extends Error {}
 
 /** @returns {Shape} */
 function check(expected, accepts) {
   return (value, path) => {
-    if (!accepts(value)) throw new Unreadable(`${path} is not ${expected}`);
+    if (!accepts(value)) throw new Invalid(`${path} is not ${expected}`);
     return value;
   };
 }
 
 const text = check('a string', (value) => typeof value === 'string');
-/** A name from the wire. @type {Shape} */
-const name = (value, path) => clean(text(value, path));
+/** A name, normalized. @type {Shape} */
+const name = (value, path) => normalizeName(text(value, path));
 const flag = check('true or false', (value) => typeof value === 'boolean');
 const integer = check('a whole number', (value) => Number.isSafeInteger(value));
 const count = check('a whole number from 0', (value) => Number.isSafeInteger(value) && value >= 0);
 const epoch = check('16 hexadecimal digits', (value) => /^[0-9a-f]{16}$/i.test(value));
 const hash = check('a hash', (value) => /^[0-9a-f]{1,128}$/i.test(value));
-const anything = (value) => value;
+const anyValue = (value) => value;
 
 /** @returns {Shape} */
-function between(least, most) {
+function between(min, max) {
   return check(
-    `a number from ${least} to ${most}`,
-    (value) => typeof value === 'number' && value >= least && value <= most,
+    `a number from ${min} to ${max}`,
+    (value) => typeof value === 'number' && value >= min && value <= max,
   );
 }
 
 /** @returns {Shape} */
 function listOf(shape) {
   return (value, path) => {
-    if (!Array.isArray(value)) throw new Unreadable(`${path} is not a list`);
+    if (!Array.isArray(value)) throw new Invalid(`${path} is not a list`);
     return value.map((item, at) => shape(item, `${path}[${at}]`));
   };
 }
@@ -56,27 +52,27 @@ function optional(shape) {
   return Object.assign((value, path) => shape(value, path), { absent: undefined, mayBeAbsent: true });
 }
 
-/** A field that has a value even if it is absent. */
+/** A field with a default value. */
 function defaulted(shape, absent) {
   return Object.assign((value, path) => shape(value, path), { absent, mayBeAbsent: true });
 }
 
-/** Reads the known fields and leaves the others behind. @returns {Shape} */
+/** Keeps the known fields and drops all others. @returns {Shape} */
 function object(fields) {
   return (value, path) => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-      throw new Unreadable(`${path} is not an object`);
+      throw new Invalid(`${path} is not an object`);
     }
-    const read = {};
-    for (const [name, shape] of Object.entries(fields)) {
-      const given = Object.hasOwn(value, name) ? value[name] : undefined;
+    const kept = {};
+    for (const [field, shape] of Object.entries(fields)) {
+      const given = Object.hasOwn(value, field) ? value[field] : undefined;
       if ((given === undefined || given === null) && shape.mayBeAbsent) {
-        if (shape.absent !== undefined) read[name] = shape.absent;
+        if (shape.absent !== undefined) kept[field] = shape.absent;
       } else {
-        read[name] = shape(given, `${path}.${name}`);
+        kept[field] = shape(given, `${path}.${field}`);
       }
     }
-    return read;
+    return kept;
   };
 }
 
@@ -103,7 +99,7 @@ const triggerFields = {
   rate,
   pan,
   target: optional(listOf(name)),
-  data: optional(anything),
+  data: optional(anyValue),
   by,
 };
 
@@ -133,7 +129,7 @@ const CLIENT_TO_RELAY = {
     rate: defaulted(rate, 1),
     pan: defaulted(pan, 0),
     target: optional(listOf(name)),
-    data: optional(anything),
+    data: optional(anyValue),
   },
   stop: { trigger: optional(count), sound: optional(name) },
   report: reportFields,
@@ -168,14 +164,14 @@ const RELAY_TO_CLIENT = {
 
 /**
  * @typedef {{message: object | null, problem: string | null}} Decoded
- * The message; or neither, for a type that this version does not know and so ignores; or what is
- * wrong with the text, for the log.
+ * The message; or the reason why it is invalid, for the log; or neither, for an unknown type, which a
+ * client ignores.
  */
 
 /** @returns {Decoded} */
 function decode(table, given) {
   try {
-    if (typeof given !== 'string') throw new Unreadable('the message is not text');
+    if (typeof given !== 'string') throw new Invalid('the message is not text');
     const value = JSON.parse(given);
     const { type } = object({ type: text })(value, 'message');
     if (!Object.hasOwn(table, type)) return { message: null, problem: null };
@@ -185,36 +181,17 @@ function decode(table, given) {
   }
 }
 
-/** Reads what the relay sent. @param {unknown} given @returns {Decoded} */
+/** Decodes a message from the relay. @param {unknown} given @returns {Decoded} */
 export function decodeFromRelay(given) {
   return decode(RELAY_TO_CLIENT, given);
 }
 
-/** Reads what a client sent, as a relay would. @param {unknown} given @returns {Decoded} */
+/** Decodes a message from a client, as a relay does. @param {unknown} given @returns {Decoded} */
 export function decodeFromClient(given) {
   return decode(CLIENT_TO_RELAY, given);
 }
 
-/** A message as its text frame. Fields that are undefined are left out. */
+/** Encodes a message as a text frame. Undefined fields are omitted. */
 export function encode(message) {
   return JSON.stringify(message);
-}
-
-/** What cannot be seen, or changes how what stands around it is seen. */
-const HIDDEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
-
-/** A name as it is compared and shown, of any length. */
-function clean(name) {
-  return name.replace(HIDDEN, '').normalize('NFC').trim();
-}
-
-/**
- * `given` as the relay will show it to others: without what is hidden, composed, the ends trimmed;
- * null if nothing is left or it is too long. The relay applies the same rule, and
- * tests/vectors/names.json holds both to it.
- */
-export function cleanName(given) {
-  const name = clean(given);
-  const chars = [...name].length;
-  return chars >= 1 && chars <= MAX_NAME_CHARS ? name : null;
 }

@@ -1,18 +1,18 @@
-// What this browser remembers of this page: the name, the volume, the trim, the sound chosen, and how
-// often each was banged.
+// What this browser remembers of this page: name, volume, extra latency, chosen sound, and how often
+// each sound was triggered.
 //
-// Storage may be forbidden, full, or hold what somebody else wrote. Then the defaults are used and
-// nothing else happens: no setting is worth an error.
+// Storage may be disabled, full, or hold foreign data. The defaults are used then; a setting is never
+// worth an error.
 
-import { cleanName } from '../protocol/messages.js';
+import { validName } from '../protocol/names.js';
 
 const KEY = 'downbeat';
 
-/** Most that a trim may move a sound, either way, in milliseconds. */
-export const MOST_TRIM_MILLIS = 500;
+/** Maximum extra latency in either direction, in milliseconds. */
+const MAX_EXTRA_LATENCY_MILLIS = 500;
 
 /**
- * @typedef {{name: string, volume: number, trimMillis: number, sound: string | null,
+ * @typedef {{name: string, volume: number, extraLatencyMillis: number, sound: string | null,
  *   uses: [string, number][]}} Settings
  */
 
@@ -21,13 +21,13 @@ function defaultName(random) {
   return `page-${Math.floor(random() * 0x10000).toString(16).padStart(4, '0')}`;
 }
 
-function isUse(given) {
-  return Array.isArray(given) && typeof given[0] === 'string' && Number.isSafeInteger(given[1]);
+function isUse(entry) {
+  return Array.isArray(entry) && typeof entry[0] === 'string' && Number.isSafeInteger(entry[1]);
 }
 
-/** `given` within its bounds, or `fallback` if it is no number. */
-function bounded(given, least, most, fallback) {
-  return Number.isFinite(given) ? Math.min(most, Math.max(least, given)) : fallback;
+/** `value` within its bounds, or `fallback` if it is not a number. */
+function clamped(value, min, max, fallback) {
+  return Number.isFinite(value) ? Math.min(max, Math.max(min, value)) : fallback;
 }
 
 /**
@@ -36,19 +36,43 @@ function bounded(given, least, most, fallback) {
  * @returns {Settings}
  */
 export function loadSettings(storage, random = Math.random) {
-  let kept = {};
+  let stored = {};
   try {
-    kept = JSON.parse(storage.getItem(KEY)) ?? {};
+    stored = JSON.parse(storage.getItem(KEY)) ?? {};
   } catch {
-    // Forbidden or unreadable: as if nothing had been kept.
+    // Disabled or unreadable: the same as empty.
   }
+  const max = MAX_EXTRA_LATENCY_MILLIS;
   return {
-    name: (typeof kept.name === 'string' && cleanName(kept.name)) || defaultName(random),
-    volume: bounded(kept.volume, 0, 1, 1),
-    trimMillis: bounded(kept.trimMillis, -MOST_TRIM_MILLIS, MOST_TRIM_MILLIS, 0),
-    sound: typeof kept.sound === 'string' ? cleanName(kept.sound) : null,
-    uses: Array.isArray(kept.uses) ? kept.uses.filter(isUse) : [],
+    name: (typeof stored.name === 'string' && validName(stored.name)) || defaultName(random),
+    volume: clamped(stored.volume, 0, 1, 1),
+    extraLatencyMillis: clamped(stored.extraLatencyMillis, -max, max, 0),
+    sound: typeof stored.sound === 'string' ? validName(stored.sound) : null,
+    uses: Array.isArray(stored.uses) ? stored.uses.filter(isUse) : [],
   };
+}
+
+/** The settings of this page, written to the storage at each change. */
+export class SettingsStore {
+  #storage;
+  #settings;
+
+  /** @param {Storage | undefined} storage */
+  constructor(storage) {
+    this.#storage = storage;
+    this.#settings = loadSettings(storage);
+  }
+
+  /** @returns {Settings} */
+  get current() {
+    return this.#settings;
+  }
+
+  /** @param {Partial<Settings>} changed */
+  update(changed) {
+    this.#settings = { ...this.#settings, ...changed };
+    saveSettings(this.#storage, this.#settings);
+  }
 }
 
 /** @param {Storage | undefined} storage @param {Settings} settings */
@@ -56,11 +80,11 @@ export function saveSettings(storage, settings) {
   try {
     storage.setItem(KEY, JSON.stringify(settings));
   } catch {
-    // Forbidden or full: the settings last as long as the page.
+    // Disabled or full: the settings last as long as the page.
   }
 }
 
-/** The browser's storage; undefined where even asking for it is forbidden. */
+/** The browser's storage; undefined where access to it is denied. */
 export function browserStorage() {
   try {
     return globalThis.localStorage;

@@ -1,54 +1,52 @@
-// How this machine's own part in the room stands: how well it knows the relay's time, and whether the
-// room waits for it. What is amiss is said in plain sentences.
+// The sync status of this machine: how exactly it knows relay time, and whether the room's lead is
+// enough for it. Describes in a sentence why it may sound apart from the others.
 //
-// Pure: the twin of the desktop client's `standing.rs`. Touches no page.
+// Pure: no DOM, no clock. The counterpart of the desktop client's `sync_status`.
 
-/** A machine that may be off by more is worth a word, in µs: two clicks a few milliseconds apart are
- * heard as two. The browser's own part is half a millisecond. */
+import { formatMicros } from './units.js';
+
+/** An error bound above this is reported, in µs: two clicks a few milliseconds apart are heard as two.
+ * The browser's output alone accounts for half a millisecond. */
 export const LOOSE_MICROS = 2000;
 
-/** Below this a loose machine is good again: a bound that hovers about the limit is told of once. */
+/** Below this a loose machine counts as synchronized again: hysteresis, so that a bound that hovers
+ * around the limit is reported once. */
 const TIGHT_MICROS = 1600;
 
-/** `micros` as people say it: µs while they matter, else milliseconds. */
-export function inWords(micros) {
-  if (micros < 1000) return `${Math.round(micros)} µs`;
-  const millis = micros / 1000;
-  return `${millis < 10 ? millis.toFixed(1) : Math.round(millis)} ms`;
-}
-
-export class Standing {
+export class SyncStatus {
   #errorMicros = null;
-  #loose = false;
+  #isLoose = false;
 
   /** @param {number | null} errorMicros the bound on how far this machine can be off; null while unknown */
-  clock(errorMicros) {
+  setError(errorMicros) {
     this.#errorMicros = errorMicros;
-    this.#loose = errorMicros !== null && errorMicros > (this.#loose ? TIGHT_MICROS : LOOSE_MICROS);
+    this.#isLoose =
+      errorMicros !== null && errorMicros > (this.#isLoose ? TIGHT_MICROS : LOOSE_MICROS);
   }
 
-  /** Whether relay time is known too badly for two machines to be heard as one. */
-  get loose() {
-    return this.#loose;
+  /** Whether the error bound is too large for two machines to be heard as one. */
+  get isLoose() {
+    return this.#isLoose;
   }
 
   /**
-   * Why this machine may be heard apart from the others; null if nothing is amiss.
+   * Why this machine may sound apart from the others; null if it does not.
    *
-   * @param {object | undefined} own its entry in the roster, if that names it
-   * @param {number | undefined} mostLeadMicros what the room waits for at most
+   * @param {object | undefined} self its roster entry, if there is one
+   * @param {number | undefined} maxLeadMicros the longest lead that the relay grants
    */
-  problem(own, mostLeadMicros) {
-    if (own?.straggler) {
-      // Who needed too much a moment ago is not trusted again at once.
-      const needed = own.report?.lead_micros;
-      const needs = needed > mostLeadMicros ? `${inWords(needed)}, more` : 'more time';
-      const most = mostLeadMicros === undefined ? '' : ` (${inWords(mostLeadMicros)})`;
-      return `This machine needs ${needs} than the room waits for${most}: it joins each sound in the middle.`;
+  problem(self, maxLeadMicros) {
+    if (self?.straggler) {
+      const required = self.report?.lead_micros;
+      const limit = maxLeadMicros === undefined ? 'the limit' : formatMicros(maxLeadMicros);
+      // A client that needed too much a moment ago stays a straggler for a while.
+      return required > maxLeadMicros
+        ? `Needs ${formatMicros(required)} of lead; the limit is ${limit}, so sounds start late here.`
+        : `Recently needed more lead than ${limit}, so sounds start late here.`;
     }
-    if (this.#loose) {
-      const error = inWords(this.#errorMicros);
-      return `This machine can be off by ±${error}: the network or the output keeps time too unevenly.`;
+    if (this.#isLoose) {
+      const error = formatMicros(this.#errorMicros);
+      return `This machine can be off by ±${error}: the network’s delay or the output’s timing varies too much.`;
     }
     return null;
   }

@@ -1,10 +1,10 @@
-// The page's clock estimator comes to the same numbers as the desktop client's.
+// The clock estimator gives the same numbers as the desktop client's.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 
-import { ClockEstimator, tickMicros } from '../session/clock-estimator.js';
+import { ClockEstimator, tickMicros } from '../clock/estimator.js';
 
 const file = new URL('../../../tests/vectors/clock.json', import.meta.url);
 const vectors = JSON.parse(readFileSync(file, 'utf8'));
@@ -54,7 +54,7 @@ describe('the vectors', () => {
 });
 
 describe('estimating', () => {
-  test('says nothing before the fourth exchange, nor after a reset', () => {
+  test('gives no estimate before the fourth exchange, nor after a reset', () => {
     assert.equal(synced(3).estimate(), null);
     const clock = synced(4);
     assert.notEqual(clock.estimate(), null);
@@ -62,7 +62,7 @@ describe('estimating', () => {
     assert.equal(clock.estimate(), null);
   });
 
-  test('ignores exchanges that cannot be', () => {
+  test('ignores impossible exchanges', () => {
     const clock = synced();
     const before = clock.estimate();
     const good = exchange(1e6);
@@ -81,7 +81,7 @@ describe('estimating', () => {
     }
   });
 
-  test('the bound holds half the least round trip, and grows with age', () => {
+  test('the error bound includes half the shortest round trip, and grows with age', () => {
     const estimate = synced(16, { there: 3000, back: 1000 }).estimate();
     const now = 15 * 20_000 + 4000;
     const error = Math.abs(estimate.relayAt(now) - (now + 1e6));
@@ -113,7 +113,7 @@ describe('pacing', () => {
     near(gaps.at(-1), 1_000_000, 1, 'the last gap');
   });
 
-  test('bursts again when asked, after sleep, and after a jump of the clock', () => {
+  test('bursts again on request, after sleep, and after a jump of the clock', () => {
     for (const disturb of [
       (clock) => clock.burst(),
       (clock) => clock.probeSent(50e6),
@@ -130,13 +130,13 @@ describe('pacing', () => {
 });
 
 describe('a coarse clock', () => {
-  test('its tick is found', () => {
+  test('its resolution is measured', () => {
     let reads = 0;
     const clock = () => Math.floor((reads++ * 7) / 1000) * 1000;
     assert.equal(tickMicros(clock), 1000);
   });
 
-  test('is no liar', () => {
+  test('stays within its error bound', () => {
     const clock = new ClockEstimator(1000);
     const down = (time) => Math.floor(time / 1000) * 1000;
     for (let i = 0; i < 200; i += 1) {

@@ -1,4 +1,4 @@
-// How many flashes there are.
+// The limit of flashes.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -18,7 +18,7 @@ test('no second has more than three flashes at full contrast', () => {
   }
 });
 
-test('bangs that are slow enough all flash', () => {
+test('slow bangs all flash', () => {
   const limit = new FlashLimit();
   for (let now = 0; now < 10_000; now += 334) assert.ok(limit.allows(now));
 });

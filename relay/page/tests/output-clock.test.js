@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { OutputClock, place } from '../audio/output-clock.js';
+import { OutputClock } from '../audio/output-clock.js';
+import { place } from '../audio/placement.js';
 
 const LATENCY = 0.035;
 
@@ -53,7 +54,7 @@ function worstError(device, clock, { from = 12, since, until, onReading = () => 
   return worst;
 }
 
-test('a quiet device is known within half a second, to a tenth of a millisecond', () => {
+test('a steady device is known to 0.1 ms within half a second', () => {
   for (const ppm of [0, 20, -20]) {
     const device = new Device({ ppm, jitter: 0.0002 });
     const worst = worstError(device, new OutputClock(), { since: 12.5, until: 60 });
@@ -70,7 +71,7 @@ test('a device that drifts is followed', () => {
   assert.ok(later < 0.0004, String(later));
 });
 
-test('a browser whose word wanders is believed in the mean', () => {
+test('a wandering reported latency is averaged', () => {
   for (const ppm of [0, 30, -30]) {
     const device = new Device({ ppm, jitter: 0.0002, wander: 0.0004 });
     const clock = new OutputClock();
@@ -81,7 +82,7 @@ test('a browser whose word wanders is believed in the mean', () => {
   }
 });
 
-test('a virtual device that counts worse than any crystal is followed in small steps', () => {
+test('a virtual device that drifts more than any crystal is followed in small steps', () => {
   for (const ppm of [1763, -1763]) {
     const device = new Device({ ppm, jitter: 0.0002 });
     const worst = worstError(device, new OutputClock(), { since: 15, until: 120 });
@@ -89,7 +90,7 @@ test('a virtual device that counts worse than any crystal is followed in small s
   }
 });
 
-test('what looks like an odd clock for some seconds is mere wander', () => {
+test('an apparent drift of some seconds is taken for wander', () => {
   const device = new Device({ jitter: 0.0002 });
   const clock = new OutputClock();
   worstError(device, clock, { since: 12, until: 20 });
@@ -103,7 +104,7 @@ test('what looks like an odd clock for some seconds is mere wander', () => {
   assert.ok(worst < 0.0003, String(worst));
 });
 
-test('what is heard when can be asked both ways', () => {
+test('context time and local time convert both ways', () => {
   const clock = new OutputClock();
   assert.equal(clock.settled, false);
   worstError(new Device({ ppm: 200 }), clock, { since: 12, until: 30 });
@@ -114,7 +115,7 @@ test('what is heard when can be asked both ways', () => {
   }
 });
 
-test('single wild readings move nothing', () => {
+test('single outliers change nothing', () => {
   const device = new Device({ jitter: 0.0002 });
   let reading = 0;
   device.report = (pair) => {
@@ -124,7 +125,7 @@ test('single wild readings move nothing', () => {
   assert.ok(worstError(device, new OutputClock(), { since: 14, until: 60 }) < 0.0002);
 });
 
-test('after a buffer ran dry the model is right again within a second', () => {
+test('after an underrun the estimate is right again within a second', () => {
   const device = new Device({ jitter: 0.0004 });
   const clock = new OutputClock();
   assert.ok(worstError(device, clock, { since: 14, until: 30 }) < 0.0004);
@@ -133,7 +134,7 @@ test('after a buffer ran dry the model is right again within a second', () => {
   assert.ok(worst < 0.0005, String(worst));
 });
 
-test('a context that stands still while its device opens says nothing', () => {
+test('readings of a stalled context are ignored', () => {
   const clock = new OutputClock();
   for (let now = 0; now < 1.5; now += 0.125) {
     clock.observe({ nowMicros: now * 1e6, mixSeconds: 0.0116, heardSeconds: 0.0004, heardAtMicros: 1 });
@@ -142,7 +143,7 @@ test('a context that stands still while its device opens says nothing', () => {
   assert.equal(clock.latencyMicros, null);
 });
 
-test('without pairs, or with nonsense for pairs, the output latency serves', () => {
+test('without valid timestamps the output latency is used', () => {
   for (const report of [
     (pair) => ({ ...pair, heardSeconds: undefined, heardAtMicros: undefined }),
     (pair) => ({ ...pair, heardSeconds: 0, heardAtMicros: 0 }),
@@ -155,13 +156,13 @@ test('without pairs, or with nonsense for pairs, the output latency serves', () 
   }
 });
 
-test('a pair that leaves the latency out has it added', () => {
+test('a timestamp that ignores the latency is corrected', () => {
   const report = (pair) => ({ ...pair, heardSeconds: pair.heardSeconds + LATENCY });
   const device = new Device({ report });
   assert.ok(worstError(device, new OutputClock(), { since: 14, until: 30 }) < 0.0035);
 });
 
-test('how far the mix runs ahead is known as a rule and at its worst', () => {
+test('the lead of the mix over the output has a median and a maximum', () => {
   const device = new Device({ jitter: 0.0002 });
   const clock = new OutputClock();
   worstError(device, clock, { since: 12, until: 30 });
@@ -169,7 +170,7 @@ test('how far the mix runs ahead is known as a rule and at its worst', () => {
   assert.ok(clock.worstAheadMicros >= clock.latencyMicros && clock.worstAheadMicros <= 46_000);
 });
 
-test('a device opened anew is learnt anew', () => {
+test('a reset forgets all readings', () => {
   const clock = new OutputClock();
   worstError(new Device(), clock, { since: 12, until: 30 });
   clock.reset();
@@ -178,11 +179,11 @@ test('a device opened anew is learnt anew', () => {
 
 const SOUND = { startSeconds: 5, lengthSeconds: 2, rate: 1 };
 
-test('in time, a sound starts at its time from its beginning', () => {
+test('a sound in time starts at its instant from its beginning', () => {
   assert.deepEqual(place(SOUND, 4.9, 48_000), { when: 5, offset: 0, lateSeconds: 0 });
 });
 
-test('too late, it starts as soon as it can, where it should be by then', () => {
+test('a late sound starts as soon as possible, at the position where it should be', () => {
   const quantum = 128 / 48_000;
   const { when, offset, lateSeconds } = place(SOUND, 5.5, 48_000);
   assert.equal(when, 5.5 + quantum);
@@ -190,17 +191,17 @@ test('too late, it starts as soon as it can, where it should be by then', () => 
   assert.ok(Math.abs(offset - lateSeconds) < 1e-12);
 });
 
-test('at another speed it is elsewhere by then', () => {
+test('the position of a late sound follows its rate', () => {
   const { offset, lateSeconds } = place({ ...SOUND, rate: 2 }, 5.5, 48_000);
   assert.ok(Math.abs(offset - 2 * lateSeconds) < 1e-12);
 });
 
-test('what is over is not begun', () => {
+test('a sound that is over is not started', () => {
   assert.equal(place(SOUND, 7, 48_000), null);
   assert.equal(place({ ...SOUND, rate: 4 }, 5.5, 48_000), null);
 });
 
-test('the claimed bound holds through jitter and the wander that browsers are known for', () => {
+test('the error bound holds with jitter and wander as measured in browsers', () => {
   for (const [jitter, wander] of [[0.0002, 0], [0.002, 0.0004], [0, 0.0004]]) {
     const device = new Device({ ppm: 20, jitter, wander });
     const clock = new OutputClock();

@@ -1,59 +1,59 @@
-// What the page says, and for how long.
+// The status line.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { Messages } from '../ui/status-line.js';
+import { StatusLine } from '../ui/status-line.js';
 
-function speaking() {
+function statusLine() {
   const world = { shown: null, timer: null };
-  world.messages = new Messages(
-    (said) => (world.shown = said?.words ?? null),
+  world.line = new StatusLine(
+    (shown) => (world.shown = shown?.text ?? null),
     (run) => (world.timer = run),
     () => (world.timer = null),
   );
   return world;
 }
 
-test('a message goes by itself and uncovers the notice', () => {
-  const world = speaking();
-  world.messages.notice('No relay.');
-  world.messages.say('Nobody heard that.');
-  assert.equal(world.shown, 'Nobody heard that.');
+test('a notification ends by itself and uncovers the status', () => {
+  const world = statusLine();
+  world.line.setStatus('No relay.');
+  world.line.notify('The bang was not sent.');
+  assert.equal(world.shown, 'The bang was not sent.');
   world.timer();
   assert.equal(world.shown, 'No relay.');
-  assert.equal(world.timer, null, 'a notice stays');
+  assert.equal(world.timer, null, 'a status stays');
 });
 
-test('a notice that is said again does not take a message back, another one does', () => {
-  const world = speaking();
-  world.messages.notice('No relay.');
-  world.messages.say('Nobody heard that.');
-  world.messages.notice('No relay.');
-  assert.equal(world.shown, 'Nobody heard that.');
-  world.messages.notice('Wrong token.');
+test('a new status ends a notification, the same status does not', () => {
+  const world = statusLine();
+  world.line.setStatus('No relay.');
+  world.line.notify('The bang was not sent.');
+  world.line.setStatus('No relay.');
+  assert.equal(world.shown, 'The bang was not sent.');
+  world.line.setStatus('Wrong token.');
   assert.equal(world.shown, 'Wrong token.');
 });
 
-test('when all is well nothing is said', () => {
-  const world = speaking();
-  world.messages.notice('No relay.');
-  world.messages.say('Nobody heard that.');
-  world.messages.notice(null);
+test('without a status nothing is shown', () => {
+  const world = statusLine();
+  world.line.setStatus('No relay.');
+  world.line.notify('The bang was not sent.');
+  world.line.setStatus(null);
   assert.equal(world.shown, null);
-  world.messages.say('It came too late.');
-  world.messages.notice(null);
-  assert.equal(world.shown, 'It came too late.', 'nothing was wrong before');
+  world.line.notify('It came too late.');
+  world.line.setStatus(null);
+  assert.equal(world.shown, 'It came too late.', 'nothing has changed');
 });
 
-test('what is true no more is taken back, and nothing else is', () => {
-  const world = speaking();
-  world.messages.say('It loads.');
-  world.messages.takeBack('Something else.');
+test('a notification is dismissed by its text alone', () => {
+  const world = statusLine();
+  world.line.notify('It loads.');
+  world.line.dismiss('Something else.');
   assert.equal(world.shown, 'It loads.');
-  world.messages.takeBack('It loads.');
+  world.line.dismiss('It loads.');
   assert.equal(world.shown, null);
-  world.messages.say('It came too late.');
-  world.messages.takeBack('It loads.');
+  world.line.notify('It came too late.');
+  world.line.dismiss('It loads.');
   assert.equal(world.shown, 'It came too late.');
 });

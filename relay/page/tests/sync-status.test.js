@@ -1,44 +1,45 @@
-// What the page says of its own part in the room.
+// The sync status.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { Standing, inWords } from '../state/sync-status.js';
+import { SyncStatus } from '../state/sync-status.js';
+import { formatMicros } from '../state/units.js';
 
-const own = (straggler, lead_micros) => ({ id: 7, straggler, report: { lead_micros } });
+const self = (straggler, lead_micros) => ({ id: 7, straggler, report: { lead_micros } });
 
-test('a good clock is not worth a word', () => {
-  const standing = new Standing();
+test('a small error is not reported', () => {
+  const status = new SyncStatus();
   for (const micros of [null, 35, 2000]) {
-    standing.clock(micros);
-    assert.equal(standing.problem(own(false), 500_000), null);
+    status.setError(micros);
+    assert.equal(status.problem(self(false), 500_000), null);
   }
 });
 
-test('a loose clock is told of until it is well below the limit', () => {
-  const standing = new Standing();
-  standing.clock(2401);
-  assert.match(standing.problem(), /can be off by ±2\.4 ms/);
-  standing.clock(1700);
-  assert.match(standing.problem(), /can be off by ±1\.7 ms/);
-  standing.clock(1600);
-  assert.equal(standing.problem(), null);
-  standing.clock(1700);
-  assert.equal(standing.problem(), null);
+test('a large error is reported until it is well below the limit', () => {
+  const status = new SyncStatus();
+  status.setError(2401);
+  assert.match(status.problem(), /can be off by ±2\.4 ms/);
+  status.setError(1700);
+  assert.match(status.problem(), /can be off by ±1\.7 ms/);
+  status.setError(1600);
+  assert.equal(status.problem(), null);
+  status.setError(1700);
+  assert.equal(status.problem(), null);
 });
 
-test('who needs more lead than there is joins late, and is told so first', () => {
-  const standing = new Standing();
-  standing.clock(2500);
+test('a lead above the limit is reported before a large error', () => {
+  const status = new SyncStatus();
+  status.setError(2500);
   assert.equal(
-    standing.problem(own(true, 612_000), 500_000),
-    'This machine needs 612 ms, more than the room waits for (500 ms): it joins each sound in the middle.',
+    status.problem(self(true, 612_000), 500_000),
+    'Needs 612 ms of lead; the limit is 500 ms, so sounds start late here.',
   );
   for (const needed of [undefined, 210_000]) {
-    assert.match(standing.problem(own(true, needed), 500_000), /needs more time than the room/);
+    assert.match(status.problem(self(true, needed), 500_000), /^Recently needed more lead than 500 ms/);
   }
 });
 
-test('times are said as people say them', () => {
-  assert.deepEqual([35.2, 999, 1500, 42_300].map(inWords), ['35 µs', '999 µs', '1.5 ms', '42 ms']);
+test('durations are formatted in µs or ms', () => {
+  assert.deepEqual([35.2, 999, 1500, 42_300].map(formatMicros), ['35 µs', '999 µs', '1.5 ms', '42 ms']);
 });

@@ -1,9 +1,10 @@
-// From what should sound to voices, with an audio output that only writes down what it is asked.
+// From cues to voices, with a simulated audio output that records its calls.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { Player } from '../session/voice-scheduler.js';
+import { VoiceScheduler } from '../session/voice-scheduler.js';
+import { Cues } from '../state/cues.js';
 import { Room } from '../state/room.js';
 
 const SOUND = { name: 'texture', hash: 'aa', bytes: 1, frames: 480_000, rate: 48_000, channels: 1 };
@@ -26,6 +27,7 @@ class World {
   constructor() {
     const world = this;
     this.room = new Room('page-1');
+    this.cues = new Cues(this.room);
     this.welcome();
     const audio = {
       get running() {
@@ -42,8 +44,8 @@ class World {
         heardAtMicros: world.local * 1e6,
         latencySeconds: LATENCY,
       }),
-      start: (buffer, placement, how, ended) => {
-        const voice = { ...placement, gain: how.gain, ended };
+      start: (buffer, placement, parameters, ended) => {
+        const voice = { ...placement, gain: parameters.gain, ended };
         world.started.push(voice);
         return voice;
       },
@@ -59,15 +61,15 @@ class World {
             }
           : null,
     };
-    const bank = { need: () => (world.loaded ? { duration: 10 } : undefined) };
-    this.player = new Player(this.room, clock, bank, audio, {
+    const bank = { request: () => (world.loaded ? { duration: 10 } : undefined) };
+    this.scheduler = new VoiceScheduler(this.cues, clock, bank, audio, {
       started: ({ seq }, at) => world.heard.push([seq, at]),
       missed: ({ seq }) => world.missed.push(seq),
     });
   }
 
   welcome(changed = {}) {
-    return this.room.welcome({
+    const message = {
       id: 7,
       epoch: '9f3a62c1d07be845',
       sounds: [SOUND],
@@ -76,7 +78,10 @@ class World {
       limits: { message_bytes: 16_384, least_lead_micros: 1, most_lead_micros: 500_000 },
       lead_micros: 1,
       ...changed,
-    });
+    };
+    const isNewEpoch = this.room.welcome(message);
+    this.cues.welcome(message, isNewEpoch);
+    return isNewEpoch;
   }
 
   /** Reads the output for a while, as the page does. */
@@ -84,19 +89,19 @@ class World {
     this.run(1.5);
   }
 
-  /** Lets `seconds` go by. */
+  /** Advances time by `seconds`. */
   run(seconds) {
-    for (let gone = 0; gone < seconds; gone += 0.125) {
+    for (let elapsed = 0; elapsed < seconds; elapsed += 0.125) {
       this.local += 0.125;
-      if (this.player.readOutput()) this.player.refresh();
-      this.player.hold();
+      if (this.scheduler.readOutput()) this.scheduler.refresh();
+      this.scheduler.steer();
     }
   }
 
   /** A trigger to be heard `seconds` from now. */
   trigger(seq, seconds) {
-    this.room.trigger(trigger(seq, (this.local + seconds + 1) * 1e6));
-    this.player.refresh();
+    this.cues.trigger(trigger(seq, (this.local + seconds + 1) * 1e6));
+    this.scheduler.refresh();
   }
 }
 
@@ -115,19 +120,19 @@ test('a trigger sounds at its instant, through the output latency', () => {
   const [voice] = world.started;
   near(voice.when, world.local + 0.2 - 2 - LATENCY);
   assert.deepEqual([voice.offset, voice.gain], [0, 0.5]);
-  assert.deepEqual([world.player.triggers, world.player.late, world.player.latenessMicros], [1, 0, 0]);
+  assert.deepEqual([world.scheduler.triggers, world.scheduler.late, world.scheduler.latenessMicros], [1, 0, 0]);
   near(world.heard[0][1] / 1e6, world.local + 0.2);
 });
 
-test('the trim starts it earlier by what the device is late', () => {
+test('extra latency starts the sound earlier', () => {
   const world = new World();
-  world.player.trimMicros = 20_000;
+  world.scheduler.extraLatencyMicros = 20_000;
   world.settle();
   world.trigger(1, 0.2);
   near(world.started[0].when, world.local + 0.2 - 2 - LATENCY - 0.02);
 });
 
-test('one that comes too late is joined in the middle, and counted', () => {
+test('a late trigger is joined in the middle and counted', () => {
   const world = new World();
   world.settle();
   world.trigger(1, -1);
@@ -135,8 +140,8 @@ test('one that comes too late is joined in the middle, and counted', () => {
   const late = 1 + LATENCY + 128 / 48_000;
   near(voice.offset, late);
   near(voice.when, world.local - 2 + 128 / 48_000);
-  assert.equal(world.player.late, 1);
-  near(world.player.latenessMicros / 1e6, late);
+  assert.equal(world.scheduler.late, 1);
+  near(world.scheduler.latenessMicros / 1e6, late);
 });
 
 for (const [what, lacks] of [
@@ -144,7 +149,7 @@ for (const [what, lacks] of [
   ['the sound is not loaded', 'loaded'],
   ['the audio does not run', 'running'],
 ]) {
-  test(`while ${what} it waits, and is then joined`, () => {
+  test(`while ${what} a trigger waits, and is then joined`, () => {
     const world = new World();
     if (lacks !== 'running') world.settle();
     world[lacks] = false;
@@ -153,79 +158,79 @@ for (const [what, lacks] of [
     world.local += 2;
     world[lacks] = true;
     if (lacks === 'running') world.settle();
-    world.player.refresh();
-    world.player.refresh();
+    world.scheduler.refresh();
+    world.scheduler.refresh();
     assert.equal(world.started.length, 1);
     assert.ok(world.started[0].offset > 1.5);
   });
 }
 
-test('what is over by then is never begun, but counted as late', () => {
+test('a sound that is already over is not started, but counted as late', () => {
   const world = new World();
   world.settle();
   world.trigger(1, -11);
-  world.player.refresh();
+  world.scheduler.refresh();
   assert.equal(world.started.length, 0);
   assert.deepEqual(world.missed, [1]);
-  assert.deepEqual([world.player.triggers, world.player.late], [1, 1]);
+  assert.deepEqual([world.scheduler.triggers, world.scheduler.late], [1, 1]);
 });
 
-test('a stop ends it at its instant', () => {
+test('a stop ends the voice at its instant', () => {
   const world = new World();
   world.settle();
   world.trigger(1, 0.2);
   const stopAt = Math.round((world.local + 3 + 1) * 1e6);
   const stop = { seq: 2, stop_at: stopAt, by: { id: 2, name: 'stage' } };
-  for (const wanted of world.room.stop(stop)) world.player.stop(wanted);
+  for (const cue of world.cues.stop(stop)) world.scheduler.stop(cue);
   near(world.ended[0].at, world.local + 3 - 2 - LATENCY);
 });
 
-test('a stop that was said before the sound could begin still holds', () => {
+test('a stop before the start applies to the voice', () => {
   const world = new World();
   world.settle();
   const playAt = (world.local + 1 - 2) * 1e6;
   const stopAt = Math.round((world.local + 1 + 1) * 1e6);
   world.welcome({ sounding: [{ trigger: trigger(1, playAt), stop_at: stopAt }] });
-  world.player.refresh();
+  world.scheduler.refresh();
   assert.equal(world.started.length, 1);
   near(world.ended[0].at, world.local + 1 - 2 - LATENCY);
 });
 
-test('after a reconnection it goes on sounding, unless it was stopped meanwhile', () => {
+test('after a reconnection a voice goes on unless it was stopped meanwhile', () => {
   const world = new World();
   world.settle();
   world.trigger(1, 0.2);
   world.trigger(2, 0.2);
-  const still = world.room.wanted.get(2).trigger;
+  const still = world.cues.get(2).trigger;
   assert.equal(world.welcome({ sounding: [{ trigger: still }] }), false);
-  world.player.refresh();
+  world.scheduler.refresh();
   assert.equal(world.started.length, 2);
   assert.deepEqual(world.ended, [{ voice: world.started[0], at: 0 }]);
 });
 
-test('another life of the relay silences the last one, and its numbers count again', () => {
+test('a new epoch ends all voices and restarts the numbering', () => {
   const world = new World();
   world.settle();
   world.trigger(1, 0.2);
   assert.equal(world.welcome({ epoch: '0000000000000001' }), true);
-  world.player.forget();
+  world.scheduler.reset();
   assert.equal(world.ended.length, 1);
   world.trigger(1, 0.2);
   assert.equal(world.started.length, 2);
 });
 
-test('a sound that ended by itself is not begun again', () => {
+test('a sound that has ended is not started again', () => {
   const world = new World();
   world.settle();
   world.trigger(1, 0.2);
   world.started[0].ended();
-  world.player.refresh();
-  world.player.prune();
-  world.player.refresh();
+  world.scheduler.refresh();
+  world.scheduler.prune();
+  world.scheduler.refresh();
   assert.equal(world.started.length, 1);
 });
 
-test('a sound that is where it is due is let be', () => {
+test('a voice on time keeps its speed', () => {
   const world = new World();
   world.settle();
   world.trigger(1, 0.2);
@@ -233,7 +238,7 @@ test('a sound that is where it is due is let be', () => {
   assert.deepEqual([world.speeds, world.started.length], [[], 1]);
 });
 
-test('one that is off glides to where it is due', () => {
+test('a small error is closed by the speed', () => {
   const world = new World();
   world.settle();
   world.trigger(1, 0.2);
@@ -242,20 +247,20 @@ test('one that is off glides to where it is due', () => {
   assert.equal(world.started.length, 1);
   assert.ok(world.speeds.length > 8);
   assert.ok(world.speeds.every(({ speed }) => speed > 0.999999 && speed < 1.000501));
-  // What it has gained by the end of that is what it was behind.
+  // The sum of the corrections is the error.
   const gained = world.speeds
     .slice(1)
     .map(({ at }, before) => (at - world.speeds[before].at) * (world.speeds[before].speed - 1));
   near(gained.reduce((sum, gain) => sum + gain, 0) / 10, 0.0001);
 });
 
-test('one that is far off jumps once, and still ends when it is stopped', () => {
+test('a large error makes the voice jump once, and its stop still applies', () => {
   const world = new World();
   world.settle();
   world.trigger(1, 0.2);
   world.run(1);
   const stopAt = Math.round((world.local + 1 + 2) * 1e6);
-  world.room.stop({ seq: 2, stop_at: stopAt, by: { id: 2, name: 'stage' } });
+  world.cues.stop({ seq: 2, stop_at: stopAt, by: { id: 2, name: 'stage' } });
   world.step = 300_000;
   world.run(1);
   assert.equal(world.started.length, 2);
@@ -265,44 +270,44 @@ test('one that is far off jumps once, and still ends when it is stopped', () => 
   near(latter.offset, latter.when - former.when + 0.3);
   assert.equal(world.ended[1].voice, latter);
   near(world.ended[1].at, stopAt / 1e6 - 1 - 0.3 - 2 - LATENCY);
-  // The end of the one that made room is not the end of the sound.
+  // The end of the former voice is not the end of the sound.
   former.ended();
-  world.room.wanted.clear();
-  world.player.refresh();
+  world.cues.silence();
+  world.scheduler.refresh();
   assert.equal(world.ended.at(-1).voice, latter);
-  assert.equal(world.player.triggers, 1);
+  assert.equal(world.scheduler.triggers, 1);
 });
 
-test('what was silenced here before it was decoded does not start after a reconnection', () => {
+test('a sound silenced here before it was decoded does not start after a reconnection', () => {
   const world = new World();
   world.settle();
   world.loaded = false;
   world.trigger(1, 0.2);
-  const { trigger: sounding } = world.room.wanted.get(1);
+  const { trigger: sounding } = world.cues.get(1);
   world.room.disconnected();
-  world.room.silence();
-  world.player.refresh();
-  world.player.prune();
+  world.cues.silence();
+  world.scheduler.refresh();
+  world.scheduler.prune();
   world.loaded = true;
-  // The relay was not reached, so that it sounds on for the relay.
+  // The relay was not reached, so it still lists the cue.
   assert.equal(world.welcome({ sounding: [{ trigger: sounding }] }), false);
-  world.player.refresh();
+  world.scheduler.refresh();
   assert.equal(world.started.length, 0);
   world.trigger(2, 0.2);
-  assert.equal(world.started.length, 1, 'what is banged from then on sounds');
+  assert.equal(world.started.length, 1, 'a later trigger sounds');
 });
 
-test('what sounded and was silenced here does not start again after a reconnection', () => {
+test('a voice silenced here does not start again after a reconnection', () => {
   const world = new World();
   world.settle();
   world.trigger(1, 0.2);
-  const { trigger: sounding } = world.room.wanted.get(1);
+  const { trigger: sounding } = world.cues.get(1);
   world.run(1);
-  world.room.silence();
-  world.player.refresh();
-  world.player.prune();
+  world.cues.silence();
+  world.scheduler.refresh();
+  world.scheduler.prune();
   assert.equal(world.ended.length, 1);
   world.welcome({ sounding: [{ trigger: sounding }] });
-  world.player.refresh();
+  world.scheduler.refresh();
   assert.equal(world.started.length, 1);
 });

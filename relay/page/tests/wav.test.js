@@ -28,7 +28,7 @@ for (const { name, file, error, ...expected } of VECTORS) {
   });
 }
 
-test('no change of a header makes the reader do anything but read or refuse', () => {
+test('a corrupted header is read or rejected, and nothing else', () => {
   let seed = 1;
   const random = (below) => {
     seed = (seed * 48271) % 2147483647;

@@ -1,19 +1,18 @@
-// The bang: what presses it, and how it flashes when it is heard.
+// The bang button: presses by pointer, key or screen reader, and the flash when a trigger is heard.
 
+import { element } from './dom.js';
 import { FlashLimit } from './flash-limit.js';
 
-/** How long the flash stands before it fades, in ms: long enough to be seen on any screen. */
+/** Duration of a flash before it fades, in ms: several frames on any screen. */
 const FLASH_MILLIS = 70;
 
-const element = (id) => document.getElementById(id);
-
-export class Bang {
-  #heard = 0;
+export class BangButton {
+  #flashes = 0;
   #limit = new FlashLimit();
   #timer = null;
 
   /**
-   * A bang is the moment the finger lands or the key goes down, not when it is lifted.
+   * Bangs when the pointer or key goes down, not when it is released.
    * @param {() => void} onBang
    */
   constructor(onBang) {
@@ -31,10 +30,10 @@ export class Bang {
     }
     bang.addEventListener('contextmenu', (event) => event.preventDefault());
 
-    // Keys that bang, and are held: their release must not click as well.
+    // Keys held down: their release must not click the button as well.
     const held = new Set();
     document.addEventListener('keydown', (event) => {
-      if (!bangs(event)) return;
+      if (!isBangKey(event)) return;
       event.preventDefault();
       if (event.repeat || held.has(event.code)) return;
       held.add(event.code);
@@ -49,13 +48,13 @@ export class Bang {
       held.clear();
       release();
     });
-    // Neither finger nor key: a screen reader's own press.
+    // A click without pointer or key comes from a screen reader.
     bang.addEventListener('click', (event) => {
       if (event.detail === 0) onBang();
     });
 
-    // Space bangs again after the pointer has pressed another button, which keeps it for itself only
-    // while it was reached by the keyboard.
+    // After a pointer has clicked another button, Space bangs again. A button that was reached by the
+    // keyboard keeps the focus.
     document.addEventListener('click', ({ target, detail }) => {
       const button = target.closest?.('#page button');
       if (button && detail > 0 && !button.closest('form')) this.focus();
@@ -66,12 +65,12 @@ export class Bang {
     element('bang').focus({ preventScroll: true, focusVisible: false });
   }
 
-  /** Flashes once; to be called when the trigger is heard. */
+  /** Flashes once, at the moment a trigger is heard. */
   flash() {
-    this.#heard += 1;
+    this.#flashes += 1;
     const { dataset, classList } = element('bang');
-    dataset.heard = String(this.#heard);
-    // A glow that is too weak to be a flash is not added to one.
+    dataset.flashes = String(this.#flashes);
+    // A low-contrast glow does not extend a flash.
     const isFlash = this.#limit.allows(performance.now());
     if (!isFlash && classList.contains('flash')) return;
     classList.add(isFlash ? 'flash' : 'glow');
@@ -80,8 +79,8 @@ export class Bang {
   }
 }
 
-/** Whether a key is a bang: Space and Enter, unless what has the focus needs them itself. */
-function bangs(event) {
+/** Whether a key event is a bang: Space or Enter, unless the focused control uses the key itself. */
+function isBangKey(event) {
   if (event.code !== 'Space' && event.key !== 'Enter') return false;
   if (event.ctrlKey || event.altKey || event.metaKey) return false;
   if (element('page').inert) return false;

@@ -1,19 +1,19 @@
-// How many flashes a person is shown. More than three a second can cause seizures (WCAG 2.3.1), and a
-// drum roll has more: those beyond are shown with little contrast.
+// Limits the flashes at full contrast to three a second: more can cause seizures (WCAG 2.3.1). A drum
+// roll has more; the others are shown at low contrast.
 
-/** Most flashes at full contrast within any second. */
-const MOST_FLASHES = 3;
+/** Maximum number of flashes at full contrast within any second. */
+const MAX_FLASHES = 3;
 const SECOND_MILLIS = 1000;
 
 export class FlashLimit {
-  /** When the last flashes at full contrast began. */
+  /** Start times of the last flashes at full contrast. */
   #flashes = [];
 
-  /** Whether a flash at `nowMillis` may have full contrast; it then counts. */
+  /** Whether a flash at `nowMillis` may have full contrast; if so, it is counted. */
   allows(nowMillis) {
-    const oldest = this.#flashes[this.#flashes.length - MOST_FLASHES];
+    const oldest = this.#flashes[this.#flashes.length - MAX_FLASHES];
     if (nowMillis - oldest < SECOND_MILLIS) return false;
-    this.#flashes = [...this.#flashes, nowMillis].slice(-MOST_FLASHES);
+    this.#flashes = [...this.#flashes, nowMillis].slice(-MAX_FLASHES);
     return true;
   }
 }

@@ -1,9 +1,9 @@
-// The list of sounds to choose from. One of many is found by a part of its name.
+// The list of sounds, with a search field if it is long.
 
-/** Of more sounds than this the list is long, and has a field to find one. */
+import { element } from './dom.js';
+
+/** A list of more sounds than this has a search field. */
 const MANY = 24;
-
-const element = (id) => document.getElementById(id);
 
 export class SoundList {
   #names = [];
@@ -13,17 +13,17 @@ export class SoundList {
   /** @param {(name: string) => void} onChoose */
   constructor(onChoose) {
     element('sound').addEventListener('change', ({ target }) => onChoose(target.value));
-    const find = element('find');
-    find.addEventListener('input', () => this.#filter());
-    // What is typed next replaces what was looked for last.
-    find.addEventListener('focus', () => find.select());
-    find.addEventListener('keydown', (event) => {
+    const search = element('search');
+    search.addEventListener('input', () => this.#filter());
+    // Typing replaces the previous search.
+    search.addEventListener('focus', () => search.select());
+    search.addEventListener('keydown', (event) => {
       if (event.key !== 'Enter') return;
       const first = [...this.#labels.values()].find((label) => !label.hidden);
       if (!first) return;
       first.firstChild.checked = true;
       onChoose(first.dataset.sound);
-      find.blur();
+      search.blur();
     });
   }
 
@@ -51,40 +51,40 @@ export class SoundList {
     for (const label of this.#labels.values()) label.remove();
     this.#labels = new Map(names.map((name) => [name, labelOf(name)]));
     element('sound').append(...this.#labels.values());
-    element('stage').classList.toggle('many', names.length > MANY);
-    element('find-strip').hidden = names.length <= MANY;
-    if (names.length <= MANY) element('find').value = '';
+    element('instrument').classList.toggle('many', names.length > MANY);
+    element('search-bar').hidden = names.length <= MANY;
+    if (names.length <= MANY) element('search').value = '';
     this.#filter();
   }
 
   #filter() {
-    const part = simplified(element('find').value.trim());
+    const query = fold(element('search').value.trim());
     let found = 0;
     for (const [name, label] of this.#labels) {
-      const isFound = simplified(name).includes(part);
-      label.hidden = !isFound;
-      if (isFound) found += 1;
+      const matches = fold(name).includes(query);
+      label.hidden = !matches;
+      if (matches) found += 1;
     }
     const all = this.#names.length;
-    element('found').textContent = part === '' ? `${all} sounds` : `${found} of ${all}`;
+    element('found').textContent = query === '' ? `${all} sounds` : `${found} of ${all}`;
   }
 }
 
 function labelOf(name) {
   const label = document.createElement('label');
   const radio = document.createElement('input');
-  const word = document.createElement('span');
+  const text = document.createElement('span');
   radio.type = 'radio';
   radio.name = 'sound';
   radio.value = name;
-  word.textContent = name;
+  text.textContent = name;
   label.dataset.sound = name;
   label.title = name;
-  label.append(radio, word);
+  label.append(radio, text);
   return label;
 }
 
-/** Names that look alike are found alike, in whatever case and with or without accents. */
-function simplified(name) {
+/** Folds case and removes accents, for the search. */
+function fold(name) {
   return name.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase();
 }

@@ -1,29 +1,28 @@
-// The one line in which the page speaks: a notice that stands as long as it is true, and messages that
-// cover it for some seconds and then let it be seen again.
+// The status line: shows the lasting status, and notifications that cover it for some seconds.
 
-/** How long a message stays, in ms. */
-const MESSAGE_MILLIS = 6000;
+/** How long a notification stays, in ms. */
+const NOTIFICATION_MILLIS = 6000;
 
-/** @typedef {{words: string, level: 'warn' | 'bad'}} Said */
+/** @typedef {{text: string, level: 'warn' | 'bad'}} Shown */
 
-export class Messages {
+export class StatusLine {
   #show;
   #setTimer;
   #clearTimer;
-  /** @type {Said | null} */
-  #notice = null;
-  /** The words that cover it; null if none do. */
-  #covering = null;
+  /** @type {Shown | null} */
+  #status = null;
+  /** The text of the notification that covers the status; null if there is none. */
+  #notification = null;
   #timer = null;
 
   /**
-   * @param {(said: Said | null) => void} show
+   * @param {(shown: Shown | null) => void} show
    * @param {typeof setTimeout} setTimer
    * @param {typeof clearTimeout} clearTimer
    */
   constructor(
     show,
-    setTimer = (...given) => globalThis.setTimeout(...given),
+    setTimer = (...args) => globalThis.setTimeout(...args),
     clearTimer = (timer) => globalThis.clearTimeout(timer),
   ) {
     this.#show = show;
@@ -31,30 +30,30 @@ export class Messages {
     this.#clearTimer = clearTimer;
   }
 
-  /** Says something that has just happened. */
-  say(words, level = 'warn') {
-    this.#covering = words;
-    this.#show({ words, level });
+  /** Shows an event for some seconds. */
+  notify(text, level = 'warn') {
+    this.#notification = text;
+    this.#show({ text, level });
     this.#clearTimer(this.#timer);
-    this.#timer = this.#setTimer(() => this.#uncover(), MESSAGE_MILLIS);
+    this.#timer = this.#setTimer(() => this.#endNotification(), NOTIFICATION_MILLIS);
   }
 
-  /** What was said is true no more. */
-  takeBack(words) {
-    if (words === this.#covering) this.#uncover();
+  /** Ends the notification with this text: it no longer applies. */
+  dismiss(text) {
+    if (text === this.#notification) this.#endNotification();
   }
 
-  /** Says how things stand from now on, `null` that all is well again. Takes back all messages. */
-  notice(words, level = 'bad') {
-    if (words === null ? this.#notice === null : this.#notice?.words === words) return;
-    this.#notice = words === null ? null : { words, level };
-    this.#uncover();
+  /** Sets the lasting status; `null` if all is well. Ends a notification. */
+  setStatus(text, level = 'bad') {
+    if (text === null ? this.#status === null : this.#status?.text === text) return;
+    this.#status = text === null ? null : { text, level };
+    this.#endNotification();
   }
 
-  #uncover() {
+  #endNotification() {
     this.#clearTimer(this.#timer);
     this.#timer = null;
-    this.#covering = null;
-    this.#show(this.#notice);
+    this.#notification = null;
+    this.#show(this.#status);
   }
 }

@@ -1,25 +1,24 @@
-// The card over the dial that asks for the relay's token. Shows what it is told, decides nothing.
+// The form that asks for the relay's token, in place of the bang button.
 
-import { tokenTyped } from '../net/admission.js';
+import { parseToken } from '../protocol/token.js';
+import { element, setText } from './dom.js';
 
-const NO_TOKEN = 'A token has 1 to 128 letters, digits, “-”, “.”, “_” or “~”.';
+const INVALID = 'A token has 1 to 128 letters, digits, “-”, “.”, “_” or “~”.';
 
-const element = (id) => document.getElementById(id);
-
-export class Gate {
-  /** @param {(token: string) => void} onToken called in the person's gesture */
+export class TokenForm {
+  /** @param {(token: string) => void} onToken called in the user gesture */
   constructor(onToken) {
     const field = element('token');
-    element('gate').addEventListener('submit', (event) => {
+    element('token-form').addEventListener('submit', (event) => {
       event.preventDefault();
-      const token = tokenTyped(field.value);
+      const token = parseToken(field.value);
       if (token === null) {
-        this.#complain(NO_TOKEN);
+        this.#showReason(INVALID);
         field.focus();
         return;
       }
       field.value = token;
-      this.#complain('Asking the relay…', 'wait');
+      this.#showReason('Asking the relay…', 'wait');
       onToken(token);
     });
     element('token-shown').addEventListener('change', ({ target }) => {
@@ -28,26 +27,25 @@ export class Gate {
   }
 
   get isOpen() {
-    return !element('gate').hidden;
+    return !element('token-form').hidden;
   }
 
-  /** Asks for a token, because of `why`. */
-  open(why) {
+  /** Asks for a token, for `reason`. */
+  open(reason) {
     const opens = !this.isOpen;
-    element('gate').hidden = false;
-    this.#complain(why);
+    element('token-form').hidden = false;
+    this.#showReason(reason);
     if (opens) element('token').focus({ preventScroll: true });
   }
 
   close() {
-    element('gate').hidden = true;
+    element('token-form').hidden = true;
     element('token').value = '';
   }
 
-  #complain(words, level = 'bad') {
-    const why = element('gate-why');
-    // Not written anew with each try: a screen reader would read it out again.
-    if (why.textContent !== words) why.textContent = words;
-    why.dataset.level = level;
+  #showReason(text, level = 'bad') {
+    const reason = element('token-reason');
+    setText(reason, text);
+    reason.dataset.level = level;
   }
 }
