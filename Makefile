@@ -20,7 +20,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 BUILD_PACKAGES := build-essential pkg-config libasound2-dev
 WINDOW_PACKAGES := libgl1 libegl1 libx11-xcb1 libxkbcommon-x11-0 libxcursor1 libxi6 libxrandr2
 LAB_PACKAGES := pulseaudio pulseaudio-utils pipewire pipewire-pulse wireplumber \
-	dbus-daemon rtkit chromium chromium-driver xvfb xdotool imagemagick libgl1-mesa-dri nodejs npm iproute2
+	dbus-daemon rtkit chromium chromium-driver xvfb xdotool imagemagick libgl1-mesa-dri nodejs npm python3 iproute2
 # Other systems, to be measured beside this one.
 PEER_PACKAGES := snapserver snapclient
 
