@@ -139,8 +139,8 @@ check-dependencies: ## Check licences, sources and known flaws of all dependenci
 				*) missing="$$missing $$package" ;;
 			esac
 		done
-		# NodeSource's nodejs brings npm and conflicts with Debian's: what is there is kept.
-		for command in node:nodejs npm:npm; do
+		# Installed by other means, such as NodeSource, they may conflict with Debian's packages.
+		for command in node:nodejs npm:npm python3:python3; do
 			if command -v "$${command%:*}" >/dev/null; then missing=$$(sed "s/ $${command#*:}\b//" <<<"$$missing"); fi
 		done
 		if [ -n "$$missing" ]; then
