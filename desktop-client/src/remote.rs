@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use downbeat_protocol::{
-    ClientId, ClientKind, ClientToRelay, Hello, RelayToClient, SEED_TRIGGER_INPUT, TriggerRequest,
-    decode_from_relay, encode,
+    ClientId, ClientKind, ClientToRelay, Hello, RelayToClient, TUTORIAL_TRIGGER_INPUT,
+    TriggerRequest, decode_from_relay, encode,
 };
 use thiserror::Error;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -102,7 +102,7 @@ impl Speaks {
     fn bang(self, request: &TriggerRequest) -> String {
         match self {
             Self::Downbeat(_) => encode(&ClientToRelay::Trigger(request.clone())),
-            Self::Plain => SEED_TRIGGER_INPUT.to_owned(),
+            Self::Plain => TUTORIAL_TRIGGER_INPUT.to_owned(),
         }
     }
 }

@@ -1,27 +1,28 @@
-//! A WebSocket server that says back what it is told, on the relay's own parts: its handshake, its
-//! reader, its outbox, its frames. It is there for conformance suites to be pointed at;
-//! `make conformance` points Autobahn's at it.
+//! A WebSocket echo server made of the relay's own handshake, reader, outbox and frames, for conformance
+//! suites: `make conformance` runs Autobahn's against it.
 //!
 //! ```text
 //! cargo run --release --package downbeat-relay --example echo -- 127.0.0.1:9001
 //! ```
 //!
-//! Two things are otherwise than in the relay: a message may have 16 MiB, because such suites send
-//! large ones, and there is nobody to fan out to.
+//! It differs from the relay in two points: a message may have 16 MiB, because such suites send large ones,
+//! and there is no broadcast.
 
 use std::{convert::Infallible, io, net::SocketAddr, sync::Arc};
 
 use downbeat_protocol::ClientId;
 use downbeat_relay::{
-    access::Access,
-    clients::Client,
     clock::RelayClock,
     config::Config,
-    frame,
-    http::{Answer, switch},
-    outbox::Outbox,
-    reader::{End, Limits, Reader},
-    upgrade,
+    http::{auth::Access, response::Answer, upgrade},
+    websocket::{
+        client::{Client, Wire},
+        decoder::{End, MessageLimits},
+        frame,
+        outbox::Outbox,
+        reader::Reader,
+        transport::Transport,
+    },
 };
 use hyper::{
     Request, body::Incoming, server::conn::http1, service::service_fn, upgrade::OnUpgrade,
@@ -31,7 +32,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
 
 /// Suites send messages of up to 16 MiB, also in fragments of 64 bytes.
-const LIMITS: Limits = Limits { message_bytes: 16 << 20, unfinished_bytes: 32 << 20 };
+const LIMITS: MessageLimits = MessageLimits { message_bytes: 16 << 20, unfinished_bytes: 32 << 20 };
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
@@ -41,7 +42,7 @@ async fn main() -> anyhow::Result<()> {
     Ok(serve(listener).await?)
 }
 
-/// Serves whoever connects.
+/// Serves all connections.
 ///
 /// # Errors
 /// If accepting fails.
@@ -51,20 +52,16 @@ pub async fn serve(listener: TcpListener) -> io::Result<()> {
     loop {
         let (stream, peer) = listener.accept().await?;
         stream.set_nodelay(true)?;
-        tokio::spawn(shake_hands(access.clone(), stream, peer));
+        tokio::spawn(serve_http(access.clone(), stream, peer));
     }
 }
 
-async fn shake_hands(access: Arc<Access>, stream: TcpStream, peer: SocketAddr) {
+async fn serve_http(access: Arc<Access>, stream: TcpStream, peer: SocketAddr) {
     let service = service_fn(move |mut request: Request<Incoming>| {
-        let answer = match upgrade::judge(&access, request.method(), request.headers()) {
+        let answer = match upgrade::check(&access, request.method(), request.headers()) {
             Ok(granted) => {
-                tokio::spawn(converse(
-                    hyper::upgrade::on(&mut request),
-                    granted.wire,
-                    granted.role,
-                ));
-                switch(&granted)
+                tokio::spawn(serve_websocket(hyper::upgrade::on(&mut request), granted.wire));
+                upgrade::switching_protocols(&granted)
             }
             Err(refused) => {
                 let mut answer = Answer::new(refused.reason().into());
@@ -80,30 +77,26 @@ async fn shake_hands(access: Arc<Access>, stream: TcpStream, peer: SocketAddr) {
     }
 }
 
-async fn converse(
-    upgrade: OnUpgrade,
-    wire: downbeat_relay::clients::Wire,
-    role: downbeat_relay::access::Role,
-) {
+async fn serve_websocket(upgrade: OnUpgrade, wire: Wire) {
     let Ok(upgraded) = upgrade.await else { return };
     let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else { return };
-    let socket = Arc::new(parts.io.into_inner());
+    let transport = Arc::new(Transport::plain(parts.io.into_inner()));
     let clock = RelayClock::start();
-    let client = Arc::new(Client::new(ClientId(0), wire, role, Outbox::default(), clock.now()));
-    client.outbox.open(socket.clone(), None);
+    let client = Arc::new(Client::new(ClientId(0), wire, Outbox::default(), clock.now()));
+    client.outbox.open(transport.clone());
     let early = parts.read_buf.to_vec();
-    let mut reader = Reader::new(client.clone(), socket, false, clock, early, LIMITS);
+    let mut reader = Reader::new(client.clone(), transport, clock, early, LIMITS);
     let end = echo(&client, &mut reader).await;
-    reader.part(end).await;
+    reader.finish(end).await;
 }
 
 async fn echo(client: &Client, reader: &mut Reader) -> End {
     loop {
         match reader.next().await {
-            Ok(said) => match said.message {
+            Ok(received) => match received.message {
                 Message::Text(text) => client.outbox.send(&frame::text(&text)),
                 Message::Binary(bytes) => client.outbox.send(&frame::binary(&bytes)),
-                // Pings and closes are answered by the reader.
+                // The reader answers pings and close frames.
                 _ => {}
             },
             Err(end) => return end,

@@ -1,10 +1,10 @@
-//! Relay time: the only file of the relay that reads the clock it stamps with.
+//! Relay time. The only module of the relay that reads the clock which stamps triggers and probes.
 
 use std::time::{Duration, Instant};
 
 use downbeat_protocol::RelayTime;
 
-/// The clock that the whole room follows. Copies tell the same time.
+/// The clock that all clients follow. Copies share the epoch.
 #[derive(Clone, Copy, Debug)]
 pub struct RelayClock {
     epoch: Instant,
@@ -17,22 +17,20 @@ impl RelayClock {
         Self { epoch: Instant::now() }
     }
 
-    /// The time. Monotonic, and on Linux without a system call.
+    /// The time now. Monotonic, and on Linux without a system call.
     #[must_use]
     pub fn now(self) -> RelayTime {
         RelayTime::from_micros(self.epoch.elapsed().as_micros() as u64)
     }
 
-    /// The time at an instant of this process.
-    #[must_use]
-    pub fn at(self, instant: Instant) -> RelayTime {
+    /// Converts an instant of this process; one before the epoch becomes the epoch.
+    pub(crate) fn at(self, instant: Instant) -> RelayTime {
         let since = instant.saturating_duration_since(self.epoch);
         RelayTime::from_micros(since.as_micros() as u64)
     }
 
-    /// How long it is until `at`; nothing if that has passed.
-    #[must_use]
-    pub fn until(self, at: RelayTime) -> Duration {
+    /// The time left until `at`; zero if it has passed.
+    pub(crate) fn until(self, at: RelayTime) -> Duration {
         let at = self.epoch + Duration::from_micros(at.as_micros());
         at.saturating_duration_since(Instant::now())
     }

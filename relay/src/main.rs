@@ -1,9 +1,12 @@
-//! `downbeat-relay`: reads its settings, serves until it is told to end.
+//! `downbeat-relay`: reads its settings and serves until it is told to stop.
 
 use std::{io, panic, process::ExitCode};
 
 use anyhow::Context as _;
-use downbeat_relay::{certificate::Identity, config::Config, health::Printable, server::Server};
+use downbeat_platform::scheduling;
+use downbeat_relay::{
+    accept::certificate::Identity, config::Config, server::Server, text::Sanitized,
+};
 
 const PROGRAM: &str = "downbeat-relay";
 
@@ -13,44 +16,44 @@ fn main() -> anyhow::Result<ExitCode> {
         Err(code) => return Ok(code),
     };
     #[cfg(unix)]
-    allow_open_files();
-    // Its own thread writes it: a pipe that nobody reads must not keep the room waiting.
+    raise_descriptor_limit();
+    // A thread of its own writes the log: a pipe that nobody reads must not block the relay.
     let log = downbeat_command_line::log_to_stderr(&format!("off,downbeat_relay={}", config.log))
         .context("cannot start the log")?;
-    // A panic is logged like all else: the usual way would wait for whoever reads stderr.
-    panic::set_hook(Box::new(|panic| tracing::error!("{}", Printable(&panic.to_string()))));
-    // One thread for all that comes in: it is little, and to wake a second for half of it costs
-    // more than the half. What goes out to many has threads of its own.
+    // The default hook writes to stderr itself, and would block on a pipe that nobody reads.
+    panic::set_hook(Box::new(|panic| tracing::error!("{}", Sanitized(&panic.to_string()))));
+    // One thread for everything that arrives: it is little work, and waking a second thread for half of it
+    // costs more than the half. Broadcasts to many clients have threads of their own.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        // Whoever reads a folder and decodes what is in it does so when nothing else is to be done.
+        // Blocking threads read the samples folder, which can wait.
         .on_thread_start(|| {
-            if let Err(reason) = downbeat_priority::give_way() {
-                tracing::debug!(reason, "a thread goes before others that need not");
+            if let Err(reason) = scheduling::reset_priority() {
+                tracing::debug!(reason, "blocking thread keeps real-time priority");
             }
         })
         .build()
         .context("cannot start the runtime")?;
     let code = runtime.block_on(run(&config));
-    // Whoever still waits for a disk that does not answer is left to it.
+    // A blocking thread may wait for a disk that does not answer.
     runtime.shutdown_background();
     drop(log);
     code
 }
 
-/// Takes as many file descriptors as the system gives: the usual first limit of 1024 is for
-/// programs that use `select`, and each client takes one.
+/// Raises the limit of file descriptors to the maximum: the default of 1024 is for programs that use
+/// `select`, and each client needs one.
 #[cfg(unix)]
-fn allow_open_files() {
+fn raise_descriptor_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
-    // Where it is refused, the relay serves as many as it may, and says so when it may no more.
+    // If refused, the relay serves as many clients as it can, and logs when it cannot accept more.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
 async fn run(config: &Config) -> anyhow::Result<ExitCode> {
-    // Listened for before anyone is told that the relay is there.
-    let end = end_asked_for().context("cannot listen for signals")?;
+    // Installed before the relay is announced.
+    let end = end_requested().context("cannot listen for signals")?;
     let server = match Server::bind(config).await {
         Ok(server) => server,
         Err(error) => return Ok(downbeat_command_line::refuse(PROGRAM, error)),
@@ -58,12 +61,11 @@ async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     #[cfg(unix)]
     {
         let reload = server.reload();
-        at_each_hangup(&server, move || reload.notify_one())
-            .context("cannot listen for signals")?;
+        on_hangup(&server, move || reload.notify_one()).context("cannot listen for signals")?;
     }
-    // What a client says may not wait for its turn, least of all a probe. Before anyone is told of it:
-    // whoever comes then does not wait for the answer.
-    server.raise();
+    // Messages must not wait for other programs, probes least of all. Before the announcement, so that no
+    // client waits for the answer.
+    server.raise_priority();
     announce(&server);
     Ok(serve(server, end).await)
 }
@@ -71,9 +73,9 @@ async fn run(config: &Config) -> anyhow::Result<ExitCode> {
 async fn serve(server: Server, end: impl Future<Output = ()>) -> ExitCode {
     match server.run(end).await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(lost) => {
-            // To the log and not to stderr itself: if nobody reads that, this must still end.
-            tracing::error!("{lost}");
+        Err(panicked) => {
+            // Through the log: writing to stderr would block if nobody reads it.
+            tracing::error!("{panicked}");
             ExitCode::FAILURE
         }
     }
@@ -83,23 +85,23 @@ fn announce(server: &Server) {
     let mut lines = vec![format!("Server started: {}", server.url())];
     let others = server.urls_for_others();
     lines.extend(others.iter().map(|url| format!("For others: {url}")));
-    if let Some(Identity { fingerprint, is_self_made, .. }) = server.identity() {
+    if let Some(Identity { fingerprint, is_self_signed, .. }) = server.identity() {
         lines.push(format!("Fingerprint (SHA-256): {fingerprint}"));
-        if *is_self_made {
+        if *is_self_signed {
             let url = others.first().cloned().unwrap_or_else(|| server.url());
-            lines.push(format!("For players, to copy: {url}/#fingerprint={fingerprint}"));
+            lines.push(format!("Link for players: {url}/#fingerprint={fingerprint}"));
         }
     }
-    // A relay whose standard output was closed still serves the room.
+    // A relay whose standard output is closed still serves.
     downbeat_command_line::print(format_args!("{}\n", lines.join("\n")));
 }
 
-/// Does `reload` at each SIGHUP, as service managers ask for it.
+/// Calls `reload` at each SIGHUP, which service managers send to reload.
 #[cfg(unix)]
-fn at_each_hangup(server: &Server, reload: impl Fn() + Send + 'static) -> io::Result<()> {
+fn on_hangup(server: &Server, reload: impl Fn() + Send + 'static) -> io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut hangups = signal(SignalKind::hangup())?;
-    tokio::spawn(server.alarm().watch("SIGHUP listener", async move {
+    tokio::spawn(server.supervisor().watch("SIGHUP listener", async move {
         while hangups.recv().await.is_some() {
             reload();
         }
@@ -109,7 +111,7 @@ fn at_each_hangup(server: &Server, reload: impl Fn() + Send + 'static) -> io::Re
 
 /// Completes at ctrl-C, or when the system or a service manager ends the process.
 #[cfg(unix)]
-fn end_asked_for() -> io::Result<impl Future<Output = ()>> {
+fn end_requested() -> io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let (mut terminate, mut interrupt) =
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
@@ -123,7 +125,7 @@ fn end_asked_for() -> io::Result<impl Future<Output = ()>> {
 
 /// Completes at ctrl-C, or when the console closes or the system shuts down.
 #[cfg(windows)]
-fn end_asked_for() -> io::Result<impl Future<Output = ()>> {
+fn end_requested() -> io::Result<impl Future<Output = ()>> {
     use tokio::signal::windows::{ctrl_c, ctrl_close, ctrl_shutdown};
     let (mut interrupt, mut close, mut shutdown) = (ctrl_c()?, ctrl_close()?, ctrl_shutdown()?);
     Ok(async move {
@@ -145,13 +147,13 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_listener_for_sighup_that_panics_ends_the_relay_with_a_failure() {
+    async fn a_panic_in_the_sighup_listener_ends_the_relay_with_a_failure() {
         let listen = "127.0.0.1:0".parse().unwrap();
         let server = Server::bind(&Config { listen, ..Config::default() }).await.unwrap();
-        at_each_hangup(&server, || panic!("injected")).unwrap();
+        on_hangup(&server, || panic!("injected")).unwrap();
         kill_process(getpid(), Signal::HUP).unwrap();
         let code = tokio::time::timeout(Duration::from_secs(10), serve(server, pending())).await;
-        // An exit code cannot be compared in another way.
+        // `ExitCode` implements no `PartialEq`.
         assert_eq!(format!("{:?}", code.unwrap()), format!("{:?}", ExitCode::FAILURE));
     }
 }

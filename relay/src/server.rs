@@ -1,64 +1,82 @@
-//! The relay as a whole: listen, serve, and end so that everyone knows.
+//! The relay as a whole: binds, serves, supervises, and shuts down.
 
 use std::{
     io::{self, ErrorKind},
     net::{IpAddr, SocketAddr},
     pin::pin,
     sync::Arc,
-    time::Instant,
+    time::Duration,
 };
 
-use downbeat_priority::Urgency;
+use downbeat_platform::scheduling::{self, ThreadRole};
 use thiserror::Error;
 use tokio::{
     net::TcpListener,
     sync::{Notify, watch},
     task::JoinSet,
-    time::{MissedTickBehavior, interval, sleep, timeout},
+    time::{MissedTickBehavior, interval, timeout},
 };
 
 use crate::{
-    access::{Access, AccessError},
-    certificate::{CertificateError, Identity},
-    config::{ACCEPT_EPISODE, ACCEPT_PAUSE, Config, DRAIN, SWEEP, TICK},
-    fan_out::Command,
-    folder::{self, Folder},
-    reception,
-    relay::Relay,
-    sounds::{Bank, FolderError},
-    supervise::{Alarm, Lost},
-    tls::TlsDoor,
+    accept::{
+        self,
+        certificate::{CertificateError, Identity},
+        failures::AcceptFailures,
+        tls::TlsAcceptor,
+    },
+    bank::{
+        Bank, FolderError,
+        watcher::{self, Folder, Watcher},
+    },
+    broadcast::lane::Command,
+    config::Config,
+    http::{
+        auth::{Access, AccessError},
+        context::ServerState,
+    },
+    room::hub::Hub,
+    supervise::{PartPanicked, Supervisor},
 };
 
-/// Why the relay does not start. Each says what to do about it.
+/// How often the room is updated: the roster, the fall of the lead, what has ended. It is also the shortest
+/// time between two rosters, which `docs/PROTOCOL.md` promises.
+const TICK: Duration = Duration::from_millis(250);
+
+/// How often the keep-alive policy is applied.
+const SWEEP: Duration = Duration::from_secs(1);
+
+/// How long a shutdown may take before the remaining connections are dropped.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// Why the relay does not start. Each message says what to do.
 #[derive(Debug, Error)]
 pub enum StartError {
-    /// It may not or cannot listen there.
+    /// It cannot listen on the address.
     #[error("cannot listen on {address}: {}", listen_advice(.source))]
     Listen {
-        /// Where.
+        /// The address.
         address: SocketAddr,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The folder of sounds cannot be read.
+    /// The samples folder cannot be read.
     #[error("{0}; name a folder of WAV files with --samples")]
     Folder(#[from] FolderError),
-    /// The bounds of the lead are the wrong way round.
-    #[error("--least-lead-ms {least} is more than --most-lead-ms {most}; swap them")]
+    /// The bounds of the lead are in the wrong order.
+    #[error("--min-lead-ms {min} is more than --max-lead-ms {max}; swap them")]
     Lead {
-        /// The least, in milliseconds.
-        least: u32,
-        /// The most, in milliseconds.
-        most: u32,
+        /// The minimum, in milliseconds.
+        min: u32,
+        /// The maximum, in milliseconds.
+        max: u32,
     },
-    /// The tokens or origins cannot be used.
+    /// The tokens or origins are unusable.
     #[error(transparent)]
     Access(#[from] AccessError),
-    /// There is no certificate to show.
+    /// There is no usable certificate.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
-    /// The system gives it no thread.
+    /// The system does not start a thread.
     #[error("cannot start a thread: {0}")]
     Thread(io::Error),
 }
@@ -66,47 +84,47 @@ pub enum StartError {
 fn listen_advice(error: &io::Error) -> String {
     match error.kind() {
         ErrorKind::AddrInUse => {
-            "the port is in use; end what listens there, or choose another with --listen".into()
+            "the port is in use; stop the program that uses it, or choose another port with --listen".into()
         }
         ErrorKind::AddrNotAvailable => {
-            "this machine has no such address; choose one of its own with --listen".into()
+            "this machine has no such address; choose one of its addresses with --listen".into()
         }
         ErrorKind::PermissionDenied => {
-            "not permitted; choose a port from 1024 up with --listen".into()
+            "permission denied; choose a port of 1024 or above with --listen".into()
         }
         _ => format!("{error}; choose another address with --listen"),
     }
 }
 
-/// A relay that listens.
+/// A relay that is bound to its address.
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
-    relay: Arc<Relay>,
+    state: Arc<ServerState>,
     identity: Option<Identity>,
     folder: Option<Folder>,
     reload: Arc<Notify>,
 }
 
 impl Server {
-    /// Reads the bank and begins to listen.
+    /// Loads the bank and begins to listen.
     ///
     /// # Errors
-    /// If something that was asked for cannot be had; see [`StartError`].
+    /// See [`StartError`].
     pub async fn bind(config: &Config) -> Result<Self, StartError> {
-        let (least, most) = (config.least_lead_ms, config.most_lead_ms);
-        if least > most {
-            return Err(StartError::Lead { least, most });
+        let (min, max) = (config.min_lead_ms, config.max_lead_ms);
+        if min > max {
+            return Err(StartError::Lead { min, max });
         }
-        let own_name = gethostname::gethostname();
-        let own_name = own_name.to_string_lossy();
-        let access = Access::new(config, &own_name)?;
-        let identity = Identity::new(config, &own_name)?;
+        let host_name = gethostname::gethostname();
+        let host_name = host_name.to_string_lossy();
+        let access = Access::new(config, &host_name)?;
+        let identity = Identity::new(config, &host_name)?;
         let (folder, bank) = match &config.samples {
             None => {
                 let bank = Bank::embedded();
-                folder::tell_size(&bank);
+                watcher::log_loaded(&bank);
                 (None, bank)
             }
             Some(path) => {
@@ -117,33 +135,33 @@ impl Server {
         let listen = |source| StartError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        let relay = Relay::new(config, access, bank).map_err(StartError::Thread)?;
-        if let Some(warning) = exposure(address.ip(), relay.access.is_open(), identity.is_some()) {
+        if let Some(warning) = exposure(address.ip(), access.is_open(), identity.is_some()) {
             tracing::warn!("{warning}");
         }
-        let relay = Arc::new(relay);
-        Ok(Self { listener, address, relay, identity, folder, reload: Arc::default() })
+        let hub = Hub::new(config, bank).map_err(StartError::Thread)?;
+        let state = Arc::new(ServerState::new(config, access, hub));
+        Ok(Self { listener, address, state, identity, folder, reload: Arc::default() })
     }
 
-    /// Whoever notifies this has the bank loaded anew, once it [runs](Self::run).
+    /// Notifying this reloads the bank, while the relay [runs](Self::run).
     #[must_use]
     pub fn reload(&self) -> Arc<Notify> {
         self.reload.clone()
     }
 
-    /// What rings when a part of the relay panics. Whoever runs another part guards it by this.
+    /// The supervisor, for an essential task outside of [`run`](Self::run).
     #[must_use]
-    pub fn alarm(&self) -> Arc<Alarm> {
-        self.relay.alarm.clone()
+    pub fn supervisor(&self) -> Arc<Supervisor> {
+        self.state.hub.supervisor.clone()
     }
 
-    /// Where it listens: the real port, where any was asked for.
+    /// The address that it listens on, with the real port.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Where a browser on this machine finds it.
+    /// The URL for a browser on this machine.
     #[must_use]
     pub fn url(&self) -> String {
         let here = match self.address.ip() {
@@ -154,24 +172,25 @@ impl Server {
         self.url_of(here)
     }
 
-    /// What it shows of itself over TLS, if it speaks TLS.
+    /// Its certificate, if it speaks TLS.
     #[must_use]
     pub fn identity(&self) -> Option<&Identity> {
         self.identity.as_ref()
     }
 
-    /// Makes the calling thread, which is to [run](Self::run) it, go before other programs, and says
-    /// once what came of it. Takes a second at most.
-    pub fn raise(&self) {
-        // A writer that is not raised could keep a main thread that is: then nobody is better.
-        let writers = self.relay.fan_out.writers_priority();
-        let priority = writers.and_then(|()| downbeat_priority::raise(Urgency::Relay));
+    /// Asks for a real-time priority for the calling thread, which will [run](Self::run) the relay, and logs
+    /// the answer. Takes a second at most.
+    pub fn raise_priority(&self) {
+        // A writer of normal priority could block a main thread of real-time priority (priority
+        // inversion), so that neither would be better.
+        let writers = self.state.hub.fan_out.writer_priority();
+        let priority = writers.and_then(|()| scheduling::raise_priority(ThreadRole::Relay));
         match &priority {
             Ok(priority) => tracing::info!("real-time priority: {priority}"),
             Err(reason) => tracing::info!("real-time priority unavailable: {reason}"),
         }
-        // Whoever asks twice is told the first answer.
-        let _ = self.relay.priority.set(priority);
+        // A second call does not change the first answer.
+        let _ = self.state.priority.set(priority);
     }
 
     fn url_of(&self, ip: IpAddr) -> String {
@@ -179,18 +198,18 @@ impl Server {
         format!("{scheme}://{}", SocketAddr::new(ip, self.address.port()))
     }
 
-    /// Where others find it: an address of each network that it listens on.
+    /// The URLs for other machines: one for each network that it listens on.
     #[must_use]
     pub fn urls_for_others(&self) -> Vec<String> {
         if !self.address.ip().is_unspecified() {
             return Vec::new();
         }
-        // A machine that cannot list its networks still serves them.
+        // Without a list of networks the relay still serves them.
         let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
         let mut addresses: Vec<IpAddr> = interfaces.iter().map(if_addrs::Interface::ip).collect();
         addresses.retain(|ip| match ip {
             IpAddr::V4(v4) => !v4.is_loopback() && !v4.is_link_local(),
-            // A link-local address needs a zone, which a browser does not take.
+            // A link-local address needs a zone, which browsers do not accept.
             IpAddr::V6(v6) => {
                 self.address.is_ipv6() && !v6.is_loopback() && !v6.is_unicast_link_local()
             }
@@ -200,144 +219,109 @@ impl Server {
         addresses.into_iter().map(|ip| self.url_of(ip)).collect()
     }
 
-    /// Serves until `end` completes, then says goodbye to everyone and returns when they are gone
-    /// or [`DRAIN`] has passed.
+    /// Serves until `end` completes, then closes all connections; returns when they are closed, or after
+    /// four seconds.
     ///
     /// # Errors
-    /// If a part of it panics. It returns at once, without a goodbye: what has died may be what would
-    /// say it, and the clients come back to the relay that is started next.
-    pub async fn run(self, end: impl Future<Output = ()>) -> Result<(), Lost> {
-        let alarm = self.alarm();
+    /// If an essential part panics. It returns at once, without closing connections: the part that
+    /// panicked may be the one that would do it, and clients reconnect to the next relay.
+    pub async fn run(self, end: impl Future<Output = ()>) -> Result<(), PartPanicked> {
+        let supervisor = self.supervisor();
         tokio::select! {
             () = self.serve(end) => Ok(()),
-            lost = alarm.rung() => Err(lost),
+            part = supervisor.panicked() => Err(part),
         }
     }
 
     async fn serve(self, end: impl Future<Output = ()>) {
-        let Self { listener, relay, identity, folder, reload, .. } = self;
-        let tls = identity.map(|identity| Arc::new(TlsDoor::new(identity.tls)));
-        // Everything that serves a connection holds a receiver: it tells them of the end, and when
-        // none is left, they are all gone.
-        let (ending, presence) = watch::channel(false);
-        // They end with this.
+        let Self { listener, state, identity, folder, reload, .. } = self;
+        let hub = state.hub.clone();
+        let tls = identity.map(|identity| Arc::new(TlsAcceptor::new(identity.tls)));
+        // Every connection holds a receiver: it announces the shutdown, which is complete when no receiver
+        // is left.
+        let (shutdown, receiver) = watch::channel(false);
+        // Dropping the set ends its tasks.
         let mut parts = JoinSet::new();
-        let follower = folder::follow(relay.clone(), folder, reload);
-        parts.spawn(relay.alarm.clone().watch("time keeper", look_after(relay.clone())));
-        parts.spawn(relay.alarm.clone().watch("folder follower", follower));
-        let mut failed = FailedAccepts::default();
+        let watcher = Watcher::new(folder, reload, &hub.supervisor);
+        let supervise = || hub.supervisor.clone();
+        parts.spawn(supervise().watch("timekeeper", keep_time(state.clone())));
+        parts.spawn(supervise().watch("bank watcher", watch_bank(hub.clone(), watcher)));
+        let mut failures = AcceptFailures::default();
         let mut end = pin!(end);
         loop {
             tokio::select! {
                 accepted = listener.accept() => match accepted {
-                    Ok(came) => {
-                        if let Some(failed) = failed.end(Instant::now()) {
-                            tracing::info!(failed, "connections are accepted again");
-                        }
-                        reception::receive(&relay, &presence, tls.as_ref(), came);
+                    Ok(connection) => {
+                        failures.succeeded();
+                        accept::accept(&state, &receiver, tls.as_ref(), connection);
                     }
-                    Err(error) => after_failed_accept(&mut failed, &error).await,
+                    Err(error) => failures.failed(&error).await,
                 },
                 () = &mut end => break,
             }
         }
-        drop((listener, presence, parts));
-        tracing::info!("ending");
-        ending.send_replace(true);
-        relay.fan_out.tell_all(Command::End).await;
-        if timeout(DRAIN, ending.closed()).await.is_err() {
-            tracing::warn!(left = ending.receiver_count(), "some connections did not end in time");
+        drop((listener, receiver, parts));
+        tracing::info!("shutting_down");
+        shutdown.send_replace(true);
+        hub.fan_out.send_to_both(Command::Shutdown).await;
+        if timeout(SHUTDOWN_TIMEOUT, shutdown.closed()).await.is_err() {
+            tracing::warn!(connections = shutdown.receiver_count(), "shutdown timed out");
         }
     }
 }
 
-/// What others can do who reach this machine, in one sentence, if that is more than it may seem.
+/// A warning about what other machines can do, if that may surprise.
 fn exposure(listens_on: IpAddr, is_open: bool, is_encrypted: bool) -> Option<&'static str> {
     if listens_on.to_canonical().is_loopback() {
         return None;
     }
     match (is_open, is_encrypted) {
-        (true, true) => {
-            Some("whoever reaches this machine may listen and bang: there is no --token")
-        }
+        (true, true) => Some("anyone on the network can listen and bang: there is no --token"),
         (true, false) => Some(
-            "whoever reaches this machine may listen and bang, and nothing is encrypted: there is \
-             neither --token nor --tls",
+            "anyone on the network can listen and bang, and nothing is encrypted: there is neither \
+             --token nor --tls",
         ),
         (false, false) => Some(
-            "whoever shares a network on the way can read the token and all that is said: there \
+            "the token and all messages are readable on the network, because nothing is encrypted: there \
              is no --tls",
         ),
         (false, true) => None,
     }
 }
 
-/// Keeps time for the room and everyone in it.
-async fn look_after(relay: Arc<Relay>) {
+/// Reloads the bank for as long as the watcher finds new ones.
+async fn watch_bank(hub: Arc<Hub>, mut watcher: Watcher) {
+    while let Some(bank) = watcher.next(&hub.bank()).await {
+        hub.replace_bank(bank).await;
+    }
+}
+
+/// Updates the room and sweeps the clients at regular intervals.
+async fn keep_time(state: Arc<ServerState>) {
+    let hub = &state.hub;
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut swept = relay.clock.now();
-    let mut told_of = 0;
+    let mut swept = hub.clock.now();
+    let mut logged = 0;
     loop {
         ticks.tick().await;
-        let now = relay.clock.now();
-        relay.tick(now).await;
+        let now = hub.clock.now();
+        hub.tick(now).await;
         if now.micros_since(swept) >= SWEEP.as_micros() as i64 {
-            relay.fan_out.tell_all(Command::Sweep { now, last: swept }).await;
-            relay.doors.sweep(now);
-            let cut_off = relay.counts.backlog.get();
-            if cut_off > told_of {
+            hub.fan_out.send_to_both(Command::Sweep { now, last: swept }).await;
+            state.admission.sweep(now);
+            let disconnected = hub.counters.clients_disconnected.backlog.get();
+            if disconnected > logged {
                 tracing::warn!(
-                    clients = cut_off - told_of,
-                    "cut off: more waited for all clients together than --backlog-mib allows, and \
-                     most of it for them"
+                    clients = disconnected - logged,
+                    "backlog full: the clients with the longest queues are disconnected; \
+                     --backlog-mib sets the limit"
                 );
-                told_of = cut_off;
+                logged = disconnected;
             }
             swept = now;
         }
     }
-}
-
-/// Failed accepts that belong together: from the first until none has failed for
-/// [`ACCEPT_EPISODE`]. Without a descriptor ten fail a second, and one succeeds for each client that
-/// leaves.
-#[derive(Debug, Default)]
-struct FailedAccepts {
-    count: u64,
-    /// When the last of them failed.
-    last: Option<Instant>,
-}
-
-impl FailedAccepts {
-    /// Notes one more at `now`; whether an episode begins with it.
-    fn add(&mut self, now: Instant) -> bool {
-        let begins = self.last.is_none();
-        self.count += 1;
-        self.last = Some(now);
-        begins
-    }
-
-    /// Notes an accept that succeeded at `now`; how many failed in the episode that is over now.
-    fn end(&mut self, now: Instant) -> Option<u64> {
-        self.last.filter(|last| now.saturating_duration_since(*last) >= ACCEPT_EPISODE)?;
-        Some(std::mem::take(self).count)
-    }
-}
-
-async fn after_failed_accept(failed: &mut FailedAccepts, error: &io::Error) {
-    // A client that gave up while it was waiting is nobody's failure.
-    if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) {
-        return;
-    }
-    if failed.add(Instant::now()) {
-        tracing::error!(
-            %error,
-            "cannot accept a connection; whoever comes waits until it can. If it lacks file \
-             descriptors, raise its limit (ulimit -n) or lower --connections"
-        );
-    }
-    sleep(ACCEPT_PAUSE).await;
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
-//! Nothing dies unseen: a part of the relay that panics ends the relay.
+//! Supervision: a panic in an essential task or thread ends the relay.
 //!
-//! A task or thread that panics takes nobody with it: bangs would vanish while `/healthz` says ok. So
-//! each part that the relay cannot do without holds a [`Guard`], and the [`Alarm`] tells
-//! [`Server::run`](crate::server::Server::run). A connection's task is no such part: it ends alone, and
-//! is counted.
+//! A task that panics does so alone: triggers would vanish while `/healthz` still answers `ok`. So each
+//! essential part holds a [`Guard`], and the [`Supervisor`] reports a panic to
+//! [`Server::run`](crate::server::Server::run). The task of a single connection is not essential: it
+//! ends alone and is counted.
 
 use std::{
     sync::{Arc, OnceLock},
@@ -13,28 +13,28 @@ use std::{
 use thiserror::Error;
 use tokio::sync::Notify;
 
-/// The relay has lost a part of itself and cannot go on.
+/// An essential part of the relay has panicked, so that the relay cannot go on.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error(
-    "the relay ends because a part of it has panicked: {0}. Start it again; if it comes back, please \
-     report the panic that is logged before this line"
+    "the relay exits because its {0} has panicked. Start it again; if this happens again, please report \
+     the panic that is logged before this line"
 )]
-pub struct Lost(pub &'static str);
+pub struct PartPanicked(pub &'static str);
 
-/// Rings when a guarded part panics.
+/// Learns when an essential part panics.
 #[derive(Debug, Default)]
-pub struct Alarm {
-    /// The first part that panicked: what follows is mostly its doing.
-    lost: OnceLock<&'static str>,
-    rung: Notify,
+pub struct Supervisor {
+    /// The first part that panicked: later panics are mostly consequences.
+    panicked: OnceLock<&'static str>,
+    notify: Notify,
     #[cfg(test)]
     fault: std::sync::Mutex<Option<&'static str>>,
 }
 
-impl Alarm {
-    /// Whoever holds this is `part`: the alarm rings if a panic drops it.
-    pub fn guard(self: &Arc<Self>, part: &'static str) -> Guard {
-        Guard { alarm: self.clone(), part }
+impl Supervisor {
+    /// Supervises the holder of the guard as `part`.
+    pub(crate) fn guard(self: &Arc<Self>, part: &'static str) -> Guard {
+        Guard { supervisor: self.clone(), part }
     }
 
     /// Runs `task` as `part`.
@@ -45,48 +45,48 @@ impl Alarm {
         task.await
     }
 
-    /// Completes when the alarm has rung.
-    pub async fn rung(&self) -> Lost {
+    /// Completes when a part has panicked.
+    pub(crate) async fn panicked(&self) -> PartPanicked {
         loop {
-            if let Some(part) = self.lost.get() {
-                return Lost(part);
+            if let Some(part) = self.panicked.get() {
+                return PartPanicked(part);
             }
-            self.rung.notified().await;
+            self.notify.notified().await;
         }
     }
 
-    fn ring(&self, part: &'static str) {
-        let _ = self.lost.set(part);
-        // It is kept for one who does not listen yet.
-        self.rung.notify_one();
+    fn report(&self, part: &'static str) {
+        let _ = self.panicked.set(part);
+        // Stored as a permit if nobody waits yet.
+        self.notify.notify_one();
     }
 }
 
-/// A part's word that it has not panicked.
+/// Reports its part to the supervisor if it is dropped by a panic.
 #[derive(Debug)]
-pub struct Guard {
-    alarm: Arc<Alarm>,
+pub(crate) struct Guard {
+    supervisor: Arc<Supervisor>,
     part: &'static str,
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
         if thread::panicking() {
-            self.alarm.ring(self.part);
+            self.supervisor.report(self.part);
         }
     }
 }
 
 #[cfg(test)]
-impl Alarm {
-    /// Has `part` panic as soon as it has something to do.
+impl Supervisor {
+    /// Makes `part` panic the next time that it runs.
     pub(crate) fn inject(&self, part: &'static str) {
         *self.fault.lock().unwrap() = Some(part);
     }
 
     pub(crate) fn panic_if_injected(&self, part: &'static str) {
-        let is_asked = self.fault.lock().unwrap().take_if(|asked| *asked == part).is_some();
-        assert!(!is_asked, "injected into {part}");
+        let is_injected = self.fault.lock().unwrap().take_if(|fault| *fault == part).is_some();
+        assert!(!is_injected, "injected into {part}");
     }
 
     async fn with_fault<T>(&self, part: &'static str, task: impl Future<Output = T>) -> T {

@@ -1,13 +1,12 @@
-//! RFC 6455 at the relay's own WebSocket stack, as the echo server of `examples/echo.rs` shows it: what
-//! is well-formed comes back as it was sent, and what is not ends with the right code.
+//! RFC 6455 conformance of the relay's WebSocket stack, with the echo server of `examples/echo.rs`:
+//! well-formed messages are echoed, others close the connection with the right code.
 //!
-//! A small set of our own, for every run of the tests. The large one is Autobahn's, which the example
-//! can be pointed at.
+//! A small suite for every test run. The large one is Autobahn's: `make conformance`.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "what is unexpected fails the test")]
 
 mod common;
 #[path = "../examples/echo.rs"]
-#[allow(dead_code, reason = "its main is its own")]
+#[allow(dead_code, reason = "its main is not used")]
 mod echo;
 
 use common::{Raw, within};
@@ -18,7 +17,7 @@ const BINARY: u8 = 0x82;
 const CLOSE: u8 = 0x88;
 const PING: u8 = 0x89;
 const PONG: u8 = 0x8a;
-/// Of a message in fragments: its beginning, its middle, its end.
+/// The first, a middle and the last fragment of a message.
 const BEGIN_TEXT: u8 = 0x01;
 const BEGIN_BINARY: u8 = 0x02;
 const MIDDLE: u8 = 0x00;
@@ -46,21 +45,20 @@ impl Echo {
         Raw::open(self.address, "", b"").await
     }
 
-    /// Sends `frames` and expects `answers`; the connection is still good after that.
+    /// Sends `frames` and expects `answers`; the connection still works after that.
     async fn answers(&self, what: &str, frames: &[Vec<u8>], answers: &[(u8, &[u8])]) {
         let mut raw = self.open().await;
         raw.write(&frames.concat()).await;
         for (first, payload) in answers {
             let (got, said) = frame(&mut raw).await;
             assert_eq!(got, *first, "{what}");
-            assert!(said == *payload, "{what}: {} bytes came back otherwise", payload.len());
+            assert!(said == *payload, "{what}: {} bytes differ", payload.len());
         }
         raw.write(&masked(TEXT, b"still there")).await;
         assert_eq!(frame(&mut raw).await, (TEXT, b"still there".to_vec()), "{what}");
     }
 
-    /// Sends `frames` and expects a close frame with `code`, the end of the socket, and before them
-    /// nothing.
+    /// Sends `frames` and expects nothing but a close frame with `code` and the end of the socket.
     async fn refuses(&self, what: &str, frames: &[Vec<u8>], code: u16) {
         let mut raw = self.open().await;
         raw.write(&frames.concat()).await;
@@ -68,7 +66,7 @@ impl Echo {
     }
 }
 
-/// A masked frame of any length, with a mask that changes every byte in another way.
+/// A masked frame of any length, with a mask of four different bytes.
 fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
     let mut frame = vec![first];
@@ -102,7 +100,7 @@ async fn frame(raw: &mut Raw) -> (u8, Vec<u8>) {
 }
 
 #[tokio::test]
-async fn messages_of_every_length_come_back() {
+async fn messages_of_every_length_are_echoed() {
     let echo = Echo::start().await;
     for length in [0, 1, 125, 126, 127, 128, 65_535, 65_536, 65_537, 1 << 20] {
         let text = "*".repeat(length);
@@ -114,7 +112,7 @@ async fn messages_of_every_length_come_back() {
 }
 
 #[tokio::test]
-async fn messages_that_come_byte_by_byte_or_many_at_once_come_back() {
+async fn messages_byte_by_byte_and_many_at_once_are_echoed() {
     let echo = Echo::start().await;
     let mut raw = echo.open().await;
     for byte in [masked(TEXT, "κόσμε".as_bytes()), masked(PING, b"?")].concat() {
@@ -143,7 +141,7 @@ async fn pings_are_answered_and_pongs_are_not() {
 }
 
 #[tokio::test]
-async fn fragments_are_put_together_whatever_comes_between() {
+async fn fragments_are_joined_whatever_is_between() {
     let echo = Echo::start().await;
     let f = masked;
     echo.answers("two", &[f(BEGIN_TEXT, b"one "), f(END, b"two")], &[(TEXT, b"one two")]).await;
@@ -203,7 +201,7 @@ async fn reserved_bits_opcodes_and_lengths_are_refused() {
 }
 
 #[tokio::test]
-async fn text_is_utf8_also_across_fragments() {
+async fn text_must_be_utf8_also_across_fragments() {
     let echo = Echo::start().await;
     let text = "κόσμε 日本 🎵 \u{10ffff}\u{fffe}\0";
     let bytes = text.as_bytes();
@@ -235,12 +233,12 @@ async fn text_is_utf8_also_across_fragments() {
 }
 
 #[tokio::test]
-async fn a_close_is_answered_by_its_code_and_ends_everything() {
+async fn a_close_frame_is_answered_with_its_code_and_ends_the_connection() {
     let echo = Echo::start().await;
     let close = |code: u16, reason: &[u8]| masked(CLOSE, &[&code.to_be_bytes(), reason].concat());
     for code in [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 3000, 3999, 4000, 4999] {
         echo.refuses(&format!("{code}"), &[close(code, b"bye")], code).await;
-        // What comes after it is not heard.
+        // What follows it is ignored.
         echo.refuses("more", &[close(code, b""), masked(TEXT, b"x"), masked(PING, b"")], code)
             .await;
     }

@@ -1,13 +1,13 @@
-//! What the port answers to a browser: the page, the sounds, the relay's health.
+//! HTTP over real sockets: the page, the sounds, the health report, the metrics.
 
 mod common;
 
-use common::{Running, request};
+use common::{TestRelay, request};
 use downbeat_relay::config::Config;
 
 #[tokio::test]
-async fn the_page_and_its_files_come_with_what_protects_them() {
-    let relay = Running::start().await;
+async fn the_page_is_served_with_protective_headers() {
+    let relay = TestRelay::start().await;
     for (path, content_type) in [
         ("/", "text/html; charset=utf-8"),
         ("/index.html", "text/html; charset=utf-8"),
@@ -30,7 +30,7 @@ async fn the_page_and_its_files_come_with_what_protects_them() {
 
 #[tokio::test]
 async fn every_file_of_the_page_is_served() {
-    let relay = Running::start().await;
+    let relay = TestRelay::start().await;
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("page");
     let mut folders = vec![root.clone()];
     while let Some(folder) = folders.pop() {
@@ -44,7 +44,7 @@ async fn every_file_of_the_page_is_served() {
             let name = path.strip_prefix(&root).unwrap().to_str().unwrap();
             if [".html", ".css", ".js", ".svg"].iter().any(|ending| name.ends_with(ending)) {
                 let answer = relay.get(&format!("/{name}"), "").await;
-                assert_eq!(answer.status, 200, "{name} is not in the table of page.rs");
+                assert_eq!(answer.status, 200, "{name} is not in the table of http/page.rs");
                 assert_eq!(answer.body, std::fs::read(&path).unwrap(), "{name}");
             }
         }
@@ -52,8 +52,8 @@ async fn every_file_of_the_page_is_served() {
 }
 
 #[tokio::test]
-async fn a_sound_is_served_whole_in_part_or_not_again() {
-    let relay = Running::start().await;
+async fn a_sound_is_served_whole_in_part_or_as_not_modified() {
+    let relay = TestRelay::start().await;
     let (_, welcome) = relay.player("one").await;
     let sound = welcome.sounds.iter().find(|sound| sound.name == "click").unwrap();
     let path = format!("/sounds/{}", sound.hash);
@@ -68,7 +68,11 @@ async fn a_sound_is_served_whole_in_part_or_not_again() {
     assert!(whole.body.starts_with(b"RIFF"));
 
     let below = relay.get(&format!("/any/path{path}"), "").await;
-    assert_eq!((below.status, below.body.len()), (200, whole.body.len()), "as a WebSocket");
+    assert_eq!(
+        (below.status, below.body.len()),
+        (200, whole.body.len()),
+        "relative to the path of a WebSocket"
+    );
 
     let unchanged = relay.get(&path, &format!("If-None-Match: W/\"x\", {etag}\r\n")).await;
     assert_eq!((unchanged.status, unchanged.body.len()), (304, 0));
@@ -77,12 +81,12 @@ async fn a_sound_is_served_whole_in_part_or_not_again() {
 
     let part = relay.get(&path, "Range: bytes=8-11\r\n").await;
     assert_eq!((part.status, part.body.as_slice()), (206, &b"WAVE"[..]));
-    let said = format!("bytes 8-11/{}", sound.bytes);
-    assert_eq!(part.header("Content-Range"), Some(said.as_str()));
+    let range = format!("bytes 8-11/{}", sound.bytes);
+    assert_eq!(part.header("Content-Range"), Some(range.as_str()));
     let beyond = relay.get(&path, &format!("Range: bytes={}-\r\n", sound.bytes)).await;
     assert_eq!(beyond.status, 416);
-    let said = format!("bytes */{}", sound.bytes);
-    assert_eq!(beyond.header("Content-Range"), Some(said.as_str()));
+    let range = format!("bytes */{}", sound.bytes);
+    assert_eq!(beyond.header("Content-Range"), Some(range.as_str()));
     let of_another = relay.get(&path, "Range: bytes=8-11\r\nIf-Range: \"other\"\r\n").await;
     assert_eq!(of_another.status, 200);
 
@@ -92,8 +96,8 @@ async fn a_sound_is_served_whole_in_part_or_not_again() {
 }
 
 #[tokio::test]
-async fn nothing_leads_out_of_the_bank() {
-    let relay = Running::start().await;
+async fn no_path_leads_out_of_the_bank() {
+    let relay = TestRelay::start().await;
     for path in [
         "/sounds/",
         "/sounds/click",
@@ -111,58 +115,60 @@ async fn nothing_leads_out_of_the_bank() {
 }
 
 #[tokio::test]
-async fn only_reading_is_allowed() {
-    let relay = Running::start().await;
+async fn only_get_and_head_are_allowed() {
+    let relay = TestRelay::start().await;
     for method in ["POST", "PUT", "DELETE", "OPTIONS"] {
         let answer = request(relay.address, &format!("{method} / HTTP/1.1\r\n")).await;
         assert_eq!((answer.status, answer.header("Allow")), (405, Some("GET, HEAD")), "{method}");
     }
-    assert_eq!(relay.health().await["denied"], 4);
+    assert_eq!(relay.health().await["http_errors"], 4);
 }
 
 #[tokio::test]
-async fn metrics_count_what_happened() {
-    let relay = Running::start().await;
+async fn metrics_count_what_has_happened() {
+    let relay = TestRelay::start().await;
     let (mut player, _) = relay.player("one").await;
-    let mut plain = relay.plain().await;
-    relay.until_here(2).await;
-    plain.bang().await;
-    player.hear_trigger().await;
-    plain.hear().await;
+    let mut tutorial = relay.tutorial().await;
+    relay.until_clients(2).await;
+    tutorial.bang().await;
+    player.receive_trigger().await;
+    tutorial.receive().await;
     player.settle().await;
     let answer = relay.get("/metrics", "").await;
     assert!(answer.header("content-type").unwrap().starts_with("application/openmetrics-text"));
     let text = String::from_utf8(answer.body).unwrap();
     for line in [
-        "downbeat_websockets_total 2",
+        "downbeat_websocket_connections_opened_total 2",
+        "downbeat_websocket_connections 2",
+        "downbeat_tcp_connections 3",
         "downbeat_triggers_total 1",
-        "downbeat_clients{wire=\"seed\"} 1",
-        "downbeat_clients{wire=\"downbeat.v1\"} 1",
-        "downbeat_drops_total{reason=\"overflow\"} 0",
+        "downbeat_clients{wire=\"tutorial\"} 1",
+        "downbeat_clients{wire=\"v1\"} 1",
+        "downbeat_clients_disconnected_total{reason=\"overflow\"} 0",
         "downbeat_outbox_peak_bytes 0",
         "downbeat_probe_turnaround_seconds_count 1",
         "# EOF",
     ] {
-        assert!(text.lines().any(|said| said == line), "{line} is not in:\n{text}");
+        assert!(text.lines().any(|other| other == line), "{line} is not in:\n{text}");
     }
 }
 
 #[tokio::test]
-async fn an_older_scraper_is_sent_the_older_text_format() {
-    let relay = Running::start().await;
+async fn an_older_scraper_gets_the_older_text_format() {
+    let relay = TestRelay::start().await;
     let answer = relay.get("/metrics", "Accept: text/plain; version=0.0.4\r\n").await;
     let content_type = answer.header("content-type").unwrap();
     assert_eq!(content_type, "text/plain; version=0.0.4; charset=utf-8");
     let text = String::from_utf8(answer.body).unwrap();
     for line in ["# TYPE downbeat_triggers_total counter", "downbeat_triggers_total 0"] {
-        assert!(text.lines().any(|said| said == line), "{line} is not in:\n{text}");
+        assert!(text.lines().any(|other| other == line), "{line} is not in:\n{text}");
     }
-    assert!(!text.contains("# EOF"), "that is OpenMetrics'");
+    assert!(!text.contains("# EOF"), "only OpenMetrics has an end marker");
 }
 
 #[tokio::test]
-async fn health_is_told_as_json() {
-    let relay = Running::start().await;
+async fn the_health_report_is_json() {
+    let relay = TestRelay::start().await;
     let (_player, welcome) = relay.player("one").await;
     let health = relay.health().await;
     assert_eq!(health["status"], "ok");
@@ -175,7 +181,7 @@ async fn health_is_told_as_json() {
 }
 
 #[tokio::test]
-async fn a_folder_of_sounds_is_served_and_what_is_broken_in_it_left_out() {
+async fn a_folder_of_sounds_is_served_without_its_broken_files() {
     let folder = tempfile::tempdir().unwrap();
     let click = &downbeat_samples::EMBEDDED[0];
     let write = |name: &str, content: &[u8]| {
@@ -201,7 +207,7 @@ async fn a_folder_of_sounds_is_served_and_what_is_broken_in_it_left_out() {
 
 async fn serve_and_check(folder: &std::path::Path) {
     let samples = Some(folder.to_owned());
-    let relay = Running::with(Config { samples, ..Config::default() }).await;
+    let relay = TestRelay::with(Config { samples, ..Config::default() }).await;
     let (_, welcome) = relay.player("one").await;
     let names: Vec<_> = welcome.sounds.iter().map(|sound| sound.name.as_str()).collect();
     assert_eq!(names, ["A loud one", "b"]);
@@ -212,15 +218,15 @@ async fn serve_and_check(folder: &std::path::Path) {
 }
 
 #[tokio::test]
-async fn an_empty_bank_still_serves_the_seeds_wire() {
+async fn an_empty_bank_still_serves_the_tutorial_wire() {
     let folder = tempfile::tempdir().unwrap();
     let samples = Some(folder.path().to_owned());
-    let relay = Running::with(Config { samples, ..Config::default() }).await;
-    let mut plain = relay.plain().await;
+    let relay = TestRelay::with(Config { samples, ..Config::default() }).await;
+    let mut tutorial = relay.tutorial().await;
     let (mut player, welcome) = relay.player("one").await;
     assert_eq!(welcome.sounds, []);
-    plain.bang().await;
-    assert!(plain.hear().await.is_some());
-    player.say(common::bang("click")).await;
-    assert!(matches!(player.hear().await, downbeat_protocol::RelayToClient::Error(_)));
+    tutorial.bang().await;
+    assert!(tutorial.receive().await.is_some());
+    player.send(common::bang("click")).await;
+    assert!(matches!(player.receive().await, downbeat_protocol::RelayToClient::Error(_)));
 }

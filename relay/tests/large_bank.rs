@@ -1,17 +1,17 @@
-//! A folder of more sounds than a bank may have.
+//! A folder with more sounds than the limit.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "what is unexpected fails the test")]
 
 mod common;
 
-use common::{Player, Running, bang, hello, player_at, within};
+use common::{Player, TestRelay, bang, hello, player_at, within};
 use downbeat_protocol::{ClientToRelay, Probe, RelayToClient};
-use downbeat_relay::config::{Config, MAX_SOUNDS, OUTBOX_BYTES};
+use downbeat_relay::{bank::MAX_SOUNDS, config::Config, websocket::outbox::MAX_OUTBOX_BYTES};
 use tokio::net::TcpSocket;
 use tokio_tungstenite::{
     MaybeTlsStream, client_async, tungstenite::client::IntoClientRequest as _,
 };
 
-/// A folder with so many sounds of two frames each.
+/// A folder with `count` sounds of two frames each.
 fn folder_of(count: usize) -> tempfile::TempDir {
     let wav =
         b"RIFF\x28\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x80\xbb\0\0\0\x77\x01\0\x02\0\x10\0data\
@@ -23,8 +23,8 @@ fn folder_of(count: usize) -> tempfile::TempDir {
     folder
 }
 
-/// A player whose machine takes little before it is read.
-async fn slow_player(relay: &Running) -> Player {
+/// A player with a small receive buffer.
+async fn slow_player(relay: &TestRelay) -> Player {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
     let stream = within(socket.connect(relay.address)).await.unwrap();
@@ -35,27 +35,27 @@ async fn slow_player(relay: &Running) -> Player {
 }
 
 #[tokio::test]
-async fn one_who_reads_slowly_is_welcomed_to_a_folder_of_twelve_thousand() {
+async fn a_slow_client_receives_the_welcome_of_a_folder_of_twelve_thousand() {
     let folder = folder_of(12_000);
     let samples = Some(folder.path().to_owned());
-    let relay = Running::with(Config { samples, ..Config::default() }).await;
+    let relay = TestRelay::with(Config { samples, ..Config::default() }).await;
     let mut slow = slow_player(&relay).await;
-    slow.say(hello("slow")).await;
-    relay.until_here(1).await;
-    // Before it reads any of it, much is said.
+    slow.send(hello("slow")).await;
+    relay.until_clients(1).await;
+    // Much is broadcast before it reads anything.
     let (mut player, _) = player_at(relay.address, "quick").await;
     for seq in 1..=200 {
-        player.say(bang("one shot 00007")).await;
-        assert_eq!(player.hear_trigger().await.seq, seq);
+        player.send(bang("one shot 00007")).await;
+        assert_eq!(player.receive_trigger().await.seq, seq);
     }
-    let RelayToClient::Welcome(welcome) = slow.hear().await else { panic!("not a welcome") };
+    let RelayToClient::Welcome(welcome) = slow.receive().await else { panic!("not a welcome") };
     assert_eq!(welcome.sounds.len(), MAX_SOUNDS);
     assert_eq!(welcome.sounds[7].name, "one shot 00007");
     for seq in 1..=200 {
-        assert_eq!(slow.hear_trigger().await.seq, seq);
+        assert_eq!(slow.receive_trigger().await.seq, seq);
     }
-    slow.say(ClientToRelay::Probe(Probe { sent: 7 })).await;
-    assert!(matches!(slow.hear().await, RelayToClient::ProbeReply(_)));
+    slow.send(ClientToRelay::Probe(Probe { sent: 7 })).await;
+    assert!(matches!(slow.receive().await, RelayToClient::ProbeReply(_)));
 }
 
 #[test]
@@ -70,5 +70,5 @@ fn the_largest_list_of_sounds_fits_an_outbox() {
     };
     let bytes = serde_json::to_string(&sound).unwrap().len() + 1;
     assert!(bytes <= 410, "{bytes}");
-    assert!(MAX_SOUNDS * bytes < OUTBOX_BYTES * 9 / 10);
+    assert!(MAX_SOUNDS * bytes < MAX_OUTBOX_BYTES * 9 / 10);
 }

@@ -1,17 +1,17 @@
-//! The outbox against the simplest thing that it could be: one long list of bytes. Whatever is sent,
-//! read and flushed in whatever order, over a socket that takes little at a time, the other end reads
-//! the beginning of that list, and all of it if nobody was cut off.
+//! Model test of the outbox: the model is one list of bytes. Whatever the order of sending, reading and
+//! flushing, over a socket with a small buffer, the other end reads a prefix of that list, and all of it
+//! unless the client was cut off.
 //!
-//! The outbox has no atomics of its own: all of it is behind one lock, which is what makes this enough.
+//! A sequential test is enough: the outbox has one lock and no atomics of its own.
 #![allow(clippy::unwrap_used, reason = "what is unexpected fails the test")]
 
 use std::{io::ErrorKind, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use downbeat_relay::{
-    config::{OUTBOX_BYTES, OUTBOX_FRAMES},
+use downbeat_relay::websocket::{
     frame::{self, CloseCode},
-    outbox::{CutOff, Outbox, Phase},
+    outbox::{CutOff, MAX_OUTBOX_BYTES, MAX_OUTBOX_FRAMES, Outbox, Phase},
+    transport::Transport,
 };
 use proptest::prelude::*;
 use socket2::SockRef;
@@ -24,24 +24,24 @@ const DEADLINE: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// A frame of so many bytes is sent.
+    /// Send a frame of this many bytes.
     Send(usize),
-    /// So many small ones.
+    /// Send this many small frames.
     SendMany(usize),
-    /// The far end reads at most so many bytes.
+    /// Read at most this many bytes at the other end.
     Read(usize),
-    /// The socket is open from now on.
+    /// Open the outbox.
     Open,
-    /// What waits is written as far as it goes.
+    /// Write what waits.
     Flush,
-    /// The relay says goodbye.
+    /// Send a close frame.
     Close,
 }
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => (1_usize..60_000).prop_map(Step::Send),
-        1 => Just(Step::Send(OUTBOX_BYTES + 1)),
+        1 => Just(Step::Send(MAX_OUTBOX_BYTES + 1)),
         1 => (1_usize..3000).prop_map(Step::SendMany),
         6 => (1_usize..200_000).prop_map(Step::Read),
         1 => Just(Step::Open),
@@ -50,10 +50,10 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// An outbox, the far end of its socket, and what should go from one to the other.
+/// An outbox, the other end of its socket, and the model.
 struct World {
     outbox: Outbox,
-    here: Arc<TcpStream>,
+    here: Arc<Transport>,
     there: TcpStream,
     sent: Vec<u8>,
     frames: usize,
@@ -67,14 +67,14 @@ impl World {
         let (here, _) = listener.accept().await.unwrap();
         here.writable().await.unwrap();
         SockRef::from(&here).set_send_buffer_size(4096).unwrap();
-        let here = Arc::new(here);
+        let here = Arc::new(Transport::plain(here));
         Self { outbox: Outbox::default(), here, there, sent: vec![], frames: 0, read: vec![] }
     }
 
-    /// Sends a frame whose bytes tell where in the list they stand.
+    /// Sends a frame whose bytes depend on their position in the list.
     fn send(&mut self, length: usize) -> Result<(), TestCaseError> {
         if self.outbox.phase() != Phase::Open {
-            self.outbox.send(&Bytes::from_static(b"unheard"));
+            self.outbox.send(&Bytes::from_static(b"ignored"));
             return Ok(());
         }
         let at = self.sent.len();
@@ -85,10 +85,14 @@ impl World {
             self.frames += 1;
             return Ok(());
         }
-        // Nobody is cut off who is not far behind.
+        // Only a client that is far behind is cut off.
         prop_assert_eq!(self.outbox.phase(), Phase::Cut(CutOff::Overflow));
         let behind = at + length - self.read.len();
-        prop_assert!(behind > OUTBOX_BYTES || self.frames >= OUTBOX_FRAMES, "{} bytes", behind);
+        prop_assert!(
+            behind > MAX_OUTBOX_BYTES || self.frames >= MAX_OUTBOX_FRAMES,
+            "{} bytes",
+            behind
+        );
         Ok(())
     }
 
@@ -117,10 +121,10 @@ impl World {
             }
             Step::Read(most) => {
                 self.read(*most);
-                // So that the runtime hears of the room there is now.
+                // So that the runtime learns that the socket is writable.
                 tokio::task::yield_now().await;
             }
-            Step::Open => self.outbox.open(self.here.clone(), None),
+            Step::Open => self.outbox.open(self.here.clone()),
             Step::Flush => self.outbox.flush(),
             Step::Close => {
                 if self.outbox.phase() == Phase::Open {
@@ -131,19 +135,19 @@ impl World {
                 }
             }
         }
-        prop_assert!(self.sent.starts_with(&self.read), "it read something else than was sent");
+        prop_assert!(self.sent.starts_with(&self.read), "read something that was not sent");
         Ok(())
     }
 
-    /// Opens the socket, if it is not yet, and reads all that will come.
+    /// Opens the outbox, if it is not yet, and reads everything.
     async fn finish(&mut self) -> Result<(), TestCaseError> {
-        self.outbox.open(self.here.clone(), None);
+        self.outbox.open(self.here.clone());
         let deadline = Instant::now() + DEADLINE;
         let cut = matches!(self.outbox.phase(), Phase::Cut(_));
         while self.read.len() < self.sent.len() && Instant::now() < deadline {
             self.outbox.flush();
             if !self.read(100_000) {
-                // What was cut off is in the kernel's hands at most.
+                // After a cut, only what the kernel holds is left.
                 if cut && !self.outbox.is_waiting() && !self.is_readable_soon().await {
                     break;
                 }
@@ -151,7 +155,7 @@ impl World {
             }
         }
         prop_assert!(self.sent.starts_with(&self.read));
-        prop_assert!(cut || self.read.len() == self.sent.len(), "not all of it came");
+        prop_assert!(cut || self.read.len() == self.sent.len(), "incomplete");
         prop_assert!(!self.outbox.is_waiting());
         Ok(())
     }
@@ -165,7 +169,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_is_read_is_what_was_sent(steps in prop::collection::vec(step(), 1..60)) {
+    fn the_other_end_reads_what_was_sent(steps in prop::collection::vec(step(), 1..60)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let mut world = World::new().await;

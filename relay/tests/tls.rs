@@ -1,12 +1,11 @@
-//! Over TLS: the same wires, bounds and goodbyes, and what becomes of those who speak something
-//! else.
+//! TLS: the same wires, limits and close frames, and what happens to clients that speak something else.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "what is unexpected fails the test")]
 
 mod common;
 
 use std::{sync::Arc, time::Duration};
 
-use common::{Running, bang, hello, masked, within};
+use common::{TestRelay, bang, hello, masked, within};
 use downbeat_protocol::{ClientToRelay, Probe, RelayToClient, decode_from_relay, encode};
 use downbeat_relay::config::Config;
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -26,9 +25,9 @@ use tokio_tungstenite::{
     tungstenite::{Error, Message, client::IntoClientRequest as _},
 };
 
-/// A relay over TLS, and what it takes to believe it.
+/// A relay with TLS, and a client configuration that trusts it.
 struct Secure {
-    relay: Running,
+    relay: TestRelay,
     connector: TlsConnector,
     _folder: tempfile::TempDir,
 }
@@ -47,7 +46,7 @@ impl Secure {
         std::fs::write(&cert, &pem).unwrap();
         std::fs::write(&key, pair.serialize_pem()).unwrap();
         let (tls_cert, tls_key) = (Some(cert), Some(key));
-        let relay = Running::with(Config { tls_cert, tls_key, ..config }).await;
+        let relay = TestRelay::with(Config { tls_cert, tls_key, ..config }).await;
 
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()).unwrap();
@@ -79,8 +78,8 @@ impl Secure {
 
     async fn player(&self, name: &str) -> Client {
         let mut client = self.socket(Some("downbeat.v1")).await;
-        client.say(&hello(name)).await;
-        assert!(matches!(client.hear().await, RelayToClient::Welcome(_)));
+        client.send(&hello(name)).await;
+        assert!(matches!(client.receive().await, RelayToClient::Welcome(_)));
         client
     }
 
@@ -89,7 +88,7 @@ impl Secure {
         let head = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
         within(stream.write_all(head.as_bytes())).await.unwrap();
         let mut answer = String::new();
-        // Ends without an error only after TLS's own goodbye.
+        // Ends without an error only after close_notify.
         within(stream.read_to_string(&mut answer)).await.unwrap();
         serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
     }
@@ -107,7 +106,7 @@ impl Secure {
 struct Client(WebSocketStream<Box<TlsStream<TcpStream>>>);
 
 impl Client {
-    async fn say(&mut self, message: &ClientToRelay) {
+    async fn send(&mut self, message: &ClientToRelay) {
         within(self.0.send(Message::text(encode(message)))).await.unwrap();
     }
 
@@ -120,7 +119,7 @@ impl Client {
         }
     }
 
-    async fn hear(&mut self) -> RelayToClient {
+    async fn receive(&mut self) -> RelayToClient {
         loop {
             match decode_from_relay(self.next().await.to_text().unwrap()).unwrap() {
                 RelayToClient::Roster(_) => {}
@@ -129,15 +128,15 @@ impl Client {
         }
     }
 
-    async fn hear_trigger(&mut self) -> u64 {
-        match self.hear().await {
+    async fn receive_trigger(&mut self) -> u64 {
+        match self.receive().await {
             RelayToClient::Trigger(trigger) => trigger.seq,
             other => panic!("not a trigger: {other:?}"),
         }
     }
 }
 
-/// Everything that a socket gives until it ends, however it ends.
+/// Everything that is read until the socket ends, however it ends.
 async fn rest(mut socket: TcpStream) -> String {
     let mut bytes = Vec::new();
     let _ = within(socket.read_to_end(&mut bytes)).await;
@@ -145,36 +144,36 @@ async fn rest(mut socket: TcpStream) -> String {
 }
 
 #[tokio::test]
-async fn both_wires_work_in_order_and_probes_are_answered() {
+async fn both_wires_work_over_tls() {
     let relay = Secure::start().await;
     let mut stage = relay.player("stage").await;
     let mut hall = relay.player("hall").await;
-    let mut plain = relay.socket(None).await;
+    let mut tutorial = relay.socket(None).await;
     relay.until(|health| health["total"] == 3).await;
     for _ in 0..300 {
-        stage.say(&bang("click")).await;
+        stage.send(&bang("click")).await;
     }
     for seq in 1..=300 {
-        assert_eq!(stage.hear_trigger().await, seq);
-        assert_eq!(hall.hear_trigger().await, seq);
-        assert_eq!(plain.next().await, Message::text("trigger-output"));
+        assert_eq!(stage.receive_trigger().await, seq);
+        assert_eq!(hall.receive_trigger().await, seq);
+        assert_eq!(tutorial.next().await, Message::text("trigger-output"));
     }
-    hall.say(&ClientToRelay::Probe(Probe { sent: 77 })).await;
-    match hall.hear().await {
+    hall.send(&ClientToRelay::Probe(Probe { sent: 77 })).await;
+    match hall.receive().await {
         RelayToClient::ProbeReply(reply) => assert_eq!(reply.sent, 77),
         other => panic!("not a reply: {other:?}"),
     }
-    within(plain.0.send(Message::text("trigger-input"))).await.unwrap();
-    assert_eq!(hall.hear_trigger().await, 301);
+    within(tutorial.0.send(Message::text("trigger-input"))).await.unwrap();
+    assert_eq!(hall.receive_trigger().await, 301);
 }
 
 #[tokio::test]
-async fn a_message_of_many_records_is_one_message() {
+async fn a_message_may_span_many_records() {
     let relay = Secure::start().await;
     let mut stage = relay.player("stage").await;
     let data = "x".repeat(4000);
     let text = format!(r#"{{"type":"trigger","data":"{data}"}}"#);
-    // A record for each byte: it costs only the one who does it.
+    // A record for each byte.
     let mut stream = relay.stream().await;
     let head = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
                 Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
@@ -186,23 +185,23 @@ async fn a_message_of_many_records_is_one_message() {
         within(stream.write_all(&[byte])).await.unwrap();
         within(stream.flush()).await.unwrap();
     }
-    assert_eq!(stage.hear_trigger().await, 1);
+    assert_eq!(stage.receive_trigger().await, 1);
 }
 
 #[tokio::test]
-async fn at_the_end_everyone_is_told_and_the_sockets_end_properly() {
+async fn a_shutdown_closes_connections_with_close_notify() {
     let relay = Secure::start().await;
     let mut player = relay.player("player").await;
-    let silent = relay.tcp().await; // has not even begun to shake hands
+    let silent = relay.tcp().await; // without a handshake
     within(relay.relay.end()).await;
-    let Message::Close(Some(close)) = player.next().await else { panic!("no goodbye") };
+    let Message::Close(Some(close)) = player.next().await else { panic!("no close frame") };
     assert_eq!(u16::from(close.code), 1001);
     assert!(matches!(within(player.0.next()).await, None | Some(Err(Error::ConnectionClosed))));
     assert_eq!(rest(silent).await, "");
 }
 
 #[tokio::test]
-async fn one_that_never_reads_is_cut_off_and_holds_up_nobody() {
+async fn a_client_that_never_reads_is_disconnected_and_delays_nobody() {
     let relay = Secure::with(Config { messages: 60_000, ..Config::default() }).await;
     let mut stage = relay.player("stage").await;
     let deaf = relay.player("deaf").await;
@@ -215,13 +214,13 @@ async fn one_that_never_reads_is_cut_off_and_holds_up_nobody() {
                     data: data.clone(),
                     ..downbeat_protocol::TriggerRequest::default()
                 };
-                stage.say(&ClientToRelay::Trigger(request)).await;
+                stage.send(&ClientToRelay::Trigger(request)).await;
                 sent += 1;
-                assert_eq!(stage.hear_trigger().await, sent);
+                assert_eq!(stage.receive_trigger().await, sent);
             }
             let health = relay.health().await;
-            let cut_off = &health["cut_off"];
-            if cut_off["overflow"].as_u64().unwrap() + cut_off["stalled"].as_u64().unwrap() > 0 {
+            let reasons = &health["clients_disconnected"];
+            if reasons["overflow"].as_u64().unwrap() + reasons["stalled"].as_u64().unwrap() > 0 {
                 break;
             }
         }
@@ -231,30 +230,30 @@ async fn one_that_never_reads_is_cut_off_and_holds_up_nobody() {
 }
 
 #[tokio::test]
-async fn who_comes_without_tls_is_led_to_it() {
+async fn a_request_without_tls_is_redirected_or_refused() {
     let relay = Secure::start().await;
-    let ask = async |host: &str, more: &str| {
+    let get = async |host: &str, more: &str| {
         let mut socket = relay.tcp().await;
         let head = format!("GET /main.js?x=1 HTTP/1.1\r\nHost: {host}\r\n{more}\r\n");
         within(socket.write_all(head.as_bytes())).await.unwrap();
         rest(socket).await
     };
-    let answer = ask("lab:3000", "").await;
+    let answer = get("lab:3000", "").await;
     assert!(answer.starts_with("HTTP/1.1 307 "), "{answer}");
     assert!(answer.contains("location: https://lab:3000/main.js?x=1\r\n"), "{answer}");
     let upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\n";
     for (host, more) in [("lab:3000", upgrade), ("evil.example", "")] {
-        let answer = ask(host, more).await;
+        let answer = get(host, more).await;
         assert!(answer.starts_with("HTTP/1.1 426 "), "{answer}");
         assert!(answer.contains("upgrade: TLS/1.2, HTTP/1.1\r\n"), "{answer}");
-        assert!(answer.ends_with("https:// or wss://, please\n"), "{answer}");
+        assert!(answer.ends_with("use https:// or wss://\n"), "{answer}");
         assert!(!answer.contains("evil"), "{answer}");
     }
-    relay.until(|health| health["handshakes"] == 3).await;
+    relay.until(|health| health["tls_handshake_failures"] == 3).await;
 }
 
 #[tokio::test]
-async fn garbage_is_dropped_and_counted_and_harms_nobody() {
+async fn garbage_instead_of_a_handshake_is_counted_and_harms_nobody() {
     let relay = Secure::start().await;
     let mut player = relay.player("player").await;
     let hello_of_nothing = [&[0x16, 3, 1, 0x40, 0][..], &[0; 0x4000]].concat();
@@ -264,21 +263,21 @@ async fn garbage_is_dropped_and_counted_and_harms_nobody() {
         [b"\0\0\0", b"get / http/1.1\r\n\r\n", &hello_of_nothing, &endless_hello, b"\x80\x2e\x01"];
     for bytes in garbage {
         let mut socket = relay.tcp().await;
-        // It may be gone before all of it is written.
+        // The socket may end before all of it is written.
         let _ = within(socket.write_all(bytes)).await;
         let answer = rest(socket).await;
         assert!(answer.len() < 16, "at most an alert: {answer:?}");
     }
     drop(relay.tcp().await);
-    relay.until(|health| health["handshakes"] == 6).await;
+    relay.until(|health| health["tls_handshake_failures"] == 6).await;
 
     relay.until(|health| health["total"] == 1).await;
-    player.say(&bang("click")).await;
-    assert_eq!(player.hear_trigger().await, 1);
+    player.send(&bang("click")).await;
+    assert_eq!(player.receive_trigger().await, 1);
 }
 
-/// A record of TLS that no key opens.
-const UNOPENABLE: [u8; 37] = {
+/// A TLS record that does not decrypt.
+const UNDECRYPTABLE: [u8; 37] = {
     let mut record = [7; 37];
     let [kind, major, minor, high, low, ..] = &mut record;
     (*kind, *major, *minor, *high, *low) = (0x17, 3, 3, 0, 32);
@@ -286,17 +285,17 @@ const UNOPENABLE: [u8; 37] = {
 };
 
 #[tokio::test]
-async fn what_does_not_open_after_the_handshake_is_told_and_counted() {
+async fn records_that_do_not_decrypt_get_an_alert() {
     let relay = Secure::start().await;
-    // In the place of a request, and after one.
-    for asked in ["", "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"] {
+    // Instead of a request, and after one.
+    for request in ["", "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"] {
         let mut stream = relay.stream().await;
-        within(stream.write_all(asked.as_bytes())).await.unwrap();
+        within(stream.write_all(request.as_bytes())).await.unwrap();
         within(stream.flush()).await.unwrap();
-        if !asked.is_empty() {
+        if !request.is_empty() {
             within(stream.read_exact(&mut [0; 12])).await.unwrap();
         }
-        within(stream.get_mut().0.write_all(&UNOPENABLE)).await.unwrap();
+        within(stream.get_mut().0.write_all(&UNDECRYPTABLE)).await.unwrap();
         let error = loop {
             if let Err(error) = within(stream.read(&mut [0; 4096])).await {
                 break error;
@@ -304,51 +303,55 @@ async fn what_does_not_open_after_the_handshake_is_told_and_counted() {
         };
         assert!(error.to_string().contains("BadRecordMac"), "{error}");
     }
-    relay.until(|health| health["heads"] == 2).await;
 
     let mut client = relay.player("broken").await;
-    within(client.0.get_mut().get_mut().0.write_all(&UNOPENABLE)).await.unwrap();
-    let told = within(async {
+    within(client.0.get_mut().get_mut().0.write_all(&UNDECRYPTABLE)).await.unwrap();
+    let error = within(async {
         loop {
             match client.0.next().await.unwrap() {
-                Ok(message) => assert!(!message.is_close(), "nothing may follow an alert"),
+                Ok(message) => assert!(!message.is_close(), "nothing may follow the alert"),
                 Err(error) => break error,
             }
         }
     })
     .await;
-    assert!(told.to_string().contains("BadRecordMac"), "{told}");
-    relay.until(|health| health["broken"] == 1).await;
+    assert!(error.to_string().contains("BadRecordMac"), "{error}");
+    relay.until(|health| health["clients_disconnected"]["violation"] == 1).await;
 }
 
 #[tokio::test]
-async fn one_that_changes_keys_and_says_nothing_is_told_to_go_and_counted() {
+async fn a_client_that_only_updates_keys_is_closed_and_counted() {
     let relay = Secure::start().await;
-    let mut client = relay.player("restless").await;
+    let mut client = relay.player("rekeying").await;
     let stream = client.0.get_mut();
     for _ in 0..100 {
         stream.get_mut().1.refresh_traffic_keys().unwrap();
     }
     within(stream.flush()).await.unwrap();
-    // TLS itself has had enough, and no frame can be sealed any more: it ends, and says so.
-    assert!(within(client.0.next()).await.is_none_or(|heard| heard.is_err()));
-    assert_eq!(within(client.0.get_mut().read(&mut [0])).await.unwrap(), 0, "cut, not ended");
-    relay.until(|health| health["broken"] == 1 && health["total"] == 0).await;
+    // The TLS session has failed and encrypts no frames any more. It ends with an alert.
+    assert!(within(client.0.next()).await.is_none_or(|message| message.is_err()));
+    assert_eq!(within(client.0.get_mut().read(&mut [0])).await.unwrap(), 0, "no close_notify");
+    relay
+        .until(|health| health["clients_disconnected"]["violation"] == 1 && health["total"] == 0)
+        .await;
 }
 
 #[tokio::test]
-async fn handshakes_are_bounded_in_time_and_number() {
+async fn handshakes_are_limited_in_time_and_number() {
     let relay = Secure::with(Config { connections: 3, ..Config::default() }).await;
     let silent = relay.tcp().await;
     let mut stuck = relay.tcp().await;
     within(stuck.write_all(&[0x16, 3, 1])).await.unwrap();
     let player = relay.player("player").await;
-    // There is no place for a fourth, who is told by the end of the socket.
+    // A fourth connection is rejected by the end of its socket.
     assert_eq!(rest(relay.tcp().await).await, "");
-    // Those who do not get on with it lose theirs.
+    // Unfinished handshakes time out.
     rest(silent).await;
     rest(stuck).await;
     let health = relay.health().await;
-    assert_eq!((&health["handshakes"], &health["turned_away"]), (&2.into(), &1.into()));
+    assert_eq!(
+        (&health["tls_handshake_failures"], &health["connections_rejected"]),
+        (&2.into(), &1.into())
+    );
     drop(player);
 }

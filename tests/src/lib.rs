@@ -2,7 +2,7 @@
 //!
 //! A suite starts the real binaries ([`process`], [`relay`]), gives each a sound card of its own
 //! ([`lab`]), bangs by whatever means a user has (a [`client`] of either wire, a [`window`], a
-//! [`browser`], a [`seed`] server), records every card on one clock, and counts and compares the
+//! [`browser`], a [`tutorial`] server), records every card on one clock, and counts and compares the
 //! [`onsets`].
 //!
 //! Nothing here looks inside a binary, and nothing waits without a deadline. What the lab needs and
@@ -25,7 +25,7 @@ pub mod recorder;
 pub mod relay;
 pub mod replay;
 pub mod room;
-pub mod seed;
 pub mod tools;
+pub mod tutorial;
 pub mod wav;
 pub mod window;

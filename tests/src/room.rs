@@ -37,9 +37,9 @@ pub fn wait_until_ready(lab: &Lab, relay: &Relay, channels: &[usize]) -> Result<
     let sound = Some(LONG_SOUND.to_owned());
     remote.send(&ClientToRelay::Trigger(TriggerRequest { sound, ..TriggerRequest::default() }))?;
     take.wait_for_onsets(channels, 1).context("waiting until the machines sound")?;
-    let most = remote.welcome.limits.most_lead_micros;
+    let max = remote.welcome.limits.max_lead_micros;
     remote
-        .wait_for_roster(|roster| gives_what_is_needed(roster, most))
+        .wait_for_roster(|roster| gives_what_is_needed(roster, max))
         .context("waiting until the relay gives the lead that the players need")?;
     remote.send(&ClientToRelay::Stop(StopRequest::default()))?;
     remote.wait_for(|message| matches!(message, RelayToClient::Stop(_)).then_some(()))?;
@@ -68,13 +68,13 @@ fn players(roster: &Roster) -> usize {
 }
 
 /// Whether every player has said what it needs, and gets it as far as the relay goes.
-fn gives_what_is_needed(roster: &Roster, most_lead_micros: u32) -> bool {
+fn gives_what_is_needed(roster: &Roster, max_lead_micros: u32) -> bool {
     let mut players = roster.clients.iter().filter(|client| {
         // Those of the seed's wire report nothing.
-        client.kind.is_player() && client.kind != ClientKind::Plain
+        client.kind.is_player() && client.kind != ClientKind::Tutorial
     });
     players.all(|client| {
         let need = client.report.as_ref().and_then(|report| report.lead_micros);
-        need.is_some_and(|need| roster.lead_micros >= need.min(most_lead_micros))
+        need.is_some_and(|need| roster.lead_micros >= need.min(max_lead_micros))
     })
 }

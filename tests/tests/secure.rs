@@ -112,7 +112,7 @@ fn over_tls_a_bang_is_heard_and_sounds_are_fetched_by_those_who_know_the_fingerp
     let fingerprint = relay.fingerprint()?;
     let url = relay.http_url();
     let copied = format!("{url}/#fingerprint={fingerprint}");
-    relay.process().wait_for(&format!("For players, to copy: {copied}"))?;
+    relay.process().wait_for(&format!("Link for players: {copied}"))?;
 
     machine.play(&[&copied])?.wait_for("Ready: 1 sounds")?;
     let with_colons = fingerprint.to_uppercase();

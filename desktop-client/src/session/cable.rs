@@ -9,6 +9,7 @@ use std::{
     time::Instant,
 };
 
+use downbeat_platform::packet_timestamps;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpStream, ToSocketAddrs},
@@ -30,7 +31,7 @@ impl Cable {
         let socket = TcpStream::connect(to).await?;
         // Nagle's algorithm would hold a bang back until the last probe is acknowledged.
         socket.set_nodelay(true)?;
-        downbeat_arrival::note_arrivals(&socket);
+        packet_timestamps::enable(&socket);
         Ok(Self { socket, arrived: Instant::now() })
     }
 
@@ -48,7 +49,7 @@ impl AsyncRead for Cable {
     ) -> Poll<io::Result<()>> {
         loop {
             ready!(self.socket.poll_read_ready(context))?;
-            match downbeat_arrival::try_read(&self.socket, buffer.initialize_unfilled()) {
+            match packet_timestamps::try_read(&self.socket, buffer.initialize_unfilled()) {
                 Ok((count, arrived)) => {
                     self.arrived = arrived;
                     buffer.advance(count);

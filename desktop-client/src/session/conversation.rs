@@ -180,7 +180,7 @@ mod tests {
             epoch: Epoch(epoch),
             now: RelayTime::from_micros(1),
             relay: "test".into(),
-            limits: Limits { message_bytes: 1, least_lead_micros: 1, most_lead_micros: 1 },
+            limits: Limits { message_bytes: 1, min_lead_micros: 1, max_lead_micros: 1 },
             sounds: vec![],
             default_sound: "click".into(),
             sounding: sounding

@@ -23,7 +23,7 @@ mod usage;
 
 use std::{collections::BTreeMap, io, thread};
 
-use downbeat_priority::Urgency;
+use downbeat_platform::scheduling::{self, ThreadRole};
 use downbeat_protocol::ClientKind;
 use run::Session;
 use tokio::sync::mpsc;
@@ -116,7 +116,7 @@ pub fn start(
                     // Who started this waits for the word.
                     let _ = made.send(Ok(()));
                     // Not before: threads inherit it, and the one that decodes must not.
-                    match downbeat_priority::raise(Urgency::Session) {
+                    match scheduling::raise_priority(ThreadRole::Session) {
                         Ok(priority) => tracing::info!("real-time priority: {priority}"),
                         Err(reason) => tracing::info!("real-time priority unavailable: {reason}"),
                     }

@@ -11,7 +11,7 @@ mod sounds;
 use std::{io, time::Duration};
 
 use downbeat_protocol::{
-    BankNow, ClientToRelay, Hello, SEED_TRIGGER_INPUT, StopRequest, TriggerRequest, Welcome,
+    BankNow, ClientToRelay, Hello, StopRequest, TUTORIAL_TRIGGER_INPUT, TriggerRequest, Welcome,
 };
 use tokio::{
     sync::mpsc,
@@ -209,7 +209,7 @@ impl Session {
                 self.say(&ClientToRelay::Trigger(request));
             }
             Wire::Plain => {
-                let sent = self.line.say_text(SEED_TRIGGER_INPUT.to_owned());
+                let sent = self.line.say_text(TUTORIAL_TRIGGER_INPUT.to_owned());
                 self.mind(sent);
             }
             // Bangs made before the far end has shown what it speaks are its first.
@@ -342,7 +342,7 @@ impl Session {
         self.reported_lead_micros = 0;
         let roster = welcome.roster();
         self.serve(welcome.sounds, welcome.default_sound);
-        let most_lead_micros = welcome.limits.most_lead_micros;
+        let most_lead_micros = welcome.limits.max_lead_micros;
         self.connected(event::Wire::Downbeat { id: welcome.id, most_lead_micros });
         self.tell(SessionEvent::Roster(roster));
     }

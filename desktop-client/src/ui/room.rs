@@ -99,7 +99,7 @@ fn latency(client: &RosterEntry) -> (String, Color32) {
 fn standing(client: &RosterEntry) -> (Color32, Vec<(String, Color32)>) {
     let Some(report) = &client.report else {
         let words = match client.kind {
-            ClientKind::Plain => "plays on arrival",
+            ClientKind::Tutorial => "plays on arrival",
             ClientKind::Remote => "makes no sound",
             _ => "no report yet",
         };

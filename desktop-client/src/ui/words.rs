@@ -34,7 +34,7 @@ pub fn kind(kind: ClientKind) -> &'static str {
         ClientKind::Headless => "headless",
         ClientKind::Page => "page",
         ClientKind::Remote => "remote",
-        ClientKind::Plain => "plain",
+        ClientKind::Tutorial => "plain",
         ClientKind::Other => "other",
     }
 }

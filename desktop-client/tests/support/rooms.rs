@@ -147,7 +147,7 @@ pub fn roster() -> Roster {
         (9, "Anna’s phone", ClientKind::Page, report(2_400, Some(48_000), 3), false),
         (11, "old-netbook", ClientKind::Window, report(310, Some(180_000), 12), true),
         (12, "cue-box", ClientKind::Remote, None, false),
-        (14, "client 14", ClientKind::Plain, None, false),
+        (14, "client 14", ClientKind::Tutorial, None, false),
     ];
     Roster {
         total: 41,

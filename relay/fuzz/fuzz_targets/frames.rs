@@ -1,26 +1,26 @@
-//! Any bytes from a client are messages within the bounds, or an end with a reason; and however the
-//! network cuts them, they are the same messages.
+//! Any bytes from a client decode to messages within the limits or to an end with a reason, and to the same
+//! messages however the network splits them.
 
 #![no_main]
 
 use std::io::{self, ErrorKind, Read, Write};
 
-use downbeat_relay::reader::{Decoder, End, Limits};
+use downbeat_relay::websocket::decoder::{Decoder, End, MessageLimits};
 use libfuzzer_sys::fuzz_target;
 use tokio_tungstenite::tungstenite::Message;
 
-/// Small, so that a short input can overstep them.
-const LIMITS: Limits = Limits { message_bytes: 300, unfinished_bytes: 600 };
+/// Small, so that a short input can exceed them.
+const LIMITS: MessageLimits = MessageLimits { message_bytes: 300, unfinished_bytes: 600 };
 
-/// A socket on which `bytes` come in pieces of `piece`, with nothing to read in between.
-struct Cut<'a> {
+/// A socket on which `bytes` arrive in pieces of `piece`, with nothing to read in between.
+struct Split<'a> {
     bytes: &'a [u8],
     piece: usize,
     dry: bool,
     written: Vec<u8>,
 }
 
-impl Read for Cut<'_> {
+impl Read for Split<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.dry = !self.dry;
         if self.dry && self.piece < usize::MAX {
@@ -34,7 +34,7 @@ impl Read for Cut<'_> {
     }
 }
 
-impl Write for Cut<'_> {
+impl Write for Split<'_> {
     fn write(&mut self, frame: &[u8]) -> io::Result<usize> {
         self.written.extend_from_slice(frame);
         Ok(frame.len())
@@ -46,10 +46,10 @@ impl Write for Cut<'_> {
 
 fn decode(bytes: &[u8], piece: usize, early: usize) -> (Vec<Message>, End, Vec<u8>) {
     let (early, bytes) = bytes.split_at(early.min(bytes.len()));
-    let stream = Cut { bytes, piece, dry: false, written: Vec::new() };
+    let stream = Split { bytes, piece, dry: false, written: Vec::new() };
     let mut decoder = Decoder::new(stream, early.to_vec(), LIMITS);
     let mut messages = Vec::new();
-    // Each piece and each message takes a step, and each message two bytes.
+    // Each piece and each message takes a step, and a message has at least two bytes.
     for _ in 0..4 * (bytes.len() + early.len()) + 16 {
         match decoder.decode() {
             Ok(Some(message)) => {
@@ -60,10 +60,10 @@ fn decode(bytes: &[u8], piece: usize, early: usize) -> (Vec<Message>, End, Vec<u
             Err(end) => return (messages, end, decoder.stream().written.clone()),
         }
     }
-    panic!("it does not end");
+    panic!("no end");
 }
 
-/// What is written is whole control frames, unmasked.
+/// Only complete, unmasked control frames are written.
 fn check(mut written: &[u8]) {
     while let [first, length, rest @ ..] = written {
         assert!([0x88, 0x8a].contains(first) && *length <= 125, "{first:#x} {length}");
@@ -79,8 +79,8 @@ fuzz_target!(|input: (u8, u8, &[u8])| {
     let (again, end_again, written_again) =
         decode(bytes, usize::from(piece) + 1, usize::from(early));
     check(&written_again);
-    // What has no end is given up to within a buffer of its bound, which cuts may put elsewhere.
-    let endless = |end| matches!(end, End::Broken(_, "a message without end"));
+    // A message without end fails within a buffer size of the limit, at a place that depends on the pieces.
+    let endless = |end| matches!(end, End::Violation(_, "a message without end"));
     if !endless(end) && !endless(end_again) {
         assert_eq!(messages, again);
         assert_eq!(end, end_again);

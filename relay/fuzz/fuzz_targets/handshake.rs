@@ -1,13 +1,13 @@
-//! Any head of a request is answered, and a WebSocket is given only to one who may have it.
+//! Any head of a request gets an answer, and only an authorized one a WebSocket.
 
 #![no_main]
 
 use std::{net::Ipv4Addr, sync::LazyLock};
 
 use downbeat_relay::{
-    access::{Access, Role},
     config::Config,
-    page, ranges, upgrade,
+    http::{auth::Access, page, ranges, upgrade},
+    room::member::Role,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use libfuzzer_sys::fuzz_target;
@@ -26,10 +26,10 @@ static GUARDED: LazyLock<Access> = LazyLock::new(|| {
 });
 
 fn access(config: &Config) -> Access {
-    Access::new(config, "stage").expect("these settings are good")
+    Access::new(config, "stage").expect("the settings are valid")
 }
 
-/// The head as the server's HTTP library would hand it on; none if it would refuse it.
+/// Parses the head as the server's HTTP library does; `None` if it would refuse it.
 fn parse(head: &[u8]) -> Option<(Method, String, HeaderMap)> {
     let mut headers = [httparse::EMPTY_HEADER; 32];
     let mut request = httparse::Request::new(&mut headers);
@@ -50,17 +50,17 @@ fn contains(head: &[u8], text: &str) -> bool {
 fuzz_target!(|head: &[u8]| {
     let Some((method, path, headers)) = parse(head) else { return };
     let _ = page::file(&path);
-    let _ = upgrade::is_asked_for(&headers);
+    let _ = upgrade::is_requested(&headers);
     if let Some(range) = headers.get("range").and_then(|range| range.to_str().ok()) {
         for length in [0, 1, 1000] {
-            if let ranges::Wanted::Part(part) = ranges::wanted(Some(range), length) {
+            if let ranges::Requested::Part(part) = ranges::requested(Some(range), length) {
                 assert!(part.start < part.end && part.end <= length);
             }
         }
     }
     for (access, guarded) in [(&*OPEN, false), (&*GUARDED, true)] {
         let _ = access.is_own_host(&headers, Ipv4Addr::LOCALHOST.into());
-        let Ok(granted) = upgrade::judge(access, &method, &headers) else { continue };
+        let Ok(granted) = upgrade::check(access, &method, &headers) else { continue };
         assert_eq!(method, Method::GET);
         assert!(access.is_own_origin(&headers));
         assert_eq!(granted.accept.len(), 28);

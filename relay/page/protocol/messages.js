@@ -141,7 +141,7 @@ const RELAY_TO_CLIENT = {
     epoch,
     now: count,
     relay: text,
-    limits: object({ message_bytes: count, least_lead_micros: count, most_lead_micros: count }),
+    limits: object({ message_bytes: count, min_lead_micros: count, max_lead_micros: count }),
     sounds: listOf(sound),
     default_sound: name,
     sounding: listOf(object({ trigger: object(triggerFields), stop_at: optional(count) })),

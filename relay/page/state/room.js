@@ -36,7 +36,7 @@ export class Room {
     this.total = message.total;
     this.bank(message);
     this.leadMicros = message.lead_micros;
-    this.maxLeadMicros = message.limits.most_lead_micros;
+    this.maxLeadMicros = message.limits.max_lead_micros;
     return isNewEpoch;
   }
 

@@ -12,7 +12,7 @@ const WELCOME = JSON.stringify({
   epoch: '9f3a62c1d07be845',
   now: 0,
   relay: 'downbeat-relay/0.1.0',
-  limits: { message_bytes: 16384, least_lead_micros: 5000, most_lead_micros: 500000 },
+  limits: { message_bytes: 16384, min_lead_micros: 5000, max_lead_micros: 500000 },
   sounds: [],
   default_sound: 'click',
   sounding: [],

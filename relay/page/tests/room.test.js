@@ -18,7 +18,7 @@ function welcome(changed = {}) {
     sounding: [],
     total: 1,
     clients: [{ id: 7, name: 'page-1', kind: 'page' }],
-    limits: { message_bytes: 16_384, least_lead_micros: 5000, most_lead_micros: 500_000 },
+    limits: { message_bytes: 16_384, min_lead_micros: 5000, max_lead_micros: 500_000 },
     lead_micros: 14_200,
     ...changed,
   };

@@ -75,7 +75,7 @@ class World {
       sounds: [SOUND],
       default_sound: 'texture',
       sounding: [],
-      limits: { message_bytes: 16_384, least_lead_micros: 1, most_lead_micros: 500_000 },
+      limits: { message_bytes: 16_384, min_lead_micros: 1, max_lead_micros: 500_000 },
       lead_micros: 1,
       ...changed,
     };

@@ -9,7 +9,7 @@ const KIND_TEXTS = {
   headless: 'player',
   page: 'page',
   remote: 'remote',
-  plain: 'tutorial client',
+  tutorial: 'tutorial client',
 };
 
 /**

@@ -1,18 +1,18 @@
-//! The one rule for names: of sounds, of clients, of targets.
+//! The rule for names of sounds, clients and targets.
 //!
-//! Two names that look alike are equal, and nothing that cannot be seen is in one. The rule is
-//! applied wherever a name is read from the wire, so that neither end needs to remember it.
-//! `tests/vectors/names.json` holds the page to the same rule.
+//! Names that look alike are equal, and contain no invisible characters. The rule is applied when a name is
+//! decoded, so that no other code needs to. `tests/vectors/names.json` tests the page against the same
+//! rule.
 
 use serde::{Deserialize, Deserializer};
 use unicode_normalization::UnicodeNormalization as _;
 
-/// Longest name of a client or a sound, in characters: it must fit a line of the window.
+/// Longest name, in characters: it must fit a line of the window.
 pub const MAX_NAME_CHARS: usize = 64;
 
-/// Code points that show nothing by themselves, but hide, reorder or break what stands around them:
-/// the categories Cc, Cf, Zl and Zp, and what is `Default_Ignorable_Code_Point`, of Unicode 17.
-/// Sorted. The joiners inside emoji are among them: such an emoji falls into its parts.
+/// Code points that are invisible, but hide, reorder or break the text around them: the categories Cc, Cf, Zl
+/// and Zp, and `Default_Ignorable_Code_Point`, of Unicode 17. Sorted. The joiners inside emoji are among
+/// them: such an emoji falls apart.
 const HIDDEN: [(char, char); 27] = [
     ('\0', '\u{1f}'),
     ('\u{7f}', '\u{9f}'),
@@ -43,8 +43,8 @@ const HIDDEN: [(char, char); 27] = [
     ('\u{e0000}', '\u{e0fff}'),
 ];
 
-/// Whether `c` must not be in a name or in a line of a log: it cannot be seen, or it changes how what
-/// stands around it is seen.
+/// Whether `c` is removed from names and log lines: it is invisible, or changes how the text around it is
+/// displayed.
 #[must_use]
 pub fn is_hidden(c: char) -> bool {
     if c.is_ascii() {
@@ -54,22 +54,22 @@ pub fn is_hidden(c: char) -> bool {
     HIDDEN.get(range).is_some_and(|(first, _)| *first <= c)
 }
 
-/// `name` as it is compared and shown: without what is hidden, composed (NFC), its ends trimmed.
+/// The name as it is compared and displayed: without hidden characters, composed (NFC), trimmed.
 ///
-/// `None` if nothing is left of it or if it is longer than [`MAX_NAME_CHARS`].
+/// `None` if it is then empty or longer than [`MAX_NAME_CHARS`].
 #[must_use]
 pub fn clean_name(name: &str) -> Option<String> {
     let clean = clean(name);
     (1..=MAX_NAME_CHARS).contains(&clean.chars().count()).then_some(clean)
 }
 
-/// The same, of any length: what is too long is refused where it can be answered.
+/// The same for any length: a name that is too long is refused later, with an error.
 fn clean(name: &str) -> String {
     let composed: String = name.chars().filter(|c| !is_hidden(*c)).nfc().collect();
     composed.trim().to_owned()
 }
 
-/// A name as it is read from the wire.
+/// A decoded name.
 #[derive(Deserialize)]
 #[serde(from = "String")]
 struct Clean(String);

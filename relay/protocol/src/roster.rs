@@ -1,25 +1,29 @@
-//! Who is here: the list that each client keeps, and the changes by which the relay keeps it true.
+//! The roster: the list of clients that each client keeps, and the changes by which the relay updates it.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    message::{ClientId, ClientKind, Report},
+    client::{ClientId, ClientKind, Report},
     name,
 };
 
-/// Who is here, and the lead of the room, as a client knows it.
+/// Most clients that a roster lists. Beyond them it only counts, and each client is sent its own entry: a room of
+/// thousands would otherwise send every client the names of all others.
+pub const MAX_ROSTER_ENTRIES: usize = 64;
+
+/// The clients and the lead, as a client knows them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Roster {
     /// How many clients are connected, on either wire.
     pub total: u32,
-    /// The first of them, in the order in which they came (see [`crate::ROSTER_ENTRIES`]); at a
-    /// client, also itself.
+    /// The first of them, at most [`MAX_ROSTER_ENTRIES`], in the order in which they connected; on a client,
+    /// also itself.
     pub clients: Vec<RosterEntry>,
-    /// From a bang's arrival at the relay to its sound.
+    /// The lead: from a trigger's arrival at the relay to its instant.
     pub lead_micros: u32,
 }
 
-/// One client of the room.
+/// A client in a roster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RosterEntry {
     /// Its number.
@@ -27,27 +31,27 @@ pub struct RosterEntry {
     /// Its name.
     #[serde(deserialize_with = "name::read")]
     pub name: String,
-    /// What it is.
+    /// Its kind.
     pub kind: ClientKind,
     /// Its last report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report: Option<Report>,
-    /// Its need is beyond what the room can wait for: it joins each sound in the middle.
+    /// It needs more lead than the room waits for, and starts each sound late.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub straggler: bool,
 }
 
-/// What has changed in a [`Roster`], of which the one in the welcome is the first.
+/// A change of a [`Roster`]. The first one changes the roster of the welcome.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RosterChange {
     /// How many clients are connected, on either wire.
     pub total: u32,
-    /// Those that are listed anew or have changed, each whole.
+    /// Entries that are new or have changed.
     pub clients: Vec<RosterEntry>,
-    /// Those that are listed no longer.
+    /// Clients that are no longer listed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left: Vec<ClientId>,
-    /// From a bang's arrival at the relay to its sound.
+    /// The lead: from a trigger's arrival at the relay to its instant.
     pub lead_micros: u32,
 }
 
@@ -55,23 +59,23 @@ impl Roster {
     /// The client of this number, if it is listed.
     #[must_use]
     pub fn get(&self, id: ClientId) -> Option<&RosterEntry> {
-        self.place(id).ok().map(|place| &self.clients[place])
+        self.index(id).ok().map(|index| &self.clients[index])
     }
 
-    /// Takes in what has changed.
+    /// Applies a change.
     pub fn update(&mut self, change: RosterChange) {
         self.total = change.total;
         self.lead_micros = change.lead_micros;
         self.clients.retain(|client| !change.left.contains(&client.id));
         for client in change.clients {
-            match self.place(client.id) {
-                Ok(place) => self.clients[place] = client,
-                Err(place) => self.clients.insert(place, client),
+            match self.index(client.id) {
+                Ok(index) => self.clients[index] = client,
+                Err(index) => self.clients.insert(index, client),
             }
         }
     }
 
-    /// What has changed since `before`.
+    /// The change from `before` to this roster.
     #[must_use]
     pub fn since(&self, before: &Self) -> RosterChange {
         let is_new = |client: &&RosterEntry| before.get(client.id) != Some(client);
@@ -84,8 +88,8 @@ impl Roster {
         }
     }
 
-    /// Where a client stands, or would: numbers are given in the order in which clients come.
-    fn place(&self, id: ClientId) -> Result<usize, usize> {
+    /// The index of a client, or where it would be inserted: numbers increase in the order of the list.
+    fn index(&self, id: ClientId) -> Result<usize, usize> {
         self.clients.binary_search_by_key(&id, |client| client.id)
     }
 }
@@ -106,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_makes_of_the_roster_before_the_one_after() {
+    fn a_change_turns_one_roster_into_the_other() {
         let rosters = [
             roster(&[]),
             roster(&[(1, false), (3, false), (7, false)]),
@@ -121,11 +125,7 @@ mod tests {
             }
         }
         let change = rosters[2].since(&rosters[1]);
-        assert_eq!(
-            change.clients,
-            rosters[2].clients[1..],
-            "what stays as it is is not told again"
-        );
+        assert_eq!(change.clients, rosters[2].clients[1..], "unchanged entries are not repeated");
         assert_eq!(change.left, [ClientId(7)]);
     }
 }

@@ -1,6 +1,4 @@
-//! Relay time: the one time line that every machine in the room agrees on.
-//!
-//! Nothing here reads a clock.
+//! Relay time: the time that all machines of a room share. Nothing here reads a clock.
 
 use std::fmt;
 
@@ -32,14 +30,14 @@ impl RelayTime {
         Self(self.0.saturating_add(micros))
     }
 
-    /// Microseconds from `earlier` to this instant; negative if it is in fact the later one.
+    /// Microseconds from `earlier` to this instant; negative if `earlier` is later.
     #[must_use]
     pub const fn micros_since(self, earlier: Self) -> i64 {
         self.0.wrapping_sub(earlier.0).cast_signed()
     }
 }
 
-/// One life of one relay. Relay times and sequence numbers mean something only within an epoch.
+/// Identifies one run of a relay. Relay times and sequence numbers are valid within an epoch only.
 ///
 /// On the wire it is sixteen hexadecimal digits: a JavaScript number would lose some of its bits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]

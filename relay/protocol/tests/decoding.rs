@@ -1,4 +1,4 @@
-//! What a decoder answers to what it should not be sent.
+//! Decoding of invalid messages.
 
 use downbeat_protocol::{
     ClientToRelay, DecodeError, ErrorCode, Refusal, TriggerRequest, decode_from_client,
@@ -7,19 +7,19 @@ use downbeat_protocol::{
 use proptest::prelude::*;
 
 #[test]
-fn an_unknown_type_is_told_from_rubbish() {
+fn an_unknown_type_is_distinguished_from_a_malformed_message() {
     let newer = decode_from_client(r#"{"type":"conduct","tempo":120}"#).unwrap_err();
     assert!(matches!(&newer, DecodeError::UnknownType(kind) if kind == "conduct"));
     assert_eq!(Refusal::from(&newer).code, ErrorCode::UnknownType);
 
-    for rubbish in ["", "trigger-input", "[]", "{}", r#"{"type":7}"#, r#"{"type":"probe"}"#] {
-        let error = decode_from_client(rubbish).unwrap_err();
-        assert!(matches!(error, DecodeError::Malformed(_)), "{rubbish}");
+    for malformed in ["", "trigger-input", "[]", "{}", r#"{"type":7}"#, r#"{"type":"probe"}"#] {
+        let error = decode_from_client(malformed).unwrap_err();
+        assert!(matches!(error, DecodeError::Malformed(_)), "{malformed}");
     }
 }
 
 #[test]
-fn a_relay_message_is_unknown_coming_from_a_client() {
+fn a_message_of_the_relay_is_unknown_from_a_client() {
     let error = decode_from_client(r#"{"type":"roster","total":0,"clients":[]}"#).unwrap_err();
     assert!(matches!(error, DecodeError::UnknownType(_)));
 }
@@ -31,7 +31,7 @@ fn unknown_fields_are_ignored_and_absent_ones_have_their_defaults() {
 }
 
 #[test]
-fn values_out_of_range_are_named() {
+fn the_error_names_the_field_that_is_out_of_range() {
     let bang = |json: &str| match decode_from_client(json) {
         Ok(ClientToRelay::Trigger(request)) => request.validate(),
         other => panic!("{other:?}"),
@@ -51,8 +51,8 @@ fn values_out_of_range_are_named() {
     assert!(large.validate().unwrap_err().to_string().starts_with("data"));
 }
 
-/// Texts that get past the JSON parser more often than random ones do.
-fn nearly_a_message() -> impl Strategy<Value = String> {
+/// Texts that pass the JSON parser more often than random ones.
+fn almost_a_message() -> impl Strategy<Value = String> {
     let kind = prop::sample::select(vec![
         "hello",
         "probe",
@@ -76,7 +76,7 @@ fn nearly_a_message() -> impl Strategy<Value = String> {
         "\"\\ud800\"",
         "18446744073709551616",
         "\"0000\"",
-        "\"plain\"",
+        "\"tutorial\"",
         "1.5",
     ]);
     (kind, prop::collection::vec((field, value), 0..8)).prop_map(|(kind, fields)| {
@@ -95,7 +95,7 @@ proptest! {
     }
 
     #[test]
-    fn no_near_message_makes_a_decoder_panic(text in nearly_a_message()) {
+    fn no_almost_valid_message_makes_a_decoder_panic(text in almost_a_message()) {
         let _ = decode_from_client(&text);
         let _ = decode_from_relay(&text);
     }

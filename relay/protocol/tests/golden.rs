@@ -1,4 +1,4 @@
-//! The examples of `docs/PROTOCOL.md`, decoded and encoded again.
+//! The examples of `docs/PROTOCOL.md`, decoded and re-encoded.
 
 // In a test an unwrap that fails is a test that fails.
 #![allow(clippy::unwrap_used)]

@@ -1,5 +1,4 @@
-//! Names that look alike are equal, and hide nothing: the rule by the vectors that the page shares,
-//! and where it is applied.
+//! The rule for names, by the test vectors that the page shares, and where it is applied.
 
 // In a test an unwrap that fails is a test that fails.
 #![allow(clippy::unwrap_used)]
@@ -21,7 +20,7 @@ fn vectors() -> Vectors {
 }
 
 #[test]
-fn names_become_what_the_vectors_say() {
+fn names_are_cleaned_as_in_the_vectors() {
     for (given, expected) in vectors().names {
         assert_eq!(clean_name(&given), expected, "{given:?}");
     }
@@ -39,7 +38,7 @@ fn exactly_the_ranges_of_the_vectors_are_hidden() {
 }
 
 #[test]
-fn names_from_the_wire_are_clean_whoever_sent_them() {
+fn decoded_names_are_clean_in_both_directions() {
     let trigger = r#"{"type":"trigger","sound":"cafe\u0301","target":["le\u200bft","cafe\u0301"]}"#;
     let ClientToRelay::Trigger(request) = decode_from_client(trigger).unwrap() else { panic!() };
     assert_eq!(request.sound.as_deref(), Some("caf\u{e9}"));
@@ -62,7 +61,7 @@ fn names_from_the_wire_are_clean_whoever_sent_them() {
 
 proptest! {
     #[test]
-    fn a_clean_name_stays_as_it_is(name in "\\PC{0,40}") {
+    fn cleaning_is_idempotent(name in "\\PC{0,40}") {
         if let Some(clean) = clean_name(&name) {
             prop_assert_eq!(clean_name(&clean), Some(clean));
         }

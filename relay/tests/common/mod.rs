@@ -1,5 +1,5 @@
-//! A relay in this process, and the clients that the suites put on it.
-#![allow(dead_code, reason = "each suite uses its own part of it")]
+//! A relay in the test's process, and the clients that connect to it.
+#![allow(dead_code, reason = "each test uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "what is unexpected fails the test")]
 
 use std::{future::Future, net::SocketAddr, time::Duration};
@@ -8,7 +8,7 @@ use downbeat_protocol::{
     ClientKind, ClientToRelay, Hello, Probe, RelayToClient, SUBPROTOCOL, Trigger, TriggerRequest,
     Welcome, decode_from_relay, encode,
 };
-use downbeat_relay::{config::Config, server::Server, supervise::Lost};
+use downbeat_relay::{config::Config, server::Server, supervise::PartPanicked};
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -22,22 +22,22 @@ use tokio_tungstenite::{
     tungstenite::{Message, client::IntoClientRequest as _},
 };
 
-/// How long anything may take before a test fails: long, for a machine that is busy with others.
+/// How long anything may take before a test fails: long, because other tests may keep the machine busy.
 pub const DEADLINE: Duration = Duration::from_secs(30);
 
-/// What `future` gives, within the deadline.
+/// The output of `future`, within the deadline.
 pub async fn within<T>(future: impl Future<Output = T>) -> T {
-    timeout(DEADLINE, future).await.expect("it must not take this long")
+    timeout(DEADLINE, future).await.expect("timed out")
 }
 
-/// A relay that serves on a port of its own until it is ended.
-pub struct Running {
+/// A running relay on a port of its own.
+pub struct TestRelay {
     pub address: SocketAddr,
     end: oneshot::Sender<()>,
-    served: JoinHandle<Result<(), Lost>>,
+    served: JoinHandle<Result<(), PartPanicked>>,
 }
 
-impl Running {
+impl TestRelay {
     pub async fn start() -> Self {
         Self::with(Config::default()).await
     }
@@ -53,7 +53,7 @@ impl Running {
         Self { address, end, served }
     }
 
-    /// Ends it and waits until it has.
+    /// Shuts it down and waits for the end.
     pub async fn end(self) {
         self.end.send(()).unwrap();
         within(self.served).await.unwrap().unwrap();
@@ -67,7 +67,7 @@ impl Running {
         serde_json::from_slice(&self.get("/healthz", "").await.body).unwrap()
     }
 
-    /// Waits until `what` is true of the relay's health.
+    /// Waits until `what` holds for the health report.
     pub async fn until(&self, what: impl Fn(&serde_json::Value) -> bool) {
         within(async {
             while !what(&self.health().await) {
@@ -77,23 +77,23 @@ impl Running {
         .await;
     }
 
-    /// Waits until `count` clients are admitted.
-    pub async fn until_here(&self, count: usize) {
+    /// Waits until the room has `count` clients.
+    pub async fn until_clients(&self, count: usize) {
         self.until(|health| health["total"] == count).await;
     }
 
-    pub async fn plain(&self) -> Plain {
-        self.plain_at("/").await
+    pub async fn tutorial(&self) -> TutorialClient {
+        self.tutorial_at("/").await
     }
 
-    pub async fn plain_at(&self, path: &str) -> Plain {
+    pub async fn tutorial_at(&self, path: &str) -> TutorialClient {
         let url = format!("ws://{}{path}", self.address);
-        Plain(within(Box::pin(connect_async(url))).await.unwrap().0)
+        TutorialClient(within(Box::pin(connect_async(url))).await.unwrap().0)
     }
 
-    /// A client of `downbeat.v1` that has not said hello.
-    pub async fn stranger(&self) -> Player {
-        stranger_at(self.address).await
+    /// A client of `downbeat.v1` without a hello.
+    pub async fn unadmitted(&self) -> Player {
+        unadmitted_at(self.address).await
     }
 
     pub async fn player(&self, name: &str) -> (Player, Welcome) {
@@ -101,8 +101,8 @@ impl Running {
     }
 }
 
-/// A client of `downbeat.v1` that has not said hello to the relay at `address`.
-pub async fn stranger_at(address: SocketAddr) -> Player {
+/// A client of `downbeat.v1` without a hello.
+pub async fn unadmitted_at(address: SocketAddr) -> Player {
     let mut request = format!("ws://{address}/").into_client_request().unwrap();
     let offer = SUBPROTOCOL.parse().unwrap();
     request.headers_mut().insert("Sec-WebSocket-Protocol", offer);
@@ -111,11 +111,11 @@ pub async fn stranger_at(address: SocketAddr) -> Player {
     Player(socket)
 }
 
-/// One that has, and how it was welcomed.
+/// An admitted client of `downbeat.v1`, and its welcome.
 pub async fn player_at(address: SocketAddr, name: &str) -> (Player, Welcome) {
-    let mut player = stranger_at(address).await;
-    player.say(hello(name)).await;
-    match player.hear().await {
+    let mut player = unadmitted_at(address).await;
+    player.send(hello(name)).await;
+    match player.receive().await {
         RelayToClient::Welcome(welcome) => (player, welcome),
         other => panic!("not a welcome: {other:?}"),
     }
@@ -133,10 +133,10 @@ pub fn bang(sound: &str) -> ClientToRelay {
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-/// A client of the seed's wire.
-pub struct Plain(pub Socket);
+/// A client of the tutorial wire.
+pub struct TutorialClient(pub Socket);
 
-impl Plain {
+impl TutorialClient {
     pub async fn send(&mut self, message: Message) {
         within(self.0.send(message)).await.unwrap();
     }
@@ -146,17 +146,17 @@ impl Plain {
     }
 
     /// The next message that is not a control frame.
-    pub async fn hear(&mut self) -> Option<Message> {
+    pub async fn receive(&mut self) -> Option<Message> {
         next(&mut self.0).await.0
     }
 
-    /// Everything until the connection is closed, and the code that it is closed with.
-    pub async fn hear_all(mut self) -> (Vec<Message>, Option<u16>) {
-        let mut heard = Vec::new();
+    /// All messages until the connection is closed, and the close code.
+    pub async fn receive_all(mut self) -> (Vec<Message>, Option<u16>) {
+        let mut received = Vec::new();
         loop {
             match next(&mut self.0).await {
-                (Some(message), _) => heard.push(message),
-                (None, code) => return (heard, code),
+                (Some(message), _) => received.push(message),
+                (None, code) => return (received, code),
             }
         }
     }
@@ -166,49 +166,49 @@ impl Plain {
 pub struct Player(pub Socket);
 
 impl Player {
-    pub async fn say(&mut self, message: ClientToRelay) {
-        self.say_text(&encode(&message)).await;
+    pub async fn send(&mut self, message: ClientToRelay) {
+        self.send_text(&encode(&message)).await;
     }
 
-    pub async fn say_text(&mut self, text: &str) {
+    pub async fn send_text(&mut self, text: &str) {
         within(self.0.send(Message::text(text))).await.unwrap();
     }
 
-    /// The next message, rosters left aside: they come when they come.
-    pub async fn hear(&mut self) -> RelayToClient {
+    /// The next message that is not a roster, which may arrive at any time.
+    pub async fn receive(&mut self) -> RelayToClient {
         loop {
-            match self.hear_any().await.expect("the connection ended") {
+            match self.receive_any().await.expect("the connection ended") {
                 RelayToClient::Roster(_) => {}
                 message => return message,
             }
         }
     }
 
-    pub async fn hear_any(&mut self) -> Option<RelayToClient> {
+    pub async fn receive_any(&mut self) -> Option<RelayToClient> {
         match next(&mut self.0).await.0? {
             Message::Text(text) => Some(decode_from_relay(&text).unwrap()),
             other => panic!("not a text frame: {other:?}"),
         }
     }
 
-    pub async fn hear_trigger(&mut self) -> Trigger {
-        match self.hear().await {
+    pub async fn receive_trigger(&mut self) -> Trigger {
+        match self.receive().await {
             RelayToClient::Trigger(trigger) => trigger,
             other => panic!("not a trigger: {other:?}"),
         }
     }
 
-    /// Returns when the relay has acted on everything that was said before.
+    /// Returns when the relay has processed everything that was sent before.
     pub async fn settle(&mut self) {
-        self.say(ClientToRelay::Probe(Probe { sent: -1 })).await;
-        match self.hear().await {
+        self.send(ClientToRelay::Probe(Probe { sent: -1 })).await;
+        match self.receive().await {
             RelayToClient::ProbeReply(_) => {}
             other => panic!("not a probe's reply: {other:?}"),
         }
     }
 }
 
-/// The next message, or none and the code of the close frame, if there was one.
+/// The next message; at the end none, and the close code if there was one.
 async fn next(socket: &mut Socket) -> (Option<Message>, Option<u16>) {
     let mut code = None;
     loop {
@@ -221,7 +221,7 @@ async fn next(socket: &mut Socket) -> (Option<Message>, Option<u16>) {
     }
 }
 
-/// An answer to an HTTP request.
+/// An HTTP response.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
@@ -238,7 +238,7 @@ impl Answer {
     }
 }
 
-/// Sends the start of a request's head, completes it, and reads the answer to its end.
+/// Sends a request, whose head is completed here, and reads the response.
 pub async fn request(address: SocketAddr, head: &str) -> Answer {
     let mut socket = within(TcpStream::connect(address)).await.unwrap();
     let head = format!("{head}Host: {address}\r\nConnection: close\r\n\r\n");
@@ -251,11 +251,11 @@ pub async fn request(address: SocketAddr, head: &str) -> Answer {
     Answer { status, head, body: bytes[end + 4..].to_vec() }
 }
 
-/// A WebSocket of which every byte is the test's own.
+/// A WebSocket whose bytes are all the test's own.
 pub struct Raw(pub TcpStream);
 
 impl Raw {
-    /// Opens one; `early` goes out in the same breath as the handshake.
+    /// Opens one; `early` is sent in one write with the handshake.
     pub async fn open(address: SocketAddr, headers: &str, early: &[u8]) -> Self {
         let mut socket = within(TcpStream::connect(address)).await.unwrap();
         let mut bytes = format!(
@@ -291,18 +291,18 @@ impl Raw {
         (first, payload)
     }
 
-    /// The code of the close frame that must come next, and the end of the socket after it.
+    /// The code of the close frame, which must come next, followed by the end of the socket.
     pub async fn closed_with(mut self) -> u16 {
         let (first, payload) = self.frame().await;
         assert_eq!(first, 0x88, "not a close frame");
         let mut rest = Vec::new();
         within(self.0.read_to_end(&mut rest)).await.unwrap();
-        assert!(rest.is_empty(), "something follows the close frame");
+        assert!(rest.is_empty(), "data after the close frame");
         u16::from_be_bytes([payload[0], payload[1]])
     }
 }
 
-/// A frame as a client sends it, masked with zeros.
+/// A frame from a client, masked with zeros.
 pub fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![first];
     match payload.len() {

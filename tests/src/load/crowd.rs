@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
+use downbeat_platform::packet_timestamps;
 use mio::{Events, Interest, Poll, Token};
 
 use crate::process::PATIENCE;
@@ -86,7 +87,7 @@ impl Crowd {
         let stream = shake_hands(address, self.wire)
             .with_context(|| format!("client {number} at {address}"))?;
         stream.set_nonblocking(true)?;
-        downbeat_arrival::note_arrivals(&stream);
+        packet_timestamps::enable(&stream);
         let mut stream = mio::net::TcpStream::from_std(stream);
         self.poll.registry().register(&mut stream, Token(number), Interest::READABLE)?;
         self.clients.push(Client { stream, partial: Vec::new(), open: true });
@@ -196,7 +197,7 @@ impl Crowd {
         let mut pongs = Vec::new();
         let client = &mut self.clients[number];
         while client.open {
-            let (count, arrived) = match downbeat_arrival::read(&client.stream, &mut self.buffer) {
+            let (count, arrived) = match packet_timestamps::read(&client.stream, &mut self.buffer) {
                 Ok(read) => read,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,

@@ -21,7 +21,7 @@ use cpal::{
     Data, ErrorKind, FrameCount, OutputCallbackInfo, OutputStreamTimestamp, SampleFormat,
     StreamInstant,
 };
-use downbeat_priority::Urgency;
+use downbeat_platform::scheduling::{self, ThreadRole};
 use pulseaudio::protocol::{
     self, Command, CorkStreamParams, CreatePlaybackStreamReply, LatencyParams, PlaybackLatency,
     PlaybackStreamParams, SetPlaybackStreamBufferAttrParams, SetPlaybackStreamBufferAttrReply,
@@ -198,7 +198,7 @@ struct Question {
 impl Playback {
     fn run(mut self) {
         // Before the first block: it may take a second, and the server does not ask for any yet.
-        match downbeat_priority::raise(Urgency::Audio) {
+        match scheduling::raise_priority(ThreadRole::Audio) {
             Ok(priority) => tracing::info!("real-time priority of the output: {priority}"),
             Err(reason) => {
                 let reason = format!("real-time priority of the output unavailable: {reason}");

@@ -1,0 +1,59 @@
+//! A client, as the others know it: its number, its kind, its report.
+
+use serde::{Deserialize, Serialize};
+
+/// The number of a client while it is connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ClientId(pub u32);
+
+/// The kind of a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientKind {
+    /// A desktop client with a window.
+    Window,
+    /// A desktop client without a window.
+    Headless,
+    /// The page in a browser.
+    Page,
+    /// Sends triggers and makes no sound itself.
+    Remote,
+    /// A client of the tutorial wire; only the relay assigns this kind.
+    Tutorial,
+    /// A kind that this version does not know.
+    #[serde(other)]
+    Other,
+}
+
+impl ClientKind {
+    /// Whether clients of this kind play triggers.
+    #[must_use]
+    pub fn is_player(self) -> bool {
+        !matches!(self, Self::Remote)
+    }
+}
+
+/// The state of a client.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// The lead that it needs to start every sound on time; absent if it does not play.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lead_micros: Option<u32>,
+    /// How far its sounds can be off relay time: the error bounds of its clock estimate and its device
+    /// clock together; absent before the first estimate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_error_micros: Option<u32>,
+    /// From the mixer to the converter; absent without an output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_micros: Option<u32>,
+    /// Triggers that it has played since its hello.
+    pub triggers: u64,
+    /// How many of them arrived too late to play from the start.
+    pub late: u64,
+    /// How late the last one began to play; 0 if on time, absent before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lateness_micros: Option<u32>,
+    /// Blocks that the device has missed since it was opened.
+    pub xruns: u64,
+}

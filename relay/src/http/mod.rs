@@ -1,0 +1,17 @@
+//! HTTP: each request is routed to the page, a sound, the health report, the metrics, or a WebSocket.
+//!
+//! [`connection`] serves a connection and [`routes`] answers its requests. A granted [`upgrade`] becomes a
+//! session in [`websocket`].
+
+pub mod auth;
+pub(crate) mod connection;
+pub(crate) mod context;
+pub(crate) mod health;
+pub(crate) mod metrics;
+pub mod page;
+pub mod ranges;
+pub mod response;
+pub(crate) mod routes;
+pub(crate) mod sounds;
+pub mod upgrade;
+pub(crate) mod websocket;

@@ -1,0 +1,376 @@
+//! The room in virtual time: its instants, its lead and its roster.
+
+use downbeat_protocol::RelayToClient;
+use proptest::prelude::*;
+
+use super::*;
+use crate::room::member::Role;
+
+const SECOND: u64 = 1_000_000;
+
+fn at(seconds: f64) -> RelayTime {
+    RelayTime::from_micros((seconds * 1e6).round() as u64)
+}
+
+/// A member that may send triggers.
+fn member(name: impl Into<String>, kind: ClientKind) -> Member {
+    Member::new(name.into(), kind, Role::Bang)
+}
+
+fn room() -> Room {
+    let mut room = Room::new(Lead::new(5_000, 500_000));
+    room.enter(ClientId(1), member("one", ClientKind::Window));
+    room
+}
+
+fn by() -> By {
+    By { id: ClientId(1), name: "one".into() }
+}
+
+fn bang(room: &mut Room, sound: &str, now: f64) -> Trigger {
+    room.trigger(TriggerRequest::default(), sound, SECOND, by(), at(now))
+}
+
+fn needs(lead_micros: u32) -> Report {
+    Report { lead_micros: Some(lead_micros), ..Report::default() }
+}
+
+#[test]
+fn triggers_and_stops_share_one_sequence_from_one() {
+    let mut room = room();
+    assert_eq!(bang(&mut room, "bell", 1.0).seq, 1);
+    assert_eq!(room.stop(StopRequest::default(), by(), at(1.0)).seq, 2);
+    assert_eq!(bang(&mut room, "bell", 1.0).seq, 3);
+}
+
+#[test]
+fn a_need_that_rises_again_and_again_raises_the_lead_only_at_ticks() {
+    let mut room = room();
+    let raised = |room: &mut Room, lead_micros, now| {
+        room.report(ClientId(1), needs(lead_micros), at(now));
+        room.lead().micros() == lead_micros
+    };
+    let count = (10_000..20_000).filter(|need| raised(&mut room, *need, 1.0)).count();
+    assert_eq!(count as u32, 4 * LEAD_UPDATES_PER_SECOND);
+    room.tick(at(1.25));
+    assert_eq!(room.lead().micros(), 19_999);
+    assert!(raised(&mut room, 30_000, 2.0), "an occasional rise takes effect at once");
+}
+
+#[test]
+fn only_a_member_that_reports_a_lead_is_a_player() {
+    let mut room = room();
+    assert!(!room.has_players() && room.has(Wire::V1) && !room.has(Wire::Tutorial));
+    room.enter(ClientId(2), member("tutorial client 2", ClientKind::Tutorial));
+    room.enter(ClientId(3), member("page", ClientKind::Page));
+    assert!(!room.has_players() && room.has(Wire::Tutorial));
+    assert_eq!((room.count(Wire::Tutorial), room.count(Wire::V1)), (1, 2));
+    // A page before its first touch has a clock estimate and no output.
+    room.report(ClientId(3), Report { clock_error_micros: Some(30), ..Report::default() }, at(1.0));
+    assert!(!room.has_players());
+    room.report(ClientId(1), needs(14_000), at(2.0));
+    room.report(ClientId(1), needs(15_000), at(2.5));
+    room.report(ClientId(3), needs(900_000), at(3.0));
+    assert!(room.has_players());
+    // A member whose output was unplugged is no player any more.
+    room.report(ClientId(1), Report::default(), at(4.0));
+    assert!(room.has_players(), "a straggler plays too");
+    room.leave(ClientId(3));
+    assert!(!room.has_players());
+    room.leave(ClientId(1));
+    room.leave(ClientId(2));
+    assert!(!room.has(Wire::Tutorial) && !room.has(Wire::V1));
+}
+
+#[test]
+fn a_trigger_plays_at_now_plus_the_lead() {
+    let mut room = room();
+    room.report(ClientId(1), needs(14_000), at(0.5));
+    assert_eq!(bang(&mut room, "bell", 1.0).play_at, RelayTime::from_micros(1_014_000));
+}
+
+#[test]
+fn a_trigger_in_an_emptied_room_does_not_overtake_an_earlier_one() {
+    let mut room = room();
+    room.report(ClientId(1), needs(500_000), at(1.0));
+    let slow = bang(&mut room, "bell", 1.0).play_at;
+    room.leave(ClientId(1));
+    room.tick(at(1.1));
+    assert!(room.lead().micros() > 490_000, "it falls no faster than in a full room");
+    assert!(bang(&mut room, "bell", 1.1).play_at > slow);
+}
+
+#[test]
+fn a_trigger_does_not_overtake_one_from_before_the_first_report() {
+    let mut room = room();
+    let before = bang(&mut room, "bell", 1.0).play_at;
+    room.report(ClientId(1), needs(14_000), at(1.001));
+    assert_eq!(room.lead().micros(), 14_000, "the first report sets it outright");
+    assert_eq!(bang(&mut room, "bell", 1.002).play_at, before);
+    assert_eq!(room.stop(StopRequest::default(), by(), at(1.003)).stop_at, before);
+    assert!(bang(&mut room, "bell", 1.1).play_at > before);
+}
+
+proptest! {
+    #[test]
+    fn instants_never_decrease(
+        steps in prop::collection::vec(
+            (0_u64..300_000, 1_u32..5, 0_u32..900_000, 0_u8..5),
+            1..200,
+        ),
+    ) {
+        let mut room = Room::new(Lead::new(5_000, 500_000));
+        let mut now = RelayTime::from_micros(0);
+        let mut last = now;
+        for (micros, id, need, what) in steps {
+            now = now.plus_micros(micros);
+            let id = ClientId(id);
+            match what {
+                0 => room.enter(id, member("one", ClientKind::Window)),
+                1 => drop(room.leave(id)),
+                2 => room.report(id, needs(need), now),
+                3 => drop(room.tick(now)),
+                _ => {
+                    let instant = if need % 2 == 0 {
+                        let request = TriggerRequest::default();
+                        room.trigger(request, "bell", SECOND, by(), now).play_at
+                    } else {
+                        room.stop(StopRequest::default(), by(), now).stop_at
+                    };
+                    prop_assert!(instant >= last && instant >= now);
+                    last = instant;
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn an_unscheduled_instant_is_taken_once_and_before_it_has_passed() {
+    let mut room = room();
+    let micros = RelayTime::from_micros;
+    for play_at in [10, 20, 30] {
+        room.add_unscheduled(micros(play_at), micros(5));
+    }
+    assert_eq!(room.take_unscheduled(micros(10)), [micros(20), micros(30)]);
+    assert_eq!(room.take_unscheduled(micros(10)), []);
+    for play_at in 0..MAX_SCHEDULED_FRAMES as u64 + 2 {
+        room.add_unscheduled(micros(100 + play_at), micros(5));
+    }
+    assert_eq!(room.take_unscheduled(micros(10))[0], micros(102), "the earliest is forgotten");
+}
+
+#[test]
+fn a_remote_does_not_raise_the_lead() {
+    let mut room = room();
+    room.report(ClientId(1), needs(14_000), at(1.0));
+    room.enter(ClientId(2), member("script", ClientKind::Remote));
+    room.report(ClientId(2), needs(400_000), at(1.0));
+    room.tick(at(1.25));
+    assert_eq!(room.lead().micros(), 14_000);
+}
+
+#[test]
+fn a_listener_raises_the_lead_within_its_limit() {
+    let mut room = room();
+    room.report(ClientId(1), needs(14_000), at(1.0));
+    room.enter(ClientId(2), Member::new("hall".into(), ClientKind::Page, Role::Listen));
+    room.report(ClientId(2), needs(100_000), at(1.0));
+    assert_eq!(room.lead().micros(), 100_000);
+    room.report(ClientId(2), needs(400_000), at(1.0));
+    room.tick(at(1.0));
+    assert_eq!(room.lead().micros(), 100_000);
+    assert!(room.members[&ClientId(2)].straggler);
+}
+
+#[test]
+fn newcomers_join_a_sound_until_it_ends() {
+    let mut room = room();
+    let bell = bang(&mut room, "bell", 1.0);
+    assert_eq!(room.sounding(at(1.9)), [Sounding { trigger: bell, stop_at: None }]);
+    // It begins 50 ms, the lead, after the trigger.
+    assert_eq!(room.sounding(at(2.04)).len(), 1);
+    assert_eq!(room.sounding(at(2.05)), []);
+}
+
+#[test]
+fn newcomers_learn_of_a_stop_until_it_takes_effect() {
+    let mut room = room();
+    bang(&mut room, "bell", 1.0);
+    bang(&mut room, "kick", 1.0);
+    let request = StopRequest { sound: Some("bell".into()), trigger: None };
+    let stop = room.stop(request, by(), at(1.5));
+    let sounding = room.sounding(at(1.5));
+    assert_eq!(sounding[0].stop_at, Some(stop.stop_at));
+    assert_eq!(sounding[1].stop_at, None);
+    // A second stop does not delay the first.
+    room.stop(StopRequest::default(), by(), at(1.52));
+    assert_eq!(room.sounding(at(1.52))[0].stop_at, Some(stop.stop_at));
+    assert_eq!(room.sounding(stop.stop_at).len(), 1);
+}
+
+#[test]
+fn at_most_as_many_triggers_as_voices_are_remembered() {
+    let mut room = room();
+    for _ in 0..MAX_SOUNDING + 10 {
+        bang(&mut room, "bell", 1.0);
+    }
+    let sounding = room.sounding(at(1.0));
+    assert_eq!(sounding.len(), MAX_SOUNDING);
+    assert_eq!(sounding[0].trigger.seq, 11);
+}
+
+#[test]
+fn a_roster_is_sent_only_when_something_has_changed() {
+    let mut room = room();
+    assert_eq!(room.tick(at(1.0)).unwrap().total, 1);
+    assert_eq!(room.tick(at(2.0)), None);
+    room.enter(ClientId(2), member("two", ClientKind::Tutorial));
+    assert_eq!(room.tick(at(2.25)).unwrap().total, 2);
+    // A client that comes and goes between two ticks changes nothing.
+    room.enter(ClientId(3), member("three", ClientKind::Tutorial));
+    room.leave(ClientId(3));
+    assert_eq!(room.tick(at(2.5)), None);
+}
+
+#[test]
+fn reports_alone_are_sent_every_two_seconds() {
+    let mut room = room();
+    room.report(ClientId(1), needs(14_000), at(0.5));
+    assert!(room.tick(at(1.0)).is_some());
+    room.report(ClientId(1), Report { triggers: 1, ..needs(14_000) }, at(1.1));
+    assert_eq!(room.tick(at(2.75)), None);
+    assert_eq!(room.tick(at(3.0)).unwrap().clients[0].report.as_ref().unwrap().triggers, 1);
+    // The same report again changes nothing.
+    room.report(ClientId(1), Report { triggers: 1, ..needs(14_000) }, at(4.0));
+    assert_eq!(room.tick(at(10.0)), None);
+}
+
+#[test]
+fn only_changes_are_sent_and_a_newcomer_can_apply_them() {
+    let mut room = room();
+    room.enter(ClientId(2), member("two", ClientKind::Page));
+    let mut known = room.roster_for(ClientId(2));
+    assert_eq!((known.total, known.clients.len()), (2, 1), "the other follows with the tick");
+    known.update(room.tick(at(1.0)).unwrap());
+    assert_eq!(known, room.roster());
+    // A client that comes and goes between two ticks leaves no trace.
+    room.enter(ClientId(3), member("three", ClientKind::Page));
+    room.enter(ClientId(4), member("four", ClientKind::Page));
+    let mut newcomer = room.roster_for(ClientId(4));
+    room.leave(ClientId(3));
+    room.leave(ClientId(2));
+    let change = room.tick(at(1.5)).unwrap();
+    assert_eq!(change.clients.iter().map(|client| client.id.0).collect::<Vec<_>>(), [4]);
+    assert_eq!(change.left, [ClientId(2)]);
+    for roster in [&mut known, &mut newcomer] {
+        roster.update(change.clone());
+        assert_eq!(*roster, room.roster());
+    }
+}
+
+#[test]
+fn arrivals_and_departures_carry_no_reports_of_others() {
+    let mut room = room();
+    room.report(ClientId(1), needs(14_000), at(0.5));
+    assert!(room.tick(at(1.0)).is_some());
+    room.report(ClientId(1), Report { triggers: 1, ..needs(14_000) }, at(1.1));
+    room.enter(ClientId(2), member("two", ClientKind::Page));
+    let change = room.tick(at(1.5)).unwrap();
+    assert_eq!(change.clients.iter().map(|client| client.id.0).collect::<Vec<_>>(), [2]);
+    let change = room.tick(at(3.0)).unwrap();
+    assert_eq!(change.clients[0].report.as_ref().unwrap().triggers, 1);
+    // A member that becomes a straggler is sent at once.
+    room.report(ClientId(1), needs(900_000), at(3.1));
+    assert!(room.tick(at(3.25)).unwrap().clients[0].straggler);
+}
+
+#[test]
+fn an_unlisted_client_is_sent_its_own_entry() {
+    let mut room = room();
+    for id in 2..=100 {
+        room.enter(ClientId(id), member(format!("m{id}"), ClientKind::Headless));
+    }
+    room.tick(at(1.0));
+    room.report(ClientId(1), needs(14_000), at(1.1));
+    room.report(ClientId(100), needs(900_000), at(1.2));
+    assert_eq!(room.own_change(ClientId(MAX_ROSTER_ENTRIES as u32)), None, "sent to all");
+    let mut known = room.roster_for(ClientId(100));
+    assert_eq!(known.clients.len(), MAX_ROSTER_ENTRIES + 1);
+    known.update(room.own_change(ClientId(100)).unwrap());
+    assert!(known.get(ClientId(100)).unwrap().straggler);
+    assert_eq!(known.total, 100);
+    // When it becomes listed, it is in the roster once.
+    for id in 2..=60 {
+        room.leave(ClientId(id));
+    }
+    known.update(room.tick(at(3.0)).unwrap());
+    assert_eq!(known.clients, room.roster().clients);
+}
+
+#[test]
+fn rosters_in_a_room_of_a_thousand_take_under_two_megabytes_a_second() {
+    const SECONDS: u32 = 60;
+    let mut room = Room::new(Lead::new(5_000, 500_000));
+    let mut next = 1;
+    let mut enter = |room: &mut Room| {
+        room.enter(ClientId(next), member(format!("machine {next:04}"), ClientKind::Headless));
+        next += 1;
+    };
+    (0..1000).for_each(|_| enter(&mut room));
+    let bytes = |change| downbeat_protocol::encode(&RelayToClient::Roster(change)).len();
+    let mut sent = 0;
+    for quarter in 0..4 * SECONDS {
+        let now = at(f64::from(quarter) / 4.0);
+        // An eighth of the members reports, each every two seconds and never the same.
+        let ids: Vec<_> = room.members.keys().copied().collect();
+        for id in ids.iter().skip(quarter as usize % 8).step_by(8) {
+            let figure = fastrand::u32(10..99);
+            let report = Report {
+                lead_micros: Some(14_000 + figure),
+                clock_error_micros: Some(figure),
+                latency_micros: Some(10_000 + figure),
+                triggers: u64::from(quarter),
+                lateness_micros: Some(0),
+                ..Report::default()
+            };
+            room.report(*id, report, now);
+            sent += room.own_change(*id).map_or(0, bytes);
+        }
+        // Each second the first member leaves and another enters.
+        if quarter % 4 == 0 {
+            room.leave(ids[0]);
+            enter(&mut room);
+        }
+        sent += room.tick(now).map_or(0, bytes) * room.members.len();
+    }
+    let a_second = sent / SECONDS as usize;
+    println!("{a_second} bytes a second");
+    assert!(a_second < 2_000_000, "{a_second} bytes a second");
+}
+
+#[test]
+fn a_large_room_is_sent_fewer_and_partial_rosters() {
+    let mut room = room();
+    for id in 2..=1000 {
+        room.enter(ClientId(id), member(format!("m{id}"), ClientKind::Headless));
+    }
+    let roster = room.tick(at(1.0)).unwrap();
+    assert_eq!((roster.total, roster.clients.len()), (1000, MAX_ROSTER_ENTRIES));
+    room.leave(ClientId(1000));
+    assert_eq!(room.tick(at(1.25)), None);
+    assert!(room.tick(at(2.0)).is_some());
+}
+
+#[test]
+fn a_straggler_does_not_raise_the_lead_while_others_play() {
+    let mut room = room();
+    room.enter(ClientId(2), member("two", ClientKind::Page));
+    room.report(ClientId(1), needs(14_000), at(1.0));
+    room.report(ClientId(2), needs(900_000), at(1.0));
+    assert_eq!(room.lead().micros(), 14_000);
+    assert!(room.roster().clients[1].straggler);
+    room.leave(ClientId(1));
+    room.tick(at(1.25));
+    assert_eq!(room.lead().micros(), 500_000, "only the straggler is left");
+}

@@ -1,0 +1,122 @@
+//! The wire `downbeat.v1`: what the relay does about each message.
+
+use downbeat_protocol::{
+    By, ClientToRelay, ErrorCode, Hello, ProbeReply, Refusal, RelayTime, RelayToClient,
+    decode_from_client, encode,
+};
+use tokio_tungstenite::tungstenite::Message;
+
+use super::Session;
+use crate::{
+    limits::rate_limit::AVERAGE_MESSAGE_BYTES,
+    room::member::Role,
+    text::Sanitized,
+    websocket::{client::Client, frame},
+};
+
+/// The state of a `downbeat.v1` session: who its client is, once it has sent its hello.
+#[derive(Debug, Default)]
+pub(super) struct V1 {
+    author: Option<By>,
+}
+
+impl V1 {
+    /// Processes a message whose last byte arrived at `received`; returns the size of what is broadcast to
+    /// each client because of it.
+    pub(super) async fn receive(
+        &mut self,
+        session: &Session,
+        message: Message,
+        received: RelayTime,
+    ) -> usize {
+        let result = match &message {
+            Message::Text(text) => match decode_from_client(text) {
+                Ok(message) => self.process(session, message, received).await,
+                Err(error) => Err(Refusal::from(&error)),
+            },
+            Message::Binary(_) => Err(refusal(ErrorCode::Malformed, "messages are text frames")),
+            // The decoder has processed control frames.
+            _ => Ok(0),
+        };
+        result.unwrap_or_else(|refusal| {
+            refuse(session, refusal);
+            0
+        })
+    }
+
+    async fn process(
+        &mut self,
+        session: &Session,
+        message: ClientToRelay,
+        received: RelayTime,
+    ) -> Result<usize, Refusal> {
+        let Session { hub, client, role, .. } = session;
+        let Some(author) = &self.author else {
+            let ClientToRelay::Hello(hello) = message else {
+                return Err(refusal(ErrorCode::HelloFirst, "the first message must be a hello"));
+            };
+            self.author = Some(admit(session, &hello).await?);
+            return Ok(0);
+        };
+        match message {
+            ClientToRelay::Hello(_) => Err(refusal(
+                ErrorCode::NotAllowed,
+                "hello is sent once; reconnect to change the name",
+            )),
+            ClientToRelay::Probe(probe) => {
+                let replied = hub.clock.now();
+                let seconds = replied.micros_since(received) as f64 / 1e6;
+                hub.counters.probe_turnaround.observe(seconds);
+                let reply = ProbeReply { sent: probe.sent, received, replied };
+                send(client, &RelayToClient::ProbeReply(reply));
+                Ok(0)
+            }
+            ClientToRelay::Trigger(_) | ClientToRelay::Stop(_) if *role == Role::Listen => {
+                Err(refusal(ErrorCode::NotAllowed, "your token lets you listen, not bang"))
+            }
+            ClientToRelay::Trigger(request) => hub.trigger(author.clone(), request).await,
+            ClientToRelay::Stop(request) => hub.stop(author.clone(), request).await.map(|()| 0),
+            ClientToRelay::Report(report) => {
+                hub.report(client, report);
+                Ok(0)
+            }
+        }
+    }
+}
+
+/// Admits the client to the room.
+async fn admit(session: &Session, hello: &Hello) -> Result<By, Refusal> {
+    let Session { hub, client, role, .. } = session;
+    let name = hello.valid_name();
+    let name = name.map_err(|error| refusal(ErrorCode::InvalidValue, error.to_string()))?;
+    hub.admit(client, *role, hello, &name).await;
+    tracing::info!(
+        id = client.id.0, name = %Sanitized(&name), kind = ?hello.kind,
+        client = %Sanitized(&hello.client), "client_admitted"
+    );
+    Ok(By { id: client.id, name })
+}
+
+/// Tells the client that it is beyond its rate and the last message was ignored.
+pub(super) fn refuse_rate(session: &Session) {
+    let message = format!(
+        "rate limit: at most {} messages a second, of {AVERAGE_MESSAGE_BYTES} bytes on average",
+        session.messages_per_second
+    );
+    refuse(session, refusal(ErrorCode::TooMany, message));
+}
+
+fn refuse(session: &Session, refusal: Refusal) {
+    session.hub.counters.messages_refused.increment();
+    let reason = Sanitized(&refusal.message);
+    tracing::debug!(id = session.client.id.0, %reason, "message_refused");
+    send(&session.client, &RelayToClient::Error(refusal));
+}
+
+fn refusal(code: ErrorCode, message: impl Into<String>) -> Refusal {
+    Refusal { code, message: message.into() }
+}
+
+fn send(client: &Client, message: &RelayToClient) {
+    client.outbox.send(&frame::text(&encode(message)));
+}

@@ -1,0 +1,100 @@
+//! Settings: unusable ones are refused, and what the first lines on stdout say.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    net::TcpListener,
+};
+
+use super::*;
+
+#[tokio::test]
+async fn an_unusable_setting_is_refused_in_one_line_that_names_it() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let message = refusal(&["--listen", &address]).await;
+    assert!(
+        message.contains(&address) && message.contains("in use") && message.contains("--listen")
+    );
+
+    let message = refusal(&["--listen", "nonsense"]).await;
+    assert!(message.contains("'nonsense'") && message.contains("ADDR:PORT"), "{message}");
+    let message = refusal(&["--listen", "192.0.2.77:0"]).await;
+    assert!(message.contains("192.0.2.77") && message.contains("no such address"), "{message}");
+    let message = refusal(&["--samples", "no/such/folder", "--listen", "127.0.0.1:0"]).await;
+    assert!(message.contains("no/such/folder"), "{message}");
+    let message = refusal(&["--samples", file!(), "--listen", "127.0.0.1:0"]).await;
+    assert!(message.contains(file!()), "{message}");
+    let message = refusal(&["--min-lead-ms", "9", "--max-lead-ms", "8"]).await;
+    assert!(message.contains("--min-lead-ms 9"), "{message}");
+    assert!(refusal(&["--max-lead-ms", "soon"]).await.contains("'soon'"));
+    assert!(refusal(&["--log", "loud"]).await.contains("'loud'"));
+    assert!(refusal(&["--louder"]).await.contains("--louder"));
+    let message = refusal(&["--tls-cert", "no/such.pem"]).await;
+    assert!(message.contains("--tls-key"), "{message}");
+    let message = refusal(&["--tls-cert", "no/such.pem", "--tls-key", file!()]).await;
+    assert!(message.contains("no/such.pem") && message.contains("--tls-cert"), "{message}");
+    let text = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    let message = refusal(&["--tls-cert", text, "--tls-key", text]).await;
+    assert!(message.contains(text) && message.contains("contains no certificate"), "{message}");
+    let message = refusal(&["--token", "hid den", "http://x/#token=hidden"]).await;
+    assert!(message.contains("#token=…") && !message.contains("hid"), "{message}");
+}
+
+#[cfg(target_os = "linux")] // where the data folder can be set
+#[tokio::test]
+async fn a_self_signed_certificate_keeps_its_fingerprint() {
+    let data = tempfile::tempdir().unwrap();
+    let mut fingerprints = Vec::new();
+    for _ in 0..2 {
+        let mut command = program();
+        command.args(["--listen", "127.0.0.1:0", "--tls"]).env("XDG_DATA_HOME", data.path());
+        let mut relay = Relay(command.spawn().unwrap());
+        let stdout = BufReader::new(relay.0.stdout.take().unwrap());
+        let read = tokio::task::spawn_blocking(move || stdout.lines().take(3).collect());
+        let lines: Vec<_> = within(read).await.unwrap();
+        let lines: Vec<String> = lines.into_iter().map(Result::unwrap).collect();
+        let url = lines[0].strip_prefix("Server started: ").expect(&lines[0]);
+        assert!(url.starts_with("https://127.0.0.1:"), "{url}");
+        let fingerprint = lines[1].strip_prefix("Fingerprint (SHA-256): ").expect(&lines[1]);
+        assert!(fingerprint.len() == 64 && fingerprint.chars().all(|c| c.is_ascii_hexdigit()));
+        let link = lines[2].strip_prefix("Link for players: ").expect(&lines[2]);
+        assert_eq!(link, format!("{url}/#fingerprint={fingerprint}"));
+        fingerprints.push(fingerprint.to_owned());
+    }
+    assert_eq!(fingerprints[0], fingerprints[1]);
+
+    std::fs::write(data.path().join("downbeat/relay-certificate.pem"), "").unwrap();
+    let mut command = program();
+    command.args(["--listen", "127.0.0.1:0", "--tls"]).env("XDG_DATA_HOME", data.path());
+    let (code, _, stderr) = run(command).await;
+    assert_eq!(code, Some(2));
+    assert!(
+        stderr.contains("relay-certificate.pem") && stderr.contains("remove the file"),
+        "{stderr}"
+    );
+    // No folder to store one.
+    let message = refusal(&["--tls", "--listen", "127.0.0.1:0"]).await;
+    assert!(message.contains("--tls-cert"), "{message}");
+}
+
+#[tokio::test]
+async fn settings_are_read_from_the_environment() {
+    let mut command = program();
+    command.env("DOWNBEAT_LISTEN", "127.0.0.1:0");
+    let (_relay, address) = Relay::start(command).await;
+    assert!(address.ip().is_loopback() && address.port() != 0);
+
+    let mut command = program();
+    command.env("DOWNBEAT_LISTEN", "here");
+    let (code, _, stderr) = run(command).await;
+    assert_eq!(code, Some(2));
+    assert!(stderr.contains("'here'"), "{stderr}");
+}
+
+#[tokio::test]
+async fn the_first_line_has_a_loopback_address_when_listening_everywhere() {
+    let mut command = program();
+    command.args(["--listen", "0.0.0.0:0"]);
+    let (_relay, address) = Relay::start(command).await;
+    assert_eq!(address.ip().to_string(), "127.0.0.1");
+}
