@@ -33,20 +33,18 @@ export class SyncStatus {
    * Why this machine may sound apart from the others; null if it does not.
    *
    * @param {object | undefined} self its roster entry, if there is one
-   * @param {number | undefined} maxLeadMicros the longest lead that the relay grants
+   * @param {number} maxLeadMicros the longest lead that the relay grants
    */
   problem(self, maxLeadMicros) {
     if (self?.straggler) {
       const required = self.report?.lead_micros;
-      const limit = maxLeadMicros === undefined ? 'the limit' : formatMicros(maxLeadMicros);
       // A client that needed too much a moment ago stays a straggler for a while.
-      return required > maxLeadMicros
-        ? `Needs ${formatMicros(required)} of lead; the limit is ${limit}, so sounds start late here.`
-        : `Recently needed more lead than ${limit}, so sounds start late here.`;
+      const needed = required > maxLeadMicros ? `${formatMicros(required)} of lead` : 'more lead';
+      return `Needs ${needed}; the limit is ${formatMicros(maxLeadMicros)}, so sounds start late here.`;
     }
     if (this.#isLoose) {
       const error = formatMicros(this.#errorMicros);
-      return `This machine can be off by ±${error}: the network’s delay or the output’s timing varies too much.`;
+      return `Timing may be off by ±${error}: the network or the output is unsteady.`;
     }
     return null;
   }
