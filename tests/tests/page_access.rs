@@ -64,7 +64,7 @@ fn the_page_asks_for_a_missing_token_and_keeps_it_in_its_address() -> Result<()>
     picture(&browser, "page-token.png")?;
     browser.set("#token", "wrong")?;
     browser.click("#token-form button")?;
-    wait_for_text(&browser, "#token-reason", "rejects this token")?;
+    wait_for_text(&browser, "#token-reason", "does not accept the token")?;
     picture(&browser, "page-token-wrong.png")?;
     browser.set("#token", &format!("{}/#token=let-me_in", relay.http_url()))?;
     browser.click("#token-form button")?;
@@ -90,7 +90,7 @@ fn the_page_asks_again_when_the_token_has_changed() -> Result<()> {
     wait_for_text(&browser, "#message", "The relay does not answer")?;
     picture(&browser, "page-lost.png")?;
     relay.replace(&["--token", "second"])?;
-    wait_for_text(&browser, "#token-reason", "rejects this token")?;
+    wait_for_text(&browser, "#token-reason", "does not accept the token")?;
     // A new token in the address is tried at once.
     browser.run("location.hash = '#token=second'")?;
     browser.wait_for("#state[data-state=connected]")?;

@@ -13,12 +13,12 @@ const TIMEOUT_MILLIS = 4000;
 
 const TEXTS = {
   no_token: 'This relay requires a token.',
-  wrong_token: 'The relay rejects this token.',
-  host: 'The relay does not serve the host name in this page’s address. Open its numeric address instead.',
-  capacity: 'The relay is full. Trying again until there is a place.',
+  wrong_token: 'This relay does not accept the token.',
+  host: 'The relay does not accept the host name in this page’s address. Use its numeric address instead.',
+  capacity: 'The relay is full, or limits connections from this network. Retrying.',
   no_websocket: 'The relay answers, but its WebSocket does not open. A proxy in between may block it.',
   not_a_relay: 'The server at this address is not a relay.',
-  no_answer: 'The relay does not answer. Trying again until it does.',
+  no_answer: 'The relay does not answer. Retrying.',
 };
 
 /** `reason` as a sentence for the user of the page at `origin`. @param {Reason} reason */
