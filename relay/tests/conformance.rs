@@ -50,9 +50,9 @@ impl Echo {
         let mut raw = self.open().await;
         raw.write(&frames.concat()).await;
         for (first, payload) in answers {
-            let (got, said) = frame(&mut raw).await;
+            let (got, echoed) = frame(&mut raw).await;
             assert_eq!(got, *first, "{what}");
-            assert!(said == *payload, "{what}: {} bytes differ", payload.len());
+            assert!(echoed == *payload, "{what}: {} bytes differ", payload.len());
         }
         raw.write(&masked(TEXT, b"still there")).await;
         assert_eq!(frame(&mut raw).await, (TEXT, b"still there".to_vec()), "{what}");

@@ -1,4 +1,4 @@
-//! The seed's wire over real sockets: two fixed texts, and nothing else to anyone.
+//! The tutorial wire over real sockets: two fixed texts, and nothing else.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "what is unexpected fails the test")]
 
 mod common;

@@ -146,12 +146,12 @@ impl Socket {
     }
 }
 
-/// Connects to `url` as a client of the seed's wire, and waits until it is one of the room: a server
+/// Connects to `url` as a client of the tutorial wire, and waits until it is one of the room: a server
 /// may accept a WebSocket a moment before it sends it what others bang.
 ///
 /// # Errors
 /// If it cannot connect, or is told something unasked.
-pub fn connect_seed(url: &str) -> Result<Socket> {
+pub fn connect_tutorial(url: &str) -> Result<Socket> {
     let mut socket = Socket::connect(url, None)?;
     ensure!(socket.granted().is_none(), "granted {:?}, not asked for", socket.granted());
     let told = socket.drain()?;
@@ -161,7 +161,7 @@ pub fn connect_seed(url: &str) -> Result<Socket> {
 
 /// A client of `downbeat.v1`.
 #[derive(Debug)]
-pub struct Modern {
+pub struct V1Client {
     socket: Socket,
     /// What the relay greeted it with.
     pub welcome: Welcome,
@@ -169,7 +169,7 @@ pub struct Modern {
     pub roster: Roster,
 }
 
-impl Modern {
+impl V1Client {
     /// Connects to `url` under `name`, and is welcomed.
     ///
     /// # Errors
@@ -199,7 +199,7 @@ impl Modern {
     /// Reads on until something is true of who is here.
     ///
     /// # Errors
-    /// As [`Modern::wait_for`].
+    /// As [`V1Client::wait_for`].
     pub fn wait_for_roster(&mut self, is_wanted: impl Fn(&Roster) -> bool) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
         while !is_wanted(&self.roster) {

@@ -7,7 +7,7 @@ use downbeat_protocol::{
     ClientKind, ClientToRelay, RelayToClient, Roster, StopRequest, TriggerRequest,
 };
 
-use crate::{client::Modern, lab::Lab, process::PATIENCE, relay::Relay};
+use crate::{client::V1Client, lab::Lab, process::PATIENCE, relay::Relay};
 
 /// A sound of the embedded bank that is long enough to be joined whenever a player is ready for it.
 const LONG_SOUND: &str = "texture";
@@ -28,8 +28,8 @@ const SILENT_FOR: Duration = Duration::from_millis(250);
 /// # Errors
 /// If that takes more than [`PATIENCE`].
 pub fn wait_until_ready(lab: &Lab, relay: &Relay, channels: &[usize]) -> Result<()> {
-    let mut remote = Modern::connect(&relay.ws_url(), "caretaker", ClientKind::Remote)?;
-    // Whoever is to sound must be there to be triggered: seed clients are told nothing of the past.
+    let mut remote = V1Client::connect(&relay.ws_url(), "caretaker", ClientKind::Remote)?;
+    // Whoever is to sound must be there to be triggered: tutorial clients are sent nothing of the past.
     remote
         .wait_for_roster(|roster| players(roster) >= channels.len())
         .context("waiting for the players to come")?;
@@ -70,7 +70,7 @@ fn players(roster: &Roster) -> usize {
 /// Whether every player has said what it needs, and gets it as far as the relay goes.
 fn gives_what_is_needed(roster: &Roster, max_lead_micros: u32) -> bool {
     let mut players = roster.clients.iter().filter(|client| {
-        // Those of the seed's wire report nothing.
+        // Those of the tutorial wire report nothing.
         client.kind.is_player() && client.kind != ClientKind::Tutorial
     });
     players.all(|client| {

@@ -1,4 +1,4 @@
-//! A server of the seed's wire that is not ours: Node's `ws`, as the tutorial uses it.
+//! A server of the tutorial wire that is not ours: Node's `ws`, as the tutorial uses it.
 
 use std::process::Command;
 
@@ -11,18 +11,18 @@ use crate::{
 
 /// A running plain relay.
 #[derive(Debug)]
-pub struct SeedServer {
+pub struct TutorialServer {
     process: Process,
     port: u16,
 }
 
-impl SeedServer {
+impl TutorialServer {
     /// Starts one on a free port.
     ///
     /// # Errors
     /// If Node or its packages are missing, or it does not start.
     pub fn start() -> Result<Self> {
-        let process = Process::spawn("the seed's server", seed_command()?)?;
+        let process = Process::spawn("the tutorial's server", tutorial_command()?)?;
         let line = process.wait_for("Server started: ")?;
         let port = line.rsplit(':').next().and_then(|port| port.parse().ok());
         let port = port.with_context(|| format!("no port in {line:?}"))?;
@@ -46,7 +46,7 @@ impl SeedServer {
 ///
 /// # Errors
 /// If Node or its packages are missing.
-pub fn seed_command() -> Result<Command> {
+pub fn tutorial_command() -> Result<Command> {
     let folder = package_folder().join("seed-server");
     ensure!(
         folder.join("node_modules/ws").is_dir(),

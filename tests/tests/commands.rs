@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result};
 use downbeat_protocol::{ClientKind, ClientToRelay, RelayToClient, TriggerRequest};
 use downbeat_tests::{
-    client::Modern,
+    client::V1Client,
     lab::Lab,
     process::{From, Process, end_of},
     relay::{Relay, relay_command},
@@ -153,7 +153,7 @@ fn a_signal_ends_everything_with_success() -> Result<()> {
         };
         let mut relay = Relay::start()?;
         let mut player = lab.play(0, &relay.ws_url())?;
-        let mut client = Modern::connect(&relay.ws_url(), "remote", ClientKind::Remote)?;
+        let mut client = V1Client::connect(&relay.ws_url(), "remote", ClientKind::Remote)?;
         end(&player)?;
         player.expect_exit(0)?;
         end(relay.process())?;
@@ -184,7 +184,7 @@ fn a_flag_wins_over_the_environment_and_that_over_the_file() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("settings.toml");
     std::fs::write(&file, "name = \"from the file\"\nvolume = 0.5\n")?;
-    let mut watcher = Modern::connect(&relay.ws_url(), "watcher", ClientKind::Remote)?;
+    let mut watcher = V1Client::connect(&relay.ws_url(), "watcher", ClientKind::Remote)?;
     let named = |variable: Option<&str>, flag: Option<&str>| -> Result<Process> {
         let mut command = lab.downbeat()?;
         command.args(["play", &relay.ws_url()]).env("DOWNBEAT_CONFIG", &file);
@@ -239,7 +239,7 @@ fn closed_pipe() -> Result<io::PipeWriter> {
 }
 
 /// Waits until the player `name` has told the relay of a sound it began.
-fn expect_sounded(watcher: &mut Modern, name: &str) -> Result<()> {
+fn expect_sounded(watcher: &mut V1Client, name: &str) -> Result<()> {
     watcher.wait_for(|message| match message {
         RelayToClient::Roster(roster) => {
             let client = roster.clients.into_iter().find(|client| client.name == name)?;
@@ -250,7 +250,7 @@ fn expect_sounded(watcher: &mut Modern, name: &str) -> Result<()> {
 }
 
 /// Waits until the player `name` has told the relay of the lead it needs.
-fn expect_ready(watcher: &mut Modern, name: &str) -> Result<()> {
+fn expect_ready(watcher: &mut V1Client, name: &str) -> Result<()> {
     watcher.wait_for(|message| match message {
         RelayToClient::Roster(roster) => {
             let client = roster.clients.into_iter().find(|client| client.name == name)?;
@@ -273,7 +273,7 @@ fn a_reader_that_goes_away_is_no_error_of_any_command() -> Result<()> {
         (lab.downbeat()?, &["devices"]),
         (lab.downbeat()?, &["bang", &url, "--count", "8", "--every", "10"]),
     ];
-    let mut watcher = Modern::connect(&relay.ws_url(), "watcher", ClientKind::Remote)?;
+    let mut watcher = V1Client::connect(&relay.ws_url(), "watcher", ClientKind::Remote)?;
     for (mut command, arguments) in cases {
         command.args(arguments);
         let mut process = Unread::start(command, closed_pipe()?)?;
@@ -294,7 +294,7 @@ fn a_reader_that_goes_away_is_no_error_of_any_command() -> Result<()> {
 fn a_player_sounds_whether_its_output_is_read_or_not() -> Result<()> {
     let lab = Lab::open(1)?;
     let relay = Relay::start()?;
-    let mut watcher = Modern::connect(&relay.ws_url(), "watcher", ClientKind::Remote)?;
+    let mut watcher = V1Client::connect(&relay.ws_url(), "watcher", ClientKind::Remote)?;
     // As a pager or a terminal that was told to pause leaves it: nothing more fits in.
     let (_reader, mut full) = io::pipe()?;
     let size = rustix::pipe::fcntl_getpipe_size(&full)?;

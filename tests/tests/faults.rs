@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, Result};
 use downbeat_protocol::ClientKind;
 use downbeat_tests::{
-    client::Modern,
+    client::V1Client,
     lab::{Lab, wait_until_ready},
     process::{From, Process},
     relay::Relay,
@@ -120,7 +120,7 @@ fn broken_files_are_named_and_the_rest_is_served() -> Result<()> {
     wav::write_good(&folder.path().join("good.wav"))?;
     std::fs::write(folder.path().join("notes.txt"), "not meant to be a sound")?;
     let relay = Relay::start_with(&[Path::new("--samples"), folder.path()])?;
-    let client = Modern::connect(&relay.ws_url(), "remote", ClientKind::Remote)?;
+    let client = V1Client::connect(&relay.ws_url(), "remote", ClientKind::Remote)?;
     let served: Vec<_> = client.welcome.sounds.iter().map(|sound| sound.name.as_str()).collect();
     assert_eq!(served, ["good"]);
     assert_eq!(client.welcome.default_sound, "good");

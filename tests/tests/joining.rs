@@ -36,14 +36,14 @@ fn hear(mut stream: &TcpStream) -> Result<()> {
 fn whoever_has_read_the_answer_hears_the_next_bang() -> Result<()> {
     let relay = Relay::start_with(&["--log", "error"])?;
     let address = relay.address();
-    let mut banger = shake_hands(address, Wire::Seed)?;
+    let mut banger = shake_hands(address, Wire::Tutorial)?;
     let mut were_there = 0;
     for round in 0..ROUNDS {
         let (answered, answers) = mpsc::channel();
         let come = || {
             let answered = answered.clone();
             move || -> Result<(Instant, TcpStream)> {
-                let stream = shake_hands(address, Wire::Seed)?;
+                let stream = shake_hands(address, Wire::Tutorial)?;
                 let at = Instant::now();
                 // The one who bangs is gone only if the test has failed.
                 let _ = answered.send(());

@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 use anyhow::{Context, Result};
 use downbeat_protocol::{ClientKind, ClientToRelay, RelayToClient, TriggerRequest};
 use downbeat_tests::{
-    browser::Browser, client::Modern, lab::Lab, relay::Relay, room::wait_until_ready,
+    browser::Browser, client::V1Client, lab::Lab, relay::Relay, room::wait_until_ready,
     tools::pictures_folder,
 };
 
@@ -81,7 +81,7 @@ fn escape_on_the_page_stops_every_machine() -> Result<()> {
     let lab = Lab::open(1)?;
     let relay = Relay::start()?;
     let browser = join(&lab, &relay, &[BROWSER])?;
-    let mut watcher = Modern::connect(&relay.ws_url(), "watcher", ClientKind::Remote)?;
+    let mut watcher = V1Client::connect(&relay.ws_url(), "watcher", ClientKind::Remote)?;
     browser.press(ESCAPE)?;
     watcher.wait_for(|message| matches!(message, RelayToClient::Stop(_)).then_some(()))
 }
@@ -116,7 +116,7 @@ fn a_name_with_markup_is_shown_as_text() -> Result<()> {
     let relay = Relay::start()?;
     let browser = join(&lab, &relay, &[BROWSER])?;
     let take = lab.record();
-    let mut stranger = Modern::connect(&relay.ws_url(), NAME, ClientKind::Remote)?;
+    let mut stranger = V1Client::connect(&relay.ws_url(), NAME, ClientKind::Remote)?;
     stranger.send(&ClientToRelay::Trigger(TriggerRequest::default()))?;
     take.wait_for_onsets(&[BROWSER], 1).with_context(|| shown(&browser))?;
     // Rosters are sent less often than triggers.

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use downbeat_protocol::{ClientKind, ClientToRelay, RelayToClient, TriggerRequest};
 use downbeat_tests::{
-    browser::Browser, client::Modern, process::PATIENCE, relay::Relay, tools::pictures_folder,
+    browser::Browser, client::V1Client, process::PATIENCE, relay::Relay, tools::pictures_folder,
 };
 
 /// The space bar, as `WebDriver` encodes it.
@@ -114,7 +114,7 @@ fn a_notification_covers_the_status_only_for_a_while() -> Result<()> {
 fn space_after_stop_bangs() -> Result<()> {
     let relay = Relay::start()?;
     let browser = join(&relay)?;
-    let mut watcher = Modern::connect(&relay.ws_url(), "watcher", ClientKind::Remote)?;
+    let mut watcher = V1Client::connect(&relay.ws_url(), "watcher", ClientKind::Remote)?;
     browser.click("#stop")?;
     watcher.wait_for(|message| matches!(message, RelayToClient::Stop(_)).then_some(()))?;
     browser.press(SPACE)?;
@@ -135,7 +135,7 @@ fn a_drum_roll_flashes_three_times_a_second_at_most() -> Result<()> {
            lit = isLit;
          }).observe(bang, { attributes: true });",
     )?;
-    let mut drummer = Modern::connect(&relay.ws_url(), "drummer", ClientKind::Remote)?;
+    let mut drummer = V1Client::connect(&relay.ws_url(), "drummer", ClientKind::Remote)?;
     // A trigger before the page can sound is over by then, and does not flash.
     let deadline = Instant::now() + PATIENCE;
     let flashes = "return Number(document.querySelector('#bang').dataset.flashes)";

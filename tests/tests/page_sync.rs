@@ -13,7 +13,7 @@ use anyhow::{Context, Result, ensure};
 use downbeat_protocol::{ClientKind, ClientToRelay, TriggerRequest};
 use downbeat_tests::{
     browser::Browser,
-    client::Modern,
+    client::V1Client,
     lab::Lab,
     onsets::{lag, lags},
     recorder::{RATE, Recording},
@@ -98,7 +98,7 @@ impl fmt::Display for Offsets {
 /// A relay with a desktop player, and a page whose audio runs.
 struct Room {
     browser: Browser,
-    remote: Modern,
+    remote: V1Client,
     tapped: Instant,
     // Named last: a room is left before its lab is closed.
     _player: downbeat_tests::process::Process,
@@ -117,7 +117,7 @@ impl Room {
         browser.click("#start")?;
         let tapped = Instant::now();
         browser.wait_for("#state[data-state=connected]")?;
-        let remote = Modern::connect(&relay.ws_url(), "caretaker", ClientKind::Remote)?;
+        let remote = V1Client::connect(&relay.ws_url(), "caretaker", ClientKind::Remote)?;
         Ok(Self { browser, remote, tapped, _player: player, _relay: relay, lab })
     }
 
@@ -175,7 +175,7 @@ fn a_late_page_joins_a_long_sound_and_follows_it() -> Result<()> {
     let lab = Lab::open(2)?;
     let relay = Relay::start()?;
     let _player = lab.play(DESKTOP, &relay.ws_url())?;
-    let mut remote = Modern::connect(&relay.ws_url(), "caretaker", ClientKind::Remote)?;
+    let mut remote = V1Client::connect(&relay.ws_url(), "caretaker", ClientKind::Remote)?;
     let browser = Browser::open(|program| lab.command_on(PAGE, program), 390, 844)?;
     browser.go(&relay.http_url())?;
     browser.wait_for("#state[data-state=connected]")?;

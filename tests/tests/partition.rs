@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Result, ensure};
 use downbeat_protocol::{ClientKind, ClientToRelay, Probe, TriggerRequest};
 use downbeat_tests::{
-    client::Modern,
+    client::V1Client,
     partition::{Cable, is_permitted},
     process::{From, Process},
     relay::{Relay, forget_settings},
@@ -51,7 +51,7 @@ fn one_that_is_cut_off_is_let_go_and_comes_back_to_the_next_bang() -> Result<()>
     }
     let player = Process::spawn("downbeat play at the far end", cable.at_the_far_end(&command)?)?;
     player.wait_for("Connected as client")?;
-    let mut near = Modern::connect(&relay.ws_url(), "near", ClientKind::Remote)?;
+    let mut near = V1Client::connect(&relay.ws_url(), "near", ClientKind::Remote)?;
     let whole = player.mark();
     near.send(&bang("click"))?;
     player.wait_for_after(whole, "Heard click by near")?;
@@ -71,9 +71,9 @@ fn one_that_is_cut_off_is_let_go_and_comes_back_to_the_next_bang() -> Result<()>
     }
     println!("the relay let it go after {:?}", cut.elapsed());
     let health = relay.health()?;
-    let cut_off = &health["cut_off"];
+    let reasons = &health["clients_disconnected"];
     // What waited for it may have been noticed before its silence.
-    let by_silence = cut_off["silent"] == 1 || cut_off["stalled"] == 1;
+    let by_silence = reasons["silent"] == 1 || reasons["stalled"] == 1;
     ensure!(by_silence, "it went another way: {health}");
     player.wait_for_after(lost, "Lost the relay")?;
 

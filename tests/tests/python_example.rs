@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use downbeat_protocol::{ClientKind, ClientToRelay, Probe, RelayToClient, Trigger, TriggerRequest};
 use downbeat_tests::{
-    client::Modern,
+    client::V1Client,
     process::Process,
     relay::Relay,
     tools::{tool, workspace_folder},
@@ -34,7 +34,7 @@ fn unix_micros() -> Result<i64> {
 }
 
 /// Unix time minus relay time, in microseconds: by the probe with the shortest round trip.
-fn measure_offset(client: &mut Modern) -> Result<i64> {
+fn measure_offset(client: &mut V1Client) -> Result<i64> {
     let mut best: Option<(i64, i64)> = None;
     for _ in 0..32 {
         client.send(&ClientToRelay::Probe(Probe { sent: unix_micros()? }))?;
@@ -54,7 +54,7 @@ fn measure_offset(client: &mut Modern) -> Result<i64> {
     Ok(best.context("no probe was answered")?.1)
 }
 
-fn next_trigger(client: &mut Modern) -> Result<Trigger> {
+fn next_trigger(client: &mut V1Client) -> Result<Trigger> {
     client.wait_for(|message| match message {
         RelayToClient::Trigger(trigger) => Some(trigger),
         _ => None,
@@ -64,7 +64,7 @@ fn next_trigger(client: &mut Modern) -> Result<Trigger> {
 #[test]
 fn the_python_client_prints_the_instant_of_each_trigger() -> Result<()> {
     let relay = Relay::start()?;
-    let mut client = Modern::connect(&relay.ws_url(), "observer", ClientKind::Remote)?;
+    let mut client = V1Client::connect(&relay.ws_url(), "observer", ClientKind::Remote)?;
     let script = start_script(&relay, &["kick"])?;
     // It bangs once it has measured the clock.
     assert_eq!(next_trigger(&mut client)?.by.name, "python");
@@ -89,7 +89,7 @@ fn the_python_client_prints_the_instant_of_each_trigger() -> Result<()> {
 #[test]
 fn a_bang_of_the_python_client_reaches_the_others() -> Result<()> {
     let relay = Relay::start()?;
-    let mut client = Modern::connect(&relay.ws_url(), "observer", ClientKind::Remote)?;
+    let mut client = V1Client::connect(&relay.ws_url(), "observer", ClientKind::Remote)?;
     let script = start_script(&relay, &["bell", "no-such-sound"])?;
     let trigger = next_trigger(&mut client)?;
     assert_eq!((trigger.sound.as_str(), trigger.by.name.as_str()), ("bell", "python"));

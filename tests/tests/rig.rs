@@ -5,12 +5,12 @@ use std::{io::Write, process::Stdio, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use downbeat_tests::{
-    client::connect_seed,
+    client::connect_tutorial,
     lab::Lab,
     process::{PATIENCE, end_of},
     recorder::RATE,
-    seed::SeedServer,
     tools::tool,
+    tutorial::TutorialServer,
 };
 use tungstenite::Message;
 
@@ -78,9 +78,9 @@ fn a_take_holds_only_its_own_time() -> Result<()> {
 
 #[test]
 fn the_seed_server_speaks_as_the_tutorial_does() -> Result<()> {
-    let server = SeedServer::start()?;
-    let mut one = connect_seed(&server.ws_url())?;
-    let mut other = connect_seed(&server.ws_url())?;
+    let server = TutorialServer::start()?;
+    let mut one = connect_tutorial(&server.ws_url())?;
+    let mut other = connect_tutorial(&server.ws_url())?;
     one.send(Message::binary(b"trigger-input".as_slice()))?;
     one.send_text("trigger-input\n")?;
     one.send_text("trigger-input")?;

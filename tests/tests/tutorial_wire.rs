@@ -3,11 +3,11 @@
 use anyhow::{Context, Result};
 use downbeat_protocol::{ClientKind, ClientToRelay, RelayToClient, TriggerRequest};
 use downbeat_tests::{
-    client::{Modern, Socket, connect_seed},
+    client::{Socket, V1Client, connect_tutorial},
     lab::{Lab, wait_until_ready},
     process::PATIENCE,
     relay::Relay,
-    seed::SeedServer,
+    tutorial::TutorialServer,
 };
 use tungstenite::Message;
 
@@ -31,8 +31,9 @@ fn triggers(relay: &Relay) -> Result<u64> {
 #[test]
 fn a_thousand_bangs_sound_a_thousand_times_at_everyone() -> Result<()> {
     let relay = Relay::start()?;
-    let mut sender = connect_seed(&relay.ws_url())?;
-    let mut others = (0..3).map(|_| connect_seed(&relay.ws_url())).collect::<Result<Vec<_>>>()?;
+    let mut sender = connect_tutorial(&relay.ws_url())?;
+    let mut others =
+        (0..3).map(|_| connect_tutorial(&relay.ws_url())).collect::<Result<Vec<_>>>()?;
     for _ in 0..1000 {
         sender.send_text(INPUT)?;
     }
@@ -47,7 +48,7 @@ fn a_thousand_bangs_sound_a_thousand_times_at_everyone() -> Result<()> {
 #[test]
 fn whatever_is_not_exactly_a_bang_is_ignored() -> Result<()> {
     let relay = Relay::start()?;
-    let mut client = connect_seed(&relay.ws_url())?;
+    let mut client = connect_tutorial(&relay.ws_url())?;
     let ignored = [
         Message::binary(INPUT.as_bytes()),
         Message::binary(b"".as_slice()),
@@ -78,7 +79,7 @@ fn any_path_is_the_room() -> Result<()> {
     let paths = ["", "index.html", "sounds/", "healthz", "a/b/c?d=e&f", "%20"];
     let mut clients = paths
         .iter()
-        .map(|path| connect_seed(&format!("{base}{path}")).with_context(|| format!("/{path}")))
+        .map(|path| connect_tutorial(&format!("{base}{path}")).with_context(|| format!("/{path}")))
         .collect::<Result<Vec<_>>>()?;
     clients[1].send_text(INPUT)?;
     for client in &mut clients {
@@ -90,12 +91,12 @@ fn any_path_is_the_room() -> Result<()> {
 #[test]
 fn who_comes_late_is_told_nothing_of_the_past() -> Result<()> {
     let relay = Relay::start()?;
-    let mut early = connect_seed(&relay.ws_url())?;
+    let mut early = connect_tutorial(&relay.ws_url())?;
     for _ in 0..3 {
         early.send_text(INPUT)?;
     }
     expect_outputs(&mut early, 3)?;
-    let mut late = connect_seed(&relay.ws_url())?;
+    let mut late = connect_tutorial(&relay.ws_url())?;
     assert_eq!(late.drain()?, []);
     early.send_text(INPUT)?;
     expect_outputs(&mut late, 1)?;
@@ -105,34 +106,34 @@ fn who_comes_late_is_told_nothing_of_the_past() -> Result<()> {
 #[test]
 fn the_two_wires_hear_each_other() -> Result<()> {
     let relay = Relay::start()?;
-    let mut plain = connect_seed(&relay.ws_url())?;
-    let mut modern = Modern::connect(&relay.ws_url(), "modern", ClientKind::Remote)?;
-    let default_sound = modern.welcome.default_sound.clone();
+    let mut tutorial = connect_tutorial(&relay.ws_url())?;
+    let mut v1 = V1Client::connect(&relay.ws_url(), "v1", ClientKind::Remote)?;
+    let default_sound = v1.welcome.default_sound.clone();
 
     // A bang without a target reaches everyone, on either wire.
-    modern.send(&ClientToRelay::Trigger(TriggerRequest::default()))?;
-    expect_outputs(&mut plain, 1)?;
+    v1.send(&ClientToRelay::Trigger(TriggerRequest::default()))?;
+    expect_outputs(&mut tutorial, 1)?;
 
-    // One that is aimed at others does not; nor does anything else that is said to the modern.
+    // One that is aimed at others does not; nor does anything else that is said to the v1.
     let target = Some(vec!["someone".to_owned()]);
-    modern.send(&ClientToRelay::Trigger(TriggerRequest { target, ..TriggerRequest::default() }))?;
-    modern.wait_for_roster(|roster| roster.clients.len() == 2)?;
+    v1.send(&ClientToRelay::Trigger(TriggerRequest { target, ..TriggerRequest::default() }))?;
+    v1.wait_for_roster(|roster| roster.clients.len() == 2)?;
 
-    plain.send_text(INPUT)?;
-    let trigger = modern.wait_for(|message| match message {
-        RelayToClient::Trigger(trigger) if trigger.by.name != "modern" => Some(trigger),
+    tutorial.send_text(INPUT)?;
+    let trigger = v1.wait_for(|message| match message {
+        RelayToClient::Trigger(trigger) if trigger.by.name != "v1" => Some(trigger),
         _ => None,
     })?;
     assert_eq!(trigger.sound, default_sound);
     assert_eq!(trigger.target, None);
-    expect_outputs(&mut plain, 1)
+    expect_outputs(&mut tutorial, 1)
 }
 
 #[test]
 fn a_bang_from_the_command_line_reaches_a_plain_relay() -> Result<()> {
     let lab = Lab::open(1)?;
-    let server = SeedServer::start()?;
-    let mut page = connect_seed(&server.ws_url())?;
+    let server = TutorialServer::start()?;
+    let mut page = connect_tutorial(&server.ws_url())?;
     lab.bang(&server.ws_url(), &["--count", "3", "--every", "20"])?;
     expect_outputs(&mut page, 3)?;
     server.process().wait_for("message received trigger-input")?;
@@ -142,11 +143,11 @@ fn a_bang_from_the_command_line_reaches_a_plain_relay() -> Result<()> {
 #[test]
 fn a_player_on_a_plain_relay_sounds_from_its_own_bank() -> Result<()> {
     let lab = Lab::open(1)?;
-    let server = SeedServer::start()?;
+    let server = TutorialServer::start()?;
     let player = lab.start_play(0, &server.ws_url())?;
     player.wait_for("Talking to a plain relay")?;
     wait_until_ready(&player)?;
-    let mut page = connect_seed(&server.ws_url())?;
+    let mut page = connect_tutorial(&server.ws_url())?;
     let take = lab.record();
     for number in 1..=2 {
         page.send_text(INPUT)?;

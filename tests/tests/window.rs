@@ -4,13 +4,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use downbeat_tests::{
-    client::{Socket, connect_seed},
+    client::{Socket, connect_tutorial},
     lab::Lab,
     process::{From, PATIENCE, Process},
     relay::Relay,
     room::{wait_for_silence, wait_until_ready},
-    seed::SeedServer,
     tools::pictures_folder,
+    tutorial::TutorialServer,
     window::{Screen, Window},
 };
 
@@ -44,7 +44,7 @@ fn picture(screen: &Screen, name: &str) -> Result<()> {
 fn pointer_space_and_enter_bang_and_the_window_sounds() -> Result<()> {
     let lab = Lab::open(1)?;
     let screen = Screen::open(1024, 900)?;
-    let relay = Relay::start_with(&["--least-lead-ms", AMPLE_LEAD_MILLIS])?;
+    let relay = Relay::start_with(&["--min-lead-ms", AMPLE_LEAD_MILLIS])?;
     let (_process, window) = open(&lab, &screen, &relay.ws_url())?;
     wait_until_ready(&lab, &relay, &[0])?;
 
@@ -67,7 +67,7 @@ fn pointer_space_and_enter_bang_and_the_window_sounds() -> Result<()> {
 fn the_smallest_window_bangs_too() -> Result<()> {
     let lab = Lab::open(1)?;
     let screen = Screen::open(1024, 900)?;
-    let relay = Relay::start_with(&["--least-lead-ms", AMPLE_LEAD_MILLIS])?;
+    let relay = Relay::start_with(&["--min-lead-ms", AMPLE_LEAD_MILLIS])?;
     let (_process, window) = open(&lab, &screen, &relay.ws_url())?;
     wait_until_ready(&lab, &relay, &[0])?;
     screen.resize(&window, 480, 600)?;
@@ -84,8 +84,8 @@ fn the_smallest_window_bangs_too() -> Result<()> {
 fn a_window_on_a_plain_relay_bangs_and_sounds() -> Result<()> {
     let lab = Lab::open(1)?;
     let screen = Screen::open(1024, 900)?;
-    let server = SeedServer::start()?;
-    let mut page = connect_seed(&server.ws_url())?;
+    let server = TutorialServer::start()?;
+    let mut page = connect_tutorial(&server.ws_url())?;
     let (_process, window) = open(&lab, &screen, &server.ws_url())?;
     // Nothing else tells when it has found out what it talks to and is ready to sound.
     let deadline = Instant::now() + PATIENCE;
@@ -111,7 +111,7 @@ fn a_window_on_a_plain_relay_bangs_and_sounds() -> Result<()> {
     Ok(())
 }
 
-/// Bangs once from a client of the seed's wire, and says whether nothing was heard of it.
+/// Bangs once from a client of the tutorial wire, and says whether nothing was heard of it.
 fn lab_is_silent_after(lab: &Lab, page: &mut Socket) -> Result<bool> {
     let take = lab.record();
     page.send_text("trigger-input")?;

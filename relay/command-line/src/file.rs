@@ -9,7 +9,7 @@ use clap::{Arg, ArgAction, Command};
 use directories::ProjectDirs;
 use thiserror::Error;
 
-/// Why a configuration file was refused.
+/// Why a configuration file is refused.
 #[derive(Debug, Error)]
 pub(crate) enum FileError {
     #[error("cannot read the configuration file {path}: {source}")]
@@ -18,13 +18,13 @@ pub(crate) enum FileError {
     NotToml { path: PathBuf, reason: String },
     #[error("{path}: there is no setting '{key}'")]
     UnknownKey { path: PathBuf, key: String },
-    #[error("{path}: '{key}' must be a text, a number, true or false, or a list of them")]
+    #[error("{path}: '{key}' must be a string, a number, a boolean, or a list of them")]
     WrongKind { path: PathBuf, key: String },
 }
 
-/// `command`, whose flags default to what the program's configuration file says.
+/// Makes the values of the program's configuration file the defaults of `command`'s flags.
 pub(crate) fn with_defaults_of_file(command: Command, program: &str) -> Result<Command, FileError> {
-    // A file that was asked for must be there; the usual one may be.
+    // A file that is named must exist; the default one may be missing.
     if let Some(path) = env::var_os("DOWNBEAT_CONFIG").map(PathBuf::from) {
         let text = fs::read_to_string(&path)
             .map_err(|source| FileError::Unreadable { path: path.clone(), source })?;
@@ -121,14 +121,14 @@ mod tests {
     }
 
     #[test]
-    fn a_flag_wins_over_the_file_and_the_file_over_the_default() {
+    fn a_flag_overrides_the_file_and_the_file_overrides_the_default() {
         assert_eq!(read("", &[]).unwrap().port, 1);
         assert_eq!(read("port = 2", &[]).unwrap().port, 2);
         assert_eq!(read("port = 2", &["--port", "3"]).unwrap().port, 3);
     }
 
     #[test]
-    fn switches_and_lists_come_from_the_file_too() {
+    fn switches_and_lists_are_read_from_the_file() {
         let settings = read("loud = true\nname = ['a', 'b']\nplace = 'c'", &[]).unwrap();
         assert_eq!(settings.place.as_deref(), Some("c"));
         assert!(settings.loud);
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_in_the_file_is_named() {
+    fn errors_name_what_is_wrong_in_the_file() {
         assert_eq!(read("prot = 2", &[]).unwrap_err(), "d.toml: there is no setting 'prot'");
         assert!(read("port = 'high'", &[]).unwrap_err().contains("'high'"));
         assert!(read("port", &[]).unwrap_err().starts_with("d.toml is not TOML"));

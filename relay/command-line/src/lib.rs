@@ -1,10 +1,10 @@
-//! How Downbeat's programs read their settings, and how they print and log.
+//! Reads the settings of Downbeat's programs, prints and logs.
 //!
-//! Every flag can also come from the environment and from a configuration file: flag over
-//! environment over file. The file's values become the defaults of the flags before the command
-//! line is parsed, so that one parser checks all three and names what is wrong the same way.
+//! Every flag can also be set by the environment and by a configuration file; a flag overrides the
+//! environment, which overrides the file. The file's values become the defaults of the flags before the
+//! command line is parsed, so that one parser validates all three.
 //!
-//! Nothing here knows which settings there are: each program declares its own with clap.
+//! This package knows no settings: each program declares its own with clap.
 
 mod file;
 mod output;
@@ -15,16 +15,16 @@ use clap::{Parser, error::ErrorKind};
 
 pub use output::{Printer, complain, log_to_stderr, print};
 
-/// How a program ended for a reason that the person who started it can mend: exit code 2.
+/// Exit code of a program that was started with unusable settings.
 pub const WRONG_USE: u8 = 2;
 
 /// Reads the settings of `P` from the command line, the environment and `<program>.toml`.
 ///
-/// The file is looked for where `DOWNBEAT_CONFIG` says, else in the user's configuration folder.
+/// `DOWNBEAT_CONFIG` names the file; by default it is in the user's configuration folder.
 ///
 /// # Errors
-/// The exit code to end with: 0 after `--help` or `--version` was printed, 2 after one line on
-/// stderr that names what is wrong.
+/// The exit code: 0 after printing `--help` or `--version`, 2 after one line on stderr that names what is
+/// wrong.
 pub fn parse<P: Parser>(program: &str) -> Result<P, ExitCode> {
     parse_from(program, std::env::args_os())
 }
@@ -47,23 +47,23 @@ fn parse_from<P: Parser>(
     })
 }
 
-/// Says on stderr, in one line, why `program` cannot go on, and gives the code to end with.
+/// Prints on stderr, in one line, why `program` cannot start, and returns the exit code.
 pub fn refuse(program: &str, why: impl Display) -> ExitCode {
     complain(format_args!("{program}: {why}"));
     ExitCode::from(WRONG_USE)
 }
 
-/// What clap says about an error before it begins to explain usage.
+/// The error message of clap, without the usage.
 fn first_line(error: &clap::Error) -> String {
     let text = error.to_string();
     let text = text.trim_start_matches("error: ");
-    // A list of missing arguments stands indented on the lines below; one line must name them too.
+    // Missing arguments are listed on the following lines; they are joined into one.
     let words = text.split("\n\n").next().unwrap_or(text).split_whitespace();
     words.map(without_token).collect::<Vec<_>>().join(" ")
 }
 
-/// A word of the command line as it may be repeated: a token in it (`--token=...`, or behind the
-/// `#` of an address) was not meant to be read by others.
+/// A word of the command line without the token that it may contain (`--token=...`, or in the fragment of an
+/// address), which must not be printed.
 fn without_token(word: &str) -> Cow<'_, str> {
     const KEY: &str = "token=";
     match word.find(KEY) {
@@ -82,15 +82,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_refused_is_repeated_without_a_token() {
+    fn error_messages_contain_no_token() {
         for (arguments, named) in [
             (&["http://lab/#token=hidden"][..], "http://lab/#token=…"),
             (&["1", "lab#x=1&token=hidden"], "lab#x=1&token=…"),
             (&["--token=hidden"], "--token"),
         ] {
             let arguments = ["downbeat"].iter().chain(arguments);
-            let said = first_line(&Settings::try_parse_from(arguments).unwrap_err());
-            assert!(said.contains(named) && !said.contains("hidden"), "{said}");
+            let message = first_line(&Settings::try_parse_from(arguments).unwrap_err());
+            assert!(message.contains(named) && !message.contains("hidden"), "{message}");
         }
     }
 }

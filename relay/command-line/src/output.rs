@@ -1,46 +1,45 @@
-//! What a program says to a terminal, a pipe or a file. A reader that is slow holds nothing up, and
-//! one that goes away ends nothing.
+//! Prints to a terminal, a pipe or a file. A slow reader blocks nothing, and one that goes away ends nothing.
 
 use std::{
     fmt::Display,
     io::{self, Write},
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::mpsc::{Receiver, SyncSender, TrySendError, channel, sync_channel},
+    sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
     thread,
     time::{Duration, Instant},
 };
 
 use tracing_subscriber::EnvFilter;
 
-/// Most lines that wait to be written: a few for each of a thousand who come at once. One that finds
-/// no room is lost.
+/// Most lines that wait to be written: a few for each of a thousand clients that connect at once. Lines
+/// beyond it are lost.
 const MAX_WAITING_LINES: usize = 4096;
 
-/// How long the end of a program waits for the rest to be written.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a program that ends waits for the rest to be written.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Writes `text` to standard output. A reader that has gone away is no error.
+/// Writes `text` to standard output. A closed pipe is no error.
 pub fn print(text: impl Display) {
     let _ = write!(io::stdout(), "{text}");
 }
 
-/// Writes a line to standard error. A reader that has gone away is no error.
+/// Writes a line to standard error. A closed pipe is no error.
 pub fn complain(line: impl Display) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-/// How often a program that ends looks whether there is room to say so.
-const LOOK_EVERY: Duration = Duration::from_millis(1);
+/// How often a program that ends checks for space in the queue.
+const POLL_INTERVAL: Duration = Duration::from_millis(1);
 
-/// What the thread of a printer is told.
+/// A command to the thread of a printer.
 enum Command {
-    /// Write this, which ends with the end of a line.
+    /// Write this line, with its line feed.
     Write(Vec<u8>),
     End,
 }
 
-/// Writes lines from a thread of its own, so that who prints never waits. Dropping it waits for the
-/// rest to be written, but at most a second.
+/// Writes lines from a thread of its own, so that printing never blocks. Dropping it waits for the rest to be
+/// written, for at most a second.
 #[derive(Debug)]
 pub struct Printer {
     commands: SyncSender<Command>,
@@ -48,34 +47,34 @@ pub struct Printer {
 }
 
 impl Printer {
-    /// A printer to `to`.
+    /// Starts a printer that writes to `to`.
     ///
     /// # Errors
-    /// If the system gives no thread.
+    /// If the system does not start a thread.
     pub fn start(to: impl Write + Send + 'static) -> io::Result<Self> {
         Self::start_as("output", to)
     }
 
-    /// The same with a name for its thread.
+    /// The same with a name for the thread.
     fn start_as(name: &'static str, mut to: impl Write + Send + 'static) -> io::Result<Self> {
         let (commands, waiting) = sync_channel(MAX_WAITING_LINES);
-        let (finished, done) = channel();
+        let (finished, done) = sync_channel(1);
         thread::Builder::new().name(name.to_owned()).spawn(move || {
             let mut panics = 0_u32;
-            // A panic costs the line that was being written, and is told of in its place.
+            // A panic loses the line that was being written; a message takes its place.
             while catch_unwind(AssertUnwindSafe(|| write_lines(&waiting, &mut to))).is_err() {
                 panics += 1;
-                let told =
-                    format!("a line of the {name} is lost to a panic, the {panics}. so far\n");
-                let _ = catch_unwind(AssertUnwindSafe(|| to.write_all(told.as_bytes())));
+                let message =
+                    format!("a line of the {name} was lost to a panic (panics so far: {panics})\n");
+                let _ = catch_unwind(AssertUnwindSafe(|| to.write_all(message.as_bytes())));
             }
-            // Who dropped the printer may have waited for long enough.
+            // An error means that the drop has timed out.
             let _ = finished.send(());
         })?;
         Ok(Self { commands, done })
     }
 
-    /// Has `line` written. Never blocks.
+    /// Queues `line`. Never blocks.
     pub fn print(&self, mut line: String) {
         line.push('\n');
         // Lost if the queue is full, as documented at its capacity.
@@ -85,35 +84,35 @@ impl Printer {
 
 fn write_lines(waiting: &Receiver<Command>, to: &mut impl Write) {
     while let Ok(Command::Write(line)) = waiting.recv() {
-        // A line that nobody reads is lost; the next one may be read again.
+        // If nobody reads, the line is lost; the next one may be read again.
         let _ = to.write_all(&line).and_then(|()| to.flush());
     }
 }
 
 impl Drop for Printer {
     fn drop(&mut self) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + FLUSH_TIMEOUT;
         while let Err(TrySendError::Full(_)) = self.commands.try_send(Command::End) {
             if Instant::now() > deadline {
                 return;
             }
-            thread::sleep(LOOK_EVERY);
+            thread::sleep(POLL_INTERVAL);
         }
         let _ = self.done.recv_timeout(deadline.saturating_duration_since(Instant::now()));
     }
 }
 
-/// Writes what `filter` lets through to standard error, from a thread of its own. To be called once;
-/// what is logged after the printer was dropped is lost.
+/// Logs what `filter` selects to standard error, from a thread of its own. To be called once; what is logged
+/// after the printer is dropped is lost.
 ///
 /// # Errors
-/// If the system gives no thread.
+/// If the system does not start a thread.
 pub fn log_to_stderr(filter: &str) -> io::Result<Printer> {
     let printer = Printer::start_as("log", io::stderr())?;
     let commands = printer.commands.clone();
     tracing_subscriber::fmt()
         .with_writer(move || LogWriter(commands.clone()))
-        // Where would it say that it cannot write? A closed stderr must not end the program.
+        // A closed stderr must not end the program, and there is nowhere to report it.
         .log_internal_errors(false)
         .with_ansi(false)
         .with_target(false)
@@ -122,7 +121,7 @@ pub fn log_to_stderr(filter: &str) -> io::Result<Printer> {
     Ok(printer)
 }
 
-/// Takes one whole event at a time, as the subscriber writes them.
+/// Receives one complete event per write from the subscriber.
 struct LogWriter(SyncSender<Command>);
 
 impl Write for LogWriter {
@@ -144,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reader_that_does_not_read_holds_nobody_up() {
+    fn a_reader_that_does_not_read_blocks_nobody() {
         let (reader, writer) = io::pipe().unwrap();
         let printer = Printer::start(writer).unwrap();
         let begun = Instant::now();
@@ -153,12 +152,12 @@ mod tests {
             printer.print("x".repeat(100));
         }
         drop(printer);
-        assert!(begun.elapsed() < 10 * PATIENCE);
+        assert!(begun.elapsed() < 10 * FLUSH_TIMEOUT);
         drop(reader);
     }
 
     #[test]
-    fn all_lines_are_written_before_the_printer_is_gone() {
+    fn dropping_the_printer_waits_for_all_lines() {
         let (reader, writer) = io::pipe().unwrap();
         let printer = Printer::start(writer).unwrap();
         for number in 0..100 {
@@ -170,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_goes_away_ends_nothing() {
+    fn a_closed_pipe_is_no_error() {
         let (reader, writer) = io::pipe().unwrap();
         drop(reader);
         let printer = Printer::start(writer).unwrap();
@@ -193,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_of_the_thread_costs_one_line_and_is_told_of() {
+    fn a_panic_in_the_thread_loses_one_line_and_is_reported() {
         let (reader, writer) = io::pipe().unwrap();
         let printer = Printer::start(Faulty(writer, false)).unwrap();
         for line in ["one", "two"] {
@@ -201,6 +200,6 @@ mod tests {
         }
         drop(printer);
         let lines: Vec<_> = io::BufReader::new(reader).lines().map(Result::unwrap).collect();
-        assert_eq!(lines, ["a line of the output is lost to a panic, the 1. so far", "two"]);
+        assert_eq!(lines, ["a line of the output was lost to a panic (panics so far: 1)", "two"]);
     }
 }

@@ -11,7 +11,7 @@ use tokio_rustls::server::TlsStream;
 use super::context::ConnectionContext;
 use crate::{
     room::member::Role,
-    session::{self, Session},
+    session::{context::SessionContext, serve::record_end},
     websocket::{client::Client, decoder::End, outbox::CutOff, transport::Transport},
 };
 
@@ -47,18 +47,18 @@ async fn serve_upgraded(
     let Some((transport, early)) = upgraded.ok().and_then(Result::ok).and_then(into_parts) else {
         // The socket is gone, or does not accept the answer.
         state.hub.disconnect(&client).await;
-        session::record_end(&state.hub.counters, End::Lost, client.outbox.phase(), false);
+        record_end(&state.hub.counters, End::Lost, client.outbox.phase(), false);
         return;
     };
     transport.enable_timestamps();
-    let session = Session {
+    let session = SessionContext {
         hub: state.hub.clone(),
         client,
         role,
         messages_per_second: state.messages_per_second,
         permit,
     };
-    session.run(transport, early).await;
+    session.serve(transport, early).await;
     // While one receiver is left, a shutdown waits.
     drop(shutdown);
 }

@@ -6,11 +6,11 @@
 use downbeat_protocol::TUTORIAL_TRIGGER_INPUT;
 use tokio_tungstenite::tungstenite::Message;
 
-use super::Session;
+use super::context::SessionContext;
 use crate::room::member::Role;
 
 /// Processes a message; returns the size of what is broadcast to each client because of it.
-pub(super) async fn receive(session: &Session, message: &Message) -> usize {
+pub(super) async fn receive(session: &SessionContext, message: &Message) -> usize {
     if !is_trigger(message) {
         return 0;
     }

@@ -6,7 +6,7 @@ use downbeat_protocol::{
 };
 use tokio_tungstenite::tungstenite::Message;
 
-use super::Session;
+use super::context::SessionContext;
 use crate::{
     limits::rate_limit::AVERAGE_MESSAGE_BYTES,
     room::member::Role,
@@ -25,7 +25,7 @@ impl V1 {
     /// each client because of it.
     pub(super) async fn receive(
         &mut self,
-        session: &Session,
+        session: &SessionContext,
         message: Message,
         received: RelayTime,
     ) -> usize {
@@ -46,11 +46,11 @@ impl V1 {
 
     async fn process(
         &mut self,
-        session: &Session,
+        session: &SessionContext,
         message: ClientToRelay,
         received: RelayTime,
     ) -> Result<usize, Refusal> {
-        let Session { hub, client, role, .. } = session;
+        let SessionContext { hub, client, role, .. } = session;
         let Some(author) = &self.author else {
             let ClientToRelay::Hello(hello) = message else {
                 return Err(refusal(ErrorCode::HelloFirst, "the first message must be a hello"));
@@ -85,8 +85,8 @@ impl V1 {
 }
 
 /// Admits the client to the room.
-async fn admit(session: &Session, hello: &Hello) -> Result<By, Refusal> {
-    let Session { hub, client, role, .. } = session;
+async fn admit(session: &SessionContext, hello: &Hello) -> Result<By, Refusal> {
+    let SessionContext { hub, client, role, .. } = session;
     let name = hello.valid_name();
     let name = name.map_err(|error| refusal(ErrorCode::InvalidValue, error.to_string()))?;
     hub.admit(client, *role, hello, &name).await;
@@ -98,7 +98,7 @@ async fn admit(session: &Session, hello: &Hello) -> Result<By, Refusal> {
 }
 
 /// Tells the client that it is beyond its rate and the last message was ignored.
-pub(super) fn refuse_rate(session: &Session) {
+pub(super) fn refuse_rate(session: &SessionContext) {
     let message = format!(
         "rate limit: at most {} messages a second, of {AVERAGE_MESSAGE_BYTES} bytes on average",
         session.messages_per_second
@@ -106,7 +106,7 @@ pub(super) fn refuse_rate(session: &Session) {
     refuse(session, refusal(ErrorCode::TooMany, message));
 }
 
-fn refuse(session: &Session, refusal: Refusal) {
+fn refuse(session: &SessionContext, refusal: Refusal) {
     session.hub.counters.messages_refused.increment();
     let reason = Sanitized(&refusal.message);
     tracing::debug!(id = session.client.id.0, %reason, "message_refused");

@@ -141,23 +141,23 @@ struct Memory {
 
 /// Those who behave, on either wire.
 struct Room {
-    plain: Crowd,
-    modern: Crowd,
+    tutorial: Crowd,
+    v1: Crowd,
 }
 
 impl Room {
     fn join(address: SocketAddr, clients: usize) -> Result<Self> {
-        let mut plain = Crowd::join(address, Wire::Seed, clients / 2)?;
-        let mut modern = Crowd::join(address, Wire::Modern, clients - clients / 2)?;
-        admitted(&mut plain)?;
-        admitted(&mut modern)?;
-        Ok(Self { plain, modern })
+        let mut tutorial = Crowd::join(address, Wire::Tutorial, clients / 2)?;
+        let mut v1 = Crowd::join(address, Wire::V1, clients - clients / 2)?;
+        admitted(&mut tutorial)?;
+        admitted(&mut v1)?;
+        Ok(Self { tutorial, v1 })
     }
 
     /// How many hear that the relay is gone.
     fn hear_the_end(&mut self) -> Result<usize> {
         let mut bereft = 0;
-        for crowd in [&mut self.plain, &mut self.modern] {
+        for crowd in [&mut self.tutorial, &mut self.v1] {
             let mut left = crowd.len();
             crowd.hear(PATIENCE, |_, heard, _| {
                 left -= usize::from(heard == Heard::End);
@@ -177,7 +177,7 @@ fn live(
     end: Instant,
     tally: &mut Tally,
 ) -> Result<Memory> {
-    let Room { plain, modern } = room;
+    let Room { tutorial, v1 } = room;
     // Nobody else bangs: a stranger's would be one too many for the count.
     let trouble = Trouble::begin(relay.address());
     let loud = format!(r#"{{"type":"trigger","data":"{}"}}"#, "x".repeat(LOUD_BYTES));
@@ -194,13 +194,13 @@ fn live(
         let before = Snapshot::take(&processes)?;
         let sent = Instant::now();
         if tally.bangs.is_multiple_of(2) {
-            plain.bang(tally.bangs as usize % plain.len(), 1)?;
+            tutorial.bang(tally.bangs as usize % tutorial.len(), 1)?;
         } else {
-            modern.say(tally.bangs as usize % modern.len(), loud.as_bytes())?;
+            v1.say(tally.bangs as usize % v1.len(), loud.as_bytes())?;
         }
         tally.bangs += 1;
         let mut last = (sent, String::new());
-        for (wire, crowd) in [("plain", &mut *plain), ("modern", &mut *modern)] {
+        for (wire, crowd) in [("tutorial", &mut *tutorial), ("v1", &mut *v1)] {
             let (client, at) = tally.hear(crowd, sent)?;
             if at > last.0 {
                 last = (at, format!("{wire} client {client}"));
@@ -292,7 +292,7 @@ impl Trouble {
         };
         let mut held = Vec::new();
         trouble.repeat(Duration::from_millis(20), &trouble.strangers.clone(), move |round| {
-            let wire = if round % 2 == 0 { Wire::Seed } else { Wire::Modern };
+            let wire = if round % 2 == 0 { Wire::Tutorial } else { Wire::V1 };
             held.extend(shake_hands(address, wire));
             // Some leave at once, some stay a while; none of them says goodbye.
             if held.len() > 1 + (round % 40) as usize {
@@ -303,7 +303,7 @@ impl Trouble {
         let inputs = hostile_inputs();
         trouble.repeat(Duration::from_millis(50), &trouble.hostile.clone(), move |round| {
             let input = &inputs[round as usize % inputs.len()];
-            let Ok(mut stream) = shake_hands(address, Wire::Seed) else { return false };
+            let Ok(mut stream) = shake_hands(address, Wire::Tutorial) else { return false };
             // It may be thrown out before it has said everything.
             let _ = stream.write_all(input);
             true
@@ -366,7 +366,7 @@ impl Trouble {
 }
 
 fn deaf_client(address: SocketAddr) -> Option<TcpStream> {
-    let mut stream = shake_hands(address, Wire::Modern).ok()?;
+    let mut stream = shake_hands(address, Wire::V1).ok()?;
     let hello = br#"{"type":"hello","name":"deaf","kind":"headless","client":"soak"}"#;
     stream.write_all(&masked(0x81, hello)).ok()?;
     stream.set_nonblocking(true).ok()?;

@@ -18,9 +18,9 @@ use crate::process::PATIENCE;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wire {
     /// The tutorial's two texts.
-    Seed,
+    Tutorial,
     /// `downbeat.v1`.
-    Modern,
+    V1,
 }
 
 /// What a client of the crowd heard.
@@ -91,7 +91,7 @@ impl Crowd {
         let mut stream = mio::net::TcpStream::from_std(stream);
         self.poll.registry().register(&mut stream, Token(number), Interest::READABLE)?;
         self.clients.push(Client { stream, partial: Vec::new(), open: true });
-        if self.wire == Wire::Modern {
+        if self.wire == Wire::V1 {
             let hello = format!(
                 r#"{{"type":"hello","name":"crowd {number}","kind":"headless","client":"load"}}"#
             );
@@ -118,8 +118,8 @@ impl Crowd {
     /// If it cannot.
     pub fn bang(&mut self, client: usize, times: usize) -> Result<()> {
         let text: &[u8] = match self.wire {
-            Wire::Seed => b"trigger-input",
-            Wire::Modern => br#"{"type":"trigger"}"#,
+            Wire::Tutorial => b"trigger-input",
+            Wire::V1 => br#"{"type":"trigger"}"#,
         };
         let frames = masked(TEXT, text).repeat(times);
         self.write(client, &frames)
@@ -275,8 +275,8 @@ pub fn shake_hands(address: SocketAddr, wire: Wire) -> Result<TcpStream> {
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     let protocol = match wire {
-        Wire::Seed => "",
-        Wire::Modern => "Sec-WebSocket-Protocol: downbeat.v1\r\n",
+        Wire::Tutorial => "",
+        Wire::V1 => "Sec-WebSocket-Protocol: downbeat.v1\r\n",
     };
     let request = format!(
         "GET / HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
@@ -302,12 +302,15 @@ pub fn shake_hands(address: SocketAddr, wire: Wire) -> Result<TcpStream> {
 
 fn heard(wire: Wire, payload: &[u8]) -> Result<Heard> {
     Ok(match wire {
-        Wire::Seed => {
-            ensure!(payload == b"trigger-output", "a client of the seed's wire must not hear this");
+        Wire::Tutorial => {
+            ensure!(
+                payload == b"trigger-output",
+                "a client of the tutorial wire must not hear this"
+            );
             Heard::Trigger
         }
-        Wire::Modern if payload.starts_with(br#"{"type":"trigger""#) => Heard::Trigger,
-        Wire::Modern => Heard::Other,
+        Wire::V1 if payload.starts_with(br#"{"type":"trigger""#) => Heard::Trigger,
+        Wire::V1 => Heard::Other,
     })
 }
 

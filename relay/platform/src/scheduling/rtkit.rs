@@ -49,7 +49,7 @@ pub(crate) enum Refused {
 pub(crate) fn raise(level: u32) -> Result<u32, Refused> {
     let thread = gettid();
     // On a thread of its own: not every step has a timeout, and the caller must not wait longer.
-    let (answer, answered) = mpsc::channel();
+    let (answer, answered) = mpsc::sync_channel(1);
     thread::Builder::new().name("rtkit".to_owned()).spawn(move || {
         // An error means that the caller has stopped waiting.
         let _ = answer.send(ask(thread, level));

@@ -38,8 +38,8 @@ pub fn hold(count: usize, seconds: u64) -> Result<()> {
     let relay = Server::start(command)?;
     let empty = memory_bytes(relay.id())?;
     let mut crowds = [
-        Crowd::join(relay.address(), Wire::Seed, count / 2)?,
-        Crowd::join(relay.address(), Wire::Modern, count - count / 2)?,
+        Crowd::join(relay.address(), Wire::Tutorial, count / 2)?,
+        Crowd::join(relay.address(), Wire::V1, count - count / 2)?,
     ];
     // The roster follows the last arrival after a millisecond a client.
     let quiet = Duration::from_millis(1000 + count as u64);

@@ -7,7 +7,7 @@
 //!
 //! Each server gets a process of its own, one after the other, several times over; the figures are
 //! the medians of the rounds, and a ratio compares what was measured in the same round, because a
-//! machine is not equally fast all the time. For `downbeat.v1` the floor is still the seed's frame
+//! machine is not equally fast all the time. For `downbeat.v1` the floor is still the tutorial wire's frame
 //! of 16 bytes, though its own are some hundred longer.
 //!
 //! A client has heard a bang when its frame has arrived, by the kernel's word, and not when it is
@@ -40,7 +40,7 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use downbeat_protocol::{ClientKind, ClientToRelay, Probe, RelayToClient};
 use downbeat_tests::{
-    client::Modern,
+    client::V1Client,
     load::{
         cost::{allow_open_files, memory_bytes, processor_nanos},
         crowd::{Crowd, Heard, Wire},
@@ -50,8 +50,8 @@ use downbeat_tests::{
     },
     process::PATIENCE,
     relay::relay_command,
-    seed::seed_command,
     tools::binary,
+    tutorial::tutorial_command,
 };
 
 use crate::busy::BusyLoops;
@@ -76,14 +76,14 @@ impl Kind {
     fn name(self) -> &'static str {
         match self {
             Self::Floor => "floor",
-            Self::Relay(Wire::Seed) => "relay, seed's wire",
-            Self::Relay(Wire::Modern) => "relay, downbeat.v1",
+            Self::Relay(Wire::Tutorial) => "relay, tutorial wire",
+            Self::Relay(Wire::V1) => "relay, downbeat.v1",
             Self::Ws => "Node ws",
         }
     }
 
     fn wire(self) -> Wire {
-        if let Self::Relay(wire) = self { wire } else { Wire::Seed }
+        if let Self::Relay(wire) = self { wire } else { Wire::Tutorial }
     }
 }
 
@@ -122,8 +122,8 @@ fn main() -> Result<()> {
     if let Some(seconds) = options.hold_seconds {
         return options.clients.iter().try_for_each(|&count| hold::hold(count, seconds));
     }
-    let mut kinds = vec![Kind::Floor, Kind::Relay(Wire::Seed), Kind::Relay(Wire::Modern)];
-    match seed_command() {
+    let mut kinds = vec![Kind::Floor, Kind::Relay(Wire::Tutorial), Kind::Relay(Wire::V1)];
+    match tutorial_command() {
         Ok(_) => kinds.push(Kind::Ws),
         Err(error) => println!("Without the tutorial's server: {error}"),
     }
@@ -205,7 +205,7 @@ fn measure_running(
     let mut crowd = Crowd::join(address, kind.wire(), count)?;
     // A roster follows the last arrival after a millisecond a client.
     let quiet =
-        QUIET + Duration::from_millis(if kind.wire() == Wire::Modern { count } else { 0 } as u64);
+        QUIET + Duration::from_millis(if kind.wire() == Wire::V1 { count } else { 0 } as u64);
     settle(&mut crowd, quiet)?;
     let held = memory_bytes(pid)?.saturating_sub(before);
     drop(first_of_all);
@@ -262,7 +262,7 @@ fn start(kind: Kind, count: usize) -> Result<Server> {
             command.args(["--messages", "1000000"]);
             command
         }
-        Kind::Ws => seed_command()?,
+        Kind::Ws => tutorial_command()?,
     })
 }
 
@@ -319,7 +319,7 @@ fn probe_while_fanning_out(
     all: Processors,
     measured: &mut Measured,
 ) -> Result<()> {
-    let mut prober = Modern::connect(&format!("ws://{address}/"), "prober", ClientKind::Remote)?;
+    let mut prober = V1Client::connect(&format!("ws://{address}/"), "prober", ClientKind::Remote)?;
     settle(crowd, QUIET)?;
     let end = Arc::new(AtomicBool::new(false));
     let ended = end.clone();

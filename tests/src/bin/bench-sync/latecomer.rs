@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use downbeat_protocol::{ClientKind, ClientToRelay, StopRequest, TriggerRequest};
 use downbeat_tests::{
     claims::shared_micros,
-    client::Modern,
+    client::V1Client,
     onsets,
     recorder::{RATE, Recording},
 };
@@ -52,7 +52,7 @@ pub fn join(room: &mut Room, machine: usize) -> Result<Joining> {
 
 /// Lets a machine `enter` while the long sound sounds, which says when it came.
 pub fn come(url: &str, machine: usize, enter: impl FnOnce() -> Result<u64>) -> Result<Joining> {
-    let mut remote = Modern::connect(url, "composer", ClientKind::Remote)?;
+    let mut remote = V1Client::connect(url, "composer", ClientKind::Remote)?;
     let sound = Some(LONG_SOUND.to_owned());
     remote.send(&ClientToRelay::Trigger(TriggerRequest { sound, ..TriggerRequest::default() }))?;
     sleep(BEFORE);

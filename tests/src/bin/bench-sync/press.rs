@@ -26,7 +26,7 @@ use downbeat_protocol::{ClientKind, ClientToRelay, TriggerRequest};
 use downbeat_samples::{EMBEDDED, wav};
 use downbeat_tests::{
     claims::shared_micros,
-    client::Modern,
+    client::V1Client,
     lab::Lab,
     process::{PATIENCE, Process},
 };
@@ -141,14 +141,14 @@ pub fn main(arguments: &[String]) -> Result<()> {
 
 /// The line to who is told.
 enum Line {
-    Relay(Box<Modern>),
+    Relay(Box<V1Client>),
     Listener(TcpStream),
 }
 
 impl Line {
     fn to(told: &str) -> Result<Self> {
         let Ok(address) = told.parse::<SocketAddr>() else {
-            let remote = Modern::connect(told, "presser", ClientKind::Remote)?;
+            let remote = V1Client::connect(told, "presser", ClientKind::Remote)?;
             return Ok(Self::Relay(Box::new(remote)));
         };
         let stream = TcpStream::connect(address).context("reaching who is told of presses")?;
