@@ -3,15 +3,15 @@
 //!
 //! The path of a trigger, from socket to sockets; each module may use only those below it:
 //!
-//! - [`server`] binds, runs and shuts down.
-//! - [`accept`] admits TCP connections and performs TLS handshakes.
-//! - [`http`] answers requests, and hands each WebSocket over to a session.
-//! - [`session`] processes the messages of one client, on either wire.
-//! - [`room`] numbers triggers, assigns instants and knows the members.
-//! - [`broadcast`] sends frames to all clients, and keeps their connections alive.
-//! - [`websocket`] reads messages from a socket and writes frames to it.
-//! - [`bank`] holds the sounds; [`limits`] bounds connections and rates.
-//! - The leaves: [`config`], [`clock`], [`counters`], [`supervise`], [`text`].
+//! - `server` binds, runs and shuts down.
+//! - `accept` admits TCP connections and performs TLS handshakes.
+//! - `http` answers requests, and hands each WebSocket over to a session.
+//! - `session` processes the messages of one client, on either wire.
+//! - `room` numbers triggers, assigns instants and knows the members.
+//! - `broadcast` sends frames to all clients, and keeps their connections alive.
+//! - `websocket` reads messages from a socket and writes frames to it.
+//! - `bank` holds the sounds; `limits` bounds connections and rates.
+//! - The leaves: `config`, `clock`, `counters`, `supervise`, `text`.
 
 pub mod accept;
 pub mod bank;

@@ -1,7 +1,7 @@
 //! Supervision: a panic in an essential task or thread ends the relay.
 //!
 //! A task that panics does so alone: triggers would vanish while `/healthz` still answers `ok`. So each
-//! essential part holds a [`Guard`], and the [`Supervisor`] reports a panic to
+//! essential part holds a `Guard`, and the [`Supervisor`] reports a panic to
 //! [`Server::run`](crate::server::Server::run). The task of a single connection is not essential: it
 //! ends alone and is counted.
 

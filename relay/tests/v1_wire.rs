@@ -214,8 +214,8 @@ async fn an_unlisted_straggler_learns_that_it_is_one() {
         let (player, welcome) = &mut crowd[place];
         player.send(need(900_000)).await;
         let mut known = welcome.roster();
-        let knows = |roster: &Roster| roster.get(welcome.id).is_some_and(|own| own.straggler);
-        follow(player, &mut known, knows).await;
+        let is_informed = |roster: &Roster| roster.get(welcome.id).is_some_and(|own| own.straggler);
+        follow(player, &mut known, is_informed).await;
     }
 }
 

@@ -16,7 +16,7 @@ use clap::{Parser, error::ErrorKind};
 pub use output::{Printer, complain, log_to_stderr, print};
 
 /// Exit code of a program that was started with unusable settings.
-pub const WRONG_USE: u8 = 2;
+const WRONG_USE: u8 = 2;
 
 /// Reads the settings of `P` from the command line, the environment and `<program>.toml`.
 ///

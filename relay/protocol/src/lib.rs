@@ -24,7 +24,7 @@ pub use name::{MAX_NAME_CHARS, clean_name, is_hidden};
 pub use roster::{MAX_ROSTER_ENTRIES, Roster, RosterChange, RosterEntry};
 pub use sound::{DEFAULT_SOUND, SoundInfo};
 pub use time::{Epoch, RelayTime};
-pub use validation::{InvalidValue, MAX_DATA_BYTES, MAX_TARGETS};
+pub use validation::InvalidValue;
 
 /// The WebSocket subprotocol that a client offers to speak these messages.
 ///

@@ -10,10 +10,10 @@ use crate::{
 };
 
 /// Largest `data` of a trigger, in bytes of JSON: it is sent to every client.
-pub const MAX_DATA_BYTES: usize = 4096;
+const MAX_DATA_BYTES: usize = 4096;
 
 /// Most names in the `target` of a trigger.
-pub const MAX_TARGETS: usize = 256;
+const MAX_TARGETS: usize = 256;
 
 /// Why a value is refused.
 #[derive(Clone, Debug, PartialEq, Error)]
@@ -36,13 +36,13 @@ pub enum InvalidValue {
         /// The field's name.
         field: &'static str,
     },
-    /// More than [`MAX_DATA_BYTES`] of `data`.
+    /// Too many bytes of `data`.
     #[error("data must be at most {MAX_DATA_BYTES} bytes of JSON, not {given}")]
     DataTooLarge {
         /// Its size, in bytes.
         given: usize,
     },
-    /// More than [`MAX_TARGETS`] names in `target`, or none.
+    /// Too many names in `target`, or none.
     #[error("target must have 1 to {MAX_TARGETS} names, not {given}")]
     Targets {
         /// How many there are.

@@ -1,7 +1,7 @@
 //! The bank: the sounds that the relay serves, in memory, by name and by content.
 //!
 //! Files are read when the bank is loaded. Requests are answered from memory and never from disk, so that
-//! none can reach outside the folder. The [`watcher`] reloads the bank when the folder changes.
+//! none can reach outside the folder. The `watcher` reloads the bank when the folder changes.
 
 pub(crate) mod watcher;
 

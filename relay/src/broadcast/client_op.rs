@@ -39,7 +39,7 @@ impl ClientOp {
             }
             Self::CheckHello { now } => keepalive::check_hello(client, *now),
             Self::Shutdown => {
-                client.outbox.close(CloseCode::GoingAway, "the relay is shutting down")
+                client.outbox.close(CloseCode::GoingAway, "the relay is shutting down");
             }
             #[cfg(test)]
             Self::Panic => std::panic::panic_any("injected"),

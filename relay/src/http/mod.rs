@@ -1,7 +1,7 @@
 //! HTTP: each request is routed to the page, a sound, the health report, the metrics, or a WebSocket.
 //!
-//! [`connection`] serves a connection and [`routes`] answers its requests. A granted [`upgrade`] becomes a
-//! session in [`websocket`].
+//! `connection` serves a connection and `routes` answers its requests. A granted `upgrade` becomes a
+//! session in `websocket`.
 
 pub mod auth;
 pub(crate) mod connection;

@@ -1,4 +1,4 @@
-//! The tutorial wire: the two fixed texts of WebSockets 101.
+//! The tutorial wire: the two fixed texts of the tutorial that Downbeat grew out of.
 //!
 //! A client of this wire plays on any message, so it must never be sent anything but the text
 //! `trigger-output` and control frames.

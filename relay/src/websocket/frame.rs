@@ -10,7 +10,7 @@ const FINAL_BINARY: u8 = 0x82;
 const FINAL_CLOSE: u8 = 0x88;
 
 /// An empty ping.
-pub const PING: Bytes = Bytes::from_static(&[0x89, 0]);
+pub(crate) const PING: Bytes = Bytes::from_static(&[0x89, 0]);
 
 /// A text message in one frame.
 #[must_use]

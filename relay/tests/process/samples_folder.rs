@@ -120,9 +120,9 @@ async fn a_changed_folder_is_reloaded_and_broadcast() {
     assert_eq!(names, ["other", "renamed"]);
     receive_bank(&mut late).await;
 
-    let log = relay.log_to_the_end().await;
-    let about_bad = log.lines().find(|line| line.contains("bad.wav"));
-    assert!(about_bad.is_some_and(|line| line.contains("cannot be played")), "{log}");
+    let stderr = relay.log_to_the_end().await;
+    let about_bad = stderr.lines().find(|line| line.contains("bad.wav"));
+    assert!(about_bad.is_some_and(|line| line.contains("cannot be played")), "{stderr}");
 }
 
 #[tokio::test]

@@ -131,16 +131,16 @@ async fn scheduled_frames_of_one_instant_are_sent_together_at_that_instant() {
     lane.apply(Command::Connected(client.clone(), Vec::new())).await;
     let clock = lane.clock;
     let due = clock.now().plus_micros(20_000);
-    let (commands, receiver) = mpsc::channel(8);
-    let running = tokio::spawn(run(receiver, lane));
+    let (sender, commands) = mpsc::channel(8);
+    let running = tokio::spawn(run(commands, lane));
     for text in ["first ", "second"] {
-        commands.send(Command::BroadcastAt(due, Bytes::from(text))).await.unwrap();
+        sender.send(Command::BroadcastAt(due, Bytes::from(text))).await.unwrap();
     }
     let mut received = [0; 12];
     timeout(Duration::from_secs(10), there.read_exact(&mut received)).await.unwrap().unwrap();
     assert!(clock.now() >= due, "{:?} too early", clock.until(due));
     assert_eq!(&received, b"first second");
-    drop(commands);
+    drop(sender);
     timeout(Duration::from_secs(10), running).await.unwrap().unwrap();
 }
 

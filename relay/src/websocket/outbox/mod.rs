@@ -6,7 +6,7 @@
 //!
 //! The queue holds at most [`MAX_OUTBOX_BYTES`] and [`MAX_OUTBOX_FRAMES`] (one frame of any size fits an
 //! empty queue). A client that exceeds this or whose queue makes no progress is cut off: what waits is
-//! out of date. All queues together are bounded by the [`Backlog`].
+//! out of date. All queues together are bounded by the backlog.
 
 mod backlog;
 mod queue;
@@ -74,12 +74,13 @@ impl Outbox {
         if matches!(queue.phase, Phase::Cut(_)) {
             transport.discard_unsent_on_close();
         }
-        let is_tls = transport.is_tls();
-        queue.transport = Some(transport.clone());
+        let (is_tls, pending) = (transport.is_tls(), transport.take_pending());
+        queue.transport = Some(transport);
         if is_tls {
-            self.write_bytes(&mut queue, &transport.take_pending());
-            // Queued as plain frames so far.
-            for frame in &queue.take_waiting() {
+            // Queued without encryption so far.
+            let waiting = queue.take_waiting();
+            self.write_bytes(&mut queue, &pending);
+            for frame in &waiting {
                 self.write_frame(&mut queue, frame);
             }
         }
