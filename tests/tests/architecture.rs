@@ -160,7 +160,7 @@ fn no_modules_name_each_other_in_a_cycle() -> Result<()> {
             let cycles = Modules::read(folder, depth)?.cycles();
             let is_allowed = |cycle: &Vec<String>| {
                 let contains = |set: &&[&str]| cycle.iter().all(|name| set.contains(&&**name));
-                allowed.iter().any(|set| contains(set))
+                allowed.iter().any(contains)
             };
             let cycles: Vec<_> = cycles.into_iter().filter(|cycle| !is_allowed(cycle)).collect();
             assert!(cycles.is_empty(), "cycles in {folder}: {cycles:#?}");

@@ -1,7 +1,7 @@
 //! HTTP: each request is routed to the page, a sound, the health report, the metrics, or a WebSocket.
 //!
 //! `connection` serves a connection and `routes` answers its requests. A granted `upgrade` becomes a
-//! session in `websocket`.
+//! session in `upgraded`.
 
 pub mod auth;
 pub(crate) mod connection;
@@ -14,4 +14,4 @@ pub mod response;
 pub(crate) mod routes;
 pub(crate) mod sounds;
 pub mod upgrade;
-pub(crate) mod websocket;
+pub(crate) mod upgraded;

@@ -11,7 +11,7 @@ use super::{
     context::{ConnectionContext, ServerState},
     health, metrics, page,
     response::{self, Answer, body, put, text, without_body},
-    sounds, upgrade, websocket,
+    sounds, upgrade, upgraded,
 };
 use crate::limits::rate_limit::Decision;
 
@@ -64,7 +64,7 @@ async fn open_websocket(context: ConnectionContext, mut request: Request<Incomin
             // It is registered before it is answered: what is broadcast from then on waits for it
             // behind the answer.
             let client = context.state.hub.connect(granted.wire, granted.role).await;
-            tokio::spawn(websocket::serve(context, upgrade, client, granted.role));
+            tokio::spawn(upgraded::serve(context, upgrade, client, granted.role));
             upgrade::switching_protocols(&granted)
         }
         Err(refused) => {

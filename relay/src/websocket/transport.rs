@@ -7,6 +7,7 @@
 //! Nothing here waits, except where a method is `async`, and nothing is queued.
 
 use std::{
+    borrow::Cow,
     io::{self, IoSlice, Read},
     net::{Shutdown, SocketAddr},
     sync::{Mutex, MutexGuard, PoisonError},
@@ -85,10 +86,11 @@ impl Transport {
     ///
     /// # Errors
     /// If the TLS session is closed.
-    pub(crate) fn encode(&self, frame: &Bytes) -> io::Result<Bytes> {
+    pub(crate) fn encode<'a>(&self, frame: &'a Bytes) -> io::Result<Cow<'a, Bytes>> {
         match self.session() {
-            None => Ok(frame.clone()),
-            Some(mut tls) => tls.encrypt(frame),
+            // Not cloned: the writers would contend for the reference count of the frame.
+            None => Ok(Cow::Borrowed(frame)),
+            Some(mut tls) => tls.encrypt(frame).map(Cow::Owned),
         }
     }
 

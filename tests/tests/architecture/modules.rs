@@ -111,7 +111,7 @@ fn named_paths(module: &[String], tokens: &[String], all: &BTreeSet<Names>) -> V
     while at < tokens.len() {
         let rest: Vec<&str> = tokens[at..].iter().take(3).map(String::as_str).collect();
         match rest[..] {
-            ["mod", name, "{"] if name == "tests" => {
+            ["mod", "tests", "{"] => {
                 at = end_of_block(tokens, at + 2);
                 continue;
             }

@@ -1,6 +1,7 @@
 //! What waits for one client, and the transport that accepts it. Behind the outbox's lock; nothing here waits.
 
 use std::{
+    borrow::Cow,
     collections::VecDeque,
     io::{self, ErrorKind, IoSlice},
     sync::Arc,
@@ -65,8 +66,11 @@ impl Queue {
 
     /// What to write for `frame`. A frame that is queued before there is a transport is encoded when it is
     /// opened.
-    pub(super) fn encode(&self, frame: &Bytes) -> io::Result<Bytes> {
-        self.transport.as_ref().map_or_else(|| Ok(frame.clone()), |to| to.encode(frame))
+    pub(super) fn encode<'a>(&self, frame: &'a Bytes) -> io::Result<Cow<'a, Bytes>> {
+        match &self.transport {
+            None => Ok(Cow::Borrowed(frame)),
+            Some(transport) => transport.encode(frame),
+        }
     }
 
     /// Writes what the socket accepts now; nothing before there is a transport.
