@@ -20,7 +20,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 BUILD_PACKAGES := build-essential pkg-config libasound2-dev
 WINDOW_PACKAGES := libgl1 libegl1 libx11-xcb1 libxkbcommon-x11-0 libxcursor1 libxi6 libxrandr2
 LAB_PACKAGES := pulseaudio pulseaudio-utils pipewire pipewire-pulse wireplumber \
-	dbus-daemon rtkit chromium chromium-driver xvfb xdotool imagemagick libgl1-mesa-dri nodejs npm iproute2
+	dbus-daemon rtkit chromium chromium-driver xvfb xdotool imagemagick libgl1-mesa-dri nodejs npm python3 iproute2
 # Other systems, to be measured beside this one.
 PEER_PACKAGES := snapserver snapclient
 
@@ -139,8 +139,8 @@ check-dependencies: ## Check licences, sources and known flaws of all dependenci
 				*) missing="$$missing $$package" ;;
 			esac
 		done
-		# NodeSource's nodejs brings npm and conflicts with Debian's: what is there is kept.
-		for command in node:nodejs npm:npm; do
+		# Installed by other means, such as NodeSource, they may conflict with Debian's packages.
+		for command in node:nodejs npm:npm python3:python3; do
 			if command -v "$${command%:*}" >/dev/null; then missing=$$(sed "s/ $${command#*:}\b//" <<<"$$missing"); fi
 		done
 		if [ -n "$$missing" ]; then

@@ -11,7 +11,7 @@ async fn the_page_is_served_with_protective_headers() {
     for (path, content_type) in [
         ("/", "text/html; charset=utf-8"),
         ("/index.html", "text/html; charset=utf-8"),
-        ("/style.css", "text/css; charset=utf-8"),
+        ("/style/base.css", "text/css; charset=utf-8"),
         ("/main.js?v=1", "text/javascript; charset=utf-8"),
     ] {
         let answer = relay.get(path, "").await;
@@ -31,15 +31,22 @@ async fn the_page_is_served_with_protective_headers() {
 #[tokio::test]
 async fn every_file_of_the_page_is_served() {
     let relay = TestRelay::start().await;
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("page");
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let entry = entry.unwrap();
-        let name = entry.file_name().into_string().unwrap();
-        // Other files are for development.
-        if [".html", ".css", ".js", ".svg"].iter().any(|ending| name.ends_with(ending)) {
-            let answer = relay.get(&format!("/{name}"), "").await;
-            assert_eq!(answer.status, 200, "{name} is not in the table of http/page.rs");
-            assert_eq!(answer.body, std::fs::read(entry.path()).unwrap(), "{name}");
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("page");
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            // The tests and `package.json` are for developers and not served.
+            if path.is_dir() && !path.ends_with("tests") {
+                folders.push(path);
+                continue;
+            }
+            let name = path.strip_prefix(&root).unwrap().to_str().unwrap();
+            if [".html", ".css", ".js", ".svg"].iter().any(|ending| name.ends_with(ending)) {
+                let answer = relay.get(&format!("/{name}"), "").await;
+                assert_eq!(answer.status, 200, "{name} is not in the table of http/page.rs");
+                assert_eq!(answer.body, std::fs::read(&path).unwrap(), "{name}");
+            }
         }
     }
 }

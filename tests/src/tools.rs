@@ -27,6 +27,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("pipewire", "pipewire"),
     ("pipewire-pulse", "pipewire-pulse"),
     ("pulseaudio", "pulseaudio"),
+    ("python3", "python3"),
     ("wireplumber", "wireplumber"),
     ("xdotool", "xdotool"),
 ];

@@ -1,4 +1,4 @@
-//! The page in a real browser: tapped, clicked and heard.
+//! The page in a real browser: gestures, sound, the room.
 
 use std::{path::Path, time::Duration};
 
@@ -9,24 +9,24 @@ use downbeat_tests::{
     tools::pictures_folder,
 };
 
-/// The card that the browser plays through.
+/// The sound card of the browser.
 const BROWSER: usize = 0;
-/// The card of the desktop player.
+/// The sound card of the desktop player.
 const DESKTOP: usize = 1;
 
-/// The keys, as `WebDriver` encodes those that are no characters.
+/// Keys, as `WebDriver` encodes them.
 const SPACE: char = '\u{e00d}';
 const ENTER: char = '\u{e007}';
 const ESCAPE: char = '\u{e00c}';
 
-/// What is banged: half a second, so that a browser which is late by a few milliseconds, and joins
-/// the sound in the middle, is still heard.
+/// The sound of the bangs: half a second long, so that a browser that is late by a few milliseconds and
+/// joins it in the middle is still detected.
 const SOUND: &str = "kick";
 
 /// Longer than that sound.
 const GAP: Duration = Duration::from_millis(800);
 
-/// Opens the page as a phone shows it, taps it awake, and waits until these channels sound.
+/// Opens the page on an emulated phone, starts its audio, and waits until these channels sound.
 fn join(lab: &Lab, relay: &Relay, channels: &[usize]) -> Result<Browser> {
     let browser = Browser::open(|program| lab.command_on(BROWSER, program), 390, 844)?;
     browser.be_phone(390, 844)?;
@@ -42,16 +42,16 @@ fn picture(browser: &Browser, name: &str) -> Result<()> {
     pictures_folder()?.map_or(Ok(()), |folder| browser.picture(&folder.join(name)))
 }
 
-/// All that the page shows, for errors.
+/// The text of the page, for errors.
 fn shown(browser: &Browser) -> String {
     let text = browser.run("return document.querySelector('#page').innerText");
-    format!("the page shows {text:?}, and has heard {:?}", heard(browser))
+    format!("the page shows {text:?}, and has flashed {:?} times", flashes(browser))
 }
 
-/// How many triggers the page says it has heard.
-fn heard(browser: &Browser) -> Result<u64> {
-    let value = browser.run("return document.querySelector('#bang').dataset.heard")?;
-    value.as_str().and_then(|n| n.parse().ok()).with_context(|| format!("data-heard is {value}"))
+/// How many triggers the page has sounded: it flashes for each.
+fn flashes(browser: &Browser) -> Result<u64> {
+    let value = browser.run("return document.querySelector('#bang').dataset.flashes")?;
+    value.as_str().and_then(|n| n.parse().ok()).with_context(|| format!("data-flashes is {value}"))
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn the_page_sounds_from_its_own_bang_by_click_and_by_key() -> Result<()> {
     let lab = Lab::open(1)?;
     let relay = Relay::start()?;
     let browser = join(&lab, &relay, &[BROWSER])?;
-    let before = heard(&browser)?;
+    let before = flashes(&browser)?;
     let take = lab.record();
     browser.click("#bang")?;
     take.wait_for_onsets(&[BROWSER], 1).with_context(|| shown(&browser))?;
@@ -72,12 +72,12 @@ fn the_page_sounds_from_its_own_bang_by_click_and_by_key() -> Result<()> {
     take.wait_for_onsets(&[BROWSER], 3).with_context(|| shown(&browser))?;
     take.wait(GAP)?;
     assert_eq!(take.stop()?.onset_counts(), [3]);
-    assert_eq!(heard(&browser)? - before, 3);
+    assert_eq!(flashes(&browser)? - before, 3);
     Ok(())
 }
 
 #[test]
-fn escape_on_the_page_stops_everyone() -> Result<()> {
+fn escape_on_the_page_stops_every_machine() -> Result<()> {
     let lab = Lab::open(1)?;
     let relay = Relay::start()?;
     let browser = join(&lab, &relay, &[BROWSER])?;
@@ -101,7 +101,7 @@ fn the_page_and_a_desktop_player_sound_from_each_others_bangs() -> Result<()> {
     take.wait_for_onsets(&[BROWSER, DESKTOP], 2).with_context(|| shown(&browser))?;
     assert_eq!(take.stop()?.onset_counts(), [2, 2]);
 
-    // Each is told of the other by name.
+    // The page lists the player by name.
     let roster = browser.run("return document.querySelector('#roster').textContent")?;
     let roster = roster.as_str().context("the roster is text")?;
     assert!(roster.contains(&Lab::machine_name(DESKTOP)), "{roster:?}");
@@ -110,7 +110,7 @@ fn the_page_and_a_desktop_player_sound_from_each_others_bangs() -> Result<()> {
 }
 
 #[test]
-fn a_name_is_shown_as_it_is_and_does_nothing() -> Result<()> {
+fn a_name_with_markup_is_shown_as_text() -> Result<()> {
     const NAME: &str = "<img src=x onerror=alert(1)>";
     let lab = Lab::open(1)?;
     let relay = Relay::start()?;
@@ -119,7 +119,7 @@ fn a_name_is_shown_as_it_is_and_does_nothing() -> Result<()> {
     let mut stranger = V1Client::connect(&relay.ws_url(), NAME, ClientKind::Remote)?;
     stranger.send(&ClientToRelay::Trigger(TriggerRequest::default()))?;
     take.wait_for_onsets(&[BROWSER], 1).with_context(|| shown(&browser))?;
-    // The roster is said less often than bangs are.
+    // Rosters are sent less often than triggers.
     browser.wait_for("#roster li:nth-child(2)")?;
     let text =
         |what: &str| browser.run(&format!("return document.querySelector('{what}').innerText"));
@@ -131,7 +131,7 @@ fn a_name_is_shown_as_it_is_and_does_nothing() -> Result<()> {
 }
 
 #[test]
-fn the_page_follows_the_relays_folder() -> Result<()> {
+fn the_page_updates_its_list_when_the_folder_changes() -> Result<()> {
     let embedded = |name: &str| {
         let sound = downbeat_samples::EMBEDDED.iter().find(|sound| sound.name == name);
         sound.map(|sound| sound.wav).with_context(|| format!("the bank has a {name}"))
@@ -140,7 +140,7 @@ fn the_page_follows_the_relays_folder() -> Result<()> {
     let put = |name: &str, sound: &str| -> Result<()> {
         Ok(std::fs::write(folder.path().join(name), embedded(sound)?)?)
     };
-    // The long one is what tells whether a machine is ready.
+    // `wait_until_ready` bangs this sound.
     put("texture.wav", "texture")?;
     put("kick.wav", "kick")?;
     put("old.wav", "bell")?;
@@ -151,8 +151,8 @@ fn the_page_follows_the_relays_folder() -> Result<()> {
     put("new.wav", "clap")?;
     browser.wait_for("#sound label[data-sound=new]:not(.missing)")?;
     let old = browser.run("return document.querySelectorAll('#sound [data-sound=old]').length")?;
-    assert_eq!(old, 0, "what is gone is gone from the list");
-    // What was chosen still is, and sounds.
+    assert_eq!(old, 0, "a removed sound is still listed");
+    // The chosen sound still is, and sounds.
     let take = lab.record();
     browser.click("#bang")?;
     take.wait_for_onsets(&[BROWSER], 1).with_context(|| shown(&browser))?;
@@ -161,7 +161,7 @@ fn the_page_follows_the_relays_folder() -> Result<()> {
 }
 
 #[test]
-fn the_page_needs_nothing_from_elsewhere() -> Result<()> {
+fn the_page_loads_nothing_from_other_servers() -> Result<()> {
     let lab = Lab::open(1)?;
     let relay = Relay::start()?;
     let browser = join(&lab, &relay, &[BROWSER])?;

@@ -1,4 +1,4 @@
-//! The page in a real browser, where it is not let in or not heard: what it says, and what it offers.
+//! The page in a real browser when it is rejected or disconnected: what it shows, and what it offers.
 
 use std::{
     path::Path,
@@ -12,10 +12,10 @@ use downbeat_tests::{
     browser::Browser, client::V1Client, process::PATIENCE, relay::Relay, tools::pictures_folder,
 };
 
-/// The key, as `WebDriver` encodes it.
+/// The space bar, as `WebDriver` encodes it.
 const SPACE: char = '\u{e00d}';
 
-/// A browser that plays into nothing: its audio clock runs without a sound server.
+/// A browser without an audio output: its audio clock runs without a sound server.
 fn open() -> Result<Browser> {
     let launch = |program: &Path| {
         let mut command = Command::new(program);
@@ -27,7 +27,7 @@ fn open() -> Result<Browser> {
     Ok(browser)
 }
 
-/// A browser whose page is in the room.
+/// A browser whose page is connected.
 fn join(relay: &Relay) -> Result<Browser> {
     let browser = open()?;
     browser.go(&relay.http_url())?;
@@ -36,16 +36,16 @@ fn join(relay: &Relay) -> Result<Browser> {
     Ok(browser)
 }
 
-/// Waits until an element says `words`.
-fn wait_for_words(browser: &Browser, selector: &str, words: &str) -> Result<()> {
+/// Waits until an element contains `text`.
+fn wait_for_text(browser: &Browser, selector: &str, text: &str) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let script = format!("return document.querySelector('{selector}').innerText");
-        let said = browser.run(&script)?;
-        if said.as_str().is_some_and(|said| said.contains(words)) {
+        let shown = browser.run(&script)?;
+        if shown.as_str().is_some_and(|shown| shown.contains(text)) {
             return Ok(());
         }
-        ensure!(Instant::now() < deadline, "{selector} says {said}, not {words:?}");
+        ensure!(Instant::now() < deadline, "{selector} shows {shown}, not {text:?}");
         std::thread::sleep(Duration::from_millis(50));
     }
 }
@@ -55,22 +55,22 @@ fn picture(browser: &Browser, name: &str) -> Result<()> {
 }
 
 #[test]
-fn the_page_asks_for_the_token_it_lacks_and_keeps_it_in_its_address() -> Result<()> {
+fn the_page_asks_for_a_missing_token_and_keeps_it_in_its_address() -> Result<()> {
     let relay = Relay::start_with(&["--token", "let-me_in"])?;
     let browser = open()?;
     browser.go(&relay.http_url())?;
-    wait_for_words(&browser, "#gate-why", "asks for a token")?;
-    browser.wait_for("#state[data-state=refused]")?;
+    wait_for_text(&browser, "#token-reason", "requires a token")?;
+    browser.wait_for("#state[data-state=rejected]")?;
     picture(&browser, "page-token.png")?;
     browser.set("#token", "wrong")?;
-    browser.click("#gate button")?;
-    wait_for_words(&browser, "#gate-why", "does not take this token")?;
+    browser.click("#token-form button")?;
+    wait_for_text(&browser, "#token-reason", "does not accept the token")?;
     picture(&browser, "page-token-wrong.png")?;
     browser.set("#token", &format!("{}/#token=let-me_in", relay.http_url()))?;
-    browser.click("#gate button")?;
+    browser.click("#token-form button")?;
     browser.wait_for("#state[data-state=connected]")?;
-    browser.wait_for("#gate[hidden]")?;
-    // Its answer was a touch: nothing else is asked before sound.
+    browser.wait_for("#token-form[hidden]")?;
+    // Submitting the form is a gesture: the audio needs no other.
     browser.wait_for("#start[hidden]")?;
     assert_eq!(browser.run("return location.hash")?, "#token=let-me_in");
     browser.run("location.reload()")?;
@@ -80,34 +80,34 @@ fn the_page_asks_for_the_token_it_lacks_and_keeps_it_in_its_address() -> Result<
 }
 
 #[test]
-fn a_token_that_the_relay_no_longer_takes_is_asked_for_anew() -> Result<()> {
+fn the_page_asks_again_when_the_token_has_changed() -> Result<()> {
     let mut relay = Relay::start_with(&["--token", "first"])?;
     let browser = open()?;
     browser.go(&format!("{}/#token=first", relay.http_url()))?;
     browser.click("#start")?;
     browser.wait_for("#state[data-state=connected]")?;
     relay.kill()?;
-    wait_for_words(&browser, "#message", "The relay does not answer")?;
+    wait_for_text(&browser, "#message", "The relay does not answer")?;
     picture(&browser, "page-lost.png")?;
     relay.replace(&["--token", "second"])?;
-    wait_for_words(&browser, "#gate-why", "does not take this token")?;
-    // Another address with the same page: the token in it is tried at once.
+    wait_for_text(&browser, "#token-reason", "does not accept the token")?;
+    // A new token in the address is tried at once.
     browser.run("location.hash = '#token=second'")?;
     browser.wait_for("#state[data-state=connected]")?;
     Ok(())
 }
 
 #[test]
-fn a_bang_that_nobody_heard_does_not_hide_why_for_good() -> Result<()> {
+fn a_notification_covers_the_status_only_for_a_while() -> Result<()> {
     let mut relay = Relay::start()?;
     let browser = join(&relay)?;
     relay.kill()?;
-    wait_for_words(&browser, "#message", "The relay does not answer")?;
+    wait_for_text(&browser, "#message", "The relay does not answer")?;
     browser.press(SPACE)?;
-    wait_for_words(&browser, "#message", "nobody heard that")?;
-    wait_for_words(&browser, "#message", "The relay does not answer")?;
+    wait_for_text(&browser, "#message", "the bang was not sent")?;
+    wait_for_text(&browser, "#message", "The relay does not answer")?;
     browser.click("#stop")?;
-    wait_for_words(&browser, "#message", "Stopped here")
+    wait_for_text(&browser, "#message", "Stopped on this machine only")
 }
 
 #[test]
@@ -136,10 +136,10 @@ fn a_drum_roll_flashes_three_times_a_second_at_most() -> Result<()> {
          }).observe(bang, { attributes: true });",
     )?;
     let mut drummer = V1Client::connect(&relay.ws_url(), "drummer", ClientKind::Remote)?;
-    // What comes before the page is ready to sound is over by then, and does not flash.
+    // A trigger before the page can sound is over by then, and does not flash.
     let deadline = Instant::now() + PATIENCE;
-    let heard = "return Number(document.querySelector('#bang').dataset.heard)";
-    while browser.run(heard)?.as_f64().is_none_or(|heard| heard < 30.0) {
+    let flashes = "return Number(document.querySelector('#bang').dataset.flashes)";
+    while browser.run(flashes)?.as_f64().is_none_or(|count| count < 30.0) {
         ensure!(Instant::now() < deadline, "the page does not sound");
         drummer.send(&ClientToRelay::Trigger(TriggerRequest::default()))?;
         std::thread::sleep(Duration::from_millis(60));
@@ -150,7 +150,7 @@ fn a_drum_roll_flashes_three_times_a_second_at_most() -> Result<()> {
     let flashes = flashes.context("instants are numbers")?;
     ensure!(flashes.len() >= 3, "it flashed {} times", flashes.len());
     for window in flashes.windows(4) {
-        // An observer is told a little later than the flash begins.
+        // The observer runs a little later than the flash begins.
         ensure!(window[3] - window[0] > 950.0, "{flashes:?}");
     }
     Ok(())

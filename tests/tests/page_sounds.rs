@@ -1,4 +1,4 @@
-//! The sounds of the page in a real browser: which ones it reads, and how it does with very many.
+//! The sounds of the page in a real browser: file formats, and a bank of two thousand.
 
 use std::{
     path::Path,
@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use downbeat_tests::{browser::Browser, process::PATIENCE, relay::Relay, tools::pictures_folder};
 
-/// A browser that plays into nothing: its audio clock runs without a sound server.
+/// A browser without an audio output: its audio clock runs without a sound server.
 fn open(width: u32, height: u32) -> Result<Browser> {
     let launch = |program: &Path| {
         let mut command = Command::new(program);
@@ -19,7 +19,7 @@ fn open(width: u32, height: u32) -> Result<Browser> {
     Browser::open(launch, width, height)
 }
 
-/// Opens the page of a relay that serves `folder`, as a phone shows it.
+/// Opens the page of a relay that serves `folder`, on an emulated phone.
 fn join(folder: &Path) -> Result<(Relay, Browser)> {
     let relay = Relay::start_with(&[Path::new("--samples"), folder])?;
     let browser = open(390, 844)?;
@@ -38,7 +38,7 @@ fn wav(format: &[u8], channels: u16, rate: u32, value_bytes: u16) -> Vec<u8> {
     file.extend_from_slice(&(format.len() as u32).to_le_bytes());
     file.extend_from_slice(format);
     file.extend_from_slice(b"data");
-    // As ffmpeg leaves it in a pipe.
+    // The length that ffmpeg writes into a pipe.
     file.extend_from_slice(&u32::MAX.to_le_bytes());
     file.extend_from_slice(&data);
     file
@@ -56,7 +56,7 @@ fn format(tag: u16, channels: u16, rate: u32, bits: u16, value_bytes: u16) -> Ve
 }
 
 #[test]
-fn the_page_plays_what_a_browser_does_not_decode() -> Result<()> {
+fn the_page_plays_formats_that_browsers_do_not_decode() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let put = |name: &str, file: &[u8]| std::fs::write(folder.path().join(name), file);
     put("slow.wav", &wav(&format(1, 1, 1000, 16, 2), 1, 1000, 2))?;
@@ -67,12 +67,12 @@ fn the_page_plays_what_a_browser_does_not_decode() -> Result<()> {
     let (_relay, browser) = join(folder.path())?;
     for sound in ["slow", "fast", "double", "right-aligned", "seven"] {
         browser.wait_for(&format!("#sound label[data-sound={sound}]:not(.missing)"))?;
-        let heard = heard(&browser)?;
+        let before = sounded(&browser)?;
         browser.click(&format!("#sound label[data-sound={sound}]"))?;
         wait_until(&format!("{sound} is heard"), || {
-            // A bang that comes before the page is ready to sound is over by then.
+            // A trigger before the page can sound is over by then.
             browser.click("#bang")?;
-            Ok(self::heard(&browser)? > heard)
+            Ok(sounded(&browser)? > before)
         })?;
     }
     Ok(())
@@ -82,11 +82,11 @@ fn the_page_plays_what_a_browser_does_not_decode() -> Result<()> {
 fn a_phone_plays_any_of_two_thousand_sounds() -> Result<()> {
     const SOUNDS: usize = 2000;
     let folder = tempfile::tempdir()?;
-    // Small on disk, and together three times what the page loads ahead of need.
+    // Small on disk, and together three times what the page prefetches.
     let file = wav(&format(1, 1, 8000, 8, 1), 1, 8000, 1);
     let longer = [file.as_slice(), &[0x80; 5000]].concat();
     for number in 0..SOUNDS {
-        // Each is another sound: what is the same is fetched once.
+        // All differ: equal files are fetched once.
         let end = (number as u32).to_le_bytes();
         let sound = [longer.as_slice(), &end].concat();
         std::fs::write(folder.path().join(format!("shot {number:04}.wav")), sound)?;
@@ -97,21 +97,21 @@ fn a_phone_plays_any_of_two_thousand_sounds() -> Result<()> {
         count.as_u64().context("a count is a number")
     };
     wait_until("the list is shown", || Ok(count("#sound label")? == SOUNDS as u64))?;
-    wait_until("the likeliest are loaded", || Ok(count("#sound label:not(.missing)")? > 400))?;
+    wait_until("the prefetch is over", || Ok(count("#sound label:not(.missing)")? > 400))?;
     picture(&browser, "page-many.png")?;
     browser.run(
-        "const find = document.querySelector('#find');
-         find.value = '1999';
-         find.dispatchEvent(new Event('input'));",
+        "const search = document.querySelector('#search');
+         search.value = '1999';
+         search.dispatchEvent(new Event('input'));",
     )?;
     assert_eq!(count("#sound label:not([hidden])")?, 1);
-    assert_eq!(count("#sound label.missing:not([hidden])")?, 1, "it was not loaded ahead of need");
+    assert_eq!(count("#sound label.missing:not([hidden])")?, 1, "it was prefetched");
     browser.click("#sound label:not([hidden])")?;
     wait_until("it is heard", || {
         browser.click("#bang")?;
-        Ok(heard(&browser)? > 0.0)
+        Ok(sounded(&browser)? > 0.0)
     })?;
-    assert!(count("#sound label:not(.missing)")? < 1000, "memory is bounded");
+    assert!(count("#sound label:not(.missing)")? < 1000, "too many sounds in memory");
     picture(&browser, "page-many-found.png")
 }
 
@@ -120,15 +120,15 @@ fn picture(browser: &Browser, name: &str) -> Result<()> {
 }
 
 /// How many triggers the page has sounded.
-fn heard(browser: &Browser) -> Result<f64> {
-    let heard = browser.run("return Number(document.querySelector('#bang').dataset.heard)")?;
-    heard.as_f64().context("a count is a number")
+fn sounded(browser: &Browser) -> Result<f64> {
+    let count = browser.run("return Number(document.querySelector('#bang').dataset.flashes)")?;
+    count.as_f64().context("a count is a number")
 }
 
 fn wait_until(what: &str, is_true: impl Fn() -> Result<bool>) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
     while !is_true()? {
-        ensure!(Instant::now() < deadline, "{what}: it did not come to that");
+        ensure!(Instant::now() < deadline, "not in time: {what}");
         std::thread::sleep(Duration::from_millis(200));
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! The page in Chromium beside a desktop player: how far apart a bang sounds, as the page is, and
-//! once its trim is set to what was measured; and how a page that comes late keeps to a long sound.
+//! once its extra latency is set to the measured difference; and how a late page follows a long sound.
 //!
-//! What limits it is written beside the constants. `cargo test --test page_sync -- --ignored
+//! The limits are explained beside the constants. `cargo test --test page_sync -- --ignored
 //! --nocapture` measures for two minutes and prints the figures.
 
 use std::{
@@ -24,7 +24,7 @@ use downbeat_tests::{
 const PAGE: usize = 0;
 const DESKTOP: usize = 1;
 
-/// From here on a page is measured, as a player is.
+/// Time before the measurement, in which both settle.
 const SETTLED: Duration = Duration::from_secs(5);
 
 /// Time between two bangs: at least this, and up to half as much again, in steps that no period of
@@ -95,7 +95,7 @@ impl fmt::Display for Offsets {
     }
 }
 
-/// A relay with a desktop player, and a page that was tapped.
+/// A relay with a desktop player, and a page whose audio runs.
 struct Room {
     browser: Browser,
     remote: V1Client,
@@ -127,7 +127,7 @@ impl Room {
         self.lab.record().wait(left)
     }
 
-    /// Bangs and listens.
+    /// Bangs and measures.
     fn bang(&mut self, bangs: usize) -> Result<Offsets> {
         let take = self.lab.record();
         for bang in 0..bangs {
@@ -137,26 +137,26 @@ impl Room {
         }
         let offsets = Offsets::of(&take.stop()?, bangs);
         println!("{offsets}; load {}", load());
-        ensure!(offsets.sorted.len() * 2 >= bangs, "too few bangs were heard: {offsets}");
+        ensure!(offsets.sorted.len() * 2 >= bangs, "too few bangs were detected: {offsets}");
         Ok(offsets)
     }
 
-    /// Trims the page, by hand as it were.
-    fn trim(&self, millis: f64) -> Result<()> {
-        let shown: f64 = self.browser.set("#trim", &format!("{millis:.1}"))?.parse()?;
-        ensure!((shown - millis).abs() < 0.051, "the trim is {shown}, not {millis}");
+    /// Sets the extra latency of the page.
+    fn set_extra_latency(&self, millis: f64) -> Result<()> {
+        let shown: f64 = self.browser.set("#extra-latency", &format!("{millis:.1}"))?.parse()?;
+        ensure!((shown - millis).abs() < 0.051, "the extra latency is {shown}, not {millis}");
         Ok(())
     }
 }
 
-/// How busy the machine is: what else runs on it moves the figures.
+/// The load of the machine, which affects the figures.
 fn load() -> String {
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     load.split(' ').next().unwrap_or("unknown").to_owned()
 }
 
 #[test]
-fn the_page_sounds_with_the_desktop() -> Result<()> {
+fn the_page_and_the_desktop_sound_together() -> Result<()> {
     let mut room = Room::open()?;
     room.wait_until(SETTLED)?;
     let offsets = room.bang(12)?;
@@ -171,7 +171,7 @@ fn the_page_sounds_with_the_desktop() -> Result<()> {
 
 #[test]
 #[ignore = "measures for half a minute, on a quiet machine"]
-fn how_a_page_joins_a_long_sound_and_keeps_to_it() -> Result<()> {
+fn a_late_page_joins_a_long_sound_and_follows_it() -> Result<()> {
     let lab = Lab::open(2)?;
     let relay = Relay::start()?;
     let _player = lab.play(DESKTOP, &relay.ws_url())?;
@@ -217,11 +217,11 @@ fn how_far_apart_page_and_desktop_are() -> Result<()> {
     room.bang(4)?;
     room.wait_until(SETTLED)?;
     println!("from 5 s after the tap:");
-    let untrimmed = room.bang(45)?;
-    println!("trimmed by {:.1} ms:", untrimmed.median() / 1000.0);
-    room.trim(untrimmed.median() / 1000.0)?;
-    let trimmed = room.bang(45)?;
-    assert!(untrimmed.median().abs() <= 2_000.0, "untrimmed: {untrimmed}");
-    assert!(trimmed.median().abs() <= 300.0, "trimmed: {trimmed}");
+    let reported = room.bang(45)?;
+    println!("with extra latency of {:.1} ms:", reported.median() / 1000.0);
+    room.set_extra_latency(reported.median() / 1000.0)?;
+    let corrected = room.bang(45)?;
+    assert!(reported.median().abs() <= 2_000.0, "reported: {reported}");
+    assert!(corrected.median().abs() <= 300.0, "corrected: {corrected}");
     Ok(())
 }

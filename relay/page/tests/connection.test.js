@@ -1,18 +1,10 @@
-// The connection, on a machine whose sockets, timers and clock are the test's own.
+// The connection, with simulated sockets, timers and clock.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { BackOff, Connection, offers, socketUrl } from '../connection.js';
-
-test('a token of the fragment is offered beside the protocol, and nothing else of it', () => {
-  assert.deepEqual(offers('p', ''), ['p']);
-  assert.deepEqual(offers('p', '#token=let-me_in'), ['p', 'downbeat.token.let-me_in']);
-  assert.deepEqual(offers('p', '#x=1&token=a.b~c'), ['p', 'downbeat.token.a.b~c']);
-  for (const fragment of ['#token=', '#token=a%20b', '#token=a,b', '#tokens=a']) {
-    assert.deepEqual(offers('p', fragment), ['p'], fragment);
-  }
-});
+import { BackOff } from '../net/back-off.js';
+import { Connection, socketUrl } from '../net/connection.js';
 
 const WELCOME = JSON.stringify({
   type: 'welcome',
@@ -29,24 +21,23 @@ const WELCOME = JSON.stringify({
   lead_micros: 14200,
 });
 
-/** Virtual time: timers run when the test lets time pass. */
+/** Virtual time: timers run when the test advances it. */
 class World {
   now = 1000;
   timers = [];
   sockets = [];
   states = [];
   messages = [];
-  unreadable = [];
+  invalid = [];
   probes = [];
   failed = 0;
 
   constructor({ probeEvery = 1000 } = {}) {
-    const machine = {
-      open: (url, protocol) => {
+    const platform = {
+      open: (url) => {
         if (this.forbidden) throw new Error('SecurityError');
         const socket = {
           url,
-          protocol,
           readyState: 0,
           sent: [],
           openedAt: this.now,
@@ -84,9 +75,9 @@ class World {
         failed: () => (this.failed += 1),
         message: (message) => this.messages.push(message.type),
         probed: () => {},
-        unreadable: (problem) => this.unreadable.push(problem),
+        invalid: (problem) => this.invalid.push(problem),
       },
-      machine,
+      platform,
     );
     this.connection.connect();
   }
@@ -95,7 +86,7 @@ class World {
     return this.sockets.at(-1);
   }
 
-  /** Lets `millis` pass, calling `each` after every timer. */
+  /** Advances time by `millis`, calling `each` after every timer. */
   pass(millis, each = () => {}) {
     const end = this.now + millis;
     for (;;) {
@@ -115,7 +106,7 @@ class World {
     socket.onmessage?.({ data: WELCOME });
   }
 
-  /** Answers every probe that waits for an answer. */
+  /** Answers every pending probe. */
   answer(socket = this.socket) {
     for (const probe of socket.sent.filter(({ type }) => type === 'probe')) {
       socket.sent = socket.sent.filter((message) => message !== probe);
@@ -130,25 +121,24 @@ class World {
   }
 }
 
-test('the first try after a loss comes within half a second, later ones within five', () => {
+test('the first attempt after a loss comes within half a second, later ones within five', () => {
   for (const random of [() => 0, () => 0.5, () => 1]) {
     const backOff = new BackOff();
-    const waits = Array.from({ length: 40 }, () => backOff.next(random));
-    assert.ok(waits[0] < 500 && waits[0] > 0);
-    assert.ok(Math.max(...waits) <= 5000);
-    assert.ok(waits[39] >= 1250, 'and it grows patient');
+    const delays = Array.from({ length: 40 }, () => backOff.next(random));
+    assert.ok(delays[0] < 500 && delays[0] > 0);
+    assert.ok(Math.max(...delays) <= 5000);
+    assert.ok(delays[39] >= 1250, 'the delay grows');
     backOff.reset();
     assert.ok(backOff.next(random) < 500);
   }
 });
 
-test('two clients that lose the relay together do not come back together', () => {
+test('clients that lose the relay together do not reconnect together', () => {
   assert.ok(new BackOff().next(() => 0.9) - new BackOff().next(() => 0.1) > 200);
 });
 
-test('it says hello in the subprotocol, and is connected once it is welcome', () => {
+test('the first message is hello, and the welcome connects', () => {
   const world = new World();
-  assert.equal(world.socket.protocol, 'downbeat.v1');
   assert.equal(world.connection.send({ type: 'trigger' }), false);
   world.welcome();
   assert.equal(world.socket.sent[0].type, 'hello');
@@ -157,7 +147,7 @@ test('it says hello in the subprotocol, and is connected once it is welcome', ()
   assert.equal(world.connection.send({ type: 'trigger' }), true);
 });
 
-test('probes are answered to the clock, with floats for local times', () => {
+test('exchanges reach the clock', () => {
   const world = new World();
   world.welcome();
   world.pass(1, () => world.answer());
@@ -168,14 +158,14 @@ test('probes are answered to the clock, with floats for local times', () => {
   assert.ok(Math.abs(world.probes.length - 11) <= 1);
 });
 
-test('a network that answers late is not drowned in probes', () => {
+test('unanswered probes slow down the probing', () => {
   const world = new World({ probeEvery: 20 });
   world.welcome();
   world.pass(3000);
   assert.ok(world.socket.sent.filter(({ type }) => type === 'probe').length < 16);
 });
 
-test('a loss is said once, and tried until it is mended', () => {
+test('a loss is reported once, and attempts continue until one succeeds', () => {
   const world = new World();
   world.welcome();
   world.pass(2000, () => world.answer());
@@ -184,7 +174,7 @@ test('a loss is said once, and tried until it is mended', () => {
   world.pass(499);
   assert.equal(world.sockets.length, 2);
   let last = world.now;
-  for (let tries = 0; tries < 20; tries += 1) {
+  for (let attempt = 0; attempt < 20; attempt += 1) {
     world.lose();
     const before = world.sockets.length;
     world.pass(5000);
@@ -197,40 +187,40 @@ test('a loss is said once, and tried until it is mended', () => {
   assert.deepEqual(world.states, ['connected', 'lost', 'connected']);
 });
 
-test('a try that was refused is said, and is not tried again soon', () => {
+test('a rejected attempt is reported, and not repeated soon', () => {
   const world = new World();
   world.lose();
   assert.equal(world.failed, 1);
-  world.connection.beRefused();
+  world.connection.slowDown();
   world.pass(4900);
   assert.equal(world.sockets.length, 1);
   world.pass(200);
   assert.equal(world.sockets.length, 2);
   world.welcome();
   world.lose();
-  assert.equal(world.failed, 1, 'what had been welcomed was lost');
+  assert.equal(world.failed, 1, 'a lost connection is no failed attempt');
   world.pass(500);
-  assert.equal(world.sockets.length, 3, 'and is tried again soon');
+  assert.equal(world.sockets.length, 3, 'and is reopened soon');
 });
 
-test('another token is tried at once', () => {
+test('reconnecting does not wait for the back-off', () => {
   const world = new World();
   world.lose();
-  world.connection.beRefused();
+  world.connection.slowDown();
   world.connection.reconnect();
   assert.equal(world.sockets.length, 2);
   world.pass(3000);
-  assert.equal(world.sockets.length, 2, 'the wait for the next try is over');
+  assert.equal(world.sockets.length, 2, 'the pending attempt is cancelled');
 });
 
-test('an address that hangs is given up and tried again', () => {
+test('an attempt without an answer times out and is repeated', () => {
   const world = new World();
   world.pass(5500);
   assert.equal(world.sockets[0].readyState, 3);
   assert.equal(world.sockets.length, 2);
 });
 
-test('one that grants the subprotocol but never says welcome is given up as well', () => {
+test('an attempt without a welcome times out', () => {
   const world = new World();
   world.socket.readyState = 1;
   world.socket.onopen();
@@ -239,7 +229,7 @@ test('one that grants the subprotocol but never says welcome is given up as well
   assert.deepEqual(world.states, []);
 });
 
-test('a relay that falls silent is given up', () => {
+test('a relay that answers no probe is dropped', () => {
   const world = new World();
   world.welcome();
   world.pass(5000, () => world.answer());
@@ -248,7 +238,7 @@ test('a relay that falls silent is given up', () => {
   assert.equal(world.states[1], 'lost');
 });
 
-test('a machine that slept does not blame the relay', () => {
+test('sleep of the machine does not count as silence of the relay', () => {
   const world = new World();
   world.welcome();
   world.pass(1500);
@@ -259,7 +249,7 @@ test('a machine that slept does not blame the relay', () => {
   assert.deepEqual(world.states, ['connected']);
 });
 
-test('what arrives after the loss of its socket is not heard', () => {
+test('a message from a lost socket is ignored', () => {
   const world = new World();
   world.welcome();
   const old = world.socket;
@@ -270,7 +260,7 @@ test('what arrives after the loss of its socket is not heard', () => {
   assert.equal(world.messages.length, 2);
 });
 
-test('a new name is a new hello, at once', () => {
+test('reconnecting sends a new hello at once', () => {
   const world = new World();
   world.welcome();
   world.connection.reconnect();
@@ -278,16 +268,16 @@ test('a new name is a new hello, at once', () => {
   assert.equal(world.sockets[0].readyState, 3);
   world.welcome();
   assert.equal(world.socket.sent[0].type, 'hello');
-  assert.deepEqual(world.states, ['connected'], 'and is no loss');
+  assert.deepEqual(world.states, ['connected'], 'and does not count as a loss');
 });
 
-test('garbage is said and survived, and a forbidden address is tried again', () => {
+test('invalid messages are reported, and a forbidden address is retried', () => {
   const world = new World();
   world.welcome();
   world.socket.onmessage({ data: '{"type":"trigger"}' });
   world.socket.onmessage({ data: new ArrayBuffer(3) });
   world.socket.onmessage({ data: '{"type":"tomorrow"}' });
-  assert.equal(world.unreadable.length, 2);
+  assert.equal(world.invalid.length, 2);
   assert.deepEqual(world.messages, ['welcome']);
   world.forbidden = true;
   world.lose();
@@ -297,7 +287,7 @@ test('garbage is said and survived, and a forbidden address is tried again', () 
   assert.equal(world.sockets.length, 2);
 });
 
-test('the socket lies beside the page, under whatever path a proxy gives it', () => {
+test('the socket URL keeps the path of a reverse proxy', () => {
   assert.equal(socketUrl('http://10.0.0.2:3000/#token=abc'), 'ws://10.0.0.2:3000/');
   assert.equal(socketUrl('https://host/downbeat/?a=b#token=abc'), 'wss://host/downbeat/');
   assert.equal(socketUrl('https://host/downbeat/index.html'), 'wss://host/downbeat/');

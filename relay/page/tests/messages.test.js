@@ -1,59 +1,111 @@
-// What the page says, and for how long.
+// The codec, with the examples of docs/PROTOCOL.md and with invalid input.
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
-import { Messages } from '../messages.js';
+import { decodeFromClient, decodeFromRelay, encode } from '../protocol/messages.js';
 
-function speaking() {
-  const world = { shown: null, timer: null };
-  world.messages = new Messages(
-    (said) => (world.shown = said?.words ?? null),
-    (run) => (world.timer = run),
-    () => (world.timer = null),
-  );
-  return world;
+const PROTOCOL = readFileSync(new URL('../../../docs/PROTOCOL.md', import.meta.url), 'utf8');
+
+/** The fenced JSON blocks of one direction. */
+function examples(direction) {
+  const fence = new RegExp('^```json ' + direction + '\\n(.*)\\n```$', 'gm');
+  return [...PROTOCOL.matchAll(fence)].map(([, example]) => example);
 }
 
-test('a message goes by itself and uncovers the notice', () => {
-  const world = speaking();
-  world.messages.notice('No relay.');
-  world.messages.say('Nobody heard that.');
-  assert.equal(world.shown, 'Nobody heard that.');
-  world.timer();
-  assert.equal(world.shown, 'No relay.');
-  assert.equal(world.timer, null, 'a notice stays');
+const DIRECTIONS = [
+  ['client-to-relay', decodeFromClient, ['hello', 'probe', 'trigger', 'stop', 'report']],
+  [
+    'relay-to-client',
+    decodeFromRelay,
+    ['welcome', 'probe_reply', 'trigger', 'stop', 'roster', 'bank', 'error'],
+  ],
+];
+
+for (const [direction, decode, types] of DIRECTIONS) {
+  test(`examples ${direction} survive a round trip`, () => {
+    for (const example of examples(direction)) {
+      const { message, problem } = decode(example);
+      assert.equal(problem, null, example);
+      assert.deepEqual(JSON.parse(encode(message)), JSON.parse(example));
+    }
+  });
+
+  test(`every message ${direction} has an example`, () => {
+    const found = new Set(examples(direction).map((example) => JSON.parse(example).type));
+    assert.deepEqual([...found].sort(), [...types].sort());
+  });
+
+  test(`no damage to an example ${direction} throws`, () => {
+    // A deterministic generator, so that a failure can be repeated.
+    let state = 1;
+    const random = (below) => {
+      state = (state * 48271) % 2147483647;
+      return state % below;
+    };
+    const pieces = ['{', '}', '[', ']', '"', ',', 'null', '-1', '1e999', '\u0000', '\ud800', ':'];
+    for (const example of examples(direction)) {
+      for (let round = 0; round < 2000; round += 1) {
+        const at = random(example.length);
+        const damaged =
+          example.slice(0, at) + pieces[random(pieces.length)] + example.slice(at + random(4));
+        const { message, problem } = decode(damaged);
+        assert.ok(message === null || problem === null);
+      }
+    }
+  });
+}
+
+test('invalid text is a problem, not an exception', () => {
+  const deep = '['.repeat(200_000);
+  for (const garbage of ['', 'trigger-output', '[]', 'null', '7', '{}', '{"type":7}', deep]) {
+    const { message, problem } = decodeFromRelay(garbage);
+    assert.equal(message, null);
+    assert.ok(problem.length > 0);
+  }
+  for (const garbage of [undefined, null, new ArrayBuffer(4), {}]) {
+    assert.equal(decodeFromRelay(garbage).message, null);
+  }
 });
 
-test('a notice that is said again does not take a message back, another one does', () => {
-  const world = speaking();
-  world.messages.notice('No relay.');
-  world.messages.say('Nobody heard that.');
-  world.messages.notice('No relay.');
-  assert.equal(world.shown, 'Nobody heard that.');
-  world.messages.notice('Wrong token.');
-  assert.equal(world.shown, 'Wrong token.');
+test('unknown types are ignored, and unknown fields dropped', () => {
+  assert.deepEqual(decodeFromRelay('{"type":"later","x":1}'), { message: null, problem: null });
+  for (const type of ['__proto__', 'constructor', 'toString']) {
+    assert.deepEqual(decodeFromRelay(`{"type":"${type}"}`), { message: null, problem: null });
+  }
+  const { message } = decodeFromRelay('{"type":"probe_reply","sent":1,"received":2,"replied":3,"x":4}');
+  assert.deepEqual(message, { type: 'probe_reply', sent: 1, received: 2, replied: 3 });
 });
 
-test('when all is well nothing is said', () => {
-  const world = speaking();
-  world.messages.notice('No relay.');
-  world.messages.say('Nobody heard that.');
-  world.messages.notice(null);
-  assert.equal(world.shown, null);
-  world.messages.say('It came too late.');
-  world.messages.notice(null);
-  assert.equal(world.shown, 'It came too late.', 'nothing was wrong before');
+test('the problem names an invalid value', () => {
+  const trigger = {
+    type: 'trigger',
+    seq: 1,
+    play_at: 2,
+    sound: 'click',
+    gain: 1,
+    rate: 1,
+    pan: 0,
+    by: { id: 1, name: 'a' },
+  };
+  const problemWith = (changed) =>
+    decodeFromRelay(JSON.stringify({ ...trigger, ...changed })).problem;
+  assert.equal(problemWith({}), null);
+  assert.equal(problemWith({ rate: 0 }), 'trigger.rate is not a number from 0.25 to 4');
+  assert.equal(problemWith({ seq: 1.5 }), 'trigger.seq is not a whole number from 0');
+  assert.equal(problemWith({ by: { id: 1 } }), 'trigger.by.name is not a string');
+  assert.equal(problemWith({ target: ['a', 7] }), 'trigger.target[1] is not a string');
+  assert.equal(problemWith({ target: null }), null);
 });
 
-test('what is true no more is taken back, and nothing else is', () => {
-  const world = speaking();
-  world.messages.say('It loads.');
-  world.messages.takeBack('Something else.');
-  assert.equal(world.shown, 'It loads.');
-  world.messages.takeBack('It loads.');
-  assert.equal(world.shown, null);
-  world.messages.say('It came too late.');
-  world.messages.takeBack('It loads.');
-  assert.equal(world.shown, 'It came too late.');
+test("a client's trigger has the documented defaults", () => {
+  const { message } = decodeFromClient('{"type":"trigger"}');
+  assert.deepEqual(message, { type: 'trigger', gain: 1, rate: 1, pan: 0 });
+});
+
+test('names in messages are normalized', () => {
+  const roster = { type: 'roster', total: 1, clients: [], lead_micros: 1 };
+  roster.clients.push({ id: 1, name: 'cafe\u0301\u202e', kind: 'page' });
+  assert.equal(decodeFromRelay(JSON.stringify(roster)).message.clients[0].name, 'caf\u00e9');
 });

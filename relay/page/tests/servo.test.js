@@ -1,15 +1,15 @@
-// A long sound held to relay time, in virtual time.
+// The servo, in virtual time.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { Servo, changeTime } from '../servo.js';
+import { Servo, changeTime } from '../audio/servo.js';
 
 /**
- * Plays for `until` seconds of context time, steered eight times a second, on a device that relay
- * time passes by `ppm` faster, and whose readings are off by up to `noise` seconds.
+ * Plays for `until` seconds of context time, steered eight times a second. Relay time runs `ppm` faster
+ * than the device, whose readings are off by up to `noise` seconds.
  *
- * @returns {{gaps: number[], speeds: number[], jumps: number}} how far behind the voice truly was
+ * @returns {{gaps: number[], speeds: number[], jumps: number}} the true error of the voice
  */
 function play({ ppm = 0, ahead = 0, rate = 1, noise = 0, until = 60 }) {
   const servo = new Servo({ when: 0, offset: ahead * rate }, rate);
@@ -36,7 +36,7 @@ test('a voice on time keeps its exact speed', () => {
   assert.deepEqual([speeds, jumps], [[], 0]);
 });
 
-test('a gap is closed within seconds, without overshoot, and by no more than 500 ppm', () => {
+test('an error is closed within seconds, without overshoot, and by no more than 500 ppm', () => {
   for (const ahead of [0.001, -0.001]) {
     const { gaps, speeds, jumps } = play({ ahead });
     assert.ok(worst(gaps.slice(8 * 10)) < 50e-6);
@@ -55,14 +55,14 @@ for (const rate of [0.25, 1, 4]) {
   });
 }
 
-test('a sound server that counts badly is followed too', () => {
+test('a large drift of a sound server is followed', () => {
   const { gaps, speeds } = play({ ppm: -1763, until: 120 });
   assert.ok(worst(gaps.slice(8 * 30)) < 100e-6);
-  // Heard at relay's time, it is never more than 500 ppm off its pitch.
+  // Relative to relay time, the pitch is never off by more than 500 ppm.
   assert.ok(worst(speeds.map((speed) => speed / (1 - 1763e-6) - 1)) < 501e-6);
 });
 
-test('noise in the readings is not heard', () => {
+test('noise in the readings is inaudible', () => {
   const { gaps, speeds } = play({ ppm: 50, noise: 0.001, until: 300 });
   const late = speeds.slice(8 * 30);
   assert.ok(worst(gaps.slice(8 * 30)) < 0.0004);

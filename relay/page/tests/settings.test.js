@@ -1,9 +1,9 @@
-// What the page remembers, and that it can live without.
+// The settings and their storage.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { loadSettings, saveSettings } from '../settings.js';
+import { loadSettings, saveSettings } from '../state/settings.js';
 
 function storage(kept) {
   return {
@@ -15,7 +15,7 @@ function storage(kept) {
   };
 }
 
-test('without storage there are defaults, and saving does nothing', () => {
+test('without storage the defaults apply, and saving does nothing', () => {
   const forbidden = {
     getItem() {
       throw new Error('SecurityError');
@@ -26,26 +26,26 @@ test('without storage there are defaults, and saving does nothing', () => {
   };
   for (const none of [undefined, null, forbidden, storage(null)]) {
     const settings = loadSettings(none, () => 0.292);
-    assert.deepEqual(settings, { name: 'page-4ac0', volume: 1, trimMillis: 0, sound: null, uses: [] });
+    assert.deepEqual(settings, { name: 'page-4ac0', volume: 1, extraLatencyMillis: 0, sound: null, uses: [] });
     saveSettings(none, settings);
   }
 });
 
-test('what somebody else wrote is not believed', () => {
-  const wild = JSON.stringify({ name: '\n', volume: 7, trimMillis: 'x', sound: 3, uses: ['x', [1, 2]] });
+test('foreign data in the storage is ignored', () => {
+  const wild = JSON.stringify({ name: '\n', volume: 7, extraLatencyMillis: 'x', sound: 3, uses: ['x', [1, 2]] });
   for (const kept of [wild, '', '{', '7', '"x"', '[]', 'null']) {
     const settings = loadSettings(storage(kept), () => 0);
     assert.equal(settings.name, 'page-0000');
     assert.equal(settings.volume, 1);
-    assert.equal(settings.trimMillis, 0);
+    assert.equal(settings.extraLatencyMillis, 0);
     assert.deepEqual(settings.uses, []);
     assert.equal(settings.sound, null);
   }
 });
 
-test('what was saved comes back', () => {
+test('saved settings are loaded', () => {
   const disk = storage(null);
-  const settings = { name: 'balcony', volume: 0.5, trimMillis: -12, sound: 'bell', uses: [['bell', 3]] };
+  const settings = { name: 'balcony', volume: 0.5, extraLatencyMillis: -12, sound: 'bell', uses: [['bell', 3]] };
   saveSettings(disk, settings);
   assert.deepEqual(loadSettings(storage(disk.kept)), settings);
 });

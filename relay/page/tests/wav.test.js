@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
-import { readWav } from '../wav.js';
+import { readWav } from '../bank/wav.js';
 
 const VECTORS = JSON.parse(readFileSync(new URL('../../../tests/vectors/wav.json', import.meta.url)));
 
@@ -28,7 +28,7 @@ for (const { name, file, error, ...expected } of VECTORS) {
   });
 }
 
-test('no change of a header makes the reader do anything but read or refuse', () => {
+test('a corrupted header is read or rejected, and nothing else', () => {
   let seed = 1;
   const random = (below) => {
     seed = (seed * 48271) % 2147483647;

@@ -1,5 +1,5 @@
 //! The page in a real browser among desktop players: how far off them it sounds, as it is, and once
-//! its trim is set to what was measured; and how it joins a long sound.
+//! its extra latency is set to the measured difference; and how it joins a long sound.
 
 use std::{collections::HashMap, thread::sleep, time::Duration};
 
@@ -40,11 +40,11 @@ pub fn measure(settings: &Settings) -> Result<Vec<Row>> {
     browser.wait_for("#state[data-state=connected]")?;
     sleep(SETTLING);
 
-    let (untrimmed, ()) = bang(&room, settings, || Ok(()))?;
-    let trim = quantile(&untrimmed.off, 0.5).unwrap_or(0.0);
-    let trim = browser.set("#trim", &format!("{:.1}", trim / 1e3))?;
-    // The trim is remembered by the browser.
-    let (trimmed, joining) = bang(&room, settings, || {
+    let (reported, ()) = bang(&room, settings, || Ok(()))?;
+    let extra = quantile(&reported.off, 0.5).unwrap_or(0.0);
+    let extra = browser.set("#extra-latency", &format!("{:.1}", extra / 1e3))?;
+    // The browser remembers the extra latency.
+    let (corrected, joining) = bang(&room, settings, || {
         browser.go("about:blank")?;
         latecomer::come(&room.url, PAGE, || {
             browser.go(&room.relay.http_url())?;
@@ -52,9 +52,9 @@ pub fn measure(settings: &Settings) -> Result<Vec<Row>> {
             Ok(shared_micros())
         })
     })?;
-    let mut late = trimmed.row(format!("page, trimmed {trim} ms"));
-    late.notes.push(latecomer::note(&trimmed.recording, &trimmed.bangs, &joining)?);
-    Ok(vec![untrimmed.row("page against desktops".to_owned()), late])
+    let mut late = corrected.row(format!("page, extra latency {extra} ms"));
+    late.notes.push(latecomer::note(&corrected.recording, &corrected.bangs, &joining)?);
+    Ok(vec![reported.row("page against desktops".to_owned()), late])
 }
 
 /// What was heard of the page.

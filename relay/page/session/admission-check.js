@@ -1,0 +1,54 @@
+// Finds out why the relay rejects this page, shows it, and asks for a token if one may help.
+
+import { askRejectionReason, describeReason, isPermanent, wantsToken } from '../net/admission.js';
+import { tokenIn, withToken } from '../protocol/token.js';
+
+export class AdmissionCheck {
+  #connection;
+  #ui;
+  #isAsking = false;
+
+  /**
+   * @param {import('../net/connection.js').Connection} connection
+   * @param {import('../ui/ui.js').Ui} ui
+   */
+  constructor(connection, ui) {
+    this.#connection = connection;
+    this.#ui = ui;
+  }
+
+  /** The relay has accepted the page. */
+  accepted() {
+    this.#ui.showProblem(null);
+    this.#ui.askForToken(null);
+  }
+
+  /** The connection is lost, for a reason yet unknown. */
+  lost() {
+    this.#ui.showProblem(describeReason('no_answer'));
+  }
+
+  /** A connection attempt has failed: asks the relay for the reason. */
+  async attemptFailed() {
+    if (this.#isAsking) return;
+    this.#isAsking = true;
+    const token = tokenIn(location.hash);
+    const reason = await askRejectionReason(token);
+    this.#isAsking = false;
+    // Meanwhile the page may be connected, or have another token.
+    const { state } = this.#connection;
+    if (state === 'connected' || token !== tokenIn(location.hash)) return;
+    const text = describeReason(reason, location.origin);
+    const isRejected = isPermanent(reason);
+    if (isRejected) this.#connection.slowDown();
+    this.#ui.showState(isRejected ? 'rejected' : state);
+    this.#ui.askForToken(wantsToken(reason) ? text : null);
+    this.#ui.showProblem(wantsToken(reason) ? null : text);
+  }
+
+  /** Keeps a token in the page's address, as if the page had been opened with it, and connects with it. */
+  useToken(token) {
+    history.replaceState(null, '', withToken(location.hash, token));
+    this.#connection.reconnect();
+  }
+}

@@ -1,0 +1,68 @@
+// Keeps the audio output running: starts it on a gesture, asks for another gesture when the browser or
+// the system has stopped it, and takes the readings for the output clock.
+
+import { READING_MILLIS } from '../audio/output-clock.js';
+
+export class OutputWatch {
+  #audio;
+  #scheduler;
+  #reporter;
+  #ui;
+  #hasStarted = false;
+
+  /**
+   * @param {import('../audio/audio-output.js').AudioOutput} audio
+   * @param {import('./voice-scheduler.js').VoiceScheduler} scheduler
+   * @param {import('./reporter.js').Reporter} reporter
+   * @param {import('../ui/ui.js').Ui} ui
+   */
+  constructor(audio, scheduler, reporter, ui) {
+    this.#audio = audio;
+    this.#scheduler = scheduler;
+    this.#reporter = reporter;
+    this.#ui = ui;
+  }
+
+  /** Takes readings from now on. */
+  run() {
+    setInterval(() => this.#read(), READING_MILLIS);
+  }
+
+  /** Starts the audio; must be called from a user gesture. */
+  async start() {
+    this.#hasStarted = true;
+    try {
+      await this.#audio.resume();
+    } catch (error) {
+      this.#ui.askForTouch('Tap again', `The browser blocked the audio: ${error.message}`);
+    }
+    this.stateChanged();
+  }
+
+  /** The page is visible again. Most browsers allow the audio to resume without another gesture. */
+  pageShown() {
+    if (this.#hasStarted && !this.#audio.running) this.#audio.resume().catch(() => {});
+  }
+
+  /** The state of the audio context has changed. */
+  stateChanged() {
+    this.#scheduler.outputChanged();
+    if (!this.#hasStarted) return;
+    if (this.#audio.running) {
+      this.#ui.touched();
+      return;
+    }
+    const reason = this.#audio.interrupted
+      ? 'Another program interrupted the audio'
+      : 'The browser paused the audio';
+    this.#ui.askForTouch('Tap to continue', reason);
+  }
+
+  #read() {
+    if (this.#scheduler.readOutput()) {
+      this.#scheduler.refresh();
+      this.#reporter.report();
+    }
+    this.#scheduler.steer();
+  }
+}

@@ -1,0 +1,166 @@
+// The session with the relay: applies each message to the room, the cues, the bank and the voices, and
+// shows the result.
+//
+// The only module that interprets messages. Gestures are in actions.js, reports in reporter.js.
+
+const ERROR_TEXTS = {
+  too_many: 'Too fast: the relay dropped that bang.',
+  not_allowed: 'The relay lets this page listen, but not bang.',
+  unknown_sound: 'The relay no longer has that sound.',
+};
+
+/** Interval at which cues that are over are dropped, in ms. */
+const PRUNE_MILLIS = 2000;
+
+const loadingText = (sound) => `“${sound}” is still loading. It will join as soon as it is loaded.`;
+
+export class Session {
+  #room;
+  #cues;
+  #clock;
+  #bank;
+  #scheduler;
+  #reporter;
+  #settings;
+  #ui;
+  #now;
+  #hadEstimate = false;
+
+  /**
+   * @param {object} parts
+   * @param {import('../state/room.js').Room} parts.room
+   * @param {import('../state/cues.js').Cues} parts.cues
+   * @param {import('../clock/estimator.js').ClockEstimator} parts.clock
+   * @param {import('../bank/sound-bank.js').SoundBank} parts.bank
+   * @param {import('./voice-scheduler.js').VoiceScheduler} parts.scheduler
+   * @param {import('./reporter.js').Reporter} parts.reporter
+   * @param {import('../state/settings.js').SettingsStore} parts.settings
+   * @param {import('../ui/ui.js').Ui} parts.ui
+   * @param {() => number} parts.now local time, in µs
+   */
+  constructor({ room, cues, clock, bank, scheduler, reporter, settings, ui, now }) {
+    this.#room = room;
+    this.#cues = cues;
+    this.#clock = clock;
+    this.#bank = bank;
+    this.#scheduler = scheduler;
+    this.#reporter = reporter;
+    this.#settings = settings;
+    this.#ui = ui;
+    this.#now = now;
+  }
+
+  /** Drops what is over, from now on. */
+  run() {
+    setInterval(() => this.#prune(), PRUNE_MILLIS);
+  }
+
+  /** The sound that a bang plays: the chosen one if the relay has it, else the relay's default. */
+  get chosenSound() {
+    const { sound } = this.#settings.current;
+    return this.#room.sounds.has(sound) ? sound : this.#room.defaultSound;
+  }
+
+  /** The connection is lost. Sounding voices go on. */
+  disconnected() {
+    this.#room.disconnected();
+    this.#showRoster();
+    this.#ui.showLead(null);
+  }
+
+  /** Applies a message. */
+  receive(message) {
+    switch (message.type) {
+      case 'welcome':
+        return this.#welcome(message);
+      case 'trigger':
+        return this.#trigger(message);
+      case 'stop':
+        return this.#cues.stop(message).forEach((cue) => this.#scheduler.stop(cue));
+      case 'roster':
+        this.#room.roster(message);
+        this.#ui.showLead(this.#room.leadMicros);
+        return this.#showRoster();
+      case 'bank':
+        this.#room.bank(message);
+        return this.#replaceBank(message.sounds);
+      case 'error':
+        return this.#ui.notify(ERROR_TEXTS[message.code] ?? `The relay reports: ${message.message}`);
+    }
+  }
+
+  /** Takes a probe reply, after the clock has taken it. */
+  probed(reply, arrivedMicros) {
+    const estimate = this.#clock.estimate();
+    if (!estimate) return;
+    this.#reporter.observeDelay(estimate.relayAt(arrivedMicros) - reply.replied, arrivedMicros);
+    if (this.#hadEstimate) {
+      this.#reporter.reportIfChanged();
+    } else {
+      this.#hadEstimate = true;
+      this.#scheduler.refresh();
+      this.#reporter.report();
+    }
+  }
+
+  /** A sound was loaded or evicted. */
+  soundChanged(sound) {
+    const isReady = this.#bank.isReady(sound);
+    this.#ui.showReady(sound, isReady);
+    if (!isReady) return;
+    this.#ui.dismiss(loadingText(sound));
+    this.#scheduler.refresh();
+  }
+
+  #welcome(message) {
+    const isNewEpoch = this.#room.welcome(message);
+    this.#cues.welcome(message, isNewEpoch);
+    if (isNewEpoch) {
+      this.#clock.reset();
+      this.#hadEstimate = false;
+      this.#scheduler.reset();
+    } else {
+      this.#clock.burst();
+    }
+    this.#scheduler.resetCounts();
+    this.#reporter.reset();
+    this.#replaceBank(message.sounds);
+    this.#ui.showLead(this.#room.leadMicros);
+    this.#showRoster();
+    this.#scheduler.refresh();
+    for (const cue of this.#cues) if (cue.stopAt !== undefined) this.#scheduler.stop(cue);
+  }
+
+  #trigger(message) {
+    const isCue = this.#cues.trigger(message);
+    this.#ui.showLastTrigger(message, message.by.id === this.#room.id);
+    if (isCue) {
+      const { sound } = message;
+      this.#bank.countUse(sound);
+      const isLoaded = this.#bank.request(sound) !== undefined;
+      if (!isLoaded && this.#room.sounds.has(sound)) this.#ui.notify(loadingText(sound));
+    }
+    this.#scheduler.refresh();
+  }
+
+  #replaceBank(sounds) {
+    this.#bank.replace(sounds, [this.chosenSound, this.#room.defaultSound]);
+    this.#ui.showSounds(
+      [...this.#room.sounds.keys()],
+      this.chosenSound,
+      (sound) => this.#bank.isReady(sound),
+    );
+  }
+
+  #prune() {
+    const estimate = this.#clock.estimate();
+    if (!estimate) return;
+    this.#cues.prune(estimate.relayAt(this.#now()));
+    this.#scheduler.prune();
+  }
+
+  #showRoster() {
+    this.#ui.showRoster(this.#room.clients, this.#room.total, this.#room.id);
+    this.#reporter.showSyncStatus();
+  }
+}

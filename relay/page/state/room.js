@@ -1,0 +1,70 @@
+// The room as the relay describes it: its epoch, its bank, its lead, and who is here.
+//
+// Pure state: no socket, no audio, no DOM, no clock.
+
+export class Room {
+  /** This client's name, as triggers target it. */
+  name;
+  /** The relay's epoch, 16 hexadecimal digits; null before the first welcome. */
+  epoch = null;
+  /** This client's id; null while disconnected. */
+  id = null;
+  /** The bank by name. @type {Map<string, object>} */
+  sounds = new Map();
+  defaultSound = '';
+  leadMicros = null;
+  /** The longest lead that the relay grants. */
+  maxLeadMicros = undefined;
+  /** Clients in the order in which they connected: those that the relay lists, and this one. */
+  clients = [];
+  total = 0;
+
+  /** @param {string} name */
+  constructor(name) {
+    this.name = name;
+  }
+
+  /**
+   * Applies a welcome.
+   * @returns {boolean} whether the epoch is new: all earlier times and sequence numbers are void
+   */
+  welcome(message) {
+    const isNewEpoch = message.epoch !== this.epoch;
+    this.epoch = message.epoch;
+    this.id = message.id;
+    this.clients = message.clients;
+    this.total = message.total;
+    this.bank(message);
+    this.leadMicros = message.lead_micros;
+    this.maxLeadMicros = message.limits.max_lead_micros;
+    return isNewEpoch;
+  }
+
+  /** Replaces the bank. */
+  bank(message) {
+    this.sounds = new Map(message.sounds.map((sound) => [sound.name, sound]));
+    this.defaultSound = message.default_sound;
+  }
+
+  /** Applies the changes of a roster. */
+  roster(message) {
+    const left = new Set(message.left);
+    const known = this.clients.filter(({ id }) => !left.has(id));
+    const clients = new Map([...known, ...message.clients].map((client) => [client.id, client]));
+    this.clients = [...clients.values()].sort((a, b) => a.id - b.id);
+    this.total = message.total;
+    this.leadMicros = message.lead_micros;
+  }
+
+  /** The connection is lost: nothing is known of the other clients. */
+  disconnected() {
+    this.id = null;
+    this.clients = [];
+    this.total = 0;
+  }
+
+  /** This client's own roster entry, if there is one. */
+  get self() {
+    return this.clients.find(({ id }) => id === this.id);
+  }
+}

@@ -1,0 +1,85 @@
+// What each gesture does.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { actionHandler } from '../session/actions.js';
+import { callsOf, recorder } from './fakes.js';
+
+function world({ connected = true } = {}) {
+  const log = [];
+  const settings = {
+    current: { name: 'page-1' },
+    update: (changed) => {
+      settings.current = { ...settings.current, ...changed };
+    },
+  };
+  const room = { name: 'page-1' };
+  const scheduler = recorder('scheduler', log, { extraLatencyMicros: 0 });
+  const parts = Object.fromEntries(
+    ['cues', 'audio', 'bank', 'admissionCheck', 'outputWatch', 'reporter', 'ui'].map((name) => [
+      name,
+      recorder(name, log),
+    ]),
+  );
+  const connection = recorder('connection', log, {
+    send: (message) => {
+      log.push(['connection.send', message]);
+      return connected;
+    },
+  });
+  const session = { chosenSound: 'bell' };
+  const perform = actionHandler({ ...parts, settings, room, scheduler, connection, session });
+  return { perform, log, settings, room, scheduler };
+}
+
+test('a bang sends the chosen sound, and is announced if it cannot be sent', () => {
+  const { perform, log } = world();
+  perform({ type: 'bang' });
+  assert.deepEqual(log, [['connection.send', { type: 'trigger', sound: 'bell', gain: 1, rate: 1, pan: 0 }]]);
+  const lost = world({ connected: false });
+  lost.perform({ type: 'bang' });
+  assert.match(callsOf(lost.log, 'ui.notify')[0][0], /was not sent/);
+});
+
+test('a stop silences this machine before it is sent', () => {
+  for (const connected of [true, false]) {
+    const { perform, log } = world({ connected });
+    perform({ type: 'stop' });
+    const order = log.map(([method]) => method);
+    assert.deepEqual(order.slice(0, 3), ['cues.silence', 'scheduler.refresh', 'connection.send']);
+    assert.equal(order.includes('ui.notify'), !connected);
+  }
+});
+
+test('a rename is normalized, reconnects, and ignores an invalid name', () => {
+  const { perform, log, settings, room } = world();
+  perform({ type: 'rename', name: '  balcony\n' });
+  assert.deepEqual([settings.current.name, room.name], ['balcony', 'balcony']);
+  assert.equal(callsOf(log, 'connection.reconnect').length, 1);
+  perform({ type: 'rename', name: '\u200b' });
+  assert.equal(callsOf(log, 'connection.reconnect').length, 1);
+  assert.deepEqual(callsOf(log, 'ui.showName'), [['balcony'], ['balcony']]);
+});
+
+test('extra latency is remembered, applied, and reported at once', () => {
+  const { perform, log, settings, scheduler } = world();
+  perform({ type: 'extra-latency', millis: 12.5 });
+  assert.equal(settings.current.extraLatencyMillis, 12.5);
+  assert.equal(scheduler.extraLatencyMicros, 12_500);
+  assert.equal(callsOf(log, 'reporter.report').length, 1);
+});
+
+test('a token is used, and starts the audio like any gesture', () => {
+  const { perform, log } = world();
+  perform({ type: 'token', token: 'abc' });
+  assert.deepEqual(log, [['admissionCheck.useToken', 'abc'], ['outputWatch.start']]);
+});
+
+test('volume and choice are remembered', () => {
+  const { perform, log, settings } = world();
+  perform({ type: 'volume', volume: 0.5 });
+  perform({ type: 'choose', sound: 'kick' });
+  assert.deepEqual([settings.current.volume, settings.current.sound], [0.5, 'kick']);
+  assert.deepEqual(log, [['audio.setVolume', 0.5], ['bank.request', 'kick']]);
+});

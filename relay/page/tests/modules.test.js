@@ -1,0 +1,99 @@
+// The imports of the page: which folder may import from which, no cycles, no dead modules.
+
+import assert from 'node:assert/strict';
+import { readFileSync, readdirSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+
+/** For each folder, the other folders that it may import from. `main.js` may import from all. */
+const ALLOWED = {
+  protocol: [],
+  clock: [],
+  audio: [],
+  bank: [],
+  state: ['protocol'],
+  net: ['protocol'],
+  ui: ['state', 'protocol'],
+  session: ['audio', 'clock', 'net', 'protocol', 'state'],
+};
+
+/** The modules by path, each with the modules that it imports. A worker is imported by its URL. */
+function readModules() {
+  const paths = readdirSync(ROOT, { recursive: true })
+    .map((path) => normalize(path))
+    .filter((path) => path.endsWith('.js') && !path.startsWith('tests'));
+  return new Map(
+    paths.map((path) => {
+      const text = readFileSync(join(ROOT, path), 'utf8').replace(/^\s*(\/\/|\*|\/\*).*$/gm, '');
+      const imports = [...text.matchAll(/^import [^;]*from '([^']+)';/gms)].map(([, from]) => {
+        assert.match(from, /^\.\.?\//, `${path} imports from outside the page: ${from}`);
+        return normalize(join(dirname(path), from));
+      });
+      const workers = [...text.matchAll(/new URL\('([\w-]+\.js)', import\.meta\.url\)/g)];
+      const urls = workers.map(([, file]) => normalize(join(dirname(path), file)));
+      return [path, [...imports, ...urls]];
+    }),
+  );
+}
+
+const modules = readModules();
+const folderOf = (path) => dirname(path);
+
+test('all modules and all their imports are found', () => {
+  assert.ok(modules.size > 30);
+  assert.ok([...modules.values()].flat().length > 50);
+  for (const [path, imports] of modules) {
+    for (const imported of imports) assert.ok(modules.has(imported), `${path}: no ${imported}`);
+  }
+});
+
+test('folders import only from the folders below them', () => {
+  for (const [path, imports] of modules) {
+    if (path === 'main.js') continue;
+    const folder = folderOf(path);
+    assert.ok(ALLOWED[folder], `${path} is in a folder without a rule`);
+    for (const imported of imports) {
+      const target = folderOf(imported);
+      const isAllowed = target === folder || ALLOWED[folder].includes(target);
+      assert.ok(isAllowed, `${path} imports ${imported}; ${folder} may import only ${ALLOWED[folder]}`);
+    }
+  }
+});
+
+test('there are no import cycles', () => {
+  const done = new Set();
+  const visit = (path, stack) => {
+    if (done.has(path)) return;
+    assert.ok(!stack.includes(path), `cycle: ${[...stack, path].join(' -> ')}`);
+    for (const imported of modules.get(path)) visit(imported, [...stack, path]);
+    done.add(path);
+  };
+  for (const path of modules.keys()) visit(path, []);
+});
+
+test('every module is reachable from main.js', () => {
+  const reached = new Set();
+  const visit = (path) => {
+    if (reached.has(path)) return;
+    reached.add(path);
+    modules.get(path).forEach(visit);
+  };
+  visit('main.js');
+  const unreached = [...modules.keys()].filter((path) => !reached.has(path));
+  assert.deepEqual(unreached, []);
+});
+
+test('one module interprets actions and one interprets messages', () => {
+  for (const [what, pattern, owner] of [
+    ['actions', /switch \(action\.type\)/, join('session', 'actions.js')],
+    ['messages', /switch \(message\.type\)/, join('session', 'session.js')],
+  ]) {
+    const found = [...modules.keys()].filter((path) =>
+      pattern.test(readFileSync(join(ROOT, path), 'utf8')),
+    );
+    assert.deepEqual(found, [owner], what);
+  }
+});

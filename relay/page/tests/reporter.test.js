@@ -1,0 +1,85 @@
+// The reports to the relay.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { Reporter } from '../session/reporter.js';
+import { recorder } from './fakes.js';
+
+const SECOND = 1e6;
+
+function world() {
+  const state = { now: 0, error: 40.2, connected: true };
+  const sent = [];
+  const scheduler = {
+    triggers: 3,
+    late: 1,
+    latenessMicros: 0,
+    latencyMicros: 30_000,
+    worstAheadMicros: 35_000,
+    errorMicros: 500.3,
+    extraLatencyMicros: 0,
+  };
+  const reporter = new Reporter({
+    room: { self: undefined, maxLeadMicros: 500_000 },
+    clock: { estimate: () => (state.error === null ? null : { errorMicros: () => state.error }) },
+    audio: { xruns: null, quantumMicros: 2667 },
+    scheduler,
+    send: (message) => state.connected && sent.push(message) > 0,
+    ui: recorder('ui', []),
+    now: () => state.now,
+  });
+  return { reporter, scheduler, sent, state };
+}
+
+test('a report contains the required lead, the summed error bound and the counts', () => {
+  const { reporter, sent } = world();
+  reporter.observeDelay(1000, 0);
+  reporter.report();
+  const { lead_micros: lead, ...rest } = sent[0];
+  assert.ok(lead >= 38_667 && lead < 38_800, String(lead));
+  assert.deepEqual(rest, {
+    type: 'report',
+    clock_error_micros: 541,
+    latency_micros: 30_000,
+    triggers: 3,
+    late: 1,
+    lateness_micros: 0,
+    xruns: 0,
+  });
+});
+
+test('unknown values are absent', () => {
+  const { reporter, sent, state } = world();
+  state.error = null;
+  reporter.report();
+  assert.deepEqual([sent[0].lead_micros, sent[0].clock_error_micros], [undefined, undefined]);
+});
+
+test('reports are at least 250 ms apart', () => {
+  const { reporter, sent, state } = world();
+  for (state.now = 0; state.now < SECOND; state.now += 10_000) reporter.report();
+  assert.equal(sent.length, 4);
+});
+
+test('only a large change of the required lead is reported at once', () => {
+  const { reporter, scheduler, sent, state } = world();
+  reporter.observeDelay(1000, 0);
+  reporter.report();
+  state.now = SECOND;
+  scheduler.worstAheadMicros += 1000;
+  reporter.reportIfChanged();
+  assert.equal(sent.length, 1);
+  scheduler.worstAheadMicros += 40_000;
+  reporter.reportIfChanged();
+  assert.equal(sent.length, 2);
+});
+
+test('a report that could not be sent is sent again', () => {
+  const { reporter, sent, state } = world();
+  state.connected = false;
+  reporter.report();
+  state.connected = true;
+  reporter.report();
+  assert.equal(sent.length, 1);
+});

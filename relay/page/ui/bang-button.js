@@ -1,0 +1,90 @@
+// The bang button: presses by pointer, key or screen reader, and the flash when a trigger is heard.
+
+import { element } from './dom.js';
+import { FlashLimit } from './flash-limit.js';
+
+/** Duration of a flash before it fades, in ms: several frames on any screen. */
+const FLASH_MILLIS = 70;
+
+export class BangButton {
+  #flashes = 0;
+  #limit = new FlashLimit();
+  #timer = null;
+
+  /**
+   * Bangs when the pointer or key goes down, not when it is released.
+   * @param {() => void} onBang
+   */
+  constructor(onBang) {
+    const bang = element('bang');
+    const press = () => {
+      bang.classList.add('pressed');
+      onBang();
+    };
+    const release = () => bang.classList.remove('pressed');
+    bang.addEventListener('pointerdown', (event) => {
+      if (event.button === 0) press();
+    });
+    for (const end of ['pointerup', 'pointercancel', 'pointerleave']) {
+      bang.addEventListener(end, release);
+    }
+    bang.addEventListener('contextmenu', (event) => event.preventDefault());
+
+    // Keys held down: their release must not click the button as well.
+    const held = new Set();
+    document.addEventListener('keydown', (event) => {
+      if (!isBangKey(event)) return;
+      event.preventDefault();
+      if (event.repeat || held.has(event.code)) return;
+      held.add(event.code);
+      press();
+    });
+    document.addEventListener('keyup', (event) => {
+      if (!held.delete(event.code)) return;
+      event.preventDefault();
+      release();
+    });
+    window.addEventListener('blur', () => {
+      held.clear();
+      release();
+    });
+    // A click without pointer or key comes from a screen reader.
+    bang.addEventListener('click', (event) => {
+      if (event.detail === 0) onBang();
+    });
+
+    // After a pointer has clicked another button, Space bangs again. A button that was reached by the
+    // keyboard keeps the focus.
+    document.addEventListener('click', ({ target, detail }) => {
+      const button = target.closest?.('#page button');
+      if (button && detail > 0 && !button.closest('form')) this.focus();
+    });
+  }
+
+  focus() {
+    element('bang').focus({ preventScroll: true, focusVisible: false });
+  }
+
+  /** Flashes once, at the moment a trigger is heard. */
+  flash() {
+    this.#flashes += 1;
+    const { dataset, classList } = element('bang');
+    dataset.flashes = String(this.#flashes);
+    // A low-contrast glow does not extend a flash.
+    const isFlash = this.#limit.allows(performance.now());
+    if (!isFlash && classList.contains('flash')) return;
+    classList.add(isFlash ? 'flash' : 'glow');
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => classList.remove('flash', 'glow'), FLASH_MILLIS);
+  }
+}
+
+/** Whether a key event is a bang: Space or Enter, unless the focused control uses the key itself. */
+function isBangKey(event) {
+  if (event.code !== 'Space' && event.key !== 'Enter') return false;
+  if (event.ctrlKey || event.altKey || event.metaKey) return false;
+  if (element('page').inert) return false;
+  const focused = event.target.closest?.('button, input');
+  if (!focused || focused.id === 'bang') return true;
+  return focused.type === 'radio' || focused.type === 'range';
+}

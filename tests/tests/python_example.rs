@@ -1,0 +1,99 @@
+//! The example client of `docs/examples`, written in Python from `docs/PROTOCOL.md`: it hears triggers,
+//! converts their instants to local time, and bangs.
+
+use std::{
+    process::Command,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::{Context, Result, ensure};
+use downbeat_protocol::{ClientKind, ClientToRelay, Probe, RelayToClient, Trigger, TriggerRequest};
+use downbeat_tests::{
+    client::V1Client,
+    process::Process,
+    relay::Relay,
+    tools::{tool, workspace_folder},
+};
+
+/// How far the median of the printed instants may be off, in seconds. Both clock estimates err by half
+/// a round trip over loopback at most, and the script reads two clocks one after the other.
+const TOLERANCE: f64 = 0.003;
+
+/// Triggers of which the median is taken.
+const TRIGGERS: usize = 5;
+
+fn start_script(relay: &Relay, sounds: &[&str]) -> Result<Process> {
+    let mut command = Command::new(tool("python3")?);
+    command.arg(workspace_folder().join("docs/examples/downbeat.py"));
+    command.arg(relay.address().to_string()).args(sounds);
+    Process::spawn("downbeat.py", command)
+}
+
+fn unix_micros() -> Result<i64> {
+    Ok(i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros())?)
+}
+
+/// Unix time minus relay time, in microseconds: by the probe with the shortest round trip.
+fn measure_offset(client: &mut V1Client) -> Result<i64> {
+    let mut best: Option<(i64, i64)> = None;
+    for _ in 0..32 {
+        client.send(&ClientToRelay::Probe(Probe { sent: unix_micros()? }))?;
+        let reply = client.wait_for(|message| match message {
+            RelayToClient::ProbeReply(reply) => Some(reply),
+            _ => None,
+        })?;
+        let arrived = unix_micros()?;
+        let middle = i64::midpoint(reply.sent, arrived);
+        let at_relay = i64::midpoint(
+            i64::try_from(reply.received.as_micros())?,
+            i64::try_from(reply.replied.as_micros())?,
+        );
+        let exchange = (arrived - reply.sent, middle - at_relay);
+        best = Some(best.map_or(exchange, |shortest| shortest.min(exchange)));
+    }
+    Ok(best.context("no probe was answered")?.1)
+}
+
+fn next_trigger(client: &mut V1Client) -> Result<Trigger> {
+    client.wait_for(|message| match message {
+        RelayToClient::Trigger(trigger) => Some(trigger),
+        _ => None,
+    })
+}
+
+#[test]
+fn the_python_client_prints_the_instant_of_each_trigger() -> Result<()> {
+    let relay = Relay::start()?;
+    let mut client = V1Client::connect(&relay.ws_url(), "observer", ClientKind::Remote)?;
+    let script = start_script(&relay, &["kick"])?;
+    // It bangs once it has measured the clock.
+    assert_eq!(next_trigger(&mut client)?.by.name, "python");
+    let offset = measure_offset(&mut client)?;
+    let mut errors = Vec::new();
+    for _ in 0..TRIGGERS {
+        let mark = script.mark();
+        let bell = TriggerRequest { sound: Some("bell".to_owned()), ..TriggerRequest::default() };
+        client.send(&ClientToRelay::Trigger(bell))?;
+        let trigger = next_trigger(&mut client)?;
+        let expected = i64::try_from(trigger.play_at.as_micros())? + offset;
+        let line = script.wait_for_after(mark, "bell by observer sounds at ")?;
+        let printed: f64 = line.rsplit(' ').next().context("an empty line")?.parse()?;
+        #[allow(clippy::cast_precision_loss)] // Unix time in microseconds is exact in an f64.
+        errors.push((printed - expected as f64 / 1e6).abs());
+    }
+    errors.sort_by(f64::total_cmp);
+    ensure!(errors[TRIGGERS / 2] < TOLERANCE, "off by {errors:?} s");
+    Ok(())
+}
+
+#[test]
+fn a_bang_of_the_python_client_reaches_the_others() -> Result<()> {
+    let relay = Relay::start()?;
+    let mut client = V1Client::connect(&relay.ws_url(), "observer", ClientKind::Remote)?;
+    let script = start_script(&relay, &["bell", "no-such-sound"])?;
+    let trigger = next_trigger(&mut client)?;
+    assert_eq!((trigger.sound.as_str(), trigger.by.name.as_str()), ("bell", "python"));
+    script.wait_for("bell by python sounds at ")?;
+    script.wait_for("error unknown_sound")?;
+    Ok(())
+}
