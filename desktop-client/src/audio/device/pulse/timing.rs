@@ -18,8 +18,10 @@
 //!
 //! Pure: it reads no clock. Instants are nanoseconds of local time.
 
-/// A reply may take this much longer than one and a half times the least recent delay.
-const SLACK_NANOS: i64 = 10_000;
+/// While the clock slips, a reply may take this much longer than twice the least recent delay: an early one
+/// is worth more than a good one. While it is steady, one and a half times as long and this much.
+const SLACK_NANOS: i64 = 50_000;
+const STEADY_SLACK_NANOS: i64 = 10_000;
 
 /// An accepted reply is used for this long. After that any reply is accepted.
 const STALE_NANOS: i64 = 300_000_000;
@@ -31,7 +33,7 @@ const UNSTEADY_NANOS: i64 = 30_000;
 /// Replies within the prediction after which a clock counts as steady.
 const STEADY_ANSWERS: u32 = 16;
 
-/// Blocks per query of a steady clock.
+/// Blocks per accepted reply of a steady clock.
 const STEADY_BLOCKS: u32 = 4;
 
 /// How fast the least delay is forgotten: one part in this many per reply.
@@ -59,7 +61,7 @@ pub(super) struct Timing {
     min_delay_nanos: i64,
     /// Accepted replies since the clock was last unsteady.
     steady: u32,
-    /// Blocks since the last query.
+    /// Blocks since the latest accepted reply.
     blocks: u32,
     query_due: Option<i64>,
 }
@@ -81,11 +83,17 @@ impl Timing {
         let delay = answer.looked - answer.asked;
         let usual = self.min_delay_nanos.saturating_add(self.min_delay_nanos / MEMORY + 1);
         self.min_delay_nanos = delay.min(usual);
-        let max = self.min_delay_nanos.saturating_add(self.min_delay_nanos / 2) + SLACK_NANOS;
+        let min = self.min_delay_nanos;
+        let max = if self.is_steady() {
+            min.saturating_add(min / 2) + STEADY_SLACK_NANOS
+        } else {
+            min.saturating_mul(2).saturating_add(SLACK_NANOS)
+        };
         let is_stale = self.accepted.is_none_or(|it| answer.looked - it.looked > STALE_NANOS);
         if delay > max && !is_stale {
             return;
         }
+        self.blocks = 0;
         self.steady += 1;
         if let Some(predicted) = self.leaves(answer.frame) {
             let error = predicted - (answer.looked + answer.ahead_nanos);
@@ -100,7 +108,7 @@ impl Timing {
     /// `fraction` (0 to 1) of the block's duration later.
     pub(super) fn block_sent(&mut self, now: i64, frames: usize, fraction: f64) {
         self.blocks += 1;
-        let is_due = self.steady < STEADY_ANSWERS || self.blocks >= STEADY_BLOCKS;
+        let is_due = !self.is_steady() || self.blocks >= STEADY_BLOCKS;
         if is_due && self.query_due.is_none() {
             let delay = self.nanos(frames as i64) as f64 * fraction;
             self.query_due = Some(now + delay as i64);
@@ -115,7 +123,10 @@ impl Timing {
     /// The scheduled query was sent, or dropped.
     pub(super) fn query_done(&mut self) {
         self.query_due = None;
-        self.blocks = 0;
+    }
+
+    fn is_steady(&self) -> bool {
+        self.steady >= STEADY_ANSWERS
     }
 
     /// When `frame` leaves the converter; unknown before the first reply.
@@ -163,19 +174,21 @@ mod tests {
         let mut timing = Timing::new(48_000);
         timing.observe(answer(0, 40_000, 480, 10 * MILLI));
         let expected = timing.leaves(4_800);
-        timing.observe(answer(40 * MILLI, 80_000, 2_400, 10 * MILLI));
+        timing.observe(answer(40 * MILLI, 3 * MILLI, 2_400, 10 * MILLI));
         assert_eq!(timing.leaves(4_800), expected);
         timing.observe(answer(400 * MILLI, 3 * MILLI, 19_680, 10 * MILLI));
         assert_eq!(timing.leaves(19_680), Some(413 * MILLI));
     }
 
-    /// How many queries fall into 40 blocks of 10 ms.
-    fn queries(timing: &mut Timing) -> usize {
+    /// Sends 40 blocks of 10 ms, and answers each query after `delay`. Returns how many there were.
+    fn queries(timing: &mut Timing, delay: i64, slip: i64) -> usize {
         let mut count = 0;
-        for now in (0..40).map(|n| n * 10 * MILLI) {
+        for block in 0..40 {
+            let (now, frame) = (block * 10 * MILLI, (block * 480) as u64);
             timing.block_sent(now, 480, 0.5);
-            if timing.query_due().is_some() {
+            if let Some(due) = timing.query_due() {
                 timing.query_done();
+                timing.observe(answer(due, delay, frame, -5 * MILLI - delay + slip * block));
                 count += 1;
             }
         }
@@ -185,14 +198,18 @@ mod tests {
     #[test]
     fn a_steady_server_is_queried_after_every_fourth_block_and_a_slipping_one_after_each() {
         let mut timing = Timing::new(48_000);
-        let observe = |timing: &mut Timing, n: i64, slip: i64| {
-            timing.observe(answer(n * 10 * MILLI, 20_000, (n * 480) as u64, slip));
-        };
-        assert_eq!(queries(&mut timing), 40);
-        (0..200).for_each(|n| observe(&mut timing, n, 0));
-        assert_eq!(queries(&mut timing), 10);
-        observe(&mut timing, 200, -40_000);
-        assert_eq!(queries(&mut timing), 40);
+        assert_eq!(queries(&mut timing, 20_000, 0), STEADY_ANSWERS as usize + 24 / 4);
+        assert_eq!(queries(&mut timing, 20_000, 0), 10);
+        // The first query of the slip is still the fourth block's.
+        assert_eq!(queries(&mut timing, 20_000, -40_000), 37);
+    }
+
+    #[test]
+    fn a_steady_server_is_queried_again_when_its_answer_was_delayed() {
+        let mut timing = Timing::new(48_000);
+        queries(&mut timing, 20_000, 0);
+        let count = queries(&mut timing, 60_000, 0);
+        assert!(count >= 20, "{count}");
     }
 
     #[test]
