@@ -1,5 +1,7 @@
 //! `downbeat play`: a player without a window.
 
+use std::io;
+
 use anyhow::Context as _;
 use downbeat_protocol::ClientKind;
 
@@ -23,6 +25,9 @@ pub(super) fn run(config: &PlayerConfig, relay: RelayAddress) -> anyhow::Result<
     let settings = Settings { extra_latencies, ..Settings::default() };
     let clock = LocalClock::start();
     let options = session_options(config, relay, settings, ClientKind::Headless, clock)?;
+    let event_loop = event_loop()?;
+    // Before the first line is printed: whoever reads that may end the player.
+    let terminated = event_loop.block_on(async { termination() })?;
     let mut lines = ReportLines::default();
     let printer = printer()?;
     let session = session::start(options, move |event| {
@@ -31,23 +36,30 @@ pub(super) fn run(config: &PlayerConfig, relay: RelayAddress) -> anyhow::Result<
         }
     });
     let session = session.context("cannot start to play")?;
-    event_loop()?.block_on(termination())?;
+    event_loop.block_on(terminated);
     drop(session);
     Ok(())
 }
 
-/// Waits for ctrl-C, or for SIGTERM where there is such a thing.
-async fn termination() -> anyhow::Result<()> {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate = signal(SignalKind::terminate())?;
+/// Handles the signals that end a player from now on. The future completes when one comes.
+#[cfg(unix)]
+fn termination() -> io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
         tokio::select! {
-            interrupted = tokio::signal::ctrl_c() => interrupted?,
+            _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
-    }
-    #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await?;
-    Ok(())
+    })
+}
+
+/// Handles ctrl-C from now on. The future completes when it comes.
+#[cfg(windows)]
+fn termination() -> io::Result<impl Future<Output = ()>> {
+    let mut interrupt = tokio::signal::windows::ctrl_c()?;
+    Ok(async move {
+        interrupt.recv().await;
+    })
 }
