@@ -14,6 +14,7 @@ mod stream;
 mod subscription;
 mod timing;
 
+use std::ffi::CString;
 use std::hash::{Hash, Hasher};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -31,6 +32,7 @@ use pulseaudio::protocol::{
 };
 
 use channels::stream_map;
+use client_settings::ClientSettings;
 use connection::{PulseError, ServerConnection};
 use latency::{Latency, buffer_attr};
 use server_address::ServerAddress;
@@ -97,8 +99,13 @@ impl HostTrait for Host {
     }
 
     fn default_output_device(&self) -> Option<Self::Device> {
-        let which = GetSinkInfo { index: None, name: Some(protocol::DEFAULT_SINK.to_owned()) };
-        self.ask::<SinkInfo>(&Command::GetSinkInfo(which)).ok().map(|info| self.sink(info))
+        let find = |name: CString| {
+            let which = GetSinkInfo { index: None, name: Some(name) };
+            self.ask::<SinkInfo>(&Command::GetSinkInfo(which)).ok()
+        };
+        let configured = ClientSettings::read().sink.and_then(|name| CString::new(name).ok());
+        let info = configured.and_then(find).or_else(|| find(protocol::DEFAULT_SINK.to_owned()));
+        info.map(|info| self.sink(info))
     }
 }
 

@@ -1,4 +1,4 @@
-//! The settings of a PulseAudio client: the servers to try, and the cookie for them. The sources are those of
+//! The settings of a PulseAudio client: the servers to try, the cookie for them, and the sink. The sources are those of
 //! PulseAudio's own clients, in the same order: the environment, `client.conf`, and the defaults.
 
 use std::ffi::OsString;
@@ -22,6 +22,8 @@ pub(super) struct ClientSettings {
     pub(super) are_named: bool,
     /// Empty if there is none, which a server without authentication accepts.
     pub(super) cookie: Vec<u8>,
+    /// The sink to use by default; if none is configured, the server's choice.
+    pub(super) sink: Option<String>,
 }
 
 impl ClientSettings {
@@ -58,7 +60,8 @@ impl Surroundings<'_> {
             None => self.usual_servers(),
         };
         let cookie = self.cookie(value(&file, "cookie-file").as_deref());
-        ClientSettings { servers, are_named: named.is_some(), cookie }
+        let sink = self.text("PULSE_SINK").or_else(|| value(&file, "default-sink"));
+        ClientSettings { servers, are_named: named.is_some(), cookie, sink }
     }
 
     fn text(&self, name: &str) -> Option<String> {
@@ -168,6 +171,16 @@ mod tests {
             assert_eq!(shown(&settings), [own, "unix:/run/pulse/native"]);
             assert!(!settings.are_named);
         }
+    }
+
+    #[test]
+    fn the_default_sink_is_that_of_the_environment_then_of_the_file() {
+        let home = tempfile::tempdir().unwrap();
+        let home = home.path();
+        assert_eq!(settings(home, &[]).sink, None);
+        write(&home.join(".config/pulse/client.conf"), "default-sink = hall\n");
+        assert_eq!(settings(home, &[]).sink.as_deref(), Some("hall"));
+        assert_eq!(settings(home, &[("PULSE_SINK", "stage")]).sink.as_deref(), Some("stage"));
     }
 
     #[test]
