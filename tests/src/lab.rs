@@ -27,21 +27,21 @@ use crate::{
 };
 
 /// Most machines of a lab: PulseAudio's limit on channels is 32, and aux positions go to 31.
-pub const MOST_MACHINES: usize = 32;
+pub const MAX_MACHINES: usize = 32;
 
 /// Fewest channels of the room's card: its buffer comes in pieces of a few KiB, and with fewer
 /// channels each would last too long.
-const LEAST_CHANNELS: usize = 9;
+const MIN_CHANNELS: usize = 9;
 
 /// The rate that PulseAudio calls its own, and browsers therefore play at: that of the room's card,
 /// so that nothing has to be resampled.
 const SETTINGS: &str = "default-sample-rate = 48000\navoid-resampling = yes\n";
 
 /// How long one may wait for other labs to close: a whole suite's tests may be in the queue.
-const LONGEST_QUEUE: Duration = Duration::from_mins(10);
+const MAX_WAIT_FOR_LOCK: Duration = Duration::from_mins(10);
 
 /// How often something that tells nothing by itself is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// What the cards of a lab are made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,14 +105,14 @@ impl Lab {
     /// # Errors
     /// If a tool is missing, or the sound server does not start.
     pub fn open_on(rig: Rig, machines: usize) -> Result<Self> {
-        ensure!((1..=MOST_MACHINES).contains(&machines), "a lab has 1 to {MOST_MACHINES} machines");
-        let alone = be_alone()?;
+        ensure!((1..=MAX_MACHINES).contains(&machines), "a lab has 1 to {MAX_MACHINES} machines");
+        let alone = lock_machine()?;
         let folder = tempfile::tempdir().context("making a folder for the lab")?;
         std::fs::create_dir(folder.path().join("home")).context("making a home for the lab")?;
         let room = folder.path();
         let (recorder, servers) = match rig {
             Rig::Fine => {
-                let channels = machines.max(LEAST_CHANNELS);
+                let channels = machines.max(MIN_CHANNELS);
                 let card = Card::plug(&pipe(room), channels)?;
                 let recorder = Recorder::start(card, channels, machines);
                 let sink = format!(
@@ -307,15 +307,15 @@ pub fn wait_until_ready(player: &Process) -> Result<()> {
 }
 
 /// Waits until no other lab stands on this machine, and holds the place while the file is open.
-fn be_alone() -> Result<File> {
+fn lock_machine() -> Result<File> {
     let path = std::env::temp_dir().join("downbeat-lab.lock");
     let file = File::create(&path).with_context(|| format!("opening {}", path.display()))?;
-    let deadline = Instant::now() + LONGEST_QUEUE;
+    let deadline = Instant::now() + MAX_WAIT_FOR_LOCK;
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(file),
             Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
-                std::thread::sleep(LOOK_EVERY);
+                std::thread::sleep(POLL_INTERVAL);
             }
             Err(error) => {
                 return Err(error).with_context(|| {
@@ -415,7 +415,7 @@ fn wait_for_server(server: &Process, folder: &Path) -> Result<()> {
                 format!("PulseAudio does not answer; it printed:\n{}", server.transcript())
             });
         }
-        std::thread::sleep(LOOK_EVERY);
+        std::thread::sleep(POLL_INTERVAL);
     }
 }
 

@@ -20,10 +20,10 @@ use rustix::process::{Pid, Signal, kill_process};
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How often a process that is waited for is looked at: the system has no wait with a deadline.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// How long the last lines of a program that has ended may be on their way.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+const OUTPUT_DRAIN: Duration = Duration::from_secs(1);
 
 /// Standard output and standard error.
 const OUTPUTS: usize = 2;
@@ -32,7 +32,7 @@ const OUTPUTS: usize = 2;
 static QUIET: AtomicBool = AtomicBool::new(false);
 
 /// Shows no more, when a program is over, what it printed: for benchmarks, whose output is a table.
-pub fn be_quiet() {
+pub fn suppress_transcripts() {
     QUIET.store(true, Relaxed);
 }
 
@@ -243,7 +243,7 @@ impl Process {
     ///
     /// # Errors
     /// If the system refuses.
-    pub fn hold_up(&self, time: Duration) -> Result<()> {
+    pub fn suspend_for(&self, time: Duration) -> Result<()> {
         self.signal(Signal::STOP)?;
         std::thread::sleep(time);
         self.signal(Signal::CONT)
@@ -271,7 +271,7 @@ impl Process {
     fn wait_for_end_of_output(&self) {
         let printed = self.output.lock();
         // Whether it ran out of time does not matter: then there is no more to be read.
-        let _ = self.output.changed.wait_timeout_while(printed, LAST_WORDS, |p| p.ended < OUTPUTS);
+        let _ = self.output.changed.wait_timeout_while(printed, OUTPUT_DRAIN, |p| p.ended < OUTPUTS);
     }
 
     /// Waits for its end and demands this exit code.
@@ -317,7 +317,7 @@ fn end_within(child: &mut Child, patience: Duration) -> Result<ExitStatus> {
             return Ok(status);
         }
         ensure!(Instant::now() < deadline, "a process has not ended within {patience:?}");
-        std::thread::sleep(LOOK_EVERY);
+        std::thread::sleep(POLL_INTERVAL);
     }
 }
 

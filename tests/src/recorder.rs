@@ -36,8 +36,8 @@ const BATCH: usize = RATE / 200;
 struct Tape {
     /// All frames that came since the recorder was started.
     frames: usize,
-    /// Frames that the sound server owed at worst since the take began.
-    owed: u64,
+    /// Frames that the sound server backlog at worst since the take began.
+    backlog: u64,
     /// What came since the take began, interleaved; none while no one records.
     take: Option<Vec<f32>>,
     /// Why there will be no more.
@@ -141,7 +141,7 @@ impl Recorder {
     pub fn record(&self) -> Take {
         let mut tape = self.shared.lock();
         tape.take = Some(Vec::new());
-        tape.owed = 0;
+        tape.backlog = 0;
         Take { channels: self.machines, shared: Arc::clone(&self.shared) }
     }
 }
@@ -165,19 +165,19 @@ fn record(mut card: Card, channels: usize, machines: usize, shared: &Shared) {
     // A card waits for nobody. Where this is not allowed, a busy machine makes it late.
     let _ = nice(-20);
     let mut bytes = Vec::new();
-    let mut owed = 0;
+    let mut backlog = 0;
     let mut next = Instant::now();
     while !shared.over.load(Relaxed) {
         next += card::EVERY;
         sleep(next.saturating_duration_since(Instant::now()));
         let converted = card.convert(Instant::now(), &mut bytes);
-        owed = owed.max(card.owed());
+        backlog = backlog.max(card.backlog());
         let frames = bytes.chunks_exact(channels * size_of::<f32>());
         if frames.len() < BATCH && converted.is_ok() {
             continue;
         }
         let mut tape = shared.lock();
-        tape.owed = tape.owed.max(std::mem::take(&mut owed));
+        tape.backlog = tape.backlog.max(std::mem::take(&mut backlog));
         tape.append(&bytes, channels, machines);
         tape.broken = converted.err().map(|error| format!("{error:#}"));
         let broken = tape.broken.is_some();
@@ -262,9 +262,9 @@ impl Take {
         self.wait(TAIL)?;
         let mut tape = self.shared.lock();
         let taken = tape.take.take().unwrap_or_default();
-        let owed = Duration::from_micros(tape.owed * 1_000_000 / RATE as u64);
+        let backlog = Duration::from_micros(tape.backlog * 1_000_000 / RATE as u64);
         drop(tape);
-        Ok(Recording { server_late: owed, ..Recording::from_interleaved(&taken, self.channels) })
+        Ok(Recording { server_late: backlog, ..Recording::from_interleaved(&taken, self.channels) })
     }
 
     fn so_far(&self) -> Recording {

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, ensure};
 use downbeat_tests::{
     load::{
         cost::{allow_open_files, memory_bytes},
-        crowd::{Crowd, Heard, Wire},
+        crowd::{Crowd, Received, Wire},
         figures::quantile,
     },
     process::PATIENCE,
@@ -40,12 +40,12 @@ fn loud_bang(crowd: &mut Crowd) -> Result<f64> {
     let mut missing = crowd.len();
     let mut ended = 0;
     let said = Instant::now();
-    crowd.say(0, bang.as_bytes())?;
-    let all = crowd.hear(PATIENCE, |_, heard, _| {
-        match heard {
-            Heard::Trigger => missing = missing.saturating_sub(1),
-            Heard::Other => {}
-            Heard::Close(_) | Heard::End => ended += 1,
+    crowd.send(0, bang.as_bytes())?;
+    let all = crowd.receive(PATIENCE, |_, received, _| {
+        match received {
+            Received::Trigger => missing = missing.saturating_sub(1),
+            Received::Other => {}
+            Received::Close(_) | Received::End => ended += 1,
         }
         if missing == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
@@ -99,7 +99,7 @@ fn fifty_of_five_hundred_that_stop_reading_are_disconnected_without_delaying_the
     let mut before = Vec::new();
     for _ in 0..100 {
         before.push(loud_bang(&mut others)?);
-        deaf.hear(Duration::from_millis(1), |_, _, _| ControlFlow::Continue(()))?;
+        deaf.receive(Duration::from_millis(1), |_, _, _| ControlFlow::Continue(()))?;
     }
     let memory = memory_bytes(pid)?;
 
@@ -137,18 +137,18 @@ fn a_thousand_clients_are_told_of_the_end_and_it_comes_in_time() -> Result<()> {
     let mut v1 = Crowd::join(address, Wire::V1, 450)?;
     wait_until_here(&relay, 1000)?;
     until_something_waits(&relay, &mut v1)?;
-    tutorial.hear(Duration::from_millis(100), |_, _, _| ControlFlow::Continue(()))?;
+    tutorial.receive(Duration::from_millis(100), |_, _, _| ControlFlow::Continue(()))?;
 
     let told = Instant::now();
     relay.process().terminate()?;
     for crowd in [&mut tutorial, &mut v1] {
         let mut codes = vec![None; crowd.len()];
         let mut ended = 0;
-        let all = crowd.hear(PATIENCE, |client, heard, _| {
-            match heard {
-                Heard::Close(code) => codes[client] = Some(code),
-                Heard::End => ended += 1,
-                Heard::Trigger | Heard::Other => {}
+        let all = crowd.receive(PATIENCE, |client, received, _| {
+            match received {
+                Received::Close(code) => codes[client] = Some(code),
+                Received::End => ended += 1,
+                Received::Trigger | Received::Other => {}
             }
             if ended == codes.len() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
@@ -172,7 +172,7 @@ fn some_that_say_goodbye_without_having_read_hold_up_nobody() -> Result<()> {
     wait_until_here(&relay, 20)?;
     until_something_waits(&relay, &mut others)?;
     for client in 0..deaf.len() {
-        deaf.say_goodbye(client)?;
+        deaf.send_close(client)?;
     }
     // Whoever stays is served meanwhile.
     loud_bang(&mut others)?;
@@ -180,11 +180,11 @@ fn some_that_say_goodbye_without_having_read_hold_up_nobody() -> Result<()> {
     loud_bang(&mut others)?;
     // Those who go are told what was said before, and nothing after the answer to their goodbye.
     let (mut answered, mut ended, mut late) = (vec![false; deaf.len()], 0, 0);
-    deaf.hear(PATIENCE, |client, heard, _| {
-        match heard {
-            Heard::Trigger | Heard::Other => late += usize::from(answered[client]),
-            Heard::Close(code) => answered[client] = code == 1000,
-            Heard::End => ended += 1,
+    deaf.receive(PATIENCE, |client, received, _| {
+        match received {
+            Received::Trigger | Received::Other => late += usize::from(answered[client]),
+            Received::Close(code) => answered[client] = code == 1000,
+            Received::End => ended += 1,
         }
         if ended == answered.len() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;

@@ -23,7 +23,7 @@ const SOUND: &str = "clap";
 const GAP: Duration = Duration::from_millis(700);
 
 /// The longest that a player may wait before it tries again.
-const LONGEST_BACK_OFF: Duration = Duration::from_secs(5);
+const MAX_BACK_OFF: Duration = Duration::from_secs(5);
 
 #[test]
 fn a_relay_that_was_killed_comes_back_to_its_players() -> Result<()> {
@@ -47,7 +47,7 @@ fn a_relay_that_was_killed_comes_back_to_its_players() -> Result<()> {
         wait_until_ready(player)?;
     }
     let away = back.elapsed();
-    let most = LONGEST_BACK_OFF + Duration::from_secs(5);
+    let most = MAX_BACK_OFF + Duration::from_secs(5);
     assert!(away < most, "the players took {away:?} to come back");
     // Nothing of before the crash is played again.
     take.wait(Duration::from_millis(500))?;

@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use downbeat_tests::{
-    load::crowd::{Wire, masked, shake_hands},
+    load::crowd::{Wire, masked, handshake},
     process::PATIENCE,
     relay::Relay,
 };
@@ -23,7 +23,7 @@ const ROUNDS: usize = 10;
 /// After so many of their answers there is a bang.
 const BANG_AFTER: usize = 4;
 
-fn hear(mut stream: &TcpStream) -> Result<()> {
+fn receive(mut stream: &TcpStream) -> Result<()> {
     const OUTPUT: &[u8] = b"\x81\x0etrigger-output";
     let mut heard = [0; OUTPUT.len()];
     stream.set_read_timeout(Some(PATIENCE))?;
@@ -36,14 +36,14 @@ fn hear(mut stream: &TcpStream) -> Result<()> {
 fn whoever_has_read_the_answer_hears_the_next_bang() -> Result<()> {
     let relay = Relay::start_with(&["--log", "error"])?;
     let address = relay.address();
-    let mut banger = shake_hands(address, Wire::Tutorial)?;
+    let mut banger = handshake(address, Wire::Tutorial)?;
     let mut were_there = 0;
     for round in 0..ROUNDS {
         let (answered, answers) = mpsc::channel();
         let come = || {
             let answered = answered.clone();
             move || -> Result<(Instant, TcpStream)> {
-                let stream = shake_hands(address, Wire::Tutorial)?;
+                let stream = handshake(address, Wire::Tutorial)?;
                 let at = Instant::now();
                 // The one who bangs is gone only if the test has failed.
                 let _ = answered.send(());

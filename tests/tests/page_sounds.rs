@@ -23,7 +23,7 @@ fn open(width: u32, height: u32) -> Result<Browser> {
 fn join(folder: &Path) -> Result<(Relay, Browser)> {
     let relay = Relay::start_with(&[Path::new("--samples"), folder])?;
     let browser = open(390, 844)?;
-    browser.be_phone(390, 844)?;
+    browser.emulate_phone(390, 844)?;
     browser.go(&relay.http_url())?;
     browser.click("#start")?;
     browser.wait_for("#state[data-state=connected]")?;
@@ -116,7 +116,7 @@ fn a_phone_plays_any_of_two_thousand_sounds() -> Result<()> {
 }
 
 fn picture(browser: &Browser, name: &str) -> Result<()> {
-    pictures_folder()?.map_or(Ok(()), |folder| browser.picture(&folder.join(name)))
+    pictures_folder()?.map_or(Ok(()), |folder| browser.screenshot(&folder.join(name)))
 }
 
 /// How many triggers the page has sounded.

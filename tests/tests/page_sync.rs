@@ -112,7 +112,7 @@ impl Room {
         let relay = Relay::start()?;
         let player = lab.play(DESKTOP, &relay.ws_url())?;
         let browser = Browser::open(|program| lab.command_on(PAGE, program), 390, 844)?;
-        browser.be_phone(390, 844)?;
+        browser.emulate_phone(390, 844)?;
         browser.go(&relay.http_url())?;
         browser.click("#start")?;
         let tapped = Instant::now();
@@ -164,7 +164,7 @@ fn the_page_and_the_desktop_sound_together() -> Result<()> {
     // runs dry. A page that does not schedule, or gets its output latency wrong, is off by 35 and more.
     assert!(offsets.median().abs() < 15_000.0, "{offsets}");
     if let Some(folder) = pictures_folder()? {
-        room.browser.picture(&folder.join("page-phone-sync.png"))?;
+        room.browser.screenshot(&folder.join("page-phone-sync.png"))?;
     }
     Ok(())
 }

@@ -24,11 +24,11 @@ const BANGS: usize = 30;
 const EVERY_MILLIS: &str = "503";
 
 /// How far apart half of the bangs may sound, in microseconds. On a quiet machine it is a tenth.
-const MOST_SPREAD_MICROS: f64 = 2_000.0;
+const MAX_SPREAD_MICROS: f64 = 2_000.0;
 
 /// By how much half of a machine's bangs may be off its usual place, in microseconds. On a quiet
 /// machine it is a tenth.
-const MOST_UNSTEADY_MICROS: f64 = 400.0;
+const MAX_DEVIATION_MICROS: f64 = 400.0;
 
 /// Frames compared from an onset on.
 const WINDOW: usize = RATE / 20;
@@ -91,9 +91,9 @@ fn six_players_on_pipewire_sound_together_though_two_come_late() -> Result<()> {
         let usual = median(offsets());
         let unsteady = median(offsets().map(|offset| (offset - usual).abs()));
         println!("machine {machine}: {usual:.0} us off the middle, {unsteady:.0} us unsteady");
-        assert!(unsteady < MOST_UNSTEADY_MICROS, "machine {machine}: {unsteady} us");
+        assert!(unsteady < MAX_DEVIATION_MICROS, "machine {machine}: {unsteady} us");
     }
-    assert!(median_spread < MOST_SPREAD_MICROS, "a spread of {median_spread} us");
+    assert!(median_spread < MAX_SPREAD_MICROS, "a spread of {median_spread} us");
     drop(players);
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::{path::Path, time::Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use super::{LOOK_EVERY, Rig};
+use super::{POLL_INTERVAL, Rig};
 use crate::{
     process::{PATIENCE, Process},
     recorder::RATE,
@@ -99,7 +99,7 @@ impl Servers<'_> {
                     |p| format!("{} ended:\n{}", p.name(), p.transcript())
                 )
             );
-            std::thread::sleep(LOOK_EVERY);
+            std::thread::sleep(POLL_INTERVAL);
         }
         Ok(())
     }

@@ -32,7 +32,7 @@ use anyhow::{Context, Result, bail};
 use downbeat_tests::{
     lab::Rig,
     network::Network,
-    process::be_quiet,
+    process::suppress_transcripts,
     tools::{run, tool},
 };
 
@@ -79,7 +79,7 @@ fn main() -> Result<()> {
     if arguments.first().is_some_and(|word| word == press::COMMAND) {
         return press::main(&arguments[1..]);
     }
-    be_quiet();
+    suppress_transcripts();
     let settings = Settings::from_environment()?;
     println!("{} players, {} bangs; load before: {}", settings.players, settings.bangs, load()?);
     println!("{}", lab()?);

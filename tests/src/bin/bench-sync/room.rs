@@ -38,7 +38,7 @@ const WINDOW: usize = RATE / 40;
 const MARK_REACH: f64 = RATE as f64 / 4.0;
 
 /// How often the relay is asked who has come.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Measures a room of players on `network`, a quarter of which come while the others play; on a loopback
 /// also while other programs disturb them.
@@ -178,7 +178,7 @@ impl Room {
                 }
                 !synced
             });
-            sleep(LOOK_EVERY);
+            sleep(POLL_INTERVAL);
         }
         Ok(())
     }
