@@ -153,7 +153,11 @@ impl Socket {
 /// If it cannot connect, or the server sends an unsolicited message.
 pub fn connect_tutorial(url: &str) -> Result<Socket> {
     let mut socket = Socket::connect(url, None)?;
-    ensure!(socket.granted().is_none(), "the server selected {:?}, which was not offered", socket.granted());
+    ensure!(
+        socket.granted().is_none(),
+        "the server selected {:?}, which was not offered",
+        socket.granted()
+    );
     let unsolicited = socket.drain()?;
     ensure!(unsolicited.is_empty(), "a new client was sent {unsolicited:?}");
     Ok(socket)
@@ -176,7 +180,11 @@ impl V1Client {
     /// If it cannot connect, or the server does not speak the wire.
     pub fn connect(url: &str, name: &str, kind: ClientKind) -> Result<Self> {
         let mut socket = Socket::connect(url, Some(SUBPROTOCOL))?;
-        ensure!(socket.granted() == Some(SUBPROTOCOL), "{url} selected the subprotocol {:?}", socket.granted());
+        ensure!(
+            socket.granted() == Some(SUBPROTOCOL),
+            "{url} selected the subprotocol {:?}",
+            socket.granted()
+        );
         let client = "downbeat-tests".to_owned();
         send(&mut socket, &ClientToRelay::Hello(Hello { name: name.to_owned(), kind, client }))?;
         let deadline = Instant::now() + PATIENCE;

@@ -12,7 +12,7 @@ use downbeat_protocol::{ClientKind, ClientToRelay, RelayToClient, TriggerRequest
 use downbeat_tests::{
     client::V1Client,
     lab::Lab,
-    process::{From, Process, end_of},
+    process::{From, Process, wait_for_exit},
     relay::{Relay, relay_command},
 };
 
@@ -277,7 +277,7 @@ fn a_reader_that_goes_away_is_no_error_of_any_command() -> Result<()> {
     for (mut command, arguments) in cases {
         command.args(arguments);
         let mut process = Unread::start(command, closed_pipe()?)?;
-        let status = end_of(&mut process.0)?;
+        let status = wait_for_exit(&mut process.0)?;
         assert_eq!(status.code(), Some(0), "{arguments:?}");
     }
     for number in 1..=8 {

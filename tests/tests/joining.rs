@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use downbeat_tests::{
-    load::crowd::{Wire, masked, handshake},
+    load::crowd::{Wire, handshake, masked},
     process::PATIENCE,
     relay::Relay,
 };
@@ -23,12 +23,12 @@ const ROUNDS: usize = 10;
 /// After so many of their answers there is a bang.
 const BANG_AFTER: usize = 4;
 
-fn receive(mut stream: &TcpStream) -> Result<()> {
+fn receive_trigger(mut stream: &TcpStream) -> Result<()> {
     const OUTPUT: &[u8] = b"\x81\x0etrigger-output";
-    let mut heard = [0; OUTPUT.len()];
+    let mut received = [0; OUTPUT.len()];
     stream.set_read_timeout(Some(PATIENCE))?;
-    stream.read_exact(&mut heard)?;
-    assert_eq!(heard, OUTPUT);
+    stream.read_exact(&mut received)?;
+    assert_eq!(received, OUTPUT);
     Ok(())
 }
 
@@ -60,7 +60,7 @@ fn whoever_has_read_the_answer_hears_the_next_bang() -> Result<()> {
             }
         }
         for _ in &bangs {
-            hear(&banger)?;
+            receive_trigger(&banger)?;
         }
         for coming in coming {
             let (at, stream) = match coming.join() {
@@ -69,7 +69,8 @@ fn whoever_has_read_the_answer_hears_the_next_bang() -> Result<()> {
             };
             for _ in bangs.iter().filter(|banged| at < **banged) {
                 were_there += 1;
-                hear(&stream).with_context(|| format!("round {round}: it missed a bang"))?;
+                receive_trigger(&stream)
+                    .with_context(|| format!("round {round}: it missed a bang"))?;
             }
         }
     }

@@ -1,5 +1,5 @@
-//! A machine whose cable is cut: nobody says goodbye. The relay finds out and lets go; the machine comes
-//! back when the cable is mended, and hears what comes then and nothing of before.
+//! A machine whose link is cut: nobody says goodbye. The relay finds out and lets go; the machine comes
+//! back when the link is mended, and hears what comes then and nothing of before.
 
 use std::{
     process::Command,
@@ -10,9 +10,9 @@ use anyhow::{Result, ensure};
 use downbeat_protocol::{ClientKind, ClientToRelay, Probe, TriggerRequest};
 use downbeat_tests::{
     client::V1Client,
-    partition::{Cable, is_permitted},
+    partition::{VirtualLink, ensure_permitted},
     process::{From, Process},
-    relay::{Relay, forget_settings},
+    relay::{Relay, clear_settings},
     tools::binary,
 };
 
@@ -24,7 +24,7 @@ const REQUIRED: &str = "REQUIRE_NAMESPACES";
 const SILENT_AFTER: Duration = Duration::from_secs(30);
 const AND_SOME: Duration = Duration::from_secs(10);
 
-/// The longest back-off, a connection that is given up just before the cable is mended, and some more.
+/// The longest back-off, a connection that is given up just before the link is mended, and some more.
 const BACK_WITHIN: Duration = Duration::from_secs(15);
 
 fn bang(sound: &str) -> ClientToRelay {
@@ -34,22 +34,22 @@ fn bang(sound: &str) -> ClientToRelay {
 
 #[test]
 fn one_that_is_cut_off_is_let_go_and_comes_back_to_the_next_bang() -> Result<()> {
-    if let Err(why) = is_permitted() {
+    if let Err(why) = ensure_permitted() {
         ensure!(std::env::var_os(REQUIRED).is_none(), "{REQUIRED} is set, but {why:#}");
         println!("NOT RUN: {why:#}. Run it as root, where network namespaces can be made.");
         return Ok(());
     }
-    let cable = Cable::lay()?;
-    let relay = Relay::start_on(&format!("{}:0", cable.near_address()), &["--log", "info"])?;
+    let link = VirtualLink::create()?;
+    let relay = Relay::start_on(&format!("{}:0", link.near_address()), &["--log", "info"])?;
     let home = tempfile::tempdir()?;
     let mut command = Command::new(binary("downbeat")?);
-    forget_settings(&mut command);
+    clear_settings(&mut command);
     command.args(["play", &relay.ws_url(), "--name", "far"]);
     for folder in ["XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR", "HOME"]
     {
         command.env(folder, home.path());
     }
-    let player = Process::spawn("downbeat play at the far end", cable.at_the_far_end(&command)?)?;
+    let player = Process::spawn("downbeat play at the far end", link.far_command(&command)?)?;
     player.wait_for("Connected as client")?;
     let mut near = V1Client::connect(&relay.ws_url(), "near", ClientKind::Remote)?;
     let whole = player.mark();
@@ -57,7 +57,7 @@ fn one_that_is_cut_off_is_let_go_and_comes_back_to_the_next_bang() -> Result<()>
     player.wait_for_after(whole, "Played click by near")?;
     assert_eq!(relay.health()?["total"], 2);
 
-    cable.cut()?;
+    link.disconnect()?;
     let (cut, lost) = (Instant::now(), player.mark());
     for _ in 0..3 {
         near.send(&bang("kick"))?;
@@ -77,12 +77,12 @@ fn one_that_is_cut_off_is_let_go_and_comes_back_to_the_next_bang() -> Result<()>
     ensure!(by_silence, "it went another way: {health}");
     player.wait_for_after(lost, "Lost the relay")?;
 
-    cable.mend()?;
+    link.reconnect()?;
     let (mended, back) = (Instant::now(), player.mark());
     let from_stdout =
         |part: &'static str| move |from, line: &str| from == From::Stdout && line.contains(part);
     player.wait_for_line(back, BACK_WITHIN, from_stdout("Connected as client"))?;
-    println!("it was back {:?} after the cable was mended", mended.elapsed());
+    println!("it was back {:?} after the link was mended", mended.elapsed());
     near.send(&bang("bell"))?;
     player.wait_for_after(back, "Played bell by near")?;
     let heard = player.lines(From::Stdout);

@@ -18,7 +18,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use downbeat_tests::{
     process::{From, PATIENCE, Process},
-    relay::{forget_settings, health},
+    relay::{clear_settings, health},
     tools::{binary, run, tool},
 };
 use rustix::process::geteuid;
@@ -55,7 +55,7 @@ impl Rig {
     /// Runs the relay as a user whose limits allow no real-time priority, with this system bus.
     fn run_relay(&self) -> Result<Said> {
         let mut command = Command::new(tool("prlimit")?);
-        forget_settings(&mut command);
+        clear_settings(&mut command);
         command.arg("--rtprio=0:0").arg(&self.relay).args(["--listen", "127.0.0.1:0"]);
         command.env("XDG_CONFIG_HOME", "/nonexistent");
         command.env("DBUS_SYSTEM_BUS_ADDRESS", address(&self.bus()));

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use downbeat_tests::{
     client::connect_tutorial,
     lab::Lab,
-    process::{PATIENCE, end_of},
+    process::{PATIENCE, wait_for_exit},
     recorder::RATE,
     tools::tool,
     tutorial::TutorialServer,
@@ -27,7 +27,7 @@ fn play_tone(lab: &Lab, machine: usize, millis: usize) -> Result<()> {
         .flat_map(f32::to_le_bytes)
         .collect();
     player.stdin.take().context("pacat's stdin is piped")?.write_all(&tone)?;
-    ensure!(end_of(&mut player)?.success(), "pacat failed");
+    ensure!(wait_for_exit(&mut player)?.success(), "pacat failed");
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 use downbeat_tests::{
     browser::Browser,
     process::{From, PATIENCE, Process},
-    relay::{Relay, forget_settings},
+    relay::{Relay, clear_settings},
     tools::binary,
     wav,
 };
@@ -44,7 +44,7 @@ impl Machine {
 
     fn downbeat(&self, arguments: &[&str]) -> Result<Command> {
         let mut command = Command::new(binary("downbeat")?);
-        forget_settings(&mut command);
+        clear_settings(&mut command);
         for folder in ["HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME"] {
             command.env(folder, self.home.path());
         }
@@ -108,7 +108,7 @@ fn over_tls_a_bang_is_heard_and_sounds_are_fetched_by_those_who_know_the_fingerp
     wav::write_good(&samples.join("own.wav"))?;
     let samples = samples.display().to_string();
     let arguments = logged(&["--tls", "--samples", &samples]);
-    let mut relay = Relay::start_keeping(&data, &arguments)?;
+    let mut relay = Relay::start_with_data_folder(&data, &arguments)?;
     let fingerprint = relay.fingerprint()?;
     let url = relay.http_url();
     let copied = format!("{url}/#fingerprint={fingerprint}");
@@ -139,7 +139,7 @@ fn over_tls_a_bang_is_heard_and_sounds_are_fetched_by_those_who_know_the_fingerp
 #[test]
 fn a_certificate_that_is_not_believed_is_named_with_what_to_do() -> Result<()> {
     let mut machine = Machine::new()?;
-    let relay = Relay::start_keeping(&machine.path("data"), &["--tls"])?;
+    let relay = Relay::start_with_data_folder(&machine.path("data"), &["--tls"])?;
     let (url, seen) = (relay.http_url(), relay.fingerprint()?);
     let said = machine.bang(1, &[&url])?;
     expect(
@@ -264,7 +264,7 @@ fn without_it_the_door_stays_shut_and_says_why() -> Result<()> {
     let tokens = ["--token", TOKEN, "--listen-token", LISTEN_TOKEN];
     for tls in [&[][..], &["--tls"]] {
         let arguments = logged(&[&tokens, tls].concat());
-        let mut relay = Relay::start_keeping(&data, &arguments)?;
+        let mut relay = Relay::start_with_data_folder(&data, &arguments)?;
         let mut url = relay.http_url();
         if !tls.is_empty() {
             url = format!("{url}#fingerprint={}", relay.fingerprint()?);
@@ -298,7 +298,7 @@ fn without_it_the_door_stays_shut_and_says_why() -> Result<()> {
 fn the_page_comes_over_tls_and_brings_its_token() -> Result<()> {
     let mut machine = Machine::new()?;
     let arguments = logged(&["--tls", "--token", TOKEN]);
-    let mut relay = Relay::start_keeping(&machine.path("data"), &arguments)?;
+    let mut relay = Relay::start_with_data_folder(&machine.path("data"), &arguments)?;
     let key = format!("#token={TOKEN}&fingerprint={}", relay.fingerprint()?);
     let url = format!("{}/{key}", relay.http_url());
     machine.play(&[&url])?.wait_for("Connected as client")?;

@@ -37,7 +37,7 @@ fn open(lab: &Lab, screen: &Screen, relay: &str) -> Result<(Process, Window)> {
 }
 
 fn picture(screen: &Screen, name: &str) -> Result<()> {
-    pictures_folder()?.map_or(Ok(()), |folder| screen.picture(&folder.join(name)))
+    pictures_folder()?.map_or(Ok(()), |folder| screen.screenshot(&folder.join(name)))
 }
 
 #[test]

@@ -26,7 +26,7 @@ use anyhow::{Context, Result};
 use downbeat_tests::{
     load::{
         cost::{allow_open_files, memory_bytes, open_files},
-        crowd::{Crowd, Received, Wire, masked, handshake},
+        crowd::{Crowd, Received, Wire, handshake, masked},
         figures::quantile,
         pressure::Snapshot,
         server::Server,
@@ -293,15 +293,19 @@ impl Background {
             threads: Vec::new(),
         };
         let mut held = Vec::new();
-        background.repeat(Duration::from_millis(20), &background.short_lived.clone(), move |round| {
-            let wire = if round % 2 == 0 { Wire::Tutorial } else { Wire::V1 };
-            held.extend(handshake(address, wire));
-            // Some leave at once, some stay a while. None sends a close frame.
-            if held.len() > 1 + (round % 40) as usize {
-                held.clear();
-            }
-            true
-        });
+        background.repeat(
+            Duration::from_millis(20),
+            &background.short_lived.clone(),
+            move |round| {
+                let wire = if round % 2 == 0 { Wire::Tutorial } else { Wire::V1 };
+                held.extend(handshake(address, wire));
+                // Some leave at once, some stay a while. None sends a close frame.
+                if held.len() > 1 + (round % 40) as usize {
+                    held.clear();
+                }
+                true
+            },
+        );
         let inputs = hostile_inputs();
         background.repeat(Duration::from_millis(50), &background.hostile.clone(), move |round| {
             let input = &inputs[round as usize % inputs.len()];
@@ -319,19 +323,23 @@ impl Background {
             true
         });
         let mut non_reading: Vec<TcpStream> = Vec::new();
-        background.repeat(Duration::from_millis(100), &background.non_reading.clone(), move |round| {
-            if non_reading.len() < NON_READING {
-                non_reading.extend(non_reading_client(address));
-                return false;
-            }
-            // Some send a close frame while the relay still has data queued for them.
-            if round % 20 == 0 {
-                let _ = non_reading[0].write_all(&masked(0x88, b"\x03\xe8"));
-            }
-            let before = non_reading.len();
-            non_reading.retain(|stream| !was_disconnected(stream));
-            non_reading.len() < before
-        });
+        background.repeat(
+            Duration::from_millis(100),
+            &background.non_reading.clone(),
+            move |round| {
+                if non_reading.len() < NON_READING {
+                    non_reading.extend(non_reading_client(address));
+                    return false;
+                }
+                // Some send a close frame while the relay still has data queued for them.
+                if round % 20 == 0 {
+                    let _ = non_reading[0].write_all(&masked(0x88, b"\x03\xe8"));
+                }
+                let before = non_reading.len();
+                non_reading.retain(|stream| !was_disconnected(stream));
+                non_reading.len() < before
+            },
+        );
         background
     }
 

@@ -303,10 +303,7 @@ pub fn handshake(address: SocketAddr, wire: Wire) -> Result<TcpStream> {
 fn classify(wire: Wire, payload: &[u8]) -> Result<Received> {
     Ok(match wire {
         Wire::Tutorial => {
-            ensure!(
-                payload == b"trigger-output",
-                "unexpected message on the tutorial wire"
-            );
+            ensure!(payload == b"trigger-output", "unexpected message on the tutorial wire");
             Received::Trigger
         }
         Wire::V1 if payload.starts_with(br#"{"type":"trigger""#) => Received::Trigger,

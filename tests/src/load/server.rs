@@ -40,7 +40,11 @@ impl Server {
                 return Ok(server);
             }
             let ended = server.child.try_wait()?.is_some();
-            ensure!(!ended && Instant::now() < deadline, "{command:?} printed: {}", server.output()?);
+            ensure!(
+                !ended && Instant::now() < deadline,
+                "{command:?} printed: {}",
+                server.output()?
+            );
             thread::sleep(Duration::from_millis(5));
         }
     }

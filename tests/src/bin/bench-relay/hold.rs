@@ -32,7 +32,10 @@ const MAX_CONNECTIONS: usize = 25_000;
 
 /// Holds `count` connections for `seconds`; fails if a delivery was lost or the memory grew.
 pub fn hold(count: usize, seconds: u64) -> Result<()> {
-    ensure!((2..=MAX_CONNECTIONS).contains(&count), "2 to {MAX_CONNECTIONS} connections can be held from one address");
+    ensure!(
+        (2..=MAX_CONNECTIONS).contains(&count),
+        "2 to {MAX_CONNECTIONS} connections can be held from one address"
+    );
     let mut command = relay_command()?;
     command.args(["--listen", "127.0.0.1:0", "--log", "error"]);
     let relay = Server::start(command)?;
@@ -113,7 +116,10 @@ pub fn hold(count: usize, seconds: u64) -> Result<()> {
         mib(settled),
         mib(ended)
     );
-    ensure!(lost == 0 && dropped == 0, "{lost} deliveries were lost and {dropped} clients disconnected");
+    ensure!(
+        lost == 0 && dropped == 0,
+        "{lost} deliveries were lost and {dropped} clients disconnected"
+    );
     let grown = ended as f64 / settled as f64 - 1.0;
     ensure!(grown <= MAX_GROWTH, "the relay's memory grew by {:.1} %", grown * 100.0);
     println!("PASS");

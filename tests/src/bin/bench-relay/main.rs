@@ -170,7 +170,10 @@ fn options() -> Result<Options> {
     if options.hold_seconds.is_some() && !clients_given {
         options.clients = vec![10_000];
     }
-    ensure!(options.rounds > 0 && options.clients.iter().all(|&count| count > 0), "--rounds and --clients must be at least 1");
+    ensure!(
+        options.rounds > 0 && options.clients.iter().all(|&count| count > 0),
+        "--rounds and --clients must be at least 1"
+    );
     Ok(options)
 }
 
@@ -308,7 +311,11 @@ fn fan_out(crowd: &mut Crowd, times: usize) -> Result<FannedOut> {
     if let Some(client) = lost {
         bail!("client {client} was disconnected");
     }
-    ensure!(all && arrived.len() == wanted, "only {} of {wanted} deliveries arrived", arrived.len());
+    ensure!(
+        all && arrived.len() == wanted,
+        "only {} of {wanted} deliveries arrived",
+        arrived.len()
+    );
     Ok(FannedOut { arrived, read })
 }
 
