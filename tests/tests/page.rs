@@ -1,4 +1,4 @@
-//! The page in a real browser: gestures, sound, the room.
+//! The page in a real browser: gestures, sound, the list of clients.
 
 use std::{path::Path, time::Duration};
 

@@ -1,4 +1,4 @@
-//! The page in a real browser when it is rejected or disconnected: what it shows, and what it offers.
+//! The page in a real browser while it is rejected or disconnected.
 
 use std::{
     path::Path,

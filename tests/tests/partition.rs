@@ -1,5 +1,5 @@
-//! A machine whose link is cut: nobody says goodbye. The relay finds out and lets go; the machine comes
-//! back when the link is mended, and hears what comes then and nothing of before.
+//! A machine whose link is cut without a close. The relay detects it and disconnects the client.
+//! Once the link is restored, the player reconnects and plays new triggers only.
 
 use std::{
     process::Command,
@@ -16,16 +16,17 @@ use downbeat_tests::{
     tools::binary,
 };
 
-/// Set where the test must not be passed over, as in continuous integration.
+/// If set, the test fails where it cannot run. For continuous integration.
 const REQUIRED: &str = "REQUIRE_NAMESPACES";
 
-/// How long the relay waits for one that is silent, and the longest that its rounds and a busy machine
-/// add to that.
-const SILENT_AFTER: Duration = Duration::from_secs(30);
-const AND_SOME: Duration = Duration::from_secs(10);
+/// The relay's timeout for silent clients, and the longest addition by its polling and a busy
+/// machine.
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
+const MARGIN: Duration = Duration::from_secs(10);
 
-/// The longest back-off, a connection that is given up just before the link is mended, and some more.
-const BACK_WITHIN: Duration = Duration::from_secs(15);
+/// The longest back-off, a connection attempt that times out just before the link is restored, and
+/// a margin.
+const MAX_RECONNECT: Duration = Duration::from_secs(15);
 
 fn bang(sound: &str) -> ClientToRelay {
     let sound = Some(sound.to_owned());
@@ -33,7 +34,7 @@ fn bang(sound: &str) -> ClientToRelay {
 }
 
 #[test]
-fn one_that_is_cut_off_is_let_go_and_comes_back_to_the_next_bang() -> Result<()> {
+fn a_partitioned_player_is_disconnected_and_reconnects_afterwards() -> Result<()> {
     if let Err(why) = ensure_permitted() {
         ensure!(std::env::var_os(REQUIRED).is_none(), "{REQUIRED} is set, but {why:#}");
         println!("NOT RUN: {why:#}. Run it as root, where network namespaces can be made.");
@@ -63,30 +64,34 @@ fn one_that_is_cut_off_is_let_go_and_comes_back_to_the_next_bang() -> Result<()>
         near.send(&bang("kick"))?;
     }
     while relay.health()?["total"] != 1 {
-        let left = SILENT_AFTER + AND_SOME;
-        ensure!(cut.elapsed() < left, "the relay has not noticed: {}", relay.health()?);
-        // It reads nothing meanwhile, and so would not answer a ping.
+        let left = SILENCE_TIMEOUT + MARGIN;
+        ensure!(
+            cut.elapsed() < left,
+            "the relay has not disconnected the client: {}",
+            relay.health()?
+        );
+        // This client does not read meanwhile, so it would not answer pings.
         near.send(&ClientToRelay::Probe(Probe { sent: 0 }))?;
         std::thread::sleep(Duration::from_millis(200));
     }
-    println!("the relay let it go after {:?}", cut.elapsed());
+    println!("the relay disconnected the client after {:?}", cut.elapsed());
     let health = relay.health()?;
     let reasons = &health["clients_disconnected"];
-    // What waited for it may have been noticed before its silence.
+    // Unsent data may be detected before the silence.
     let by_silence = reasons["silent"] == 1 || reasons["stalled"] == 1;
-    ensure!(by_silence, "it went another way: {health}");
+    ensure!(by_silence, "it was disconnected for another reason: {health}");
     player.wait_for_after(lost, "Lost the relay")?;
 
     link.reconnect()?;
-    let (mended, back) = (Instant::now(), player.mark());
+    let (restored, back) = (Instant::now(), player.mark());
     let from_stdout =
         |part: &'static str| move |from, line: &str| from == From::Stdout && line.contains(part);
-    player.wait_for_line(back, BACK_WITHIN, from_stdout("Connected as client"))?;
-    println!("it was back {:?} after the link was mended", mended.elapsed());
+    player.wait_for_line(back, MAX_RECONNECT, from_stdout("Connected as client"))?;
+    println!("the player reconnected {:?} after the link was restored", restored.elapsed());
     near.send(&bang("bell"))?;
     player.wait_for_after(back, "Played bell by near")?;
-    let heard = player.lines(From::Stdout);
-    let heard: Vec<_> = heard.iter().filter(|line| line.starts_with("Played")).collect();
-    assert_eq!(heard.len(), 2, "a click before, a bell after, and nothing stale: {heard:#?}");
+    let played = player.lines(From::Stdout);
+    let played: Vec<_> = played.iter().filter(|line| line.starts_with("Played")).collect();
+    assert_eq!(played.len(), 2, "a click before, a bell after, and nothing stale: {played:#?}");
     Ok(())
 }

@@ -46,7 +46,7 @@ const JITTER_SECONDS: f64 = 0.3;
 /// Time before the first press, in which the card's device clock settles.
 const SETTLING: Duration = Duration::from_secs(4);
 
-/// Who is target of each press.
+/// The receiver of the presses.
 #[derive(Clone, Copy, Debug)]
 pub enum Target<'a> {
     /// A relay, by its URL.

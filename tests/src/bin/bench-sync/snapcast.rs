@@ -57,7 +57,7 @@ pub fn measure(settings: &Settings, rig: Rig) -> Result<Vec<Row>> {
     let first = settings.players - settings.players / LATE_ONE_IN;
     let mut clients = (0..first).map(start).collect::<Result<Vec<_>>>()?;
     let take = lab.record();
-    // One click may come before a client is there, and is then take by some only.
+    // The first click may precede a client's connection, so that only some clients play it.
     let everywhere = (0..first).collect::<Vec<_>>();
     feed.click_until(|| take.wait_for_onsets(&everywhere, 1))
         .with_context(|| format!("snapserver printed:\n{}", server.transcript()))
