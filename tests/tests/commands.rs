@@ -25,7 +25,7 @@ fn expect_refusal(mut command: Command, arguments: &[&str], named: &[&str]) -> R
     process.expect_exit(2)?;
     assert_eq!(process.lines(From::Stdout), [""; 0], "{what}");
     let stderr = process.lines(From::Stderr);
-    assert_eq!(stderr.len(), 1, "{what} stderr {stderr:#?}");
+    assert_eq!(stderr.len(), 1, "{what} printed {stderr:#?}");
     for part in named {
         assert!(stderr[0].contains(part), "{what} does not name {part:?}: {:?}", stderr[0]);
     }
