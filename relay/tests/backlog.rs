@@ -36,7 +36,7 @@ async fn not_reading(relay: &TestRelay) -> TcpStream {
         relay.address
     );
     within(socket.write_all(head.as_bytes())).await.unwrap();
-    let hello = masked(0x81, encode(&common::hello("not_reading")).as_bytes());
+    let hello = masked(0x81, encode(&common::hello("not-reading")).as_bytes());
     within(socket.write_all(&hello)).await.unwrap();
     socket
 }

@@ -158,8 +158,8 @@ fn signals_end_relay_and_players_with_exit_code_0() -> Result<()> {
         player.expect_exit(0)?;
         end(relay.process())?;
         // The relay announces its shutdown, so that clients reconnect without an error.
-        let farewell = client.socket().expect_close(downbeat_tests::process::PATIENCE)?;
-        let code = farewell.map(|frame| u16::from(frame.code));
+        let close = client.socket().expect_close(downbeat_tests::process::PATIENCE)?;
+        let code = close.map(|frame| u16::from(frame.code));
         assert_eq!(code, Some(1001));
         drop(client);
         relay.process().expect_exit(0)?;
@@ -204,7 +204,7 @@ fn flags_override_the_environment_which_overrides_the_file() -> Result<()> {
             .with_context(|| format!("{expected}: {}", player.transcript()))?;
     }
 
-    // A syntax error in the file is reported like an invalid value.
+    // An invalid value or a syntax error in the file is reported like an invalid flag.
     std::fs::write(&file, "volume = \"loud\"\n")?;
     let mut command = lab.downbeat()?;
     command.env("DOWNBEAT_CONFIG", &file);
