@@ -6,7 +6,7 @@
 import { createServer } from 'node:http';
 import { WebSocketServer } from 'ws';
 
-const server = createServer((request, response) => response.end('a plain relay\n'));
+const server = createServer((request, response) => response.end('a tutorial relay\n'));
 const sockets = new WebSocketServer({ server });
 
 sockets.on('connection', (socket) => {

@@ -40,7 +40,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A bang that takes longer to reach the last client is reported.
 const STALL: Duration = Duration::from_millis(250);
 
-/// Further slow bangs are only counted.
+/// Number of slow bangs that are reported. Further ones are only counted.
 const MAX_REPORTED_STALLS: u64 = 10;
 
 /// Number of clients connected at a time that never read.
