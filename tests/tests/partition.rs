@@ -90,8 +90,8 @@ fn a_partitioned_player_is_disconnected_and_reconnects_afterwards() -> Result<()
     println!("the player reconnected {:?} after the link was restored", restored.elapsed());
     near.send(&bang("bell"))?;
     player.wait_for_after(back, "Played bell by near")?;
-    let played = player.lines(From::Stdout);
-    let played: Vec<_> = played.iter().filter(|line| line.starts_with("Played")).collect();
-    assert_eq!(played.len(), 2, "a click before, a bell after, and nothing stale: {played:#?}");
+    let sounds = player.lines(From::Stdout);
+    let sounds: Vec<_> = sounds.iter().filter(|line| line.starts_with("Played")).collect();
+    assert_eq!(sounds.len(), 2, "a click before, a bell after, and nothing stale: {sounds:#?}");
     Ok(())
 }
