@@ -68,7 +68,7 @@ fn a_sound_starts_on_its_frame_and_is_copied_bit_by_bit() {
                 VoiceEvent::Ended { id: VoiceId(1) }
             ]
         );
-        assert_eq!(Arc::strong_count(&sound), 1, "the mixer has returned it");
+        assert_eq!(Arc::strong_count(&sound), 1, "the mixer has returned the sound");
     }
 }
 
@@ -124,13 +124,13 @@ fn a_late_voice_joins_in_the_middle_and_reports_its_lateness() {
     let out = device.render(9_600);
     assert_eq!(out[200..4_800], sound.samples()[5_000..]);
     assert!(is_silent(&out[4_800..]));
-    assert!(out[0].abs() < 1e-6 && out[72] < sound.samples()[4_872], "it fades in");
+    assert!(out[0].abs() < 1e-6 && out[72] < sound.samples()[4_872], "the voice fades in");
     let Some(VoiceEvent::Started { lateness_nanos, .. }) = mixer.poll() else {
-        panic!("it has started")
+        panic!("the voice has started")
     };
     assert!((lateness_nanos - 100_000_000).abs() < 1_000, "{lateness_nanos}");
 
-    // And one that is over already.
+    // And a voice whose sound is already over.
     mixer.start(start(2, &sound, at)).unwrap();
     assert!(is_silent(&device.render(4_800)));
     assert_eq!(events(&mut mixer), [VoiceId(1), VoiceId(2)].map(|id| VoiceEvent::Ended { id }));
@@ -152,7 +152,7 @@ fn a_stop_fades_from_its_frame_and_before_the_start_it_silences() {
 }
 
 #[test]
-fn a_voice_too_many_steals_the_slot_of_the_quietest() {
+fn a_voice_beyond_the_capacity_steals_the_slot_of_the_quietest() {
     let (mut mixer, mut device) = running(MONO);
     let sound = constant(0.01, 48_000);
     let at = device.time_of(device.frame() + 8);
@@ -284,30 +284,31 @@ fn a_voice_that_is_far_off_jumps_without_a_click() {
     assert_eq!(Arc::strong_count(&sound), 1);
 }
 
-/// Delays all that the device has yet to play, while a voice sounds on it.
+/// Shifts the device's remaining output later while a voice sounds, and asserts that the voice
+/// returns to its position.
 fn expect_back_in_place((mut mixer, mut device): (MixerHandle, OfflineDevice)) {
     device.render(1_024);
     let sound = ramp(96_000);
     let frame = device.frame();
     assert!(mixer.start(start(1, &sound, device.time_of(frame))).is_ok());
     device.render(512);
-    // 9 ms: less than what a voice jumps for by itself, and 18 seconds to glide.
+    // 9 ms: less than the threshold for a jump, and 18 seconds of gliding.
     device.stall(9_000_000);
     device.render(14_400);
     let due = (device.frame() - frame) as usize + 432;
     let out = device.render(512);
-    // A tenth of a millisecond, on a ramp that grows by this much a frame.
+    // A tenth of a millisecond, on a ramp with this slope per frame.
     let most = 4.8 / (4.0 * 96_000.0);
     assert!((out[0] - sound.samples()[due]).abs() < most, "{} at {due}", out[0]);
 }
 
 #[test]
-fn after_a_stall_a_voice_is_soon_at_its_position_again() {
+fn a_voice_returns_to_its_position_soon_after_a_stall() {
     expect_back_in_place(running(MONO));
 }
 
 #[test]
-fn after_implausible_first_timestamps_a_voice_is_soon_at_its_position() {
+fn a_voice_reaches_its_position_soon_after_implausible_first_timestamps() {
     expect_back_in_place(OfflineDevice::open(MONO));
 }
 

@@ -1,5 +1,5 @@
-//! The output manager on a private PulseAudio: two outputs on the two channels of one sink are synchronous
-//! in a recording of it, devices disappear and return, and the latency adapts.
+//! The output manager on a private PulseAudio: two outputs on the two channels of one sink are in
+//! sync in a recording, devices disappear and return, and the latency adapts.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used)] // Helpers of a test may fail it.
 
@@ -23,7 +23,7 @@ const CLICKS: u64 = 20;
 const ROUNDS: usize = 10;
 const CLICK_FRAMES: usize = 480;
 
-/// What `parec` has recorded of the sink so far, interleaved.
+/// The frames that `parec` has recorded from the sink so far, interleaved.
 struct Recording {
     parec: Child,
     samples: Arc<Mutex<Vec<f32>>>,
@@ -97,7 +97,7 @@ fn wait_for_latency(mixer: &MixerHandle, millis: std::ops::RangeInclusive<i64>) 
     }
 }
 
-/// 10 ms of decaying noise: its autocorrelation has one sharp peak.
+/// 10 ms of decaying noise, whose autocorrelation has one sharp peak.
 fn click(rate: u32) -> Arc<SoundBuffer> {
     let mut random = fastrand::Rng::with_seed(7);
     let samples = (0..CLICK_FRAMES)
@@ -126,8 +126,8 @@ fn onsets(channel: &[f32]) -> Vec<usize> {
 /// The lag of `b` behind `a` around `frame`, in frames: the peak of their correlation, interpolated by a
 /// parabola.
 fn lag(a: &[f32], b: &[f32], frame: usize) -> f64 {
-    const MOST: usize = 480;
-    let from = frame.saturating_sub(MOST);
+    const MAX_LAG: usize = 480;
+    let from = frame.saturating_sub(MAX_LAG);
     let piece = &a[from..frame + CLICK_FRAMES];
     let correlation = |lag: isize| -> f64 {
         let shifted = |n: usize| (from + n).checked_add_signed(lag).and_then(|n| b.get(n));
@@ -137,14 +137,14 @@ fn lag(a: &[f32], b: &[f32], frame: usize) -> f64 {
             .map(|(n, value)| f64::from(*value * shifted(n).unwrap_or(&0.0)))
             .sum()
     };
-    let most = MOST as isize;
+    let most = MAX_LAG as isize;
     let best = (-most..=most).max_by(|a, b| correlation(*a).total_cmp(&correlation(*b))).unwrap();
     let [low, peak, high] = [best - 1, best, best + 1].map(correlation);
     best as f64 + 0.5 * (low - high) / (low - 2.0 * peak + high)
 }
 
-/// Plays clicks on both mixers. Returns their distances in the recording, sorted, in microseconds; none if
-/// a block was missed meanwhile.
+/// Plays clicks on both mixers. Returns their distances in the recording, sorted, in microseconds;
+/// `None` if a block was missed meanwhile.
 fn round(
     clock: LocalClock,
     mut mixers: [&mut MixerHandle; 2],
@@ -201,7 +201,7 @@ fn two_outputs_are_synchronous_and_devices_may_disappear_and_return() {
     pulse.let_be_used(&pulse.address());
     let clock = LocalClock::start();
 
-    // Without a device: reported once, and then it appears.
+    // The missing device is reported once, and then it appears.
     let left = Machine::start(DeviceChoice::Named("left".into()), clock);
     assert!(left.lost().contains("no output device"));
     pulse.load("module-null-sink sink_name=room rate=48000 channels=2");
@@ -227,8 +227,8 @@ fn two_outputs_are_synchronous_and_devices_may_disappear_and_return() {
     left.opened("left");
 }
 
-/// Plays clicks on both machines and asserts that they are synchronous. A round in which a busy machine
-/// misses a block proves nothing, and is repeated.
+/// Plays clicks on both machines and asserts that they are in sync. A round in which a busy machine
+/// misses a block is inconclusive and is repeated.
 fn expect_together(pulse: &Pulse, clock: LocalClock, mut mixers: [&mut MixerHandle; 2], rate: u32) {
     let recording = recording_of(pulse);
     let sound = click(rate);
@@ -248,7 +248,7 @@ fn a_configured_latency_is_granted_and_reported() {
     let pulse = Pulse::start();
     pulse.let_be_used(&pulse.address());
     pulse.load_sink("room", 48_000);
-    // Twice the setting and a block, less what a busy machine is late.
+    // Twice the setting plus one block, minus the delay of a busy machine.
     for (set, granted, reported) in
         [(None, 5_000, 5..=21), (Some(5), 5_000, 5..=21), (Some(40), 40_000, 55..=90)]
     {
@@ -286,10 +286,10 @@ fn underruns_raise_the_latency_and_later_sounds_are_in_time() {
         }
     };
     assert!(change.starts_with("Output latency raised to 10 ms: the sound server"), "{change}");
-    // A busy machine may need yet more.
+    // A busy machine may need even more.
     wait_for_latency(&left_mixer, 22..=90);
 
-    // Against a machine that kept its latency.
+    // Compared with a machine that kept its latency.
     expect_together(&pulse, clock, [&mut left_mixer, &mut right_mixer], device.rate);
     assert!(right.events.try_iter().all(|event| !matches!(event, OutputEvent::LatencyAdapted(_))));
 }

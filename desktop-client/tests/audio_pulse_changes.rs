@@ -1,5 +1,5 @@
-//! What may change under a mixer's output, on a real PulseAudio: the server comes late, restarts or
-//! lies elsewhere, another program moves the stream, a device is busy or gone.
+//! Changes beneath a mixer's output, on a real PulseAudio: the server starts late, restarts or has
+//! another address, another program moves the stream, a device is busy or missing.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used)] // Helpers of a test may fail it.
 
@@ -16,17 +16,17 @@ use downbeat::audio::{
 use downbeat::time::LocalClock;
 use pulse::{Machine, PATIENCE, Pulse};
 
-/// Sooner than the output manager lists the devices by itself.
+/// Shorter than the interval at which the output manager polls the devices.
 const AT_ONCE: Duration = Duration::from_secs(2);
 
-/// Attempts of a busy machine.
+/// Attempts on a busy machine.
 const TRIES: u32 = 10;
 
 fn named(name: &str) -> DeviceChoice {
     DeviceChoice::Named(name.to_owned())
 }
 
-/// Plays sounds until one starts in time: a machine so busy that it misses a block proves nothing.
+/// Plays sounds until one starts in time: a machine so busy that it misses a block is inconclusive.
 fn expect_in_time(mixer: &mut MixerHandle, clock: LocalClock) {
     let latenesses: Vec<_> =
         (0..TRIES).map(|_| play(mixer, clock)).take_while(|l| *l > 0).collect();
@@ -44,7 +44,7 @@ fn play(mixer: &mut MixerHandle, clock: LocalClock) -> i64 {
     while Instant::now() < deadline {
         match mixer.poll() {
             Some(VoiceEvent::Started { lateness_nanos, .. }) => late = Some(lateness_nanos),
-            // A sound that came after its end has no start.
+            // A sound that is scheduled after its end has no start.
             Some(VoiceEvent::Ended { .. }) => return late.unwrap_or(i64::MAX),
             Some(other) => panic!("{other:?}"),
             None => thread::sleep(Duration::from_millis(5)),
@@ -119,7 +119,7 @@ fn a_missing_device_is_reported_and_used_again_once_it_is_back() {
     let usb = pulse.load_sink("usb", 48_000);
     assert_eq!(machine.fallback(), None);
     machine.opened("usb");
-    // As on most desktops: streams of a device that disappears are moved to another.
+    // As on most desktops, the streams of a device that disappears are moved to another.
     pulse.load("module-rescue-streams");
     pulse.unload(&usb);
     assert!(machine.fallback().is_some_and(|reason| reason.ends_with("is not available")));
@@ -159,7 +159,7 @@ fn changes_of_the_devices_are_reported_at_once() {
     machine.opened("room");
     let changed = Instant::now();
     pulse.load_sink("hall", 48_000);
-    machine.wait("that there is a hall", |message| match message {
+    machine.wait("that the sink hall exists", |message| match message {
         OutputEvent::Devices(devices) => {
             devices.iter().any(|device| device.answers_to("hall")).then_some(())
         }
@@ -167,11 +167,11 @@ fn changes_of_the_devices_are_reported_at_once() {
     });
     pulse.pactl(&["set-default-sink", "hall"]);
     machine.opened("hall");
-    assert!(changed.elapsed() < AT_ONCE, "it took {:?}", changed.elapsed());
+    assert!(changed.elapsed() < AT_ONCE, "the report took {:?}", changed.elapsed());
 }
 
 #[test]
-fn a_player_expect_in_time_again_after_the_server_has_restarted() {
+fn a_player_sounds_in_time_again_after_the_server_has_restarted() {
     let mut pulse = Pulse::start();
     pulse.let_be_used(&pulse.address());
     pulse.load_sink("room", 48_000);

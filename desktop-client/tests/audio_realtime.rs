@@ -1,6 +1,6 @@
-//! The real-time law: nothing that the device's callback calls allocates or frees.
+//! Real-time safety: the device's callback neither allocates nor frees memory.
 //!
-//! One test, alone in its program, so that the counting allocator counts nothing else.
+//! The only test of its binary, so that the counting allocator counts nothing else.
 #![allow(unsafe_code)] // An allocator cannot be written without it.
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -12,18 +12,18 @@ use downbeat::audio::{MixerHandle, OutputFormat, SoundBuffer, VoiceEvent, VoiceI
 use downbeat::time::LocalTime;
 
 thread_local! {
-    /// While it is some, the thread's allocations and deallocations are counted in it.
+    /// While it is `Some`, it counts the thread's allocations and deallocations.
     static COUNT: Cell<Option<u32>> = const { Cell::new(None) };
 }
 
 struct Counting;
 
 fn count() {
-    // An exiting thread frees after its thread-locals are gone; that is no concern here.
+    // An exiting thread frees memory after its thread-locals are destroyed; that is not counted.
     let _ = COUNT.try_with(|count| count.set(count.get().map(|n| n + 1)));
 }
 
-// SAFETY: everything is handed on to the system's allocator as it came.
+// SAFETY: every call is forwarded unchanged to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count();
@@ -85,7 +85,7 @@ impl Rig {
     fn start(&mut self, id: u64, sound: SoundBuffer, most_nanos: i64) {
         let voice = VoiceStart {
             id: VoiceId(id),
-            // The mixer's is the only reference: whoever drops it frees it.
+            // The mixer holds the only reference, so the thread that drops it frees the sound.
             sound: Arc::new(sound),
             at: self.soon(most_nanos),
             gain: self.random.f32() * 4.0,
@@ -104,13 +104,13 @@ impl Rig {
 
 #[test]
 fn the_callback_neither_allocates_nor_frees() {
-    // The count is one that can fail.
+    // The counter detects an allocation.
     assert_eq!(counted(|| drop(std::hint::black_box(Box::new(7)))), 2);
     let mut events = [0; 4];
     for channels in [1, 2, 6] {
         let mut rig = Rig::new(channels);
         rig.render(100);
-        // Starts, late joins, steals, stops, retimes that glide or jump, and volume, at random.
+        // Random starts, late joins, steals, stops, retimes that glide or jump, and volume changes.
         for id in 0..4_000 {
             let sound = rig.sound();
             rig.start(id, sound, 400_000_000);
@@ -126,7 +126,7 @@ fn the_callback_neither_allocates_nor_frees() {
             if id % 3 == 0 {
                 rig.render(1);
             }
-            // At times nobody polls for long.
+            // Sometimes the handle is not polled for long.
             if id % 1_000 < 500 {
                 while let Some(event) = rig.mixer.poll() {
                     events[match event {
@@ -138,7 +138,7 @@ fn the_callback_neither_allocates_nor_frees() {
                 }
             }
         }
-        // Every queue overflows: too many wait for their instant, and nobody polls.
+        // Every queue overflows: too many voices wait, and the handle is not polled.
         for round in 0..40 {
             for id in 0..200 {
                 rig.start(round * 200 + id, SoundBuffer::new(vec![0.1; 10], 1, 48_000), 1_000);
@@ -155,5 +155,5 @@ fn the_callback_neither_allocates_nor_frees() {
         }
         assert_eq!(rig.counted, 0, "{channels} channels");
     }
-    assert!(events.iter().all(|count| *count > 20), "not everything happened: {events:?}");
+    assert!(events.iter().all(|count| *count > 20), "some events are missing: {events:?}");
 }

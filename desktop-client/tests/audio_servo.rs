@@ -1,4 +1,4 @@
-//! The servo: on a device whose clock drifts, a long sound is held to its instant, smoothly.
+//! The servo: on a device with a drifting clock, a long sound is kept at its position smoothly.
 
 use std::f64::consts::TAU;
 use std::sync::Arc;
@@ -13,13 +13,13 @@ const TONE_HZ: f64 = 1_000.0;
 
 fn tone(seconds: usize) -> Arc<SoundBuffer> {
     let samples = (0..48_000 * seconds)
-        // Reduced first, so that the tone is as pure at its end as at its beginning.
+        // The phase is reduced first, so that the tone is as pure at its end as at its beginning.
         .map(|n| (0.5 * ((n % 48) as f64 * TAU * TONE_HZ / RATE).sin()) as f32)
         .collect();
     Arc::new(SoundBuffer::new(samples, 1, 48_000))
 }
 
-/// The amplitude and the phase of `omega` in a piece, by least squares, and what is left of it.
+/// Amplitude and phase of the frequency `omega` in a piece, by least squares, and the residual.
 fn fit(piece: &[f32], omega: f64) -> (f64, f64, f64) {
     let (mut ss, mut cc, mut sc, mut sx, mut cx) = (0.0, 0.0, 0.0, 0.0, 0.0);
     for (n, x) in piece.iter().enumerate() {
@@ -41,8 +41,8 @@ fn fit(piece: &[f32], omega: f64) -> (f64, f64, f64) {
     (a.hypot(b), b.atan2(a), (rest / piece.len() as f64).sqrt())
 }
 
-/// The fit of the frequency that leaves least, within some hundred ppm of `omega`: the square of what
-/// is left is a parabola there.
+/// The fit with the smallest residual within some hundred ppm of `omega`, where the squared
+/// residual is a parabola.
 fn best_fit(piece: &[f32], omega: f64) -> (f64, f64, f64) {
     let mut omega = omega;
     for step in [100e-6, 5e-6] {
@@ -53,10 +53,10 @@ fn best_fit(piece: &[f32], omega: f64) -> (f64, f64, f64) {
     fit(piece, omega)
 }
 
-/// How far, in microseconds, the tone in a piece is behind where it should be: the piece's first
-/// frame leaves at `leaves`, the tone began at `at`.
+/// The lag of the tone behind its nominal position, in microseconds. The piece's first frame leaves
+/// the converter at `leaves`; the tone began at `at`.
 fn behind_micros(piece: &[f32], ppm: f64, leaves: LocalTime, at: LocalTime) -> f64 {
-    // The device is fast by `ppm`, so that in its frames the tone is low by as much.
+    // The device is fast by `ppm`, so the tone is lower by as much in its frames.
     let (_, phase, _) = fit(piece, TAU * TONE_HZ / RATE / (1.0 + ppm * 1e-6));
     let due = leaves.nanos_since(at) as f64 * 1e-9 * TONE_HZ;
     let turns = due - phase / TAU;
@@ -86,7 +86,7 @@ fn ten_minutes_on_clocks_160_ppm_off_stay_within_a_tenth_of_a_millisecond() {
 }
 
 #[test]
-fn the_servo_is_not_heard() {
+fn the_servo_adds_no_audible_distortion() {
     for (ppm, jitter, bound) in [(160.0, 0.0, -110.0), (160.0, 100e3, -90.0)] {
         let (mut mixer, device) = OfflineDevice::open(MONO);
         let mut device = device.with_block(480).with_drift_ppm(ppm).with_jitter_nanos(jitter, 13);
@@ -96,8 +96,8 @@ fn the_servo_is_not_heard() {
             VoiceStart { id: VoiceId(1), sound: tone(40), at, gain: 1.0, rate: 1.0, pan: 0.0 };
         mixer.start(voice).unwrap();
         device.render(480_000);
-        // In pieces of 20 ms, as an analyser does that notches out 50 Hz around the tone: of each the
-        // best fitting frequency, and of all the worst.
+        // In pieces of 20 ms, like an analyser with a 50 Hz notch around the tone: the best fitting
+        // frequency of each piece, and the worst of all pieces.
         let nominal = TAU * TONE_HZ / RATE / (1.0 + ppm * 1e-6);
         let thd_n = (0..500)
             .map(|_| {
@@ -121,7 +121,7 @@ fn a_retimed_voice_glides_to_its_new_position() {
     let voice = VoiceStart { id: VoiceId(1), sound: tone(60), at, gain: 1.0, rate: 1.0, pan: 0.0 };
     mixer.start(voice).unwrap();
     device.render(48_000);
-    // A third of a turn: 10 ms would be whole turns of the tone, and not be seen.
+    // A third of a period: 10 ms would be whole periods of the tone, which are not detectable.
     let better = at.plus_nanos(-300_000);
     mixer.retime(VoiceId(1), better).unwrap();
     let mut last = 300.0;

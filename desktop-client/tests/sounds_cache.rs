@@ -1,4 +1,4 @@
-//! The cache on disk: what it keeps, what it drops, and that its errors do no harm.
+//! The cache on disk: storage, eviction, and harmless errors.
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
@@ -18,7 +18,7 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// Makes a file look as if it was last used so long ago.
+/// Sets the time of last use of a file to `seconds` ago.
 fn age(folder: &Path, hash: &ContentHash, seconds: u64) {
     let file = File::options().append(true).open(folder.join(format!("{hash}.wav"))).unwrap();
     file.set_modified(SystemTime::now() - Duration::from_secs(seconds)).unwrap();
@@ -32,7 +32,7 @@ fn a_stored_file_is_found_by_another_run() {
     assert_eq!(Cache::at(folder.clone(), 100).get(&hash), None);
     Cache::at(folder.clone(), 100).put(&hash, b"a sound");
     assert_eq!(Cache::at(folder.clone(), 100).get(&hash).as_deref(), Some(&b"a sound"[..]));
-    assert_eq!(names(&folder), [format!("{hash}.wav")], "and nothing unfinished is left");
+    assert_eq!(names(&folder), [format!("{hash}.wav")], "no temporary file is left");
 }
 
 #[test]
@@ -58,13 +58,13 @@ fn the_least_recently_used_file_is_removed_first() {
         cache.put(&hashes[n], &files[n]);
         age(folder.path(), &hashes[n], 1_000 - n as u64);
     }
-    assert!(cache.get(&hashes[0]).is_some(), "the oldest, and now the last to be used");
+    assert!(cache.get(&hashes[0]).is_some(), "the oldest is now the most recently used");
     cache.put(&hashes[3], &files[3]);
     let kept: Vec<bool> = hashes.iter().map(|hash| cache.get(hash).is_some()).collect();
     assert_eq!(kept, [true, false, true, true]);
 
     cache.put(&ContentHash::of(&[9; 31]), &[9; 31]);
-    assert_eq!(names(folder.path()).len(), 3, "a file beyond the limit pushes nothing out");
+    assert_eq!(names(folder.path()).len(), 3, "a file beyond the limit evicts nothing");
 }
 
 #[test]

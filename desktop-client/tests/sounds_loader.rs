@@ -26,17 +26,16 @@ use downbeat_protocol::SoundInfo;
 use downbeat_samples::wav;
 use url::Url;
 
-/// Far more than anything here takes on a busy machine, the relay's silence of five seconds
-/// included.
+/// Far more than any step takes on a busy machine, including the relay's silence of five seconds.
 const DEADLINE: Duration = Duration::from_mins(1);
 
-/// How the relay answers for one file.
+/// The relay's response for one file.
 #[derive(Clone)]
 enum Answer {
     Whole(Vec<u8>),
-    /// In pieces of so many bytes, with a pause after each.
+    /// In pieces of this many bytes, with a pause after each.
     Slowly(Vec<u8>, usize, Duration),
-    /// As many bytes of it, then the end of the connection.
+    /// This many bytes of the file, then the end of the connection.
     CutOff(Vec<u8>, usize),
     Status(&'static str),
     /// The connection ends without an answer.
@@ -45,23 +44,23 @@ enum Answer {
     Silence,
 }
 
-/// A relay of sounds, on a port of its own.
+/// A stand-in for the relay's HTTP server, on a free port.
 struct Relay {
     base: Url,
     answers: Arc<Mutex<HashMap<String, Answer>>>,
-    asked: Arc<Mutex<Vec<String>>>,
+    requested: Arc<Mutex<Vec<String>>>,
 }
 
 impl Relay {
     fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let base = Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
-        let relay = Self { base, answers: Arc::default(), asked: Arc::default() };
-        let (answers, asked) = (Arc::clone(&relay.answers), Arc::clone(&relay.asked));
+        let relay = Self { base, answers: Arc::default(), requested: Arc::default() };
+        let (answers, requested) = (Arc::clone(&relay.answers), Arc::clone(&relay.requested));
         thread::spawn(move || {
             for stream in listener.incoming() {
-                let (answers, asked) = (Arc::clone(&answers), Arc::clone(&asked));
-                thread::spawn(move || serve(stream.unwrap(), &answers, &asked));
+                let (answers, requested) = (Arc::clone(&answers), Arc::clone(&requested));
+                thread::spawn(move || serve(stream.unwrap(), &answers, &requested));
             }
         });
         relay
@@ -71,9 +70,9 @@ impl Relay {
         self.answers.lock().unwrap().insert(format!("/sounds/{}", info.hash), answer);
     }
 
-    /// The paths that were asked for, in that order.
-    fn asked(&self) -> Vec<String> {
-        self.asked.lock().unwrap().clone()
+    /// The requested paths, in order.
+    fn requested(&self) -> Vec<String> {
+        self.requested.lock().unwrap().clone()
     }
 
     fn source(&self) -> Source {
@@ -84,22 +83,22 @@ impl Relay {
 fn serve(
     mut stream: TcpStream,
     answers: &Mutex<HashMap<String, Answer>>,
-    asked: &Mutex<Vec<String>>,
+    requested: &Mutex<Vec<String>>,
 ) {
     let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
     let Some(request) = lines.next() else { return };
-    // Other programs of this machine may look for a relay of theirs on a port that it once had.
+    // Other programs on this machine may connect to a port that a relay of theirs once had.
     let Some(path) = request.split(' ').nth(1).filter(|path| path.starts_with("/sounds/")) else {
         return;
     };
     let path = path.to_owned();
     lines.find(String::is_empty);
     let answer = answers.lock().unwrap().get(&path).cloned();
-    asked.lock().unwrap().push(path);
+    requested.lock().unwrap().push(path);
     let head = |length: usize| {
         format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n")
     };
-    // The other end may give up first: a failure to write is its business.
+    // The client may close first, so write errors are ignored.
     let mut write = |bytes: &[u8]| drop(stream.write_all(bytes));
     match answer.unwrap_or(Answer::Status("404 Not Found")) {
         Answer::Whole(file) => write(&[head(file.len()).as_bytes(), &file].concat()),
@@ -120,8 +119,8 @@ fn serve(
     }
 }
 
-/// A short WAV that no other has the content of.
-fn file(seed: i16) -> Vec<u8> {
+/// A short WAV with unique content.
+fn file(first: i16) -> Vec<u8> {
     let spec = hound::WavSpec {
         channels: 1,
         sample_rate: 48_000,
@@ -131,7 +130,7 @@ fn file(seed: i16) -> Vec<u8> {
     let mut file = Cursor::new(Vec::new());
     let mut writer = hound::WavWriter::new(&mut file, spec).unwrap();
     for n in 0..480 {
-        writer.write_sample(seed + n).unwrap();
+        writer.write_sample(first + n).unwrap();
     }
     writer.finalize().unwrap();
     file.into_inner()
@@ -154,7 +153,7 @@ fn start(cache: Cache) -> (Loader, Receiver<LoaderToSession>) {
     (loader, answers)
 }
 
-/// An answer in a line, for comparison.
+/// An answer as a line of text, for comparison.
 fn line(answer: &LoaderToSession) -> String {
     match answer {
         LoaderToSession::Loaded { generation, name, sound, .. } => {
@@ -227,18 +226,18 @@ fn a_bank_is_fetched_once_and_then_read_from_the_cache() {
     assert_eq!(until(&answers, "7 done"), expected);
     let paths: Vec<String> =
         request.sounds.iter().map(|info| format!("/sounds/{}", info.hash)).collect();
-    assert_eq!(relay.asked(), paths);
+    assert_eq!(relay.requested(), paths);
 
     let (loader, answers) = start(cache());
     loader.load(request.clone());
     assert_eq!(until(&answers, "7 done"), expected);
-    assert_eq!(relay.asked(), paths, "the second run asked for nothing");
+    assert_eq!(relay.requested(), paths, "the second run requested nothing");
 
     damage(folder.path(), &request.sounds[1]);
     let (loader, answers) = start(cache());
     loader.load(request);
     assert_eq!(until(&answers, "7 done").len(), 4);
-    assert_eq!(relay.asked()[3..], paths[1..2], "only what was damaged came again");
+    assert_eq!(relay.requested()[3..], paths[1..2], "only the damaged file was fetched again");
 }
 
 fn damage(folder: &Path, info: &SoundInfo) {
@@ -289,14 +288,18 @@ fn a_file_that_arrives_damaged_or_incomplete_is_retried() {
             "1 shorter: the file has 900 bytes, not 1004 as the relay said, again",
         ]
     );
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "only what is whole is kept");
+    assert_eq!(
+        std::fs::read_dir(folder.path()).unwrap().count(),
+        1,
+        "only the complete file is cached"
+    );
 
     for (info, file) in sounds.iter().zip(&files) {
         relay.answer(info, Answer::Whole(file.clone()));
     }
     let mut lines = until(&answers, "1 done");
     lines.retain(|line| !line.ends_with("again"));
-    // In whatever order: the relay was mended during a round.
+    // In any order: the relay was repaired during a round.
     lines.sort();
     let ready = names[..5].iter().map(|name| format!("1 {name}: 480 frames at 48000"));
     let mut expected: Vec<String> = ready.chain(["1 done".into()]).collect();
@@ -351,7 +354,7 @@ fn an_invalid_sound_is_reported_and_the_others_are_loaded() {
     relay.answer(&sounds[1], Answer::Whole(good));
     sounds.push(SoundInfo { name: "huge".into(), bytes: MAX_FILE_BYTES + 1, ..info("", b"huge") });
     sounds.push(SoundInfo { hash: "../../passwd".into(), ..info("odd", b"") });
-    // Room is made for the frames that the bank names.
+    // The bank's number of frames is used to allocate the buffer.
     let longer = file(3);
     sounds.push(SoundInfo { frames: 479, ..info("longer", &longer) });
     relay.answer(&sounds[4], Answer::Whole(longer));
@@ -401,8 +404,12 @@ fn a_loaded_sound_is_not_loaded_again() {
     // Another device, at another rate.
     request(&sounds, 96_000, 3);
     assert_eq!(until(&answers, "3 done")[0], "3 one: 960 frames at 96000");
-    assert_eq!(relay.asked().len(), 2, "{:?}", relay.asked());
-    assert_eq!(Arc::strong_count(&first[0]), 3, "the loader let go of what nobody asks for");
+    assert_eq!(relay.requested().len(), 2, "{:?}", relay.requested());
+    assert_eq!(
+        Arc::strong_count(&first[0]),
+        3,
+        "the loader dropped the sounds that are no longer requested"
+    );
 }
 
 #[test]
@@ -426,7 +433,7 @@ fn embedded_sounds_are_not_fetched() {
     let (source, sounds) = (relay.source(), embedded_bank());
     loader.load(LoadRequest { source, sounds, rate: 48_000, generation: 1 });
     assert_eq!(until(&answers, "1 done").len(), 7);
-    assert_eq!(relay.asked(), Vec::<String>::new());
+    assert_eq!(relay.requested(), Vec::<String>::new());
 }
 
 #[test]

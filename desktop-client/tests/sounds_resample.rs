@@ -11,7 +11,8 @@ use downbeat_samples::{
 };
 use proptest::prelude::*;
 
-/// From what files have to what devices have; the last two share no divisor, and one is extreme.
+/// From the rates of files to those of devices. The last two have no common divisor; one is
+/// extreme.
 const RATES: [(u32, u32); 9] = [
     (44_100, 48_000),
     (48_000, 44_100),
@@ -32,7 +33,7 @@ fn mono(rate: u32, frames: usize, value: impl Fn(f64) -> f64) -> Decoded {
 #[test]
 fn time_is_preserved() {
     for (from, into) in RATES {
-        // A pulse wide enough for the lower rate has its centre of mass where it was put.
+        // A pulse that is wide enough for the lower rate keeps its centre of mass.
         let wide = 6.0 * (f64::from(from) / f64::from(into)).max(1.0);
         for at in [12.0 * wide, 2_000.0 + 13.0 * wide, 5_000.3 + 20.0 * wide] {
             let frames = (at + 12.0 * wide) as usize;
@@ -51,7 +52,7 @@ fn time_is_preserved() {
 }
 
 #[test]
-fn an_onset_at_the_first_frame_is_at_the_first_frame() {
+fn an_onset_at_the_first_frame_stays_there() {
     let click = decode(EMBEDDED[0].wav).unwrap();
     let loudest = click.samples[0].abs();
     for rate in [44_100, 96_000, 192_000] {
@@ -62,14 +63,14 @@ fn an_onset_at_the_first_frame_is_at_the_first_frame() {
 }
 
 #[test]
-fn a_sine_is_the_same_sine() {
+fn a_sine_is_preserved() {
     for (from, into) in RATES {
         let lower = f64::from(from.min(into));
         for hertz in [0.05 * lower, 0.23 * lower, 0.485 * lower] {
             let sine = |rate: u32| move |n: f64| 0.5 * (TAU * hertz * n / f64::from(rate)).sin();
             let frames = (from as usize / 4).max(3_000);
             let sound = resample(mono(from, frames, sine(from)), into).unwrap();
-            // Not the ends: there, what is cut off is no sine.
+            // Except at the ends, where the truncated signal is not a sine.
             let samples = sound.samples();
             let middle = samples.len() / 3..samples.len() * 2 / 3;
             let (mut signal, mut error) = (0.0, 0.0);
@@ -94,7 +95,7 @@ fn frequencies_above_the_new_nyquist_frequency_are_removed() {
 }
 
 #[test]
-fn channels_stay_apart() {
+fn channels_are_resampled_independently() {
     let frames = 4_000;
     let samples = (0..frames * 3).map(|v| [0.5, -0.25, 0.0][v % 3]).collect();
     let sound =

@@ -1,4 +1,4 @@
-//! The window's main states, as pictures. `UPDATE_SNAPSHOTS=1` takes them anew.
+//! Snapshots of the window's main states. `UPDATE_SNAPSHOTS=1` updates them.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
@@ -21,7 +21,7 @@ fn picture_sized(name: &str, state: State, size: Vec2, scale: f32) {
 }
 
 fn check(window: &mut egui_kittest::Harness<'_, support::Window>, name: &str) {
-    // The rasteriser is exact, up to how machines round the last bit of a float.
+    // The rasteriser is exact, except for rounding of the last bit of a float.
     let options = SnapshotOptions::new().threshold(0.6).max_failed_pixels(8);
     window.snapshot_options(name, &options);
 }
@@ -61,7 +61,7 @@ fn lost() {
 fn an_untrusted_certificate_in_the_smallest_window() {
     let mut state = scenes::with_output();
     let seen = downbeat::net::credentials::Fingerprint::of(b"another certificate");
-    // The longest message about one.
+    // The longest message about a certificate.
     let why = "the certificate is not signed by an authority this machine trusts";
     let reason = downbeat::net::tls::UntrustedCertificate::Unknown { seen, why }.to_string();
     state.apply(SessionEvent::Lost { reason, retry_in: Duration::from_secs(5) });

@@ -16,7 +16,7 @@ use tokio::{
 const MIB: usize = 1 << 20;
 
 /// How many clients do not read.
-const DEAF: usize = 8;
+const NOT_READING: usize = 8;
 
 /// A trigger whose frame has 4 KiB.
 fn large_trigger() -> ClientToRelay {
@@ -25,7 +25,7 @@ fn large_trigger() -> ClientToRelay {
 }
 
 /// A client of `downbeat.v1` that sends its hello and reads nothing.
-async fn deaf(relay: &TestRelay) -> TcpStream {
+async fn not_reading(relay: &TestRelay) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
     let mut socket = within(socket.connect(relay.address)).await.unwrap();
@@ -36,7 +36,7 @@ async fn deaf(relay: &TestRelay) -> TcpStream {
         relay.address
     );
     within(socket.write_all(head.as_bytes())).await.unwrap();
-    let hello = masked(0x81, encode(&common::hello("deaf")).as_bytes());
+    let hello = masked(0x81, encode(&common::hello("not-reading")).as_bytes());
     within(socket.write_all(&hello)).await.unwrap();
     socket
 }
@@ -54,17 +54,17 @@ async fn the_slowest_clients_are_disconnected_before_the_backlog_exceeds_its_lim
     let relay = TestRelay::with(config).await;
     let mut loud = relay.player("loud").await.0;
     // The first client has the longest queue when the others connect.
-    let mut first = deaf(&relay).await;
+    let mut first = not_reading(&relay).await;
     relay.until_clients(2).await;
     while backlog(&relay).await < MIB / 4 {
         loud.send(large_trigger()).await;
         loud.receive_trigger().await;
     }
     let mut others = Vec::new();
-    for _ in 1..DEAF {
-        others.push(deaf(&relay).await);
+    for _ in 1..NOT_READING {
+        others.push(not_reading(&relay).await);
     }
-    relay.until_clients(1 + DEAF).await;
+    relay.until_clients(1 + NOT_READING).await;
 
     let disconnected =
         |health: &serde_json::Value| health["clients_disconnected"]["backlog"].as_u64().unwrap();
@@ -82,7 +82,7 @@ async fn the_slowest_clients_are_disconnected_before_the_backlog_exceeds_its_lim
     late.settle().await;
     loud.settle().await;
     let health = relay.health().await;
-    assert_eq!(health["total"], DEAF + 1);
+    assert_eq!(health["total"], NOT_READING + 1);
     for reason in ["overflow", "stalled", "silent"] {
         assert_eq!(health["clients_disconnected"][reason], 0, "{reason}");
     }

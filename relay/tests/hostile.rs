@@ -181,7 +181,7 @@ async fn a_close_frame_and_a_ping_are_answered() {
 #[tokio::test]
 async fn a_client_that_never_reads_is_disconnected_and_harms_nobody() {
     let relay = TestRelay::with(Config { messages: 60_000, ..Config::default() }).await;
-    let (deaf, _) = relay.player("deaf").await;
+    let (not_reading, _) = relay.player("not-reading").await;
     let (mut listener, _) = relay.player("listener").await;
     let (mut sender, _) = relay.player("sender").await;
     relay.until_clients(3).await;
@@ -225,5 +225,5 @@ async fn a_client_that_never_reads_is_disconnected_and_harms_nobody() {
     assert!(matches!(sender.receive().await, RelayToClient::ProbeReply(_)));
     relay.end().await;
     assert_eq!(within(listening).await.unwrap(), sent + 1);
-    drop(deaf);
+    drop(not_reading);
 }

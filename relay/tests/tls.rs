@@ -204,7 +204,7 @@ async fn a_shutdown_closes_connections_with_close_notify() {
 async fn a_client_that_never_reads_is_disconnected_and_delays_nobody() {
     let relay = Secure::with(Config { messages: 60_000, ..Config::default() }).await;
     let mut stage = relay.player("stage").await;
-    let deaf = relay.player("deaf").await;
+    let not_reading = relay.player("not-reading").await;
     let data = Some(serde_json::Value::String("x".repeat(4000)));
     let mut sent = 0;
     within(async {
@@ -226,7 +226,7 @@ async fn a_client_that_never_reads_is_disconnected_and_delays_nobody() {
         }
     })
     .await;
-    drop(deaf);
+    drop(not_reading);
 }
 
 #[tokio::test]

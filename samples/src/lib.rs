@@ -1,8 +1,7 @@
-//! Sounds as files: the bank that Downbeat's programs carry in their binaries, and the one place
-//! that reads WAVs.
+//! Sounds as files: the bank embedded in Downbeat's binaries, and the WAV reader of all packages.
 //!
-//! It knows nothing of relays, players and devices. `README.md` says what the sounds are; the
-//! example `make` makes them.
+//! It does not depend on the relay, the player or devices. `README.md` describes the sounds; the
+//! example `make` generates them.
 
 pub mod speakers;
 pub mod wav;

@@ -1,6 +1,6 @@
-//! Loudspeakers, by the bits of `dwChannelMask`: which one each channel of a file or an output feeds.
+//! Loudspeaker positions as bits of `dwChannelMask`, for the channels of files and outputs.
 //!
-//! The channels of a mask come in the order of its bits.
+//! The channels of a mask are in the order of its bits.
 
 /// A loudspeaker: one bit of a mask.
 pub const FRONT_LEFT: u32 = 1;
@@ -8,7 +8,7 @@ pub const FRONT_LEFT: u32 = 1;
 pub const FRONT_RIGHT: u32 = 1 << 1;
 /// See [`FRONT_LEFT`].
 pub const FRONT_CENTER: u32 = 1 << 2;
-/// See [`FRONT_LEFT`]. It takes the low-frequency effects.
+/// See [`FRONT_LEFT`]. The channel of the low-frequency effects.
 pub const LOW_FREQUENCY: u32 = 1 << 3;
 /// See [`FRONT_LEFT`].
 pub const BACK_LEFT: u32 = 1 << 4;
@@ -44,8 +44,8 @@ const BACK: u32 = BACK_LEFT | BACK_RIGHT;
 const SIDE: u32 = SIDE_LEFT | SIDE_RIGHT;
 const CENTER_AND_LOW: u32 = FRONT_CENTER | LOW_FREQUENCY;
 
-/// The loudspeakers of so many channels where nobody says: mono, stereo, L R C, quadraphonic, 5.0,
-/// 5.1, 6.1, 7.1. `None` for more: such an output is a set of lines and not a room.
+/// The default mask for this many channels: mono, stereo, L R C, quadraphonic, 5.0, 5.1, 6.1, 7.1.
+/// `None` for more: the channels of such an output are independent lines.
 #[must_use]
 pub fn usual_mask(channels: u16) -> Option<u32> {
     Some(match channels {

@@ -1,11 +1,11 @@
-//! The one place that reads WAVs: the relay looks into a file with [`inspect`] before it offers it,
-//! a player turns it into numbers with [`decode`], and both refuse the same files.
+//! Reads WAV files. The relay validates a file with [`inspect`] before it serves it, a player
+//! decodes it with [`decode`], and both reject the same files.
 //!
-//! Files come from anywhere, so nothing a header says is believed before it is checked against the
-//! bytes that are there: no file, however mangled, makes this panic or allocate more than it holds.
+//! Files are untrusted, so every header field is checked against the actual bytes: no malformed
+//! file makes this panic or allocate more than the file's size.
 //!
-//! RIFF, RF64 and BW64 are read. A file that was written into a pipe, or whose recorder did not get to
-//! its end, has no true length in its header: the frames that are there are its sound.
+//! RIFF, RF64 and BW64 are supported. A file that was written to a pipe, or whose recorder was
+//! interrupted, has no valid length in its header; all frames in the file are then its sound.
 
 use std::borrow::Cow;
 
@@ -13,64 +13,64 @@ use thiserror::Error;
 
 use crate::speakers;
 
-/// Most channels of a sound: 7.1.
+/// Maximum number of channels: 7.1.
 pub const MAX_CHANNELS: u16 = 8;
 
-/// Least and greatest rate of a sound, in frames per second. Below, resampling to a device's rate
-/// would multiply a file's size by more than 200; above, nothing records.
+/// Permitted sample rates, in frames per second. A sound at a lower rate would grow by more than
+/// 200 times when resampled to a device's rate; no recorder uses a higher rate.
 pub const RATES: std::ops::RangeInclusive<u32> = 1_000..=768_000;
 
-/// Most values (frames times channels) of a sound: 11 minutes of stereo at 48 kHz, 256 MiB once
-/// decoded. A player holds a sound whole, so that it can start anywhere in it without reading a
-/// disk, and twice while it resamples; small computers must survive that.
+/// Maximum number of values (frames times channels): 11 minutes of stereo at 48 kHz, 256 MiB when
+/// decoded. A player holds the whole sound in memory, so that it can start anywhere in it without
+/// disk reads, and holds it twice while resampling. The limit protects small computers.
 pub const MAX_VALUES: u64 = 64 << 20;
 
-/// Greatest level that a floating-point file may hold, as a factor of full scale: +36 dB. Mixes
-/// are stored above full scale on purpose, but what goes beyond this was scaled as integers.
+/// Maximum level in a floating-point file, as a factor of full scale: +36 dB. Mixes may exceed full
+/// scale on purpose, but higher values are integers stored as floats.
 pub const MAX_LEVEL: f32 = 64.0;
 
-/// What a WAV holds.
+/// The properties of a WAV file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WavInfo {
-    /// Frames in it: one frame holds one value per channel.
+    /// Number of frames. A frame holds one value per channel.
     pub frames: u64,
     /// Frames per second, within [`RATES`].
     pub rate: u32,
-    /// Channels, 1 to [`MAX_CHANNELS`].
+    /// Number of channels, 1 to [`MAX_CHANNELS`].
     pub channels: u16,
 }
 
-/// A WAV's frames.
+/// The decoded frames of a WAV file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decoded {
     /// All frames, interleaved, full scale at ±1. Every value is finite.
     pub samples: Vec<f32>,
     /// Values per frame, 1 to [`MAX_CHANNELS`].
     pub channels: u16,
-    /// Which loudspeaker each channel is for: the file's `dwChannelMask`, or the
-    /// [usual one](speakers::usual_mask) if the file has none with a bit for each channel.
+    /// The loudspeaker of each channel: the file's `dwChannelMask`, or the [default
+    /// mask](speakers::usual_mask) if the file has none with a bit for each channel.
     pub mask: u32,
     /// Frames per second, within [`RATES`].
     pub rate: u32,
 }
 
-/// Why a file cannot be played, in words for the person who put it there.
+/// Why a file cannot be played. The messages are for the user who added the file.
 #[derive(Clone, Debug, PartialEq, Error)]
 pub enum WavError {
-    /// It is something else, or its header is damaged beyond reading.
+    /// It is not a WAV file, or its header is damaged.
     #[error("not a WAV file: {0}")]
     NotWav(Cow<'static, str>),
-    /// It ends before its header says.
+    /// It ends before the length in its header.
     #[error(
         "the file is cut off: its header promises {promised} frames, but only {present} are there"
     )]
     Truncated {
         /// Frames that the header promises.
         promised: u64,
-        /// Whole frames that are there.
+        /// Whole frames in the file.
         present: u64,
     },
-    /// It has a header and no sound.
+    /// It has no frames.
     #[error("the file has no frames: there is nothing to play")]
     NoFrames,
     /// Its rate is outside [`RATES`].
@@ -79,7 +79,7 @@ pub enum WavError {
     /// Its number of channels is 0 or above [`MAX_CHANNELS`].
     #[error("{0} channels cannot be played: there must be 1 to {MAX_CHANNELS}")]
     Channels(u16),
-    /// Its values are stored in a way that is not read.
+    /// Its encoding is not supported.
     #[error("{0} is not read: save it as 8, 16, 24 or 32-bit integers or as 32 or 64-bit float")]
     Encoding(Cow<'static, str>),
     /// It has more than [`MAX_VALUES`] values.
@@ -87,8 +87,8 @@ pub enum WavError {
         "the file is too long: {0} values (frames times channels), and at most {MAX_VALUES} are played"
     )]
     TooLong(u64),
-    /// A value is not a number, infinite or above [`MAX_LEVEL`]. Such a file is refused rather
-    /// than mended: the damage is seldom one value, and what was meant cannot be known.
+    /// A value is NaN, infinite or above [`MAX_LEVEL`]. Such a file is rejected and not repaired:
+    /// such damage rarely affects a single value, and the intended values are unknown.
     #[error("frame {frame} holds {value}, which is no level of sound (full scale is 1.0)")]
     Level {
         /// The first frame with such a value, from 0.
@@ -98,56 +98,56 @@ pub enum WavError {
     },
 }
 
-/// Reads the whole of `file` and says what it holds.
+/// Validates all of `file` and returns its properties.
 ///
 /// # Errors
-/// If it cannot be played. A file that passes is decoded by [`decode`] without error.
+/// If it cannot be played. [`decode`] succeeds on every file that passes.
 pub fn inspect(file: &[u8]) -> Result<WavInfo, WavError> {
     let wav = Wav::open(file)?;
     wav.read_values(|_| ())?;
     Ok(wav.info)
 }
 
-/// Reads the whole of `file`.
+/// Decodes all of `file`.
 ///
 /// # Errors
 /// If it cannot be played.
 pub fn decode(file: &[u8]) -> Result<Decoded, WavError> {
     let wav = Wav::open(file)?;
     let WavInfo { frames, rate, channels } = wav.info;
-    // No more than the file has bytes, nor than MAX_VALUES: both were checked.
+    // The count is checked against the file's size and MAX_VALUES.
     let mut samples = Vec::with_capacity((frames * u64::from(channels)) as usize);
     wav.read_values(|value| samples.push(value))?;
     Ok(Decoded { samples, channels, mask: wav.mask, rate })
 }
 
-/// `wFormatTag` of integers, of floating point, and of a format whose tag is in an extension.
+/// `wFormatTag` of integers, of floating point, and of formats whose tag is in the extension.
 const PCM: u16 = 1;
 const IEEE_FLOAT: u16 = 3;
 const EXTENSIBLE: u16 = 0xFFFE;
 
-/// Bytes of the `fmt ` chunk that every format has, and that an extensible one has.
+/// Minimum size of the `fmt ` chunk, and its size with the extension, in bytes.
 const PLAIN_FORMAT: usize = 16;
 const EXTENSIBLE_FORMAT: usize = 40;
 
-/// What follows the format's tag in the GUID of an extensible format.
+/// The bytes after the format tag in the GUID of an extensible format.
 const GUID_TAIL: &[u8] = b"\0\0\0\0\x10\0\x80\0\0\xaa\0\x38\x9b\x71";
 
-/// How one value is stored.
+/// The encoding of a value.
 #[derive(Clone, Copy)]
 enum Encoding {
-    /// One byte, 128 is silence.
+    /// One unsigned byte; 128 is silence.
     Unsigned8,
-    /// A signed integer of so many bytes, its most significant bit on top. A file with fewer valid
-    /// bits than the container has leaves the lower ones at zero, so the whole container is read.
+    /// A left-aligned signed integer of this many bytes. A file with fewer valid bits than the
+    /// container leaves the lower bits zero, so the whole container is read.
     Integer(usize),
-    /// 24 bits in the lower three of four bytes, as ALSA's `S24_LE` has it.
+    /// 24 bits in the lower three of four bytes, like ALSA's `S24_LE`.
     Low24,
     Float32,
     Float64,
 }
 
-/// A file of which all was checked that can be without reading the values.
+/// A file whose header and length have been validated, but not its values.
 struct Wav<'a> {
     info: WavInfo,
     mask: u32,
@@ -163,8 +163,8 @@ impl<'a> Wav<'a> {
         if format.len() < PLAIN_FORMAT {
             return Err(WavError::NotWav("its description is too short".into()));
         }
-        let (channels, rate) = (half(format, 2), word(format, 4));
-        let (frame_bytes, bits) = (half(format, 12), half(format, 14));
+        let (channels, rate) = (u16_at(format, 2), u32_at(format, 4));
+        let (frame_bytes, bits) = (u16_at(format, 12), u16_at(format, 14));
         let tag = format_tag(format)?;
         if !(1..=MAX_CHANNELS).contains(&channels) {
             return Err(WavError::Channels(channels));
@@ -192,7 +192,7 @@ impl<'a> Wav<'a> {
             return Err(WavError::TooLong(values));
         }
 
-        // Whole frames: what little may follow the last one says nothing.
+        // Whole frames; a partial frame at the end is ignored.
         let data = &data[..data.len() - data.len() % usize::from(frame_bytes)];
         let value_bytes = frame_bytes / channels;
         let encoding = match (tag, bits, value_bytes) {
@@ -217,15 +217,15 @@ impl<'a> Wav<'a> {
         Ok(Self { info, mask, encoding, data, value_bytes: value_bytes.into() })
     }
 
-    /// Hands all values to `take`, in order, full scale at ±1.
+    /// Passes all values to `take`, in order, full scale at ±1.
     fn read_values(&self, mut take: impl FnMut(f32)) -> Result<(), WavError> {
         for (index, bytes) in self.data.chunks_exact(self.value_bytes).enumerate() {
             let value = match self.encoding {
                 Encoding::Unsigned8 => (f32::from(bytes[0]) - 128.0) / 128.0,
                 Encoding::Integer(count) => integer(&bytes[..count]),
                 Encoding::Low24 => integer(&bytes[..3]),
-                Encoding::Float32 => f32::from_bits(word(bytes, 0)),
-                Encoding::Float64 => f64::from_bits(long(bytes, 0)) as f32,
+                Encoding::Float32 => f32::from_bits(u32_at(bytes, 0)),
+                Encoding::Float64 => f64::from_bits(u64_at(bytes, 0)) as f32,
             };
             if value.is_nan() || value.abs() > MAX_LEVEL {
                 let frame = index as u64 / u64::from(self.info.channels);
@@ -244,25 +244,25 @@ fn integer(bytes: &[u8]) -> f32 {
     (f64::from(i32::from_le_bytes(on_top)) / f64::from(1_u32 << 31)) as f32
 }
 
-/// Whether 24 bits in containers of 32 are the upper ones: nothing is below them, and what is above
-/// the lower ones is not their sign.
+/// Whether 24 valid bits in 32-bit containers are left-aligned: the lowest byte is always zero, and
+/// the highest byte is not always a sign extension.
 ///
-/// This is asked only of a format that says 24 bits and has four bytes a value; one that says 32 bits,
-/// of which 24 are valid, has them on top by definition. The whole file is looked at. One in which every
-/// value fits either reading is taken for right-aligned, as `S24_LE` is: it is then a recording of at
-/// most 16 bits, which is common. The other reading would be a left-aligned one that stays below -48 dB
-/// from its first frame to its last; such a file sounds 48 dB too loud, but not as noise.
+/// Needed only for a format that declares 24 bits and uses four bytes per value; a format of 32
+/// bits with 24 valid ones is left-aligned by definition. The whole file is examined. A file whose
+/// values all fit both readings is taken as right-aligned (`S24_LE`): it is then a recording of at
+/// most 16 bits, which is common. The alternative is a left-aligned recording that stays below -48
+/// dB throughout; such a file plays 48 dB too loud, but not as noise.
 fn is_left_aligned(data: &[u8]) -> bool {
     let values = || data.chunks_exact(4);
     values().all(|value| value[0] == 0)
         && values().any(|value| value[3] != if value[2] & 0x80 == 0 { 0 } else { 0xFF })
 }
 
-/// The two chunks that matter.
+/// The `fmt ` and `data` chunks.
 struct Chunks<'a> {
     format: &'a [u8],
     data: &'a [u8],
-    /// The data's length as the header has it; none if whoever wrote it did not know.
+    /// The length in the data chunk's header; `None` if it was never filled in.
     promised: Option<u64>,
 }
 
@@ -278,12 +278,12 @@ fn find_chunks(file: &[u8]) -> Result<Chunks<'_>, WavError> {
     let mut format = None;
     let mut long_data = None;
     while let Some((head, body)) = rest.split_first_chunk::<8>() {
-        let length = word(head, 4);
+        let length = u32_at(head, 4);
         let bytes = length as usize;
         let present = &body[..bytes.min(body.len())];
         match &head[..4] {
             b"fmt " => format = Some(present),
-            b"ds64" if is_long && present.len() >= 16 => long_data = Some(long(present, 8)),
+            b"ds64" if is_long && present.len() >= 16 => long_data = Some(u64_at(present, 8)),
             b"data" => {
                 let Some(format) = format else {
                     return Err(WavError::NotWav("it does not say how its data is stored".into()));
@@ -292,7 +292,7 @@ fn find_chunks(file: &[u8]) -> Result<Chunks<'_>, WavError> {
                 let promised = match long_data.filter(|_| length == u32::MAX) {
                     Some(0 | u64::MAX) => None,
                     Some(bytes) => Some(bytes),
-                    None if is_unfinished(length, word(file, 4), starts_at) => None,
+                    None if is_unfinished(length, u32_at(file, 4), starts_at) => None,
                     None => Some(length.into()),
                 };
                 let end = promised.map_or(body.len() as u64, |bytes| bytes.min(body.len() as u64));
@@ -306,22 +306,22 @@ fn find_chunks(file: &[u8]) -> Result<Chunks<'_>, WavError> {
     Err(WavError::NotWav("it has no data chunk".into()))
 }
 
-/// Whether a data chunk's `length` was never filled in. Programs that cannot go back to it write the
-/// greatest number, or one just below 2 GiB or 4 GiB; those that mean to go back write 0, in a file
-/// whose own length (`riff`) then ends where the data begins.
+/// Whether a data chunk's `length` was never filled in. Programs that cannot seek write the largest
+/// number, or one just below 2 GiB or 4 GiB. Programs that intend to fill it in later write 0, in a
+/// file whose own length (`riff`) ends where the data begins.
 fn is_unfinished(length: u32, riff: u32, data_starts_at: usize) -> bool {
     matches!(length, 0x7FFF_0000..=0x8000_0000 | 0xFFFF_0000..)
         || length == 0 && (riff as usize).saturating_add(8) <= data_starts_at
 }
 
-/// [`PCM`] or [`IEEE_FLOAT`], wherever the format says so.
+/// [`PCM`] or [`IEEE_FLOAT`], from the format tag or the extension.
 fn format_tag(format: &[u8]) -> Result<u16, WavError> {
-    let name = match half(format, 0) {
+    let name = match u16_at(format, 0) {
         tag @ (PCM | IEEE_FLOAT) => return Ok(tag),
         EXTENSIBLE => {
             if format.len() >= EXTENSIBLE_FORMAT
                 && format[26..40] == *GUID_TAIL
-                && let tag @ (PCM | IEEE_FLOAT) = half(format, 24)
+                && let tag @ (PCM | IEEE_FLOAT) = u16_at(format, 24)
             {
                 return Ok(tag);
             }
@@ -336,11 +336,12 @@ fn format_tag(format: &[u8]) -> Result<u16, WavError> {
     Err(WavError::Encoding(name))
 }
 
-/// The format's `dwChannelMask`, or the usual mask. One without a bit for each channel is as good as
-/// none: programs that do not know write 0, and what the other channels are for is nowhere said.
+/// The format's `dwChannelMask`, or the default mask. A mask without a bit for each channel is
+/// ignored: programs that do not know the positions write 0, and the positions of the remaining
+/// channels are undefined.
 fn channel_mask(format: &[u8], channels: u16) -> u32 {
-    if half(format, 0) == EXTENSIBLE && format.len() >= EXTENSIBLE_FORMAT {
-        let mask = word(format, 20);
+    if u16_at(format, 0) == EXTENSIBLE && format.len() >= EXTENSIBLE_FORMAT {
+        let mask = u32_at(format, 20);
         if mask.count_ones() == u32::from(channels) {
             return mask;
         }
@@ -348,17 +349,17 @@ fn channel_mask(format: &[u8], channels: u16) -> u32 {
     speakers::usual_mask(channels).unwrap_or(0)
 }
 
-/// The little-endian number of two bytes at `at`, which the caller knows to be there.
-fn half(bytes: &[u8], at: usize) -> u16 {
+/// The little-endian `u16` at `at`. The caller guarantees that the bytes exist.
+fn u16_at(bytes: &[u8], at: usize) -> u16 {
     u16::from_le_bytes([bytes[at], bytes[at + 1]])
 }
 
-/// The little-endian number of four bytes at `at`, which the caller knows to be there.
-fn word(bytes: &[u8], at: usize) -> u32 {
-    u32::from(half(bytes, at)) | u32::from(half(bytes, at + 2)) << 16
+/// The little-endian `u32` at `at`. The caller guarantees that the bytes exist.
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    u32::from(u16_at(bytes, at)) | u32::from(u16_at(bytes, at + 2)) << 16
 }
 
-/// The little-endian number of eight bytes at `at`, which the caller knows to be there.
-fn long(bytes: &[u8], at: usize) -> u64 {
-    u64::from(word(bytes, at)) | u64::from(word(bytes, at + 4)) << 32
+/// The little-endian `u64` at `at`. The caller guarantees that the bytes exist.
+fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    u64::from(u32_at(bytes, at)) | u64::from(u32_at(bytes, at + 4)) << 32
 }

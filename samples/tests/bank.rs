@@ -1,4 +1,4 @@
-//! What players, people and measurements rely on in the embedded bank.
+//! Properties of the embedded bank that players, users and measurements rely on.
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
@@ -17,7 +17,7 @@ fn peak(values: &[f32]) -> f32 {
 }
 
 #[test]
-fn the_bank_has_these_sounds() {
+fn the_bank_has_six_sounds_of_known_length() {
     let names: Vec<&str> = EMBEDDED.iter().map(|sound| sound.name).collect();
     assert_eq!(names, ["click", "kick", "clap", "bell", "chord", "texture"]);
     let bytes: usize = EMBEDDED.iter().map(|sound| sound.wav.len()).sum();
@@ -29,7 +29,7 @@ fn the_bank_has_these_sounds() {
 }
 
 #[test]
-fn four_at_once_fit_below_full_scale() {
+fn four_sounds_at_once_stay_below_full_scale() {
     for sound in EMBEDDED {
         let peak = peak(&decode(sound.wav).unwrap().samples);
         assert!((0.250..0.2512).contains(&peak), "{} peaks at {peak}", sound.name);
@@ -37,22 +37,22 @@ fn four_at_once_fit_below_full_scale() {
 }
 
 #[test]
-fn what_is_struck_sounds_from_its_first_frame() {
+fn struck_sounds_start_at_their_first_frame() {
     let click = embedded("click").samples;
     assert!(peak(&click[1..]) < click[0].abs(), "the click's first frame is its loudest");
     for name in ["kick", "clap", "bell"] {
         let samples = embedded(name).samples;
-        // A millisecond, in which a detector's threshold of a tenth of the peak is passed.
+        // Within a millisecond the sound passes a detector's threshold of a tenth of the peak.
         assert!(peak(&samples[..48]) > 0.0251, "{name}");
     }
 }
 
 #[test]
-fn nothing_ends_with_a_click() {
+fn all_sounds_end_without_a_click() {
     for sound in EMBEDDED {
         let samples = decode(sound.wav).unwrap().samples;
         let end = peak(&samples[samples.len() - 4..]);
-        // Two steps of 16 bits: dither.
+        // Two 16-bit steps of dither.
         assert!(end <= 2.0 / 32_768.0, "{} ends at {end}", sound.name);
     }
     for name in ["chord", "texture"] {
@@ -60,10 +60,10 @@ fn nothing_ends_with_a_click() {
     }
 }
 
-/// Any 50 ms of the texture is like itself, and nowhere else nearly as much: neither in another
-/// place, nor a few periods of a pitch away.
+/// Any 50 ms of the texture correlate with themselves, and far less with any other position,
+/// including a few periods of a pitch away.
 #[test]
-fn the_texture_tells_where_one_is_in_it() {
+fn any_section_of_the_texture_identifies_its_position() {
     const WINDOW: usize = 1_600;
     let texture = embedded("texture").samples;
     let size = (texture.len() + WINDOW).next_power_of_two();
@@ -84,7 +84,7 @@ fn the_texture_tells_where_one_is_in_it() {
         .collect();
     let energy = |at: usize| energy_before[at + WINDOW] - energy_before[at];
 
-    // A step that is no multiple of anything in the piece; the last window is the very end's.
+    // A step that is no multiple of any period in the piece; the last window is at the end.
     let last = texture.len() - WINDOW - 16_000;
     for start in (0..last).step_by(31_013).chain([last]) {
         let mut product = spectrum(&texture[start..start + WINDOW]);

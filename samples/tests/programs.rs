@@ -1,6 +1,6 @@
-//! Files as other programs write them, kept whole: each reads as the sound that the program was given.
-//! `FFmpeg` 5.1 and `SoX` 14.4 wrote them; `ffmpeg-pipe*` and `sox-pipe*` went through a pipe, so that
-//! no length in them is true.
+//! Unmodified files of other programs decode to the sound that the program was given. `FFmpeg` 5.1
+//! and `SoX` 14.4 wrote them; `ffmpeg-pipe*` and `sox-pipe*` were written to a pipe, so the lengths
+//! in their headers are invalid.
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
@@ -14,7 +14,7 @@ macro_rules! file {
     };
 }
 
-/// 2 ms of a sine of 1 kHz at half of full scale, in each channel.
+/// Asserts that each channel contains 2 ms of a 1 kHz sine at half of full scale.
 fn is_the_sine((name, file): (&str, &[u8]), channels: u16, step: f64) {
     let sound = decode(file).unwrap_or_else(|error| panic!("{name}: {error}"));
     assert_eq!((sound.rate, sound.channels), (48_000, channels), "{name}");
@@ -24,13 +24,13 @@ fn is_the_sine((name, file): (&str, &[u8]), channels: u16, step: f64) {
         let meant = 0.5 * (TAU * frame as f64 / 48.0).sin();
         for value in values {
             let off = (f64::from(*value) - meant).abs();
-            assert!(off <= step, "{name}: frame {frame} is {value} and not {meant}");
+            assert!(off <= step, "{name}: frame {frame} is {value}, not {meant}");
         }
     }
 }
 
 #[test]
-fn what_programs_write_into_pipes_and_files_is_read_exactly() {
+fn files_and_pipes_of_other_programs_are_decoded_exactly() {
     let steps = |bits: i32| 0.5_f64.powi(bits - 1);
     is_the_sine(file!("ffmpeg-pipe"), 1, steps(16));
     is_the_sine(file!("ffmpeg-pipe-24"), 1, steps(24));
@@ -45,7 +45,7 @@ fn what_programs_write_into_pipes_and_files_is_read_exactly() {
 }
 
 #[test]
-fn surround_comes_with_its_mask() {
+fn surround_files_are_decoded_with_their_mask() {
     for ((name, file), mask, levels) in [
         (file!("ffmpeg-5.1"), 0x3F, &[0.1, 0.2, 0.3, 0.4, 0.5, 0.6][..]),
         (file!("ffmpeg-2.1"), 0xB, &[0.1, 0.2, 0.3]),

@@ -1,4 +1,4 @@
-//! What a WAV may be, and what is said of one that is not.
+//! The WAV reader: accepted files, and the errors for rejected ones.
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
@@ -31,7 +31,7 @@ fn floats(channels: u16, values: &[f32]) -> Vec<u8> {
     written(WavSpec { channels, sample_rate: 44_100, bits_per_sample: 32, sample_format }, values)
 }
 
-/// A file of chunks, each padded as the format has it.
+/// A file of chunks, padded to even lengths.
 fn chunks(chunks: &[(&[u8; 4], &[u8])]) -> Vec<u8> {
     let mut file = b"RIFF\0\0\0\0WAVE".to_vec();
     for (name, body) in chunks {
@@ -66,7 +66,7 @@ fn extension(valid_bits: u16) -> Vec<u8> {
 }
 
 #[test]
-fn every_depth_reads_as_the_same_levels() {
+fn every_bit_depth_decodes_to_the_same_levels() {
     for bits in [8, 16, 24, 32] {
         let full = 1_i64 << (bits - 1);
         let values = [0, -full, full / 2, -full / 4].map(|v| v as i32);
@@ -91,7 +91,7 @@ fn all_channels_are_read_in_order() {
 }
 
 #[test]
-fn channels_are_for_the_loudspeakers_of_the_mask_or_for_the_usual_ones() {
+fn channels_have_the_loudspeakers_of_the_mask_or_the_default_ones() {
     let mask = |format: Vec<u8>| {
         let data = vec![1; 2 * usize::from(format[2])];
         decode(&chunks(&[(b"fmt ", &format), (b"data", &data)])).unwrap().mask
@@ -112,7 +112,7 @@ fn channels_are_for_the_loudspeakers_of_the_mask_or_for_the_usual_ones() {
 }
 
 #[test]
-fn what_common_programs_write_is_read() {
+fn files_of_common_programs_are_read() {
     let data: &[u8] = &[0, 0x40, 0, 0xC0];
     let plain = format(1, 1, 48_000, 16);
     let with = |extra: &[u8]| [plain.as_slice(), extra].concat();
@@ -156,7 +156,7 @@ fn with_lengths(riff: u32, data: u32) -> Vec<u8> {
 }
 
 #[test]
-fn a_file_without_a_true_length_plays_the_frames_that_are_there() {
+fn a_file_without_a_valid_length_plays_all_of_its_frames() {
     let lengths = [
         ("ffmpeg into a pipe", u32::MAX, u32::MAX),
         ("4 GiB less a header", u32::MAX - 8, u32::MAX - 44),
@@ -173,17 +173,20 @@ fn a_file_without_a_true_length_plays_the_frames_that_are_there() {
 }
 
 #[test]
-fn a_plausible_length_beyond_the_end_is_a_broken_file() {
+fn a_plausible_length_beyond_the_end_is_rejected() {
     for length in [8, 1_000_000, 0x4000_0000, 0xC000_0000] {
-        let told = inspect(&with_lengths(length + 36, length));
-        assert!(matches!(told, Err(WavError::Truncated { present: 3, .. })), "{length}: {told:?}");
+        let errors = inspect(&with_lengths(length + 36, length));
+        assert!(
+            matches!(errors, Err(WavError::Truncated { present: 3, .. })),
+            "{length}: {errors:?}"
+        );
     }
-    // Its own length says that something follows the empty data.
+    // The file's own length implies that something follows the empty data.
     assert_eq!(inspect(&with_lengths(42, 0)), Err(WavError::NoFrames));
 }
 
 #[test]
-fn valid_bits_are_read_wherever_they_lie_in_their_container() {
+fn valid_bits_are_read_at_either_end_of_their_container() {
     let extensible =
         |container, valid| [format(0xFFFE, 1, 48_000, container), extension(valid)].concat();
     let plain = |bits: u8, container| {
@@ -211,19 +214,19 @@ fn valid_bits_are_read_wherever_they_lie_in_their_container() {
 }
 
 #[test]
-fn bits_that_may_lie_at_either_end_are_taken_for_the_lower_ones() {
+fn values_that_fit_both_alignments_are_taken_as_right_aligned() {
     let mut format = format(1, 1, 48_000, 32);
     format[14] = 24;
     let wav =
         |data: &[u8]| decode(&chunks(&[(b"fmt ", &format), (b"data", data)])).unwrap().samples;
-    // 16 bits in S24_LE; or 24 bits on top that stay below -48 dB.
+    // 16 bits in S24_LE, or left-aligned 24 bits below -48 dB.
     assert_eq!(wav(&[0, 0, 0x40, 0, 0, 0, 0xC0, 0xFF]), [0.5, -0.5]);
     // One louder value decides for the whole file.
     assert_eq!(wav(&[0, 0, 0x40, 0, 0, 0, 0, 0x40]), [0.5 / 256.0, 0.5]);
 }
 
 #[test]
-fn long_files_are_read_by_their_own_lengths() {
+fn rf64_and_bw64_files_are_read_by_their_64_bit_lengths() {
     for name in [b"RF64", b"BW64"] {
         for (bytes, expected) in [(4_u64, Ok(2)), (u64::MAX, Ok(3)), (0, Ok(3)), (8, Err(4))] {
             let mut lengths = [0; 28];
@@ -253,9 +256,9 @@ fn floats_of_64_bits_are_read() {
     }
 }
 
-/// What each broken file is told, as one readable list.
+/// The error for each broken file, as a readable list.
 #[test]
-fn broken_files_are_refused_in_plain_words() {
+fn each_broken_file_is_rejected_with_its_own_message() {
     let plain = format(1, 1, 48_000, 16);
     let data: &[u8] = &[1, 2, 3, 4];
     let wav = |format: &[u8], data: &[u8]| chunks(&[(b"fmt ", format), (b"data", data)]);
@@ -293,12 +296,12 @@ fn broken_files_are_refused_in_plain_words() {
         ("infinite", floats(1, &[f32::INFINITY])),
         ("integers stored as float", floats(1, &[0.0, 12_000.0])),
     ];
-    let mut told = String::new();
+    let mut errors = String::new();
     for (what, file) in &files {
         let error = inspect(file).expect_err(what);
-        // By text, since NaN is not equal to itself.
+        // Compared as text, since NaN is not equal to itself.
         assert_eq!(decode(file).expect_err(what).to_string(), error.to_string(), "{what}");
-        writeln!(told, "{what}: {error}").unwrap();
+        writeln!(errors, "{what}: {error}").unwrap();
     }
     let expected = "\
 empty: not a WAV file: it does not begin with RIFF and WAVE
@@ -326,11 +329,11 @@ not a number: frame 1 holds NaN, which is no level of sound (full scale is 1.0)
 infinite: frame 0 holds inf, which is no level of sound (full scale is 1.0)
 integers stored as float: frame 1 holds 12000, which is no level of sound (full scale is 1.0)
 ";
-    assert_eq!(told, expected);
+    assert_eq!(errors, expected);
 }
 
 #[test]
-fn a_file_beyond_the_bound_is_refused_before_it_is_read() {
+fn a_file_beyond_the_limit_is_rejected_before_it_is_decoded() {
     let values = MAX_VALUES as usize + 1;
     let mut file = chunks(&[(b"fmt ", &format(1, 1, 48_000, 8)), (b"data", &[])]);
     file[40..44].copy_from_slice(&(values as u32).to_le_bytes());
@@ -340,7 +343,7 @@ fn a_file_beyond_the_bound_is_refused_before_it_is_read() {
 }
 
 proptest! {
-    /// Any change of a header gives an answer, and both readers give the same.
+    /// Any mutation of a header gives a result, and `inspect` and `decode` agree.
     #[test]
     fn no_mutation_panics(
         kind in 0..6_usize,
@@ -388,7 +391,7 @@ proptest! {
 }
 
 #[test]
-fn the_embedded_bank_passes() {
+fn the_embedded_bank_is_accepted() {
     for sound in EMBEDDED {
         inspect(sound.wav).unwrap_or_else(|error| panic!("{}: {error}", sound.name));
     }

@@ -1,5 +1,5 @@
-//! The files of `tests/vectors/wav.json`, which the page's reader is held to as well: a browser and a
-//! player read the same frames, and refuse the same files in the same words.
+//! The files of `tests/vectors/wav.json`, which also test the page's reader: browser and player
+//! decode the same frames, and reject the same files with the same messages.
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
@@ -24,7 +24,7 @@ fn bytes(notation: &str) -> Vec<u8> {
 }
 
 #[test]
-fn every_file_of_the_vectors_is_read_as_they_say() {
+fn every_file_decodes_as_in_the_vectors() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/vectors/wav.json");
     let vectors: Vec<Value> = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     assert!(vectors.len() > 40);

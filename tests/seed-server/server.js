@@ -1,12 +1,12 @@
-// A server as the tutorial's reader has it: on Node's `ws`, with nothing set but the port. That
-// includes what `ws` does by itself: it grants the first subprotocol that a client offers.
+// The tutorial's server: Node's `ws` with default settings. By default `ws` selects the first
+// subprotocol that a client offers.
 //
-//   node server.js [PORT]     0 is any free port; 3000 if none is given
+//   node server.js [PORT]     default 3000; 0 selects a free port
 
 import { createServer } from 'node:http';
 import { WebSocketServer } from 'ws';
 
-const server = createServer((request, response) => response.end('a plain relay\n'));
+const server = createServer((request, response) => response.end('a tutorial relay\n'));
 const sockets = new WebSocketServer({ server });
 
 sockets.on('connection', (socket) => {

@@ -1,6 +1,6 @@
-// What server and clients must agree on: the roles, and the one state that a press changes.
+// Configuration shared by server and clients: the roles, and the state that a press changes.
 
-/** From the press to the sound, in seconds: as the documentation of its plugin for synchrony has it. */
+/** Time from the press to the sound, in seconds: the value in the sync plugin's documentation. */
 export const LEAD_SECONDS = 0.5;
 
 export const config = (port) => ({
@@ -11,5 +11,5 @@ export const config = (port) => ({
   env: { type: 'production', port, serverAddress: '127.0.0.1', useHttps: false, verbose: false },
 });
 
-/** When the next click is due, in the server's time; an event, so that it is told but not kept. */
+/** The server time of the next click. An event, so that it is broadcast but not stored. */
 export const clicks = { due: { type: 'float', event: true } };

@@ -1,4 +1,4 @@
-// Who presses: asks all machines to click, once for each byte that comes over TCP.
+// The controller: triggers a click on all machines for each byte that it receives over TCP.
 //
 //   node controller.js PORT
 //

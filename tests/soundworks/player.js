@@ -1,7 +1,7 @@
-// One machine: clicks whenever the shared state says that it is time.
+// The player of one machine: clicks at the times in the shared state.
 //
-// Its local clock is the audio context's, as the plugin's documentation advises for sound. That
-// leaves the output's latency out, which differs from machine to machine; so does the documentation.
+// Its local clock is the audio context's, as the plugin's documentation recommends for sound. Like the
+// documentation, this ignores the output latency, which differs between machines.
 //
 //   node player.js PORT WAV
 
@@ -14,7 +14,7 @@ import { AudioContext } from 'node-web-audio-api';
 import { config } from './config.js';
 
 const [port, wav] = process.argv.slice(2);
-// Small buffers of the default latency hint break up on ALSA; the library itself advises this one.
+// The small buffers of the default latency hint underrun on ALSA; the library recommends this one.
 const audioContext = new AudioContext({ latencyHint: 'playback' });
 await audioContext.resume();
 const { buffer: bytes } = new Uint8Array(await readFile(wav));

@@ -1,4 +1,4 @@
-// A soundworks server with the plugin for synchrony and one shared state.
+// A soundworks server with the sync plugin and one shared state.
 //
 //   node server.js PORT
 

@@ -1,4 +1,5 @@
-//! Chromium, worked through chromedriver: the few commands of `WebDriver` (W3C) that the suites need.
+//! Controls Chromium through chromedriver, with the few W3C `WebDriver` commands that the tests
+//! need.
 
 use std::{
     path::Path,
@@ -15,10 +16,10 @@ use crate::{
     tools::tool,
 };
 
-/// The key under which `WebDriver` names an element (W3C `WebDriver`, 12. Elements).
+/// The web element identifier (W3C `WebDriver`, 12. Elements).
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
-/// What makes Chromium run as root, headless, and without asking anyone outside for anything.
+/// Flags with which Chromium runs as root, headless, and without requests to other servers.
 const FLAGS: &[&str] = &[
     "--headless",
     "--no-sandbox",
@@ -34,7 +35,7 @@ const FLAGS: &[&str] = &[
 /// A browser with one page. Closed when dropped.
 #[derive(Debug)]
 pub struct Browser {
-    // Named first, so that it is gone before its driver is killed.
+    // Declared first, so that the session is closed before the driver is killed.
     session: Session,
     _driver: Process,
     _profile: TempDir,
@@ -47,13 +48,13 @@ struct Session {
 }
 
 impl Browser {
-    /// Opens one whose window is `width` by `height` pixels. `launch` makes the command that runs a
-    /// program where its sound goes to the right card.
+    /// Opens a browser whose window is `width` by `height` pixels. `launch` makes the command that
+    /// runs a program with its sound on the right card.
     ///
     /// # Errors
     /// If Chromium or chromedriver is missing or does not start.
     pub fn open(launch: impl Fn(&Path) -> Command, width: u32, height: u32) -> Result<Self> {
-        let profile = tempfile::tempdir().context("making a folder for a browser's profile")?;
+        let profile = tempfile::tempdir().context("creating a folder for the browser's profile")?;
         let mut command = launch(&tool("chromedriver")?);
         command.arg("--port=0");
         let driver = Process::spawn("chromedriver", command)?;
@@ -74,7 +75,7 @@ impl Browser {
         flags.push(format!("--user-data-dir={}", profile.path().display()));
         let wanted = json!({
             "capabilities": { "alwaysMatch": {
-                // As a user does who has compared the fingerprint and goes on.
+                // Like a user who has compared the fingerprint and continues.
                 "acceptInsecureCerts": true,
                 "goog:chromeOptions": { "binary": tool("chromium")?, "args": flags },
                 "goog:loggingPrefs": { "browser": "ALL" },
@@ -88,18 +89,18 @@ impl Browser {
         Ok(Self { session, _driver: driver, _profile: profile })
     }
 
-    /// Goes to a page.
+    /// Navigates to a URL.
     ///
     /// # Errors
-    /// If it does not load.
+    /// If the page does not load.
     pub fn go(&self, url: &str) -> Result<()> {
         self.session.post("url", &json!({ "url": url })).map(drop)
     }
 
-    /// Waits for an element that `selector`, in CSS, finds, and clicks in its middle.
+    /// Waits for the first element that matches the CSS `selector`, and clicks its centre.
     ///
     /// # Errors
-    /// If there is none in time, or something else lies over it.
+    /// If no element matches in time, or another element covers it.
     pub fn click(&self, selector: &str) -> Result<()> {
         let element = self.wait_for(selector)?;
         self.session
@@ -108,10 +109,10 @@ impl Browser {
         Ok(())
     }
 
-    /// Waits for an element that `selector`, in CSS, finds; returns the name that `WebDriver` gives it.
+    /// Waits for the first element that matches the CSS `selector`, and returns its `WebDriver` id.
     ///
     /// # Errors
-    /// If there is none in time; the error holds the page and what it said on its console.
+    /// If no element matches in time. The error contains the page and its console log.
     pub fn wait_for(&self, selector: &str) -> Result<String> {
         let deadline = Instant::now() + PATIENCE;
         let query = json!({ "using": "css selector", "value": selector });
@@ -133,7 +134,7 @@ impl Browser {
         }
     }
 
-    /// Runs JavaScript in the page and returns what it returns.
+    /// Runs JavaScript in the page and returns its result.
     ///
     /// # Errors
     /// If it throws.
@@ -141,10 +142,10 @@ impl Browser {
         self.session.post("execute/sync", &json!({ "script": script, "args": [] }))
     }
 
-    /// Sets a field of a form, as by hand, and returns what it then shows.
+    /// Sets the value of a form field as a user does, and returns the field's value afterwards.
     ///
     /// # Errors
-    /// If there is no such field.
+    /// If no field matches.
     pub fn set(&self, selector: &str, value: &str) -> Result<String> {
         let script = format!(
             "const field = document.querySelector({});
@@ -158,10 +159,10 @@ impl Browser {
         Ok(shown.as_str().context("a field's value is text")?.to_owned())
     }
 
-    /// Presses a key, as `WebDriver` encodes it, on whatever has the focus.
+    /// Presses and releases a key, in `WebDriver`'s encoding, on the focused element.
     ///
     /// # Errors
-    /// If the page is gone.
+    /// If the page is closed.
     pub fn press(&self, key: char) -> Result<()> {
         let key = key.to_string();
         let actions = json!([{ "type": "key", "id": "keyboard", "actions": [
@@ -171,11 +172,11 @@ impl Browser {
         self.session.post("actions", &json!({ "actions": actions })).map(drop)
     }
 
-    /// Shows the page as a phone does: this many CSS pixels wide and high, two pixels to each.
+    /// Emulates a phone with a viewport of this size in CSS pixels and a device pixel ratio of 2.
     ///
     /// # Errors
     /// If the browser refuses.
-    pub fn be_phone(&self, width: u32, height: u32) -> Result<()> {
+    pub fn emulate_phone(&self, width: u32, height: u32) -> Result<()> {
         let metrics = json!({
             "width": width, "height": height, "deviceScaleFactor": 2, "mobile": true,
         });
@@ -183,11 +184,11 @@ impl Browser {
         self.session.post("goog/cdp/execute", &command).map(drop)
     }
 
-    /// Saves what the window shows as a PNG file.
+    /// Saves a screenshot of the window as a PNG file.
     ///
     /// # Errors
     /// If the file cannot be written.
-    pub fn picture(&self, file: &Path) -> Result<()> {
+    pub fn screenshot(&self, file: &Path) -> Result<()> {
         let answer = self.session.get("screenshot")?;
         let encoded = answer.as_str().context("chromedriver took no picture")?;
         let bytes = decode_base64(encoded).context("the picture is not in base64")?;
@@ -208,7 +209,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        // If chromedriver no longer answers, there is no browser left to close.
+        // If chromedriver does not answer, there is no browser to close.
         let _ = self.agent.delete(&self.url).call();
     }
 }
@@ -218,10 +219,10 @@ fn post(agent: &ureq::Agent, url: &str, body: &Value) -> Result<Value> {
     answer(request.send(body.to_string())?)
 }
 
-/// The value that `WebDriver` answers.
+/// The `value` of a `WebDriver` response.
 fn answer(mut response: ureq::http::Response<ureq::Body>) -> Result<Value> {
     let status = response.status();
-    // Pictures are larger than what ureq reads by default.
+    // Screenshots exceed ureq's default limit.
     let text = response.body_mut().with_config().limit(64 << 20).read_to_string()?;
     let mut answer: Value =
         serde_json::from_str(&text).with_context(|| format!("{status}: {text}"))?;
@@ -233,7 +234,7 @@ fn answer(mut response: ureq::http::Response<ureq::Body>) -> Result<Value> {
     Ok(value)
 }
 
-/// The bytes of RFC 4648's base 64, with its padding; none if a character is not of it.
+/// Decodes padded base64 (RFC 4648, section 4); `None` if a character is invalid.
 fn decode_base64(text: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
     let (mut bits, mut held) = (0_u32, 0);
@@ -261,7 +262,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn base_64_is_decoded_as_in_its_rfc() {
+    fn base64_is_decoded_as_in_rfc_4648() {
         // RFC 4648, section 10.
         let vectors =
             [("", ""), ("Zg==", "f"), ("Zm8=", "fo"), ("Zm9v", "foo"), ("Zm9vYmFy", "foobar")];

@@ -1,14 +1,14 @@
-//! The sound card of the lab: takes frames out of a pipe that PulseAudio fills, at the pace of this
-//! machine's clock, as a converter does.
+//! The simulated sound card of the lab. It reads frames from a pipe that PulseAudio fills, at the
+//! rate of this machine's clock, like a converter.
 //!
-//! A sound server that is late is waited for, and what it then owes is taken at once: a machine that
-//! is busy with other work delays all cards alike, and no recording has a hole for it. How late it
-//! was is kept.
+//! The card waits for a late sound server and then reads the backlog at once. A busy machine
+//! therefore delays all channels alike, and leaves no gap in a recording. The largest backlog is
+//! recorded.
 //!
-//! PulseAudio's own null sink would not do. It renders as finely as any one client asks for, down to
-//! half a millisecond, which costs more than all players together; and it counts each piece that it
-//! renders in whole microseconds, rounded down, so that it runs ahead of every clock by more than a
-//! thousand parts per million, and by another rate whenever a client comes or goes.
+//! PulseAudio's null sink is unsuitable. It renders in blocks as short as any client requests, down
+//! to half a millisecond, which costs more than all players together. It also counts the length of
+//! each block in whole microseconds, rounded down, so it runs fast by more than 1000 ppm, and its
+//! rate changes whenever a client connects or leaves.
 
 use std::{
     fs::{File, OpenOptions},
@@ -26,37 +26,38 @@ use rustix::{
 
 use crate::recorder::RATE;
 
-/// How often the converter comes for frames: about once for each. What PulseAudio says of its latency
-/// is as coarse, and wrong by as much in the same way for a while, which no player can tell from the
-/// truth: coming for ten at once pulls eight players 70 microseconds apart, coming for one 22.
+/// Interval at which the converter reads frames: about one frame. PulseAudio reports its latency
+/// with the same granularity, and with an error that stays constant for a while, which no player
+/// can detect. Reading ten frames at once puts eight players 70 microseconds apart, reading one 22.
 pub const EVERY: Duration = Duration::from_micros(25);
 
-/// What the kernel holds of a pipe in one piece, and `PulseAudio` writes into it at once.
+/// The size of a pipe buffer in the kernel, and of one write by `PulseAudio`.
 const PIECE_BYTES: usize = 4096;
 
-/// Frames in the pipe at most, about: the buffer of a good card.
+/// Approximate capacity of the pipe in frames: the buffer of a good card.
 const BUFFER_FRAMES: usize = RATE / 200;
 
-/// A card that plays.
+/// A playing card.
 #[derive(Debug)]
 pub struct Card {
     pipe: File,
     frame_bytes: usize,
     began: Instant,
-    /// Frames converted since.
+    /// Frames converted since then.
     converted: u64,
-    /// How many more were due when it last came for them.
-    owed: u64,
+    /// Frames that were due but missing at the last read.
+    backlog: u64,
 }
 
 impl Card {
-    /// Makes the pipe at `path`, for frames of `channels` 32-bit floats.
+    /// Creates the pipe at `path`, for frames of `channels` 32-bit floats.
     ///
     /// # Errors
     /// If the system refuses.
     pub fn plug(path: &Path, channels: usize) -> Result<Self> {
         mkfifoat(CWD, path, Mode::RUSR | Mode::WUSR).context("making the card's pipe")?;
-        // Open both ways it never ends, whether PulseAudio has it open or not.
+        // Opened for reading and writing, the pipe never ends, whether PulseAudio has it open or
+        // not.
         let pipe = OpenOptions::new()
             .read(true)
             .write(true)
@@ -64,13 +65,14 @@ impl Card {
             .open(path)
             .context("opening the card's pipe")?;
         let frame_bytes = channels * size_of::<f32>();
-        // A piece holds whole frames. With fewer than two the card would run dry at every turn.
+        // A piece holds whole frames. With fewer than two pieces the card would underrun at every
+        // read.
         let pieces = (BUFFER_FRAMES / (PIECE_BYTES / frame_bytes)).max(2);
         fcntl_setpipe_size(&pipe, pieces * PIECE_BYTES).context("sizing the card's pipe")?;
-        Ok(Self { pipe, frame_bytes, began: Instant::now(), converted: 0, owed: 0 })
+        Ok(Self { pipe, frame_bytes, began: Instant::now(), converted: 0, backlog: 0 })
     }
 
-    /// Converts the frames that are due at `now` and there: appends them to `bytes`.
+    /// Converts the frames that are due at `now` and available: appends them to `bytes`.
     ///
     /// # Errors
     /// If the pipe is broken.
@@ -88,17 +90,17 @@ impl Card {
             }
         }
         bytes.truncate(filled);
-        // PulseAudio writes pieces of whole frames, each at once or not at all.
+        // PulseAudio writes whole frames, and each piece atomically.
         let converted = ((filled - begin) / self.frame_bytes) as u64;
         self.converted += converted;
-        self.owed = due - converted;
+        self.backlog = due - converted;
         Ok(())
     }
 
-    /// How many frames the sound server owed when the card last came for them.
+    /// Frames that were due but missing at the last read.
     #[must_use]
-    pub fn owed(&self) -> u64 {
-        self.owed
+    pub fn backlog(&self) -> u64 {
+        self.backlog
     }
 }
 
@@ -109,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn frames_come_at_the_pace_of_the_clock_and_none_is_left_out() {
+    fn frames_are_read_at_the_rate_of_the_clock_without_gaps() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("card");
         let mut card = Card::plug(&path, 2).unwrap();
@@ -121,14 +123,14 @@ mod tests {
         let (first, second) = (at(1), at(2));
         card.convert(first, &mut bytes).unwrap();
         assert_eq!(bytes, [1; 48 * 8]);
-        assert_eq!(card.owed(), 0);
+        assert_eq!(card.backlog(), 0);
         card.convert(second, &mut bytes).unwrap();
         assert_eq!(bytes.len(), 80 * 8);
-        assert_eq!(card.owed(), 16);
+        assert_eq!(card.backlog(), 16);
         server.write_all(&[2; 80 * 8]).unwrap();
         card.convert(second, &mut bytes).unwrap();
         assert_eq!(bytes[80 * 8..], [2; 16 * 8]);
-        // Nothing is due twice.
+        // No frame is due twice.
         card.convert(second, &mut bytes).unwrap();
         assert_eq!(bytes.len(), 96 * 8);
     }

@@ -1,4 +1,4 @@
-//! What players claim of their synchrony, as they report it to the relay, at every moment of a run.
+//! The error bounds that players report to the relay, sampled throughout a run.
 
 use std::{
     collections::HashMap,
@@ -12,14 +12,14 @@ use serde_json::Value;
 
 use crate::relay::{self, Relay};
 
-/// How often the relay is asked.
+/// Polling interval.
 const EVERY: Duration = Duration::from_millis(100);
 
-/// Claimed error bounds by the player's name: when each was seen, in microseconds of
-/// [`shared_micros`], and its size in microseconds.
+/// Claimed error bounds by the player's name: the time of each sample, in microseconds of
+/// [`shared_micros`], and the bound in microseconds.
 pub type Claims = HashMap<String, Vec<(u64, f64)>>;
 
-/// Asks the relay again and again.
+/// Polls the relay on a thread.
 #[derive(Debug)]
 pub struct ClaimWatch {
     stop: Sender<()>,
@@ -27,7 +27,7 @@ pub struct ClaimWatch {
 }
 
 impl ClaimWatch {
-    /// Begins to watch.
+    /// Starts polling.
     #[must_use]
     pub fn start(relay: &Relay) -> Self {
         let (stop, stopped) = channel::<()>();
@@ -35,7 +35,7 @@ impl ClaimWatch {
         let thread = thread::spawn(move || {
             let mut claims = Claims::new();
             while stopped.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
-                // What is not answered on a busy machine is asked again.
+                // A request that fails on a busy machine is repeated at the next interval.
                 if let Ok(health) = relay::health(&url) {
                     note(&mut claims, &health, shared_micros());
                 }
@@ -48,21 +48,21 @@ impl ClaimWatch {
     /// All claims so far.
     ///
     /// # Errors
-    /// If the watch has failed.
+    /// If the thread panicked.
     pub fn stop(self) -> Result<Claims> {
         drop(self.stop);
-        self.thread.join().map_err(|_| anyhow!("the watch over the players' claims panicked"))
+        self.thread.join().map_err(|_| anyhow!("the thread that polls the claims panicked"))
     }
 }
 
-/// What was claimed at `micros`, if anything was.
+/// The bound that was claimed at `micros`, if any.
 #[must_use]
 pub fn claimed_at(claims: &[(u64, f64)], micros: u64) -> Option<f64> {
     let after = claims.partition_point(|(at, _)| *at <= micros);
     claims.get(after.checked_sub(1)?).map(|(_, claim)| *claim)
 }
 
-/// Time as all processes of this machine see it, in microseconds.
+/// Monotonic time shared by all processes of this machine, in microseconds.
 #[must_use]
 pub fn shared_micros() -> u64 {
     SystemTime::UNIX_EPOCH.elapsed().unwrap_or(Duration::ZERO).as_micros() as u64

@@ -1,4 +1,4 @@
-//! A WebSocket client of either wire, read and written with deadlines.
+//! A WebSocket client of either wire, with deadlines on reads and writes.
 
 use std::{
     io::ErrorKind,
@@ -17,11 +17,11 @@ use tungstenite::{
 
 use crate::process::PATIENCE;
 
-/// A WebSocket of any wire: what was sent and received is text, bytes or control frames.
+/// A WebSocket of either wire: sends and receives text, binary and control frames.
 #[derive(Debug)]
 pub struct Socket {
     socket: WebSocket<TcpStream>,
-    /// The subprotocol that the server granted.
+    /// The subprotocol that the server selected.
     granted: Option<String>,
 }
 
@@ -29,7 +29,7 @@ impl Socket {
     /// Connects to `url`, a `ws://` one, offering `subprotocol`.
     ///
     /// # Errors
-    /// If no WebSocket comes of it.
+    /// If the handshake fails.
     pub fn connect(url: &str, subprotocol: Option<&str>) -> Result<Self> {
         let uri: tungstenite::http::Uri = url.parse().with_context(|| format!("the URL {url}"))?;
         let host = uri.host().with_context(|| format!("{url} names no host"))?;
@@ -51,7 +51,7 @@ impl Socket {
         Ok(Self { socket, granted })
     }
 
-    /// The subprotocol that the server granted.
+    /// The subprotocol that the server selected.
     #[must_use]
     pub fn granted(&self) -> Option<&str> {
         self.granted.as_deref()
@@ -73,7 +73,7 @@ impl Socket {
         self.send(Message::text(text))
     }
 
-    /// The next frame, whatever it is; none if none comes before `deadline`.
+    /// The next frame of any type; `None` if none arrives before `deadline`.
     ///
     /// # Errors
     /// If the connection is gone.
@@ -97,7 +97,7 @@ impl Socket {
     /// The next text or binary frame.
     ///
     /// # Errors
-    /// If none comes within [`PATIENCE`], or the connection is gone.
+    /// If none arrives within [`PATIENCE`], or the connection is closed.
     pub fn expect(&mut self) -> Result<Message> {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -105,22 +105,22 @@ impl Socket {
                 Some(message @ (Message::Text(_) | Message::Binary(_))) => return Ok(message),
                 Some(Message::Close(frame)) => bail!("the server closed: {frame:?}"),
                 Some(_) => {}
-                None => bail!("nothing came within {PATIENCE:?}"),
+                None => bail!("no message arrived within {PATIENCE:?}"),
             }
         }
     }
 
-    /// Everything that comes before the answer to a ping sent now: all that the server had written
-    /// to this connection when it answered.
+    /// Sends a ping and returns everything that arrives before the pong: all that the server had
+    /// sent on this connection by then.
     ///
     /// # Errors
-    /// If the answer does not come within [`PATIENCE`].
+    /// If the pong does not arrive within [`PATIENCE`].
     pub fn drain(&mut self) -> Result<Vec<Message>> {
         self.send(Message::Ping(b"fence".as_slice().into()))?;
         let deadline = Instant::now() + PATIENCE;
         let mut messages = Vec::new();
         loop {
-            match self.next(deadline)?.context("no pong came")? {
+            match self.next(deadline)?.context("no pong arrived")? {
                 Message::Pong(payload) if payload.as_ref() == b"fence" => return Ok(messages),
                 message @ (Message::Text(_) | Message::Binary(_) | Message::Close(_)) => {
                     messages.push(message);
@@ -130,10 +130,10 @@ impl Socket {
         }
     }
 
-    /// Reads on until the server closes, and returns how.
+    /// Reads until the server closes, and returns its close frame.
     ///
     /// # Errors
-    /// If it does not close within `patience`, or goes away without a word.
+    /// If it does not close within `patience`, or disconnects without a close frame.
     pub fn expect_close(&mut self, patience: Duration) -> Result<Option<CloseFrame>> {
         let deadline = Instant::now() + patience;
         loop {
@@ -146,16 +146,20 @@ impl Socket {
     }
 }
 
-/// Connects to `url` as a client of the tutorial wire, and waits until it is one of the room: a server
-/// may accept a WebSocket a moment before it sends it what others bang.
+/// Connects to `url` as a client of the tutorial wire, and waits until the server has registered
+/// it: a server may complete the handshake before it adds the client to its broadcasts.
 ///
 /// # Errors
-/// If it cannot connect, or is told something unasked.
+/// If it cannot connect, or the server sends an unsolicited message.
 pub fn connect_tutorial(url: &str) -> Result<Socket> {
     let mut socket = Socket::connect(url, None)?;
-    ensure!(socket.granted().is_none(), "granted {:?}, not asked for", socket.granted());
-    let told = socket.drain()?;
-    ensure!(told.is_empty(), "a newcomer was told {told:?}");
+    ensure!(
+        socket.granted().is_none(),
+        "the server selected {:?}, which was not offered",
+        socket.granted()
+    );
+    let unsolicited = socket.drain()?;
+    ensure!(unsolicited.is_empty(), "a new client was sent {unsolicited:?}");
     Ok(socket)
 }
 
@@ -163,20 +167,24 @@ pub fn connect_tutorial(url: &str) -> Result<Socket> {
 #[derive(Debug)]
 pub struct V1Client {
     socket: Socket,
-    /// What the relay greeted it with.
+    /// The relay's welcome.
     pub welcome: Welcome,
-    /// Who is here, as far as it has read.
+    /// The latest roster that was read.
     pub roster: Roster,
 }
 
 impl V1Client {
-    /// Connects to `url` under `name`, and is welcomed.
+    /// Connects to `url` under `name`, and waits for the welcome.
     ///
     /// # Errors
     /// If it cannot connect, or the server does not speak the wire.
     pub fn connect(url: &str, name: &str, kind: ClientKind) -> Result<Self> {
         let mut socket = Socket::connect(url, Some(SUBPROTOCOL))?;
-        ensure!(socket.granted() == Some(SUBPROTOCOL), "{url} granted {:?}", socket.granted());
+        ensure!(
+            socket.granted() == Some(SUBPROTOCOL),
+            "{url} selected the subprotocol {:?}",
+            socket.granted()
+        );
         let client = "downbeat-tests".to_owned();
         send(&mut socket, &ClientToRelay::Hello(Hello { name: name.to_owned(), kind, client }))?;
         let deadline = Instant::now() + PATIENCE;
@@ -196,10 +204,10 @@ impl V1Client {
         send(&mut self.socket, message)
     }
 
-    /// Reads on until something is true of who is here.
+    /// Reads until a roster satisfies `is_wanted`.
     ///
     /// # Errors
-    /// As [`V1Client::wait_for`].
+    /// See [`V1Client::wait_for`].
     pub fn wait_for_roster(&mut self, is_wanted: impl Fn(&Roster) -> bool) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
         while !is_wanted(&self.roster) {
@@ -216,10 +224,10 @@ impl V1Client {
         Ok(message)
     }
 
-    /// Reads on to the first message that `wanted` takes something from.
+    /// Reads until `wanted` returns a value for a message.
     ///
     /// # Errors
-    /// If none comes within [`PATIENCE`], or the relay sends what is not of the wire.
+    /// If it returns none within [`PATIENCE`], or the relay sends an invalid message.
     pub fn wait_for<T>(&mut self, wanted: impl Fn(RelayToClient) -> Option<T>) -> Result<T> {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -229,7 +237,7 @@ impl V1Client {
         }
     }
 
-    /// The WebSocket beneath.
+    /// The underlying WebSocket.
     pub fn socket(&mut self) -> &mut Socket {
         &mut self.socket
     }
@@ -241,7 +249,7 @@ fn send(socket: &mut Socket, message: &ClientToRelay) -> Result<()> {
 
 fn receive(socket: &mut Socket, deadline: Instant) -> Result<RelayToClient> {
     loop {
-        match socket.next(deadline)?.context("the relay says nothing more")? {
+        match socket.next(deadline)?.context("no message arrived from the relay")? {
             Message::Text(text) => return Ok(decode_from_relay(text.as_str())?),
             Message::Close(frame) => bail!("the relay closed: {frame:?}"),
             Message::Ping(_) | Message::Pong(_) => {}

@@ -1,5 +1,5 @@
-//! What other programs do to a sound server while a room plays: streams that open and close, and busy
-//! processors.
+//! Load from other programs while players sound: streams that open and close on the sound server,
+//! and busy processors.
 
 use std::{
     process::{Child, Command, Stdio},
@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 
 use crate::{lab::Lab, tools::tool};
 
-/// How long another program's stream is open, and then closed.
+/// How long the other program's stream is open, and then closed.
 const OPEN: Duration = Duration::from_secs(1);
 const CLOSED: Duration = Duration::from_secs(1);
 
@@ -20,16 +20,16 @@ const CLOSED: Duration = Duration::from_secs(1);
 const BUSY_AFTER: Duration = Duration::from_secs(5);
 const BUSY: Duration = Duration::from_secs(5);
 
-/// Other programs at work, until it is dropped.
+/// Runs the other programs until it is dropped.
 #[derive(Debug)]
 pub struct Disturbance {
-    /// Their ends wake the threads.
+    /// Dropping a sender wakes its thread.
     stops: Vec<Sender<()>>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Disturbance {
-    /// Opens and closes a stream with a latency of 5 ms on the room's sink, every two seconds, and
+    /// Opens and closes a stream with a latency of 5 ms on the lab's sink every two seconds, and
     /// keeps every processor busy for five seconds.
     ///
     /// # Errors
@@ -66,7 +66,8 @@ impl Disturbance {
         Ok(disturbance)
     }
 
-    /// Runs a program for `run` from `after` on, and again after `pause`, if there is one.
+    /// Runs a program for `run`, starting at `after`, and again after each `pause`, if there is
+    /// one.
     fn repeat(
         &mut self,
         after: Duration,
@@ -98,14 +99,14 @@ impl Drop for Disturbance {
     fn drop(&mut self) {
         self.stops.clear();
         for thread in self.threads.drain(..) {
-            // A panic of it has been printed.
+            // A panic of the thread was printed.
             let _ = thread.join();
         }
     }
 }
 
-/// A program that ends when it is dropped. One that does not start disturbs nobody, which the caller's
-/// figures show.
+/// A program that is killed when this is dropped. A program that does not start disturbs nothing,
+/// which the caller's figures show.
 struct Running(Option<Child>);
 
 impl Running {
@@ -118,7 +119,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         if let Some(child) = &mut self.0 {
-            // It may have ended by itself.
+            // The program may have ended by itself.
             let _ = child.kill();
             let _ = child.wait();
         }

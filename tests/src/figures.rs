@@ -1,10 +1,10 @@
-//! Figures of many measurements: shares of a distribution, and sounds compared pair by pair.
+//! Quantiles of measurements, and the lag between two sounds.
 //!
-//! Pure: values in, numbers out.
+//! Pure functions.
 
 use crate::onsets::{self, lag};
 
-/// The value that `share` of `values`, 0 to 1, do not exceed: the nearest rank. None of none.
+/// The quantile `share` (0 to 1) of `values`, by nearest rank; `None` if there are no values.
 #[must_use]
 pub fn quantile(values: &[f64], share: f64) -> Option<f64> {
     let mut sorted = values.to_vec();
@@ -13,13 +13,13 @@ pub fn quantile(values: &[f64], share: f64) -> Option<f64> {
     sorted.get(rank.max(1) - 1).copied()
 }
 
-/// Frames before an onset that are compared too: a sound begins more softly than it is noticed.
+/// Frames before an onset that are compared too: a sound begins below the threshold of detection.
 const BEFORE: usize = 64;
 
-/// By how many frames the sound at `begun` in `values` begins later than the one at
-/// `reference_begun` in `reference`, to a fraction of a frame, by the `window` frames from there.
+/// The lag of the sound at `begun` in `values` behind the sound at `reference_begun` in
+/// `reference`, in fractional frames, from a comparison of `window` frames.
 ///
-/// None if they have nothing in common.
+/// `None` if the two do not correlate.
 #[must_use]
 pub fn later(
     (values, begun): (&[f32], usize),
@@ -36,13 +36,13 @@ pub fn later(
     Some(lag(&values, &reference, window / 2)? + from as f64 - reference_from as f64)
 }
 
-/// The first of `onsets`, which are in order, within `from` and `until`.
+/// The first onset between `from` and `until`; `onsets` is sorted.
 #[must_use]
 pub fn within(onsets: &[usize], from: f64, until: f64) -> Option<usize> {
     onsets.iter().copied().find(|onset| (from..until).contains(&(*onset as f64)))
 }
 
-/// How far apart values lie: none of fewer than two.
+/// The range of `values`; `None` if there are fewer than two.
 #[must_use]
 pub fn spread(values: &[f64]) -> Option<f64> {
     (values.len() > 1).then(|| onsets::spread(values))
@@ -80,13 +80,13 @@ mod tests {
     }
 
     #[test]
-    fn an_onset_is_found_in_its_place_only() {
+    fn an_onset_is_found_only_within_the_interval() {
         assert_eq!(within(&[10, 200, 3000], 100.0, 1000.0), Some(200));
         assert_eq!(within(&[10, 200, 3000], 300.0, 3000.0), None);
     }
 
     #[test]
-    fn one_alone_has_no_spread() {
+    fn one_value_has_no_spread() {
         assert_eq!(spread(&[3.0]), None);
         assert_eq!(spread(&[3.0, -1.0, 2.0]), Some(4.0));
     }

@@ -1,9 +1,9 @@
-//! A room of machines on one machine: each has a sound card of its own, and all cards are recorded
+//! Simulates several machines on one: each has a sound card of its own, and all cards are recorded
 //! together.
 //!
-//! The cards are the channels of one sink behind a private sound server, so one clock drives them all,
-//! and what differs between two channels is what differs between two players. [`Rig`] says which sink.
-//! One lab stands at a time on this machine, whichever process opened it: two would disturb each
+//! The cards are the channels of one sink of a private sound server. One clock drives them all, so
+//! a difference between two channels is a difference between two players. [`Rig`] selects the sink.
+//! Only one lab runs on this machine at a time, across all processes: two would disturb each
 //! other's timing.
 
 mod pipewire;
@@ -22,48 +22,48 @@ use crate::{
     card::Card,
     process::{From, PATIENCE, Process},
     recorder::{RATE, Recorder, Take},
-    relay::forget_settings,
+    relay::clear_settings,
     tools::{binary, run, tool},
 };
 
-/// Most machines of a lab: PulseAudio's limit on channels is 32, and aux positions go to 31.
-pub const MOST_MACHINES: usize = 32;
+/// Largest number of machines. PulseAudio allows 32 channels, and aux positions up to 31.
+pub const MAX_MACHINES: usize = 32;
 
-/// Fewest channels of the room's card: its buffer comes in pieces of a few KiB, and with fewer
-/// channels each would last too long.
-const LEAST_CHANNELS: usize = 9;
+/// Smallest number of channels of the lab's card. Its buffer consists of pieces of a few KiB, and
+/// with fewer channels each piece would last too long.
+const MIN_CHANNELS: usize = 9;
 
-/// The rate that PulseAudio calls its own, and browsers therefore play at: that of the room's card,
-/// so that nothing has to be resampled.
+/// PulseAudio's default sample rate, at which browsers play: the card's rate, so that nothing is
+/// resampled.
 const SETTINGS: &str = "default-sample-rate = 48000\navoid-resampling = yes\n";
 
-/// How long one may wait for other labs to close: a whole suite's tests may be in the queue.
-const LONGEST_QUEUE: Duration = Duration::from_mins(10);
+/// Longest wait for other labs to close: all tests of a suite may be queued.
+const MAX_WAIT_FOR_LOCK: Duration = Duration::from_mins(10);
 
-/// How often something that tells nothing by itself is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// Polling interval for conditions that send no notification.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// What the cards of a lab are made of.
+/// The kind of sink behind the cards of a lab.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rig {
-    /// A [`Card`] that takes frames at the pace of this machine's clock, as a good one does.
+    /// A [`Card`] that reads frames at the rate of this machine's clock, like good hardware.
     Fine,
-    /// PulseAudio's own null sink with default settings, whose clock slips when streams come and go.
+    /// PulseAudio's null sink with default settings, whose clock slips when streams open and close.
     Stock,
-    /// A null sink with default settings on PipeWire, with WirePlumber as its session manager. Players
-    /// speak to it through `pipewire-pulse`.
+    /// A null sink with default settings on PipeWire, with WirePlumber as its session manager.
+    /// Players connect through `pipewire-pulse`.
     PipeWire,
 }
 
 impl std::str::FromStr for Rig {
     type Err = anyhow::Error;
 
-    fn from_str(word: &str) -> Result<Self> {
-        match word {
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
             "fine" => Ok(Self::Fine),
             "stock" => Ok(Self::Stock),
             "pipewire" => Ok(Self::PipeWire),
-            _ => bail!("a rig {word:?}: there are fine, stock and pipewire"),
+            _ => bail!("unknown rig {text:?}: the rigs are fine, stock and pipewire"),
         }
     }
 }
@@ -78,21 +78,21 @@ impl std::fmt::Display for Rig {
     }
 }
 
-/// The room.
-// Fields are dropped in this order: first who listens, then the server, then its folder.
+/// The simulated machines.
+// Fields are dropped in this order: the recorder, the server, its folder.
 #[derive(Debug)]
 pub struct Lab {
     recorder: Recorder,
     rig: Rig,
     cards: Vec<Option<u32>>,
-    /// The sound server and what it needs; who needs the others comes first.
+    /// The sound server and the programs it needs; a program comes before those it depends on.
     servers: Vec<Process>,
     folder: TempDir,
     _alone: File,
 }
 
 impl Lab {
-    /// Sets up a room of `machines` machines, numbered from 0. Waits for other labs to close.
+    /// Opens a lab of `machines` machines, numbered from 0. Waits for other labs to close.
     ///
     /// # Errors
     /// If a tool is missing, or PulseAudio does not start.
@@ -100,19 +100,20 @@ impl Lab {
         Self::open_on(Rig::Fine, machines)
     }
 
-    /// Sets up a room of `machines` machines on cards of another kind than [`Rig::Fine`].
+    /// Opens a lab of `machines` machines on the given rig.
     ///
     /// # Errors
     /// If a tool is missing, or the sound server does not start.
     pub fn open_on(rig: Rig, machines: usize) -> Result<Self> {
-        ensure!((1..=MOST_MACHINES).contains(&machines), "a lab has 1 to {MOST_MACHINES} machines");
-        let alone = be_alone()?;
-        let folder = tempfile::tempdir().context("making a folder for the lab")?;
-        std::fs::create_dir(folder.path().join("home")).context("making a home for the lab")?;
+        ensure!((1..=MAX_MACHINES).contains(&machines), "a lab has 1 to {MAX_MACHINES} machines");
+        let alone = lock_machine()?;
+        let folder = tempfile::tempdir().context("creating a folder for the lab")?;
+        std::fs::create_dir(folder.path().join("home"))
+            .context("creating a home folder for the lab")?;
         let room = folder.path();
         let (recorder, servers) = match rig {
             Rig::Fine => {
-                let channels = machines.max(LEAST_CHANNELS);
+                let channels = machines.max(MIN_CHANNELS);
                 let card = Card::plug(&pipe(room), channels)?;
                 let recorder = Recorder::start(card, channels, machines);
                 let sink = format!(
@@ -146,19 +147,19 @@ impl Lab {
         Ok(lab)
     }
 
-    /// How many machines it has.
+    /// Number of machines.
     #[must_use]
     pub fn machines(&self) -> usize {
         self.cards.len()
     }
 
-    /// The name of a machine's sound card for PulseAudio, and the end of its id for a player.
+    /// The PulseAudio name of a machine's sound card, which is also the end of its device id.
     #[must_use]
     pub fn card(machine: usize) -> String {
         format!("card{machine}")
     }
 
-    /// What people call that card.
+    /// The human-readable name of that card.
     #[must_use]
     pub fn card_description(machine: usize) -> String {
         format!("Lab-card-{machine}")
@@ -197,7 +198,7 @@ impl Lab {
         Ok(())
     }
 
-    /// Asks the room's PulseAudio.
+    /// Runs `pactl` against the lab's sound server.
     ///
     /// # Errors
     /// If it refuses.
@@ -209,20 +210,20 @@ impl Lab {
         })
     }
 
-    /// The file that the sound server listens at.
+    /// The sound server's socket.
     #[must_use]
     pub fn socket(&self) -> PathBuf {
         self.rig.socket(self.folder.path())
     }
 
-    /// A command whose sound goes to the room, and whose home is the lab's: settings and caches of
-    /// the user are neither read nor touched.
+    /// A command that uses the lab's sound server and home folder: it neither reads nor changes the
+    /// user's settings and caches.
     #[must_use]
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         self.rig.command(self.folder.path(), program)
     }
 
-    /// A command whose sound goes to a machine's card, if it is one that leaves the choice to
+    /// A command whose sound goes to a machine's card, if the program leaves the choice to
     /// PulseAudio.
     #[must_use]
     pub fn command_on(&self, machine: usize, program: impl AsRef<std::ffi::OsStr>) -> Command {
@@ -239,10 +240,10 @@ impl Lab {
         Ok(self.command(binary("downbeat")?))
     }
 
-    /// Starts `downbeat play` on a machine, and waits until a bang would sound there.
+    /// Starts `downbeat play` on a machine, and waits until it is ready.
     ///
     /// # Errors
-    /// If it is not built or not ready in time.
+    /// If it is not built, or not ready in time.
     pub fn play(&self, machine: usize, relay: &str) -> Result<Process> {
         let player = self.start_play(machine, relay)?;
         wait_until_ready(&player)?;
@@ -270,24 +271,23 @@ impl Lab {
         Process::spawn("downbeat bang", command)?.expect_exit(0)
     }
 
-    /// What a player started by [`Self::play`] is called in the room.
+    /// The name of a player started by [`Self::play`].
     #[must_use]
     pub fn machine_name(machine: usize) -> String {
         format!("machine-{machine}")
     }
 
-    /// Starts to record every card.
+    /// Starts recording all cards.
     #[must_use]
     pub fn record(&self) -> Take {
         self.recorder.record()
     }
 }
 
-/// Waits until a `downbeat play` would sound: it has an output, and all sounds of the relay that it
-/// talks to now.
+/// Waits until a `downbeat play` is ready: it has an output, and all sounds of its current relay.
 ///
 /// # Errors
-/// If it does not within [`PATIENCE`].
+/// If it is not ready within [`PATIENCE`].
 pub fn wait_until_ready(player: &Process) -> Result<()> {
     player
         .wait_until(PATIENCE, |lines| {
@@ -296,7 +296,7 @@ pub fn wait_until_ready(player: &Process) -> Result<()> {
                     line.from == From::Stdout && begins.iter().any(|b| line.text.starts_with(b))
                 })
             };
-            // Nothing comes before everything: a player that never lost its relay has not lost it.
+            // `None` sorts before every line: a player that never lost its relay is connected.
             let greeted = last(&["Connected"]);
             let ready = greeted > last(&["Lost the relay"])
                 && last(&["Output: "]) > last(&["No output"])
@@ -306,20 +306,21 @@ pub fn wait_until_ready(player: &Process) -> Result<()> {
         .context("waiting until a player is ready")
 }
 
-/// Waits until no other lab stands on this machine, and holds the place while the file is open.
-fn be_alone() -> Result<File> {
+/// Waits until no other lab is open on this machine, and locks the machine while the returned file
+/// is open.
+fn lock_machine() -> Result<File> {
     let path = std::env::temp_dir().join("downbeat-lab.lock");
     let file = File::create(&path).with_context(|| format!("opening {}", path.display()))?;
-    let deadline = Instant::now() + LONGEST_QUEUE;
+    let deadline = Instant::now() + MAX_WAIT_FOR_LOCK;
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(file),
             Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
-                std::thread::sleep(LOOK_EVERY);
+                std::thread::sleep(POLL_INTERVAL);
             }
             Err(error) => {
                 return Err(error).with_context(|| {
-                    format!("another lab holds {}, and does not close", path.display())
+                    format!("another lab holds {} and does not close", path.display())
                 });
             }
         }
@@ -327,7 +328,7 @@ fn be_alone() -> Result<File> {
 }
 
 impl Rig {
-    /// What a program of the lab in `folder` needs to know.
+    /// A command with the environment of the lab in `folder`.
     fn command(self, folder: &Path, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
         set_environment(&mut command, folder, &self.socket(folder));
@@ -339,13 +340,13 @@ impl Rig {
 
     fn socket(self, folder: &Path) -> PathBuf {
         match self {
-            // Not "pulse": PulseAudio makes a folder of that name for itself.
+            // Not "pulse": PulseAudio creates a folder of that name.
             Self::Fine | Self::Stock => folder.join("native"),
             Self::PipeWire => folder.join("pulse/native"),
         }
     }
 
-    /// The position of a machine's channel on the room's sink.
+    /// The channel position of a machine on the lab's sink.
     fn position(self, machine: usize) -> Result<String> {
         match self {
             Self::Fine | Self::Stock => Ok(format!("aux{machine}")),
@@ -358,10 +359,10 @@ impl Rig {
         Ok(positions.collect::<Result<Vec<_>>>()?.join(","))
     }
 
-    /// A command that writes what the room's sink plays.
+    /// A command that writes what the lab's sink plays to stdout.
     fn monitor(self, folder: &Path, machines: usize) -> Result<Command> {
         let mut command = self.command(folder, tool("parec")?);
-        // No latency is asked for: the sink's own would follow it.
+        // Requests no latency: the sink would adopt it.
         command.args(["--device=room.monitor", "--format=float32le", "--raw"]);
         command.args([format!("--rate={RATE}"), format!("--channels={machines}")]);
         command.arg(format!("--channel-map={}", self.channel_map(machines)?));
@@ -376,18 +377,18 @@ fn start_server(folder: &Path, sink: &str) -> Result<Process> {
     let mut command = Command::new(tool("pulseaudio")?);
     set_environment(&mut command, folder, &Rig::Stock.socket(folder));
     command.env("PULSE_CONFIG", &settings);
-    // No configuration but ours, never idle, and none of what needs a desktop around it.
+    // Only this configuration, no exit when idle, and nothing that needs a desktop session.
     command.args(["-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no"]);
     command.args(["--system=false", "--disable-shm=yes"]);
-    // As a desktop has it: what feeds the card goes before what does not sound.
+    // As on a desktop: the sound server takes precedence over other programs.
     command.args(["--realtime=yes", "--high-priority=yes"]);
     let load = |command: &mut Command, module: &str| {
         command.args(["--load", module]);
     };
-    // Where sound goes that was sent nowhere: not into the recording.
+    // The default sink: sound without a chosen device is not recorded.
     load(&mut command, "module-null-sink sink_name=nowhere rate=48000 channels=2");
     load(&mut command, sink);
-    // Loaded last: who can connect finds everything else there.
+    // Loaded last: once clients can connect, everything else exists.
     load(
         &mut command,
         &format!(
@@ -400,7 +401,7 @@ fn start_server(folder: &Path, sink: &str) -> Result<Process> {
     Ok(server)
 }
 
-/// Waits until the server answers. Nothing tells when it does, so it is asked again and again.
+/// Polls until the server answers.
 fn wait_for_server(server: &Process, folder: &Path) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -415,17 +416,17 @@ fn wait_for_server(server: &Process, folder: &Path) -> Result<()> {
                 format!("PulseAudio does not answer; it printed:\n{}", server.transcript())
             });
         }
-        std::thread::sleep(LOOK_EVERY);
+        std::thread::sleep(POLL_INTERVAL);
     }
 }
 
-/// What PulseAudio plays into.
+/// The pipe that PulseAudio writes to.
 fn pipe(folder: &Path) -> PathBuf {
     folder.join("room")
 }
 
 fn set_environment(command: &mut Command, folder: &Path, socket: &Path) {
-    forget_settings(command);
+    clear_settings(command);
     command.env("HOME", folder.join("home"));
     command.env("XDG_RUNTIME_DIR", folder);
     command.env("PULSE_SERVER", format!("unix:{}", socket.display()));

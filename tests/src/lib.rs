@@ -1,12 +1,12 @@
-//! The lab: what the end-to-end suites and the benchmarks stand on.
+//! The lab: the shared infrastructure of the end-to-end tests and the benchmarks.
 //!
-//! A suite starts the real binaries ([`process`], [`relay`]), gives each a sound card of its own
-//! ([`lab`]), bangs by whatever means a user has (a [`client`] of either wire, a [`window`], a
-//! [`browser`], a [`tutorial`] server), records every card on one clock, and counts and compares the
-//! [`onsets`].
+//! A test starts the real binaries ([`process`], [`relay`]), gives each a sound card of its own
+//! ([`lab`]), bangs the way a user does (from a [`client`] of either wire, a [`window`], a
+//! [`browser`] or a [`tutorial`] server), records all cards on one clock, and counts and compares
+//! the [`onsets`].
 //!
-//! Nothing here looks inside a binary, and nothing waits without a deadline. What the lab needs and
-//! does not find is an error that names the package to install, never a test passed over.
+//! Nothing here inspects a binary's internals, and every wait has a deadline. A missing program is
+//! an error that names the package to install; it never skips a test.
 
 pub mod browser;
 pub mod card;

@@ -1,8 +1,7 @@
-//! A bad network on a good machine: a TCP proxy that holds what passes through it back for as long
-//! as a kind of network would.
+//! Network emulation: a TCP proxy that delays data like a given kind of network.
 //!
-//! Each direction of each connection has delays of its own, and keeps the order, as TCP does: what
-//! is held up holds up all that follows it.
+//! Each direction of each connection has independent delays. Order is kept, as in TCP: a delayed
+//! piece delays all that follow (head-of-line blocking).
 
 use std::{
     fmt,
@@ -18,52 +17,52 @@ use anyhow::{Context, Result, bail};
 
 use crate::process::PATIENCE;
 
-/// Pieces on their way in one direction of one connection. One that has so many waiting stops
-/// reading, and the sender feels it, as on a full link.
-const UNDERWAY: usize = 1024;
+/// Capacity, in pieces, of one direction of a connection. When it is full the proxy stops reading,
+/// and the sender's TCP window closes, as on a congested link.
+const MAX_IN_FLIGHT: usize = 1024;
 
-/// Most bytes that are delayed as one.
-const PIECE: usize = 1 << 14;
+/// Largest number of bytes that are delayed together.
+const MAX_PIECE_BYTES: usize = 1 << 14;
 
-/// What a network adds to one way between two machines, in milliseconds.
+/// One-way delay of a network, in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Delay {
-    least: f64,
-    /// Mean of what comes on top, distributed exponentially.
+    min: f64,
+    /// Mean of the additional, exponentially distributed delay.
     mean: f64,
-    /// The share of messages that are held up besides, and by how much.
+    /// The share of messages with a delay spike.
     spikes: f64,
     spike: (f64, f64),
 }
 
-const LAN: Delay = Delay { least: 0.1, mean: 0.05, spikes: 0.0, spike: (0.0, 0.0) };
-const WIFI: Delay = Delay { least: 1.0, mean: 2.0, spikes: 0.10, spike: (20.0, 100.0) };
-const BUSY: Delay = Delay { least: 2.0, mean: 8.0, spikes: 0.25, spike: (20.0, 150.0) };
+const LAN: Delay = Delay { min: 0.1, mean: 0.05, spikes: 0.0, spike: (0.0, 0.0) };
+const WIFI: Delay = Delay { min: 1.0, mean: 2.0, spikes: 0.10, spike: (20.0, 100.0) };
+const BUSY: Delay = Delay { min: 2.0, mean: 8.0, spikes: 0.25, spike: (20.0, 150.0) };
 
 impl Delay {
     fn draw(&self, random: &mut fastrand::Rng) -> Duration {
-        // Never the logarithm of zero: 1 is not drawn.
-        let mut millis = self.least - self.mean * (1.0 - random.f64()).ln();
+        // `f64()` is below 1, so this is never the logarithm of zero.
+        let mut millis = self.min - self.mean * (1.0 - random.f64()).ln();
         if random.f64() < self.spikes {
-            let (least, most) = self.spike;
-            millis += least + (most - least) * random.f64();
+            let (shortest, longest) = self.spike;
+            millis += shortest + (longest - shortest) * random.f64();
         }
         Duration::from_secs_f64(millis / 1e3)
     }
 }
 
-/// Which way a network delays.
+/// The directions that a network delays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Side {
     Both,
-    /// Only towards the server.
+    /// Only client to server.
     Up,
-    /// Only towards the clients.
+    /// Only server to client.
     Down,
 }
 
-/// A kind of network: `loopback`, `lan`, `wifi`, or `busy`, which is a wireless network with too
-/// many on it. With `-up` or `-down` behind it, it delays one way only.
+/// A kind of network: `loopback`, `lan`, `wifi`, or `busy`, a congested wireless network. The
+/// suffix `-up` or `-down` restricts the delay to one direction.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Network {
     name: &'static str,
@@ -75,7 +74,7 @@ const KINDS: [(&str, Option<Delay>); 4] =
     [("loopback", None), ("lan", Some(LAN)), ("wifi", Some(WIFI)), ("busy", Some(BUSY))];
 
 impl Network {
-    /// Whether it adds nothing.
+    /// Whether it adds no delay.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         self.delay.is_none()
@@ -90,10 +89,10 @@ impl FromStr for Network {
             None => (text, Side::Both),
             Some((kind, "up")) => (kind, Side::Up),
             Some((kind, "down")) => (kind, Side::Down),
-            Some(_) => bail!("{text:?} is no network: behind the - there is `up` or `down`"),
+            Some(_) => bail!("unknown network {text:?}: the suffix is `-up` or `-down`"),
         };
         let Some((name, delay)) = KINDS.into_iter().find(|(name, _)| *name == kind) else {
-            bail!("{text:?} is no network: there are loopback, lan, wifi and busy");
+            bail!("unknown network {text:?}: the networks are loopback, lan, wifi and busy");
         };
         Ok(Self { name, delay, side })
     }
@@ -119,20 +118,20 @@ impl Network {
         self.delay.filter(|_| self.side != Side::Up)
     }
 
-    /// Puts this network before `server`: who connects to the address that is returned is connected
-    /// to it. It stands until the process ends. A loopback is the server itself.
+    /// Starts a proxy with this network in front of `server`, and returns its address. It runs
+    /// until the process ends. A loopback returns the server's own address.
     ///
     /// # Errors
-    /// If there is no port to listen on.
+    /// If it cannot listen.
     pub fn before(self, server: SocketAddr) -> Result<SocketAddr> {
         if self.delay.is_none() {
             return Ok(server);
         }
-        let listener = TcpListener::bind("127.0.0.1:0").context("a port for the proxy")?;
+        let listener = TcpListener::bind("127.0.0.1:0").context("binding a port for the proxy")?;
         let address = listener.local_addr()?;
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                // Who cannot be connected is hung up on.
+                // If the server cannot be reached, the client's connection is closed.
                 let _ = self.connect(client, server);
             }
         });
@@ -150,14 +149,14 @@ impl Network {
     }
 }
 
-/// Carries what comes from one to the other, on threads that end with the connection.
+/// Copies data from one stream to the other, on threads that end with the connection.
 fn carry(mut from: TcpStream, to: TcpStream, delay: Option<Delay>) {
-    let (sender, receiver) = sync_channel(UNDERWAY);
+    let (sender, receiver) = sync_channel(MAX_IN_FLIGHT);
     thread::spawn(move || deliver(&receiver, to));
     thread::spawn(move || {
         let mut random = fastrand::Rng::new();
         let mut last = Instant::now();
-        let mut piece = vec![0; PIECE];
+        let mut piece = vec![0; MAX_PIECE_BYTES];
         while let Ok(count @ 1..) = from.read(&mut piece) {
             let delay = delay.map_or(Duration::ZERO, |delay| delay.draw(&mut random));
             last = last.max(Instant::now() + delay);
@@ -175,7 +174,7 @@ fn deliver(pieces: &Receiver<(Instant, Vec<u8>)>, mut to: TcpStream) {
             break;
         }
     }
-    // Whoever is on the other side may have been quicker.
+    // This fails if the peer has already closed the connection.
     let _ = to.shutdown(Shutdown::Both);
 }
 
@@ -183,7 +182,7 @@ fn deliver(pieces: &Receiver<(Instant, Vec<u8>)>, mut to: TcpStream) {
 mod tests {
     use super::*;
 
-    /// A connection by way of `address` to who listens. Neither end waits for ever.
+    /// Connects to `listener` through `address`. Both ends have read timeouts.
     fn both_ends(listener: &TcpListener, address: SocketAddr) -> (TcpStream, TcpStream) {
         let client = TcpStream::connect_timeout(&address, PATIENCE).unwrap();
         let deadline = Instant::now() + PATIENCE;
@@ -193,7 +192,7 @@ mod tests {
                 Ok((server, _)) => break server,
                 Err(error) => assert_eq!(error.kind(), io::ErrorKind::WouldBlock),
             }
-            assert!(Instant::now() < deadline, "nobody comes");
+            assert!(Instant::now() < deadline, "no connection arrives");
             thread::sleep(Duration::from_millis(1));
         };
         server.set_nonblocking(false).unwrap();
@@ -201,7 +200,7 @@ mod tests {
         (client, server)
     }
 
-    /// Delays of `count` bytes that are sent one by one, each after the last has come, in ms.
+    /// The delays in milliseconds of `count` bytes, each sent after the one before has arrived.
     fn delays(network: &str, count: usize) -> Vec<f64> {
         let network: Network = network.parse().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -220,22 +219,22 @@ mod tests {
     }
 
     #[test]
-    fn wifi_delays_and_now_and_then_holds_up() {
+    fn wifi_delays_every_message_and_some_by_a_spike() {
         let delays = delays("wifi", 200);
         assert!(delays[0] >= 1.0, "{delays:?}");
-        // At least one in twenty of what are ten in a hundred: six standard deviations off.
+        // At least 4 spikes where 20 are expected: nearly four standard deviations below the mean.
         assert!(delays[200 - 4] >= 20.0, "{delays:?}");
     }
 
     #[test]
-    fn what_delays_one_way_lets_the_other_pass() {
+    fn a_one_way_network_does_not_delay_the_other_direction() {
         assert!(delays("wifi-up", 20)[0] >= 1.0);
-        // Of twenty the fastest: the machine may be busy.
+        // The fastest of twenty, because the machine may be busy.
         assert!(delays("wifi-down", 20)[0] < 1.0);
     }
 
     #[test]
-    fn order_is_kept_and_the_end_is_passed_on() {
+    fn order_is_kept_and_the_end_of_the_stream_is_forwarded() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let busy: Network = "busy".parse().unwrap();
         let address = busy.before(listener.local_addr().unwrap()).unwrap();
@@ -251,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_that_is_none_is_refused() {
+    fn an_unknown_network_is_rejected() {
         for text in ["", "wlan", "wifi-", "wifi-sideways", "-up"] {
             assert!(text.parse::<Network>().is_err(), "{text:?}");
         }

@@ -1,17 +1,17 @@
-//! When sounds begin: on one channel, to the frame; between two, to a fraction of one.
+//! Onset detection: on one channel to the frame, between two channels to a fraction of a frame.
 //!
-//! Pure: values in, numbers out.
+//! Pure functions.
 
-/// What counts as sound: 40 dB under full scale. The quietest sound of the bank starts louder, and
-/// a virtual card has no noise.
+/// Threshold of detection: -40 dBFS. The quietest sound of the bank starts louder, and a virtual
+/// card has no noise.
 pub const THRESHOLD: f32 = 0.01;
 
-/// How long a channel must have been silent for the next value to be a new onset: longer than any
-/// gap within a sound of the bank, shorter than the time between two bangs of a suite.
+/// Frames of silence required before a new onset: longer than any gap within a sound of the bank,
+/// shorter than the time between two bangs of a test.
 pub const REFRACTORY: usize = 4_800;
 
-/// The frames at which sounds begin: where the absolute value reaches `threshold` after at least
-/// `refractory` frames in which it did not, or at the first sound of all.
+/// The frames at which sounds begin: where the absolute value reaches `threshold` for the first
+/// time, or after at least `refractory` frames below it.
 #[must_use]
 pub fn find(values: &[f32], threshold: f32, refractory: usize) -> Vec<usize> {
     let mut onsets = Vec::new();
@@ -27,17 +27,17 @@ pub fn find(values: &[f32], threshold: f32, refractory: usize) -> Vec<usize> {
     onsets
 }
 
-/// How many neighbours on each side a correlation is interpolated from.
+/// Number of neighbours on each side that the interpolation uses.
 const NEIGHBOURS: usize = 16;
 
-/// By how many frames `values` lags behind `reference`, to a fraction of a frame: the place of the
-/// peak of their cross-correlation, sought up to `reach` frames either way.
+/// The lag of `values` behind `reference` in fractional frames: the position of the peak of their
+/// cross-correlation, searched up to `reach` frames either way.
 ///
-/// The correlation of two band-limited signals is band-limited too, so it is known between frames:
-/// it is interpolated there with a windowed sinc. (The usual parabola through three points is off by
-/// up to a twentieth of a frame on a click, which is full of high frequencies.)
+/// The correlation of two band-limited signals is band-limited too, so a windowed sinc interpolates
+/// it between frames. (The usual parabola through three points errs by up to a twentieth of a frame
+/// on a click, which is rich in high frequencies.)
 ///
-/// `None` if the two have nothing in common, or if the peak is at the very edge of the reach.
+/// `None` if the two do not correlate, or if the peak is at the edge of the reach.
 #[must_use]
 pub fn lag(values: &[f32], reference: &[f32], reach: usize) -> Option<f64> {
     let margin = reach + NEIGHBOURS + 1;
@@ -53,7 +53,7 @@ pub fn lag(values: &[f32], reference: &[f32], reach: usize) -> Option<f64> {
     if height <= 0.0 || products[peak - 1] > height || products[peak + 1] > height {
         return None;
     }
-    // Around the peak the correlation has one summit: halve in on it.
+    // The correlation is unimodal around the peak, so the search narrows the interval.
     let (mut low, mut high) = (peak as f64 - 1.0, peak as f64 + 1.0);
     while high - low > 1e-4 {
         let (left, right) = (low + (high - low) / 3.0, high - (high - low) / 3.0);
@@ -62,7 +62,7 @@ pub fn lag(values: &[f32], reference: &[f32], reach: usize) -> Option<f64> {
     Some(f64::midpoint(low, high) - margin as f64)
 }
 
-/// The value of a band-limited signal at a place between its frames.
+/// The value of a band-limited signal at a position between its frames.
 fn between(values: &[f64], place: f64) -> f64 {
     let middle = place.round() as usize;
     let reached = middle.saturating_sub(NEIGHBOURS)..=(middle + NEIGHBOURS).min(values.len() - 1);
@@ -71,14 +71,14 @@ fn between(values: &[f64], place: f64) -> f64 {
             let away = place - index as f64;
             let turn = std::f64::consts::PI * away;
             let sinc = if turn.abs() < 1e-9 { 1.0 } else { turn.sin() / turn };
-            // Hann's window, one frame wider than the reach so that it never cuts off.
+            // Hann window, one frame wider than the kernel so that it does not truncate.
             let window = 0.5 + 0.5 * (turn / (NEIGHBOURS as f64 + 1.0)).cos();
             values[index] * sinc * window
         })
         .sum()
 }
 
-/// The sum of products of `values`, moved `lag` frames earlier, with `reference`.
+/// The dot product of `values`, shifted `lag` frames earlier, with `reference`.
 fn product(values: &[f32], reference: &[f32], lag: isize) -> f64 {
     let (values, reference) = match usize::try_from(lag) {
         Ok(late) => (values.get(late..).unwrap_or_default(), reference),
@@ -87,17 +87,17 @@ fn product(values: &[f32], reference: &[f32], lag: isize) -> f64 {
     values.iter().zip(reference).map(|(v, r)| f64::from(*v) * f64::from(*r)).sum()
 }
 
-/// How far apart one sound began on several channels.
+/// The lags of one sound on several channels.
 ///
 /// `begun` is the frame of its onset on each channel. The channels are compared with the first one
 /// over `window` frames, from a little before the earliest onset on.
 ///
-/// Returns each channel's lag behind the first, in frames; `None` if they cannot be compared.
+/// Returns each channel's lag behind the first, in frames; `None` if the channels do not correlate.
 #[must_use]
 pub fn lags(channels: &[&[f32]], begun: &[usize], window: usize) -> Option<Vec<f64>> {
     let earliest = *begun.iter().min()?;
     let latest = *begun.iter().max()?;
-    // Room for the true onset to be earlier than the threshold was reached.
+    // The true onset may precede the detected one.
     let start = earliest.saturating_sub(64);
     let end = latest + window;
     let reach = (latest - earliest) + 64;
@@ -106,7 +106,7 @@ pub fn lags(channels: &[&[f32]], begun: &[usize], window: usize) -> Option<Vec<f
     channels.iter().map(|channel| lag(&cut(channel)?, &reference, reach)).collect()
 }
 
-/// The distance between the least and the greatest.
+/// The range of the lags.
 #[must_use]
 pub fn spread(lags: &[f64]) -> f64 {
     let least = lags.iter().copied().fold(f64::INFINITY, f64::min);
@@ -118,8 +118,8 @@ pub fn spread(lags: &[f64]) -> f64 {
 mod tests {
     use super::*;
 
-    /// A burst of band-limited clatter, `delay` frames late: a sum of decaying partials, which can
-    /// be computed at any fraction of a frame.
+    /// A band-limited burst, delayed by `delay` frames: a sum of decaying partials, which can be
+    /// evaluated at any fraction of a frame.
     fn burst(frames: usize, delay: f64) -> Vec<f32> {
         let at = |frame: usize| {
             let time = frame as f64 - delay;
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_level_does_not_move_a_lag_and_silence_has_none() {
+    fn the_level_does_not_change_the_lag_and_silence_has_none() {
         let reference = burst(600, 0.0);
         let quiet: Vec<f32> = burst(600, 2.5).iter().map(|value| value * 0.01).collect();
         assert!((lag(&quiet, &reference, 10).unwrap() - 2.5).abs() < 0.02);
@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_peak_beyond_the_reach_is_no_lag() {
-        // Three frames late, and the products grow all the way there.
+        // Three frames late, so the correlation grows up to the edge of the reach.
         let reference = [1.0, 2.0, 4.0];
         let late = [0.0, 0.0, 0.0, 1.0, 2.0, 4.0];
         assert_eq!(lag(&late, &reference, 1), None);
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_has_no_spread() {
+    fn no_lags_have_no_spread() {
         assert!(spread(&[]).abs() < f64::EPSILON);
         assert!(lags(&[], &[], 10).is_none());
     }

@@ -1,9 +1,9 @@
-//! Two hosts on one cable that can be cut: network namespaces, a pair of virtual cards each, and a
-//! switch between them in a namespace of its own. When it is cut, neither host is told: its card has
-//! its carrier and its address, and what it sends goes nowhere.
+//! Two hosts on a link that can be cut: network namespaces, each connected by a veth pair to a
+//! bridge in a third namespace. Cutting the link detaches one veth from the bridge, so neither host
+//! is notified: its interface keeps its carrier and address, and its packets are dropped.
 //!
-//! It changes nothing of this machine's own network but for one virtual card, and takes everything away
-//! again. It needs root, and a kernel that lets root make namespaces.
+//! It adds one virtual interface to this machine's own namespace, and removes everything when
+//! dropped. It needs root, and a kernel that permits network namespaces.
 
 use std::process::Command;
 
@@ -11,46 +11,46 @@ use anyhow::{Context, Result, ensure};
 
 use crate::tools::{output, tool};
 
-/// The two hosts: this process's own, and another.
+/// The link between this process's namespace and a far one.
 #[derive(Debug)]
-pub struct Cable {
+pub struct VirtualLink {
     switch: String,
     far: String,
     card: String,
     network: String,
 }
 
-/// Whether namespaces can be made here; if not, why not, in words.
+/// Checks that network namespaces can be created here.
 ///
 /// # Errors
-/// If they cannot.
-pub fn is_permitted() -> Result<()> {
+/// If they cannot; the error says why.
+pub fn ensure_permitted() -> Result<()> {
     ensure!(rustix::process::geteuid().is_root(), "network namespaces need root");
     let probe = format!("dbprobe{}", std::process::id());
     ip(&["netns", "add", &probe]).context("network namespaces are not permitted here")?;
     ip(&["netns", "del", &probe])
 }
 
-impl Cable {
-    /// Lays a cable, which is whole.
+impl VirtualLink {
+    /// Creates a connected link.
     ///
     /// # Errors
-    /// If the system does not permit it.
-    pub fn lay() -> Result<Self> {
+    /// If a command fails.
+    pub fn create() -> Result<Self> {
         let number = std::process::id();
-        let cable = Self {
+        let link = Self {
             switch: format!("dbswitch{number}"),
             far: format!("dbfar{number}"),
-            // A card's name has at most fifteen characters.
+            // An interface name has at most 15 characters.
             card: format!("dbn{number}"),
             network: format!("10.213.{}", number % 256),
         };
-        let Self { switch, far, card, network } = &cable;
+        let Self { switch, far, card, network } = &link;
         ip(&["netns", "add", switch])?;
         ip(&["netns", "add", far])?;
         ip(&["-n", switch, "link", "add", "bridge", "type", "bridge"])?;
         ip(&["-n", switch, "link", "set", "bridge", "up"])?;
-        // The near card stands in this process's own namespace.
+        // The near interface is in this process's own namespace.
         ip(&["link", "add", card, "type", "veth", "peer", "name", "near", "netns", switch])?;
         ip(&[
             "-n", far, "link", "add", "card", "type", "veth", "peer", "name", "far", "netns",
@@ -64,7 +64,7 @@ impl Cable {
         for end in ["near", "far"] {
             ip(&["-n", switch, "link", "set", end, "master", "bridge", "up"])?;
         }
-        Ok(cable)
+        Ok(link)
     }
 
     /// The address of this process's end.
@@ -73,27 +73,27 @@ impl Cable {
         format!("{}.1", self.network)
     }
 
-    /// Cuts it.
+    /// Cuts the link.
     ///
     /// # Errors
     /// If the system refuses.
-    pub fn cut(&self) -> Result<()> {
+    pub fn disconnect(&self) -> Result<()> {
         ip(&["-n", &self.switch, "link", "set", "far", "nomaster"])
     }
 
-    /// Mends it.
+    /// Restores the link.
     ///
     /// # Errors
     /// If the system refuses.
-    pub fn mend(&self) -> Result<()> {
+    pub fn reconnect(&self) -> Result<()> {
         ip(&["-n", &self.switch, "link", "set", "far", "master", "bridge"])
     }
 
-    /// What runs `command` at the far end.
+    /// A command that runs `command` in the far namespace.
     ///
     /// # Errors
     /// If `ip` is not installed.
-    pub fn at_the_far_end(&self, command: &Command) -> Result<Command> {
+    pub fn far_command(&self, command: &Command) -> Result<Command> {
         let mut there = Command::new(tool("ip")?);
         there.args(["netns", "exec", &self.far]).arg(command.get_program());
         there.args(command.get_args());
@@ -107,10 +107,10 @@ impl Cable {
     }
 }
 
-impl Drop for Cable {
+impl Drop for VirtualLink {
     fn drop(&mut self) {
-        // With a namespace go its cards, and with a card its other end. What is not there any more
-        // need not be taken away.
+        // Deleting a namespace deletes its interfaces, and deleting a veth deletes its peer.
+        // Commands that find nothing to delete fail without harm.
         let _ = ip(&["link", "del", &self.card]);
         let _ = ip(&["netns", "del", &self.far]);
         let _ = ip(&["netns", "del", &self.switch]);
@@ -119,7 +119,7 @@ impl Drop for Cable {
 
 fn ip(arguments: &[&str]) -> Result<()> {
     let output = output(Command::new(tool("ip")?).args(arguments))?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "ip {}: {}", arguments.join(" "), said.trim());
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "ip {}: {}", arguments.join(" "), stderr.trim());
     Ok(())
 }

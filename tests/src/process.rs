@@ -1,6 +1,6 @@
-//! A program under test: started, listened to, ended, and never left behind.
+//! Processes under test. Their output is captured, and they are killed when dropped.
 //!
-//! Everything it prints is kept, and said by every error about it.
+//! Every error about a process contains all that it printed.
 
 use std::{
     fmt::Write as _,
@@ -16,45 +16,45 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 
-/// How long anything that should take moments may take, on a machine that is busy with other work.
+/// Default deadline. Generous, because the machine may be busy.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How often a process that is waited for is looked at: the system has no wait with a deadline.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
+/// Polling interval for the exit of a process: the standard library has no wait with a timeout.
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// How long the last lines of a program that has ended may be on their way.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+/// Longest wait for the remaining output of a process that has ended.
+const OUTPUT_DRAIN: Duration = Duration::from_secs(1);
 
 /// Standard output and standard error.
 const OUTPUTS: usize = 2;
 
-/// Whether what a program printed is kept to errors about it.
+/// Whether transcripts are printed only in errors.
 static QUIET: AtomicBool = AtomicBool::new(false);
 
-/// Shows no more, when a program is over, what it printed: for benchmarks, whose output is a table.
-pub fn be_quiet() {
+/// Stops printing the transcript of each process that ends. For benchmarks, which print a table.
+pub fn suppress_transcripts() {
     QUIET.store(true, Relaxed);
 }
 
-/// Where a program printed a line.
+/// The stream on which a process printed a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum From {
-    /// Its standard output.
+    /// Standard output.
     Stdout,
-    /// Its standard error.
+    /// Standard error.
     Stderr,
 }
 
-/// A line that a program printed.
+/// A line that a process printed.
 #[derive(Clone, Debug)]
 pub struct Line {
-    /// On which of its outputs.
+    /// The stream it was printed on.
     pub from: From,
-    /// Without the end of the line.
+    /// The text without the newline.
     pub text: String,
 }
 
-/// What a program printed so far, and how many of its two outputs have ended.
+/// The lines so far, and how many of the two streams have ended.
 #[derive(Debug, Default)]
 struct Printed {
     lines: Vec<Line>,
@@ -69,16 +69,16 @@ struct Output {
 
 impl Output {
     fn lock(&self) -> MutexGuard<'_, Printed> {
-        // A reader that panicked has still left whole lines.
+        // A reader that panicked has appended whole lines only.
         self.printed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A moment in what a process prints: what came before it is not waited for.
+/// A position in the output of a process: waiting from it ignores earlier lines.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Mark(usize);
 
-/// A running program. Killed when dropped.
+/// A running process. Killed when dropped.
 #[derive(Debug)]
 pub struct Process {
     name: String,
@@ -87,7 +87,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `command`; `name` is what errors call it.
+    /// Starts `command`; `name` identifies it in errors.
     ///
     /// # Errors
     /// If it cannot be started.
@@ -105,19 +105,19 @@ impl Process {
         Ok(Self { name, child, output })
     }
 
-    /// What errors call it.
+    /// Its name in errors.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Its number in the system.
+    /// Its process id.
     #[must_use]
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// This moment in what it prints.
+    /// The current position in its output.
     #[must_use]
     pub fn mark(&self) -> Mark {
         Mark(self.output.lock().lines.len())
@@ -135,14 +135,14 @@ impl Process {
         if text.is_empty() { "  (it printed nothing)\n".to_owned() } else { text }
     }
 
-    /// The lines it printed so far on one of its outputs.
+    /// The lines it printed so far on one stream.
     #[must_use]
     pub fn lines(&self, from: From) -> Vec<String> {
         let printed = self.output.lock();
         printed.lines.iter().filter(|l| l.from == from).map(|l| l.text.clone()).collect()
     }
 
-    /// Waits for a line of stdout that has `part` in it, from the beginning on.
+    /// Waits for a line of stdout that contains `part`.
     ///
     /// # Errors
     /// If none comes within [`PATIENCE`], or the program ends without one.
@@ -150,7 +150,7 @@ impl Process {
         self.wait_for_after(Mark::default(), part)
     }
 
-    /// Waits for a line of stdout that has `part` in it, from `mark` on.
+    /// Waits for a line of stdout after `mark` that contains `part`.
     ///
     /// # Errors
     /// If none comes within [`PATIENCE`], or the program ends without one.
@@ -161,7 +161,7 @@ impl Process {
         found.with_context(|| format!("waiting for {part:?} on stdout"))
     }
 
-    /// Waits for the first line since `mark` that `wanted` says yes to.
+    /// Waits for the first line after `mark` for which `wanted` returns true.
     ///
     /// # Errors
     /// If none comes within `patience`, or the program ends without one.
@@ -177,10 +177,10 @@ impl Process {
         })
     }
 
-    /// Waits until `wanted` takes something from all the lines printed so far.
+    /// Waits until `wanted` returns a value for the lines printed so far.
     ///
     /// # Errors
-    /// If it does not within `patience`, or the program ends before.
+    /// If it returns none within `patience`, or the process ends first.
     pub fn wait_until<T>(
         &self,
         patience: Duration,
@@ -207,13 +207,13 @@ impl Process {
         }
     }
 
-    /// Whether it has ended, as its outputs tell.
+    /// Whether it has closed its output streams.
     #[must_use]
     pub fn has_ended(&self) -> bool {
         self.output.lock().ended == OUTPUTS
     }
 
-    /// Ends it at once, as a power cut would (SIGKILL), and waits until it is gone.
+    /// Sends SIGKILL, and waits until the process has ended.
     ///
     /// # Errors
     /// If the system refuses.
@@ -223,7 +223,7 @@ impl Process {
         Ok(())
     }
 
-    /// Asks it to end (SIGTERM).
+    /// Sends SIGTERM.
     ///
     /// # Errors
     /// If the system refuses.
@@ -231,7 +231,7 @@ impl Process {
         self.signal(Signal::TERM)
     }
 
-    /// Does what ctrl-C does (SIGINT).
+    /// Sends SIGINT, like ctrl-C.
     ///
     /// # Errors
     /// If the system refuses.
@@ -239,11 +239,12 @@ impl Process {
         self.signal(Signal::INT)
     }
 
-    /// Holds it up for `time`, as a machine that is busy elsewhere does (SIGSTOP and SIGCONT).
+    /// Suspends it for `time` with SIGSTOP and SIGCONT, like a machine that is busy with other
+    /// work.
     ///
     /// # Errors
     /// If the system refuses.
-    pub fn hold_up(&self, time: Duration) -> Result<()> {
+    pub fn suspend_for(&self, time: Duration) -> Result<()> {
         self.signal(Signal::STOP)?;
         std::thread::sleep(time);
         self.signal(Signal::CONT)
@@ -254,27 +255,28 @@ impl Process {
         kill_process(pid, signal).with_context(|| format!("signalling {}", self.name))
     }
 
-    /// Waits until it has ended by itself, and all it printed is read.
+    /// Waits until it has ended by itself and its output is read.
     ///
     /// # Errors
     /// If it has not ended within `patience`.
     pub fn wait(&mut self, patience: Duration) -> Result<ExitStatus> {
-        let status = end_within(&mut self.child, patience);
+        let status = wait_for_exit_within(&mut self.child, patience);
         let status =
             status.with_context(|| format!("{}; it printed:\n{}", self.name, self.transcript()))?;
         self.wait_for_end_of_output();
         Ok(status)
     }
 
-    /// Waits until all that it printed is read. Not for long: what it started and left behind would
-    /// keep its outputs open.
+    /// Waits until its output is read. The wait is short: a child that it left running keeps the
+    /// streams open.
     fn wait_for_end_of_output(&self) {
         let printed = self.output.lock();
-        // Whether it ran out of time does not matter: then there is no more to be read.
-        let _ = self.output.changed.wait_timeout_while(printed, LAST_WORDS, |p| p.ended < OUTPUTS);
+        // A timeout is not an error: the remaining output belongs to another process.
+        let _ =
+            self.output.changed.wait_timeout_while(printed, OUTPUT_DRAIN, |p| p.ended < OUTPUTS);
     }
 
-    /// Waits for its end and demands this exit code.
+    /// Waits until it has ended, and requires this exit code.
     ///
     /// # Errors
     /// If it does not end within [`PATIENCE`], or ends with another code or by a signal.
@@ -292,11 +294,11 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Both fail only if it is gone already.
+        // Both fail only if the process has ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
         if !QUIET.load(Relaxed) {
-            // Shown by the test harness if the test failed, and only then.
+            // The test harness shows this only if the test fails.
             println!("{} printed:\n{}", self.name, self.transcript());
         }
     }
@@ -306,23 +308,23 @@ impl Drop for Process {
 ///
 /// # Errors
 /// If it has not ended within [`PATIENCE`].
-pub fn end_of(child: &mut Child) -> Result<ExitStatus> {
-    end_within(child, PATIENCE)
+pub fn wait_for_exit(child: &mut Child) -> Result<ExitStatus> {
+    wait_for_exit_within(child, PATIENCE)
 }
 
-fn end_within(child: &mut Child, patience: Duration) -> Result<ExitStatus> {
+fn wait_for_exit_within(child: &mut Child, patience: Duration) -> Result<ExitStatus> {
     let deadline = Instant::now() + patience;
     loop {
-        if let Some(status) = child.try_wait().context("looking at a process")? {
+        if let Some(status) = child.try_wait().context("polling a process")? {
             return Ok(status);
         }
         ensure!(Instant::now() < deadline, "a process has not ended within {patience:?}");
-        std::thread::sleep(LOOK_EVERY);
+        std::thread::sleep(POLL_INTERVAL);
     }
 }
 
-/// Reads `pipe` line by line on a thread of its own, so that the program never waits for us. The
-/// thread ends with the pipe.
+/// Reads `pipe` line by line on a separate thread, so that the process never blocks on a full pipe.
+/// The thread ends with the pipe.
 fn read_lines(pipe: impl Read + Send + 'static, from: From, output: &Arc<Output>) {
     let output = Arc::clone(output);
     std::thread::spawn(move || {
@@ -360,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_says_all_that_was_printed() {
+    fn an_error_contains_all_that_was_printed() {
         let process = shell("echo this; echo that >&2");
         let error = format!("{:#}", process.wait_for("other").unwrap_err());
         assert!(error.contains("ended without it"), "{error}");
@@ -369,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn exit_codes_and_signals_are_told_apart() {
+    fn exit_codes_and_signals_are_distinguished() {
         shell("exit 3").expect_exit(3).unwrap();
         let mut process = shell("trap 'exit 5' TERM; echo ready; while :; do sleep 0.01; done");
         process.wait_for("ready").unwrap();

@@ -1,6 +1,6 @@
-//! A reverse proxy that gives a relay a path, as nginx does with `location /downbeat/` and
-//! `proxy_pass http://relay/`: it strips the path, passes upgrades on, and leads whoever leaves the last
-//! slash out to where it is.
+//! A reverse proxy that serves a relay below a path, like nginx with `location /downbeat/` and
+//! `proxy_pass http://relay/`. It strips the path, forwards upgrades, and redirects the path
+//! without a trailing slash.
 
 use std::{
     io::{Read as _, Write as _},
@@ -14,13 +14,13 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-/// Longest head of a request that is passed on.
+/// Largest request head that is forwarded.
 const MAX_HEAD_BYTES: usize = 16 << 10;
 
-/// The path, without its last slash.
+/// The path without the trailing slash.
 const PATH: &str = "/downbeat";
 
-/// A running proxy. Takes no more connections when dropped.
+/// A running proxy. Stops accepting connections when dropped.
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
@@ -29,28 +29,29 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Starts one before `relay`.
+    /// Starts a proxy in front of `relay`.
     ///
     /// # Errors
     /// If it cannot listen.
     pub fn before(relay: SocketAddr) -> Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").context("a proxy cannot listen")?;
+        let listener = TcpListener::bind("127.0.0.1:0").context("binding a port for the proxy")?;
         let address = listener.local_addr()?;
         let ends = Arc::new(AtomicBool::new(false));
-        let told = ends.clone();
+        let stop = ends.clone();
         let accepting = std::thread::spawn(move || {
             for socket in listener.incoming().map_while(Result::ok) {
-                if told.load(Ordering::Relaxed) {
+                if stop.load(Ordering::Relaxed) {
                     return;
                 }
-                // Ends with its connection; a request that it cannot pass on ends the connection.
+                // The thread ends with its connection. A request that cannot be forwarded closes
+                // the connection.
                 std::thread::spawn(move || pass(socket, relay));
             }
         });
         Ok(Self { address, ends, accepting: Some(accepting) })
     }
 
-    /// Where the relay lies, without the last slash.
+    /// The relay's URL behind the proxy, without the trailing slash.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}{PATH}", self.address)
@@ -60,7 +61,7 @@ impl Proxy {
 impl Drop for Proxy {
     fn drop(&mut self) {
         self.ends.store(true, Ordering::Relaxed);
-        // Wakes the thread that accepts; if that fails, it is gone.
+        // Wakes the accepting thread; if this fails, the thread has ended.
         let _ = TcpStream::connect(self.address);
         if let Some(accepting) = self.accepting.take() {
             let _ = accepting.join();
@@ -68,7 +69,7 @@ impl Drop for Proxy {
     }
 }
 
-/// Passes one request on, and all that follows a WebSocket's.
+/// Forwards one request, and all data of a WebSocket.
 fn pass(mut client: TcpStream, relay: SocketAddr) -> Result<()> {
     let head = read_head(&mut client)?;
     let (line, headers) = head.split_once("\r\n").context("a request has a first line")?;
@@ -81,7 +82,7 @@ fn pass(mut client: TcpStream, relay: SocketAddr) -> Result<()> {
         return answer(client, "301 Moved Permanently", &format!("Location: {PATH}/{below}\r\n"));
     }
     let is_upgrade = headers.to_ascii_lowercase().contains("upgrade: websocket");
-    // One request a connection, so that only heads have to be understood.
+    // One request per connection, so that only heads need parsing.
     let kept =
         |header: &&str| is_upgrade || !header.to_ascii_lowercase().starts_with("connection:");
     let mut passed = vec![format!("{} {below} HTTP/1.1", method.unwrap_or_default())];
@@ -96,7 +97,7 @@ fn pass(mut client: TcpStream, relay: SocketAddr) -> Result<()> {
     upstream.write_all(passed.join("\r\n").as_bytes())?;
     let (mut from_client, mut to_relay) = (client.try_clone()?, upstream.try_clone()?);
     let up = std::thread::spawn(move || {
-        // Whichever side ends it, the other is told.
+        // When one side closes, the other is closed too.
         let _ = std::io::copy(&mut from_client, &mut to_relay);
         let _ = to_relay.shutdown(Shutdown::Both);
     });
@@ -106,13 +107,13 @@ fn pass(mut client: TcpStream, relay: SocketAddr) -> Result<()> {
     Ok(())
 }
 
-/// The head of a request, with the empty line that ends it.
+/// Reads a request head, including the empty line that ends it.
 fn read_head(client: &mut TcpStream) -> Result<String> {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {
         if head.len() == MAX_HEAD_BYTES || client.read(&mut byte)? == 0 {
-            bail!("no whole head of a request came");
+            bail!("the request head is incomplete");
         }
         head.push(byte[0]);
     }

@@ -1,4 +1,4 @@
-//! Every sound card of the lab on one clock: what each of them played, frame by frame.
+//! Records all sound cards of the lab on one clock, frame by frame.
 
 use std::{
     io::Read as _,
@@ -20,33 +20,33 @@ use crate::{
     process::PATIENCE,
 };
 
-/// Frames per second of the lab.
+/// Sample rate of the lab, in frames per second.
 pub const RATE: usize = 48_000;
 
-/// What a recording of the room holds after [`Take::stop`] was called: all that was on its way
-/// through a player's and the card's buffers then.
+/// How long a take records after [`Take::stop`]: what was then in the buffers of the players and
+/// the card is recorded too.
 const TAIL: Duration = Duration::from_millis(300);
 
-/// Frames that are put on the tape at once: often enough for who waits for them, and seldom enough
-/// to cost nothing.
+/// Frames per update of the shared state: frequent enough for waiting threads, rare enough to cost
+/// little.
 const BATCH: usize = RATE / 200;
 
-/// What the recorder knows.
+/// The state that the recorder and its takes share.
 #[derive(Debug, Default)]
-struct Tape {
-    /// All frames that came since the recorder was started.
+struct State {
+    /// Frames recorded since the recorder started.
     frames: usize,
-    /// Frames that the sound server owed at worst since the take began.
-    owed: u64,
-    /// What came since the take began, interleaved; none while no one records.
+    /// Largest backlog of the sound server since the take began, in frames.
+    backlog: u64,
+    /// The frames of the take, interleaved; `None` while there is no take.
     take: Option<Vec<f32>>,
-    /// Why there will be no more.
+    /// Why the recording has ended.
     broken: Option<String>,
 }
 
-impl Tape {
-    /// Puts whole frames of `channels` channels on the tape, and the first `machines` of each into the
-    /// take.
+impl State {
+    /// Counts whole frames of `channels` channels, and appends the first `machines` channels of
+    /// each to the take.
     fn append(&mut self, bytes: &[u8], channels: usize, machines: usize) {
         let frames = bytes.chunks_exact(channels * size_of::<f32>());
         self.frames += frames.len();
@@ -60,54 +60,54 @@ impl Tape {
 
 #[derive(Debug, Default)]
 struct Shared {
-    tape: Mutex<Tape>,
+    state: Mutex<State>,
     moved: Condvar,
-    /// Nobody listens any more.
+    /// Set when the recorder is dropped.
     over: AtomicBool,
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Tape> {
-        // The reader appends whole blocks; a panic elsewhere leaves them whole.
-        self.tape.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // The reader appends whole blocks, so a panic elsewhere leaves the state consistent.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until `enough` says so.
-    fn wait(&self, patience: Duration, enough: impl Fn(&Tape) -> bool) -> Result<()> {
+    /// Waits until `enough` returns true.
+    fn wait(&self, patience: Duration, enough: impl Fn(&State) -> bool) -> Result<()> {
         let deadline = Instant::now() + patience;
-        let mut tape = self.lock();
-        while !enough(&tape) {
-            if let Some(why) = &tape.broken {
+        let mut state = self.lock();
+        while !enough(&state) {
+            if let Some(why) = &state.broken {
                 bail!("the recording has ended: {why}");
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                bail!("not within {patience:?}; the recorder is at frame {}", tape.frames);
+                bail!("timed out after {patience:?}; the recorder is at frame {}", state.frames);
             }
-            tape = self
+            state = self
                 .moved
-                .wait_timeout(tape, left)
+                .wait_timeout(state, left)
                 .map_or_else(|poisoned| poisoned.into_inner().0, |(guard, _)| guard);
         }
         Ok(())
     }
 }
 
-/// Records the room for as long as the lab stands.
+/// Records the lab for as long as it is open.
 ///
-/// It always runs, also when no one looks, for it is what makes the card go.
+/// It runs even without a take, because it drives the card.
 #[derive(Debug)]
 pub struct Recorder {
     machines: usize,
     shared: Arc<Shared>,
-    /// The program that is read from, where it is not a card.
+    /// The program whose output is recorded, if it is not a card.
     source: Option<Child>,
     reader: Option<JoinHandle<()>>,
 }
 
 impl Recorder {
-    /// Lets `card`, whose frames are of `channels` channels, play, and records the first `machines`
-    /// of them.
+    /// Drives `card`, whose frames have `channels` channels, and records the first `machines`
+    /// channels.
     #[must_use]
     pub fn start(card: Card, channels: usize, machines: usize) -> Self {
         let shared = Arc::new(Shared::default());
@@ -118,7 +118,7 @@ impl Recorder {
         Self { machines, shared, source: None, reader: Some(reader) }
     }
 
-    /// Records what `source` writes to its output: 32-bit floats of `machines` channels.
+    /// Records what `source` writes to stdout: 32-bit floats of `machines` channels.
     ///
     /// # Errors
     /// If it cannot be started, or writes nothing within [`PATIENCE`].
@@ -132,16 +132,16 @@ impl Recorder {
             std::thread::spawn(move || listen(output, machines, &shared))
         };
         let recorder = Self { machines, shared, source: Some(source), reader: Some(reader) };
-        recorder.shared.wait(PATIENCE, |tape| tape.frames > 0).context("the first sound")?;
+        recorder.shared.wait(PATIENCE, |state| state.frames > 0).context("the first sound")?;
         Ok(recorder)
     }
 
-    /// Starts a take. There is one at a time; a new one replaces the last.
+    /// Starts a take. A new take replaces the last one.
     #[must_use]
     pub fn record(&self) -> Take {
-        let mut tape = self.shared.lock();
-        tape.take = Some(Vec::new());
-        tape.owed = 0;
+        let mut state = self.shared.lock();
+        state.take = Some(Vec::new());
+        state.backlog = 0;
         Take { channels: self.machines, shared: Arc::clone(&self.shared) }
     }
 }
@@ -150,38 +150,39 @@ impl Drop for Recorder {
     fn drop(&mut self) {
         self.shared.over.store(true, Relaxed);
         if let Some(mut source) = self.source.take() {
-            // It may have ended by itself.
+            // The program may have ended by itself.
             let _ = source.kill();
             let _ = source.wait();
         }
         if let Some(reader) = self.reader.take() {
-            // If it panicked, a take has already failed for it.
+            // If the thread panicked, a take has already failed.
             let _ = reader.join();
         }
     }
 }
 
 fn record(mut card: Card, channels: usize, machines: usize, shared: &Shared) {
-    // A card waits for nobody. Where this is not allowed, a busy machine makes it late.
+    // Real-time priority keeps the card on time. Without the permission, a busy machine makes it
+    // late.
     let _ = nice(-20);
     let mut bytes = Vec::new();
-    let mut owed = 0;
+    let mut backlog = 0;
     let mut next = Instant::now();
     while !shared.over.load(Relaxed) {
         next += card::EVERY;
         sleep(next.saturating_duration_since(Instant::now()));
         let converted = card.convert(Instant::now(), &mut bytes);
-        owed = owed.max(card.owed());
+        backlog = backlog.max(card.backlog());
         let frames = bytes.chunks_exact(channels * size_of::<f32>());
         if frames.len() < BATCH && converted.is_ok() {
             continue;
         }
-        let mut tape = shared.lock();
-        tape.owed = tape.owed.max(std::mem::take(&mut owed));
-        tape.append(&bytes, channels, machines);
-        tape.broken = converted.err().map(|error| format!("{error:#}"));
-        let broken = tape.broken.is_some();
-        drop(tape);
+        let mut state = shared.lock();
+        state.backlog = state.backlog.max(std::mem::take(&mut backlog));
+        state.append(&bytes, channels, machines);
+        state.broken = converted.err().map(|error| format!("{error:#}"));
+        let broken = state.broken.is_some();
+        drop(state);
         bytes.clear();
         shared.moved.notify_all();
         if broken {
@@ -197,18 +198,18 @@ fn listen(mut output: ChildStdout, machines: usize, shared: &Shared) {
     loop {
         let read =
             output.read(&mut bytes[held..]).context("reading what is recorded").and_then(|count| {
-                ensure!(count > 0, "the sound server has gone");
+                ensure!(count > 0, "the sound server has ended");
                 Ok(count)
             });
-        let mut tape = shared.lock();
+        let mut state = shared.lock();
         match read {
             Ok(count) => held += count,
-            Err(error) => tape.broken = Some(format!("{error:#}")),
+            Err(error) => state.broken = Some(format!("{error:#}")),
         }
-        let broken = tape.broken.is_some();
+        let broken = state.broken.is_some();
         let whole = held / frame_bytes * frame_bytes;
-        tape.append(&bytes[..whole], machines, machines);
-        drop(tape);
+        state.append(&bytes[..whole], machines, machines);
+        drop(state);
         bytes.copy_within(whole..held, 0);
         held -= whole;
         shared.moved.notify_all();
@@ -218,7 +219,7 @@ fn listen(mut output: ChildStdout, machines: usize, shared: &Shared) {
     }
 }
 
-/// A recording under way.
+/// A recording in progress.
 #[derive(Debug)]
 pub struct Take {
     channels: usize,
@@ -226,19 +227,19 @@ pub struct Take {
 }
 
 impl Take {
-    /// Lets this much sound go by, counted in recorded frames.
+    /// Waits for this much recorded time.
     ///
     /// # Errors
-    /// If the recorder stands still.
+    /// If the recorder has stopped.
     pub fn wait(&self, time: Duration) -> Result<()> {
         let until = self.shared.lock().frames + frames_in(time);
-        self.shared.wait(PATIENCE + time, |tape| tape.frames >= until).context("recording")
+        self.shared.wait(PATIENCE + time, |state| state.frames >= until).context("recording")
     }
 
     /// Waits until each of `channels` holds at least `count` onsets.
     ///
     /// # Errors
-    /// If they do not come within [`PATIENCE`]; the error says how many did.
+    /// If they do not within [`PATIENCE`]; the error contains the counts.
     pub fn wait_for_onsets(&self, channels: &[usize], count: usize) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -248,37 +249,37 @@ impl Take {
                 return Ok(());
             }
             if Instant::now() > deadline {
-                bail!("{count} onsets were to come on channels {channels:?}, there are {counts:?}");
+                bail!("expected {count} onsets on channels {channels:?}, found {counts:?}");
             }
             self.wait(Duration::from_millis(50))?;
         }
     }
 
-    /// Records until all that sounds now has passed through the cards, and ends the take.
+    /// Ends the take once everything that sounds now has passed through the cards.
     ///
     /// # Errors
-    /// If the recorder stands still.
+    /// If the recorder has stopped.
     pub fn stop(self) -> Result<Recording> {
         self.wait(TAIL)?;
-        let mut tape = self.shared.lock();
-        let taken = tape.take.take().unwrap_or_default();
-        let owed = Duration::from_micros(tape.owed * 1_000_000 / RATE as u64);
-        drop(tape);
-        Ok(Recording { server_late: owed, ..Recording::from_interleaved(&taken, self.channels) })
+        let mut state = self.shared.lock();
+        let taken = state.take.take().unwrap_or_default();
+        let backlog = Duration::from_micros(state.backlog * 1_000_000 / RATE as u64);
+        drop(state);
+        Ok(Recording { server_late: backlog, ..Recording::from_interleaved(&taken, self.channels) })
     }
 
     fn so_far(&self) -> Recording {
-        let tape = self.shared.lock();
-        Recording::from_interleaved(tape.take.as_deref().unwrap_or_default(), self.channels)
+        let state = self.shared.lock();
+        Recording::from_interleaved(state.take.as_deref().unwrap_or_default(), self.channels)
     }
 }
 
-/// What the cards played, one channel each.
+/// The recorded output of the cards, one channel each.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recording {
-    /// The channels, all of one length.
+    /// The channels, all of the same length.
     pub channels: Vec<Vec<f32>>,
-    /// By how much the sound server was late at worst, beyond what its card holds.
+    /// Largest delay of the sound server beyond the card's buffer.
     pub server_late: Duration,
 }
 
@@ -294,7 +295,7 @@ impl Recording {
         onsets::find(&self.channels[channel], onsets::THRESHOLD, onsets::REFRACTORY)
     }
 
-    /// How many sounds begin on each channel.
+    /// Number of onsets on each channel.
     #[must_use]
     pub fn onset_counts(&self) -> Vec<usize> {
         (0..self.channels.len()).map(|channel| self.onsets(channel).len()).collect()

@@ -1,4 +1,4 @@
-//! The relay under test.
+//! Starts the relay under test.
 
 use std::{
     ffi::OsStr,
@@ -14,7 +14,7 @@ use crate::{
     tools::{binary, get},
 };
 
-/// A running `downbeat-relay`, on a port of its own.
+/// A running `downbeat-relay` on a free port.
 #[derive(Debug)]
 pub struct Relay {
     process: Process,
@@ -25,7 +25,7 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// Starts one with the embedded bank.
+    /// Starts a relay with the embedded bank.
     ///
     /// # Errors
     /// If it is not built, or does not accept in time.
@@ -33,7 +33,7 @@ impl Relay {
         Self::start_with::<&str>(&[])
     }
 
-    /// Starts one with more arguments than its address.
+    /// Starts a relay with additional arguments.
     ///
     /// # Errors
     /// If it is not built, or does not accept in time.
@@ -41,7 +41,7 @@ impl Relay {
         Self::start_on("127.0.0.1:0", arguments)
     }
 
-    /// Starts one that listens at another address than loopback.
+    /// Starts a relay that listens at the address `listen`.
     ///
     /// # Errors
     /// If it is not built, or does not accept in time.
@@ -50,11 +50,11 @@ impl Relay {
         Self::start_at(listen, arguments, None)
     }
 
-    /// Starts one that keeps what it has to keep in a folder of the caller's.
+    /// Starts a relay with the data folder `data`.
     ///
     /// # Errors
     /// If it is not built, or does not accept in time.
-    pub fn start_keeping(data: &Path, arguments: &[&str]) -> Result<Self> {
+    pub fn start_with_data_folder(data: &Path, arguments: &[&str]) -> Result<Self> {
         let arguments = arguments.iter().map(Into::into).collect();
         Self::start_at("127.0.0.1:0", arguments, Some(data.to_owned()))
     }
@@ -69,7 +69,7 @@ impl Relay {
         command.envs(data.as_ref().map(|folder| ("XDG_DATA_HOME", folder)));
         let process = Process::spawn("downbeat-relay", command)?;
         process.wait_for("Server started: http")?;
-        // It is to be the first line that it prints, so that scripts can read just one.
+        // The address must be on the first line, so that scripts need to read only one.
         let first = process.lines(From::Stdout).into_iter().next().unwrap_or_default();
         let url = first.strip_prefix("Server started: ").unwrap_or_default();
         let (scheme, place) = match url.split_once("://") {
@@ -84,7 +84,7 @@ impl Relay {
         Ok(Self { process, arguments, data, scheme, address })
     }
 
-    /// Starts it again, on the port it had, after [`Self::kill`].
+    /// Restarts it on the same port, after [`Self::kill`].
     ///
     /// # Errors
     /// If it does not accept in time.
@@ -94,7 +94,7 @@ impl Relay {
         Ok(())
     }
 
-    /// Starts another in its place, on the port it had, after [`Self::kill`].
+    /// Starts another relay on the same port, after [`Self::kill`].
     ///
     /// # Errors
     /// If it does not accept in time.
@@ -103,7 +103,7 @@ impl Relay {
         self.restart()
     }
 
-    /// Ends it at once, as a power cut would.
+    /// Sends SIGKILL.
     ///
     /// # Errors
     /// If the system refuses.
@@ -111,25 +111,25 @@ impl Relay {
         self.process.kill()
     }
 
-    /// Where it listens.
+    /// Its address.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The page's address.
+    /// The page's URL.
     #[must_use]
     pub fn http_url(&self) -> String {
         format!("{}://{}", self.scheme, self.address)
     }
 
-    /// What a WebSocket client connects to.
+    /// The URL for WebSocket clients.
     #[must_use]
     pub fn ws_url(&self) -> String {
         format!("{}://{}/", self.scheme.replace("http", "ws"), self.address)
     }
 
-    /// The fingerprint that it printed of its certificate.
+    /// The fingerprint of its certificate, as it printed it.
     ///
     /// # Errors
     /// If it prints none.
@@ -138,43 +138,43 @@ impl Relay {
         Ok(line.rsplit(' ').next().unwrap_or_default().to_owned())
     }
 
-    /// What it says of itself at `/healthz`.
+    /// Its `/healthz` response.
     ///
     /// # Errors
-    /// If it does not answer, or not with JSON.
+    /// If it does not answer with JSON.
     pub fn health(&self) -> Result<serde_json::Value> {
         health(&self.http_url())
     }
 
-    /// The process itself.
+    /// The relay's process.
     pub fn process(&mut self) -> &mut Process {
         &mut self.process
     }
 }
 
-/// What the relay at this address of a page says of itself at `/healthz`.
+/// The `/healthz` response of the relay at `http_url`.
 ///
 /// # Errors
-/// If it does not answer, or not with JSON.
+/// If it does not answer with JSON.
 pub fn health(http_url: &str) -> Result<serde_json::Value> {
     let text = get(&format!("{http_url}/healthz"))?;
-    serde_json::from_str(&text).with_context(|| format!("/healthz is no JSON: {text}"))
+    serde_json::from_str(&text).with_context(|| format!("/healthz is not JSON: {text}"))
 }
 
-/// The command that runs `downbeat-relay` with nothing of the caller's settings.
+/// A command that runs `downbeat-relay` without the user's settings.
 ///
 /// # Errors
 /// If it is not built.
 pub fn relay_command() -> Result<Command> {
     let mut command = Command::new(binary("downbeat-relay")?);
-    forget_settings(&mut command);
-    // Nor is the user's own settings file to be found.
+    clear_settings(&mut command);
+    // Hides the user's settings file.
     command.env("XDG_CONFIG_HOME", "/nonexistent");
     Ok(command)
 }
 
-/// Takes Downbeat's own variables out of what `command` inherits.
-pub fn forget_settings(command: &mut Command) {
+/// Removes Downbeat's variables from the environment of `command`.
+pub fn clear_settings(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("DOWNBEAT_") {
             command.env_remove(name);

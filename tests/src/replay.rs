@@ -1,45 +1,45 @@
-//! Replays what a player recorded with `--record-timing` through a device clock, and compares the
-//! clock with what the recording shows in hindsight. It opens no device and reads no clock.
+//! Replays a recording of `--record-timing` through a device clock, and compares the clock with a
+//! smoothed reference from the whole recording. It opens no device and reads no clock.
 
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use downbeat::{audio::device_clock::DeviceClock, time::LocalTime};
 
-/// Blocks on each side of the one whose true time is wanted. The median of seven in a row is exact on
-/// a line of any slope, and three late timestamps of seven do not move it.
+/// Blocks on each side of a block that its reference time is computed from. The median of seven is
+/// exact on a line of any slope, and three late timestamps of seven do not change it.
 const NEIGHBOURS: usize = 3;
 
-/// What happens earlier is the clock's settling, in seconds.
+/// Time in which the clock settles, in seconds. Earlier errors do not count.
 const SETTLED_SECONDS: f64 = 1.5;
 
-/// A machine this far off is not together with the others, in nanoseconds.
+/// A larger error counts as out of sync, in nanoseconds.
 const APART_NANOS: f64 = 50_000.0;
 
-/// What one stream said of its time.
+/// The timestamps of one stream.
 #[derive(Debug)]
 pub struct Trace {
     rate: u32,
-    /// The first frame of each block, and when it leaves the converter.
+    /// The first frame of each block, and the time at which it leaves the converter.
     blocks: Vec<(u64, LocalTime)>,
 }
 
-/// How well a device clock did on a trace. Errors are absolute, in microseconds.
+/// The accuracy of a device clock on a trace. Errors are absolute, in microseconds.
 #[derive(Clone, Copy, Debug)]
 pub struct Figures {
-    /// Half of the errors are smaller.
+    /// Median error.
     pub median_micros: f64,
-    /// 99 of 100 errors are smaller.
+    /// 99th percentile of the errors.
     pub p99_micros: f64,
     /// The largest error.
     pub max_micros: f64,
     /// The longest time during which the error was above 50 us.
     pub apart_seconds: f64,
-    /// How often the clock reported a step.
+    /// Number of steps that the clock reported.
     pub steps: usize,
-    /// The share of the errors that was within the claimed bound.
+    /// Share of the errors within the claimed bound.
     pub within_bound: f64,
-    /// Half of the claimed bounds are smaller, in microseconds.
+    /// Median claimed bound, in microseconds.
     pub bound_micros: f64,
 }
 
@@ -47,7 +47,7 @@ impl Trace {
     /// Reads the first stream of a recording; the manual documents the format.
     ///
     /// # Errors
-    /// If the file cannot be read, or is no recording.
+    /// If the file cannot be read, or is not a recording.
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
         let (mut rate, mut blocks) = (None, Vec::new());
@@ -68,13 +68,13 @@ impl Trace {
                 _ => {}
             }
         }
-        let rate = rate.with_context(|| format!("{} is no timing trace", path.display()))?;
+        let rate = rate.with_context(|| format!("{} is not a timing trace", path.display()))?;
         let least = 2 * (SETTLED_SECONDS * 100.0) as usize;
         ensure!(blocks.len() > least, "{} is too short", path.display());
         Ok(Self { rate, blocks })
     }
 
-    /// Replays it.
+    /// Replays the trace.
     #[must_use]
     pub fn replay(&self) -> Figures {
         let mut clock = DeviceClock::new(self.rate);
@@ -114,7 +114,7 @@ impl Trace {
         }
     }
 
-    /// By how much the timestamp of this block was early, as those around it show.
+    /// How early the timestamp of this block was, compared with those around it.
     fn hindsight_nanos(&self, number: usize) -> f64 {
         let residual = |&(frame, dac): &(u64, LocalTime)| {
             let nominal = i128::from(frame) * 1_000_000_000 / i128::from(self.rate);

@@ -1,4 +1,4 @@
-//! A room that is ready: everyone who should sound does, and in time.
+//! Waits until all players of a room are ready.
 
 use std::time::{Duration, Instant};
 
@@ -9,44 +9,44 @@ use downbeat_protocol::{
 
 use crate::{client::V1Client, lab::Lab, process::PATIENCE, relay::Relay};
 
-/// A sound of the embedded bank that is long enough to be joined whenever a player is ready for it.
+/// A sound of the embedded bank, long enough for a player to join it once it is ready.
 const LONG_SOUND: &str = "texture";
 
-/// What counts as silence: 80 dB under full scale.
+/// Threshold of silence: -80 dBFS.
 const SILENCE: f32 = 1e-4;
 
-/// How long it must last.
+/// Required duration of silence.
 const SILENT_FOR: Duration = Duration::from_millis(250);
 
-/// Waits until the machines of `channels` sound, every player of the room has told the relay what
-/// lead it needs, and the relay gives it. A click that is banged before may be over at a machine
-/// before its turn comes; one that is banged after is heard everywhere, from its start.
+/// Waits until the machines of `channels` sound, every player has reported the lead it needs, and
+/// the relay applies it. A short sound that is banged earlier may be over before a player can start
+/// it; one that is banged later sounds everywhere, from its start.
 ///
-/// To find out, a long sound is started, which each joins as soon as it can, and ended; on return
-/// there is silence again.
+/// Starts a long sound, which each machine joins as soon as it can, and stops it. Returns when the
+/// machines are silent again.
 ///
 /// # Errors
 /// If that takes more than [`PATIENCE`].
 pub fn wait_until_ready(lab: &Lab, relay: &Relay, channels: &[usize]) -> Result<()> {
     let mut remote = V1Client::connect(&relay.ws_url(), "caretaker", ClientKind::Remote)?;
-    // Whoever is to sound must be there to be triggered: tutorial clients are sent nothing of the past.
+    // All players must be connected before the bang: tutorial clients are not sent past triggers.
     remote
         .wait_for_roster(|roster| players(roster) >= channels.len())
-        .context("waiting for the players to come")?;
+        .context("waiting for the players to connect")?;
     let take = lab.record();
     let sound = Some(LONG_SOUND.to_owned());
     remote.send(&ClientToRelay::Trigger(TriggerRequest { sound, ..TriggerRequest::default() }))?;
     take.wait_for_onsets(channels, 1).context("waiting until the machines sound")?;
     let max = remote.welcome.limits.max_lead_micros;
     remote
-        .wait_for_roster(|roster| gives_what_is_needed(roster, max))
-        .context("waiting until the relay gives the lead that the players need")?;
+        .wait_for_roster(|roster| has_required_lead(roster, max))
+        .context("waiting until the relay applies the lead that the players need")?;
     remote.send(&ClientToRelay::Stop(StopRequest::default()))?;
     remote.wait_for(|message| matches!(message, RelayToClient::Stop(_)).then_some(()))?;
     wait_for_silence(lab, channels)
 }
 
-/// Waits until nothing has sounded on `channels` for a while.
+/// Waits until `channels` have been silent for [`SILENT_FOR`].
 ///
 /// # Errors
 /// If something sounds for longer than [`PATIENCE`].
@@ -60,17 +60,17 @@ pub fn wait_for_silence(lab: &Lab, channels: &[usize]) -> Result<()> {
             return Ok(());
         }
     }
-    bail!("the room does not fall silent")
+    bail!("the machines do not become silent")
 }
 
 fn players(roster: &Roster) -> usize {
     roster.clients.iter().filter(|client| client.kind.is_player()).count()
 }
 
-/// Whether every player has said what it needs, and gets it as far as the relay goes.
-fn gives_what_is_needed(roster: &Roster, max_lead_micros: u32) -> bool {
+/// Whether every player has reported the lead it needs, and the relay applies it up to its maximum.
+fn has_required_lead(roster: &Roster, max_lead_micros: u32) -> bool {
     let mut players = roster.clients.iter().filter(|client| {
-        // Those of the tutorial wire report nothing.
+        // Clients of the tutorial wire report nothing.
         client.kind.is_player() && client.kind != ClientKind::Tutorial
     });
     players.all(|client| {

@@ -1,4 +1,4 @@
-//! Programs that the lab stands on: where they are, and what to install when they are not there.
+//! Locates the programs that the tests use, and names the packages of missing ones.
 
 use std::{
     path::{Path, PathBuf},
@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::process::PATIENCE;
 
-/// Which Debian package brings a program.
+/// The Debian package of each program.
 const PACKAGES: &[(&str, &str)] = &[
     ("Xvfb", "xvfb"),
     ("chromedriver", "chromium-driver"),
@@ -35,7 +35,7 @@ const PACKAGES: &[(&str, &str)] = &[
 /// The path of a program of the system.
 ///
 /// # Errors
-/// If it is not installed; the error names the Debian package that brings it.
+/// If it is not installed; the error names its Debian package.
 pub fn tool(name: &str) -> Result<PathBuf> {
     let paths = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&paths).map(|folder| folder.join(name)).find(|p| p.is_file());
@@ -48,13 +48,13 @@ pub fn tool(name: &str) -> Result<PathBuf> {
     })
 }
 
-/// The path of one of Downbeat's own binaries, beside the executable that asks.
+/// The path of one of Downbeat's binaries, beside the running executable.
 ///
 /// # Errors
 /// If it has not been built.
 pub fn binary(name: &str) -> Result<PathBuf> {
-    let this = std::env::current_exe().context("where this test was started from")?;
-    // Tests are in target/<profile>/deps, benchmarks and the binaries in target/<profile>.
+    let this = std::env::current_exe().context("locating the running executable")?;
+    // Tests are in `target/<profile>/deps`, benchmarks and binaries in `target/<profile>`.
     let folders = this.ancestors().skip(1).take(2);
     let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
     folders.map(|folder| folder.join(&file)).find(|path| path.is_file()).with_context(|| {
@@ -92,45 +92,45 @@ pub fn run(command: &mut Command) -> Result<String> {
     Ok(stdout.trim_end().to_owned())
 }
 
-/// Runs `command` to its end, however that is, and returns what it printed.
+/// Runs `command` to its end and returns its output and exit status.
 ///
 /// # Errors
-/// If it cannot be started, or does not end within [`PATIENCE`]; it is killed then.
+/// If it cannot be started, or does not end within [`PATIENCE`]; it is then killed.
 pub fn output(command: &mut Command) -> Result<Output> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().with_context(|| format!("{command:?} cannot be started"))?;
     let pid = Pid::from_child(&child);
     let (ended, output) = mpsc::channel();
-    // Nobody listens any more if it is too late.
+    // This fails if the receiver has timed out.
     thread::spawn(move || drop(ended.send(child.wait_with_output())));
     let Ok(output) = output.recv_timeout(PATIENCE) else {
-        // It fails only if it ends just now.
+        // This fails only if the process has just ended.
         let _ = kill_process(pid, Signal::KILL);
         bail!("{command:?} has not ended within {PATIENCE:?}");
     };
     Ok(output?)
 }
 
-/// What a server answers at `url`, read to its end.
+/// The response body at `url`.
 ///
 /// # Errors
-/// If it does not answer within [`PATIENCE`], or answers with an error.
+/// If the server does not answer within [`PATIENCE`], or answers with an error.
 pub fn get(url: &str) -> Result<String> {
     let config = ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).build();
     let answer = ureq::Agent::new_with_config(config).get(url).call();
     let text = answer.and_then(|mut answer| answer.body_mut().read_to_string());
-    text.with_context(|| format!("asking for {url}"))
+    text.with_context(|| format!("requesting {url}"))
 }
 
-/// Where pictures taken by the suites are to be left, if `DOWNBEAT_PICTURES` names a folder.
+/// The folder for the tests' screenshots, if `DOWNBEAT_PICTURES` names one.
 ///
 /// # Errors
-/// If it names one that cannot be made.
+/// If the folder cannot be created.
 pub fn pictures_folder() -> Result<Option<PathBuf>> {
     let Some(folder) = std::env::var_os("DOWNBEAT_PICTURES").map(PathBuf::from) else {
         return Ok(None);
     };
-    std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+    std::fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
     ensure!(folder.is_dir(), "{} is not a folder", folder.display());
     Ok(Some(folder))
 }

@@ -1,4 +1,4 @@
-//! A server of the tutorial wire that is not ours: Node's `ws`, as the tutorial uses it.
+//! The tutorial's own server: Node's `ws`, as the tutorial uses it.
 
 use std::process::Command;
 
@@ -9,7 +9,7 @@ use crate::{
     tools::{package_folder, tool},
 };
 
-/// A running plain relay.
+/// A running server of the tutorial.
 #[derive(Debug)]
 pub struct TutorialServer {
     process: Process,
@@ -17,7 +17,7 @@ pub struct TutorialServer {
 }
 
 impl TutorialServer {
-    /// Starts one on a free port.
+    /// Starts a server on a free port.
     ///
     /// # Errors
     /// If Node or its packages are missing, or it does not start.
@@ -29,20 +29,20 @@ impl TutorialServer {
         Ok(Self { process, port })
     }
 
-    /// What a WebSocket client connects to.
+    /// The URL for WebSocket clients.
     #[must_use]
     pub fn ws_url(&self) -> String {
         format!("ws://127.0.0.1:{}/", self.port)
     }
 
-    /// The process itself: it prints `message received ...` for each message.
+    /// The server's process. It prints `message received ...` for each message.
     #[must_use]
     pub fn process(&self) -> &Process {
         &self.process
     }
 }
 
-/// The command that runs one on a free port.
+/// A command that runs a server on a free port.
 ///
 /// # Errors
 /// If Node or its packages are missing.

@@ -1,13 +1,13 @@
-//! WAV files for banks of a suite's own: good ones, and ones broken in each way that files break.
+//! Writes WAV files for the tests' banks: valid files, and invalid files of each kind.
 
 use std::path::Path;
 
 use anyhow::{Context, Result};
 
-/// Frames of a good file.
+/// Frames of a valid file.
 const FRAMES: u32 = 4_800;
 
-/// Writes a good one: a tenth of a second of a tone, mono, 16 bits, 48 kHz.
+/// Writes a valid file: a tenth of a second of a tone, mono, 16 bits, 48 kHz.
 ///
 /// # Errors
 /// If the file cannot be written.
@@ -15,12 +15,13 @@ pub fn write_good(file: &Path) -> Result<()> {
     write(file, &good())
 }
 
-/// A file that claims what it does not hold, or holds what cannot be played; its name says how.
+/// Writes invalid files: headers that contradict the data, and unplayable formats. The names say
+/// what is wrong.
 ///
-/// Returns the names of the files that were written to `folder`.
+/// Returns the names of the files in `folder`.
 ///
 /// # Errors
-/// If one cannot be written.
+/// If a file cannot be written.
 pub fn write_broken(folder: &Path) -> Result<Vec<&'static str>> {
     let good = good();
     let with = |at: usize, bytes: &[u8]| {
@@ -57,7 +58,7 @@ fn good() -> Vec<u8> {
     header(FRAMES, 48_000).into_iter().chain(tone).collect()
 }
 
-/// The 44 bytes of the plainest header (Microsoft and IBM, Multimedia Programming Interface and
+/// The 44 bytes of the simplest header (Microsoft and IBM, Multimedia Programming Interface and
 /// Data Specifications 1.0).
 fn header(frames: u32, rate: u32) -> [u8; 44] {
     let data_bytes = 2 * frames;

@@ -1,5 +1,4 @@
-//! A screen with a pointer and a keyboard: an X server of the test's own, worked as a person works
-//! it, by where things are.
+//! A virtual X screen with a pointer and a keyboard, operated by screen coordinates.
 
 use std::{
     path::Path,
@@ -21,16 +20,16 @@ pub struct Screen {
     display: String,
 }
 
-/// Where a window is on its screen, in pixels.
+/// The position and size of a window on its screen, in pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Geometry {
-    /// Of its left edge.
+    /// Left edge.
     pub x: i32,
-    /// Of its upper edge.
+    /// Upper edge.
     pub y: i32,
-    /// From left to right.
+    /// Width.
     pub width: i32,
-    /// From top to bottom.
+    /// Height.
     pub height: i32,
 }
 
@@ -41,13 +40,13 @@ pub struct Window {
 }
 
 impl Screen {
-    /// Turns on a screen of this size.
+    /// Starts a screen of this size.
     ///
     /// # Errors
     /// If Xvfb is missing or does not start.
     pub fn open(width: u32, height: u32) -> Result<Self> {
         let mut command = Command::new(tool("Xvfb")?);
-        // It chooses a display that is free and prints its number.
+        // Xvfb chooses a free display and prints its number.
         command.args(["-displayfd", "1", "-nolisten", "tcp", "-noreset"]);
         command.args(["-screen", "0", &format!("{width}x{height}x24")]);
         let server = Process::spawn("Xvfb", command)?;
@@ -57,7 +56,7 @@ impl Screen {
         Ok(Self { server, display: format!(":{number}") })
     }
 
-    /// What `DISPLAY` is to be for a program that is to show its window here.
+    /// The value of `DISPLAY` for programs that use this screen.
     #[must_use]
     pub fn display(&self) -> &str {
         &self.display
@@ -75,14 +74,16 @@ impl Screen {
                 return Ok(Window { id: id.to_owned() });
             }
             if Instant::now() > deadline {
-                bail!("no window {title:?} appeared; Xvfb printed:\n{}", self.server.transcript());
+                bail!(
+                    "no window titled {title:?} appeared; Xvfb printed:\n{}",
+                    self.server.transcript()
+                );
             }
             std::thread::sleep(Duration::from_millis(50));
         }
     }
 
-    /// Waits until the screen is no longer of one colour: what is shown on it has drawn itself, and
-    /// can be aimed at.
+    /// Waits until the screen has more than one colour: the window has been drawn.
     ///
     /// # Errors
     /// If it stays blank.
@@ -91,7 +92,7 @@ impl Screen {
         loop {
             let mut command = Command::new(tool("import")?);
             command.args(["-display", &self.display, "-window", "root", "-format", "%k", "info:"]);
-            // The number of its colours.
+            // The number of colours.
             if run(&mut command)? != "1" {
                 return Ok(());
             }
@@ -101,10 +102,10 @@ impl Screen {
         }
     }
 
-    /// Where a window is.
+    /// The position and size of a window.
     ///
     /// # Errors
-    /// If it is gone.
+    /// If the window is closed.
     pub fn geometry(&self, window: &Window) -> Result<Geometry> {
         let printed = self.xdotool(&["getwindowgeometry", "--shell", &window.id])?;
         let value = |name: &str| {
@@ -120,10 +121,11 @@ impl Screen {
         })
     }
 
-    /// Moves the pointer to a place of a window, given in parts of its width and height, and clicks.
+    /// Moves the pointer to a position in a window, in fractions of its width and height, and
+    /// clicks.
     ///
     /// # Errors
-    /// If the window is gone.
+    /// If the window is closed.
     pub fn click(&self, window: &Window, across: f64, down: f64) -> Result<()> {
         let at = self.geometry(window)?;
         let x = f64::from(at.x) + f64::from(at.width) * across;
@@ -132,30 +134,30 @@ impl Screen {
         Ok(())
     }
 
-    /// Gives a window the keyboard, and presses a key, named as X names it (`space`, `Return`).
+    /// Focuses a window and presses a key, given by its X keysym (`space`, `Return`).
     ///
     /// # Errors
-    /// If the window is gone.
+    /// If the window is closed.
     pub fn press(&self, window: &Window, key: &str) -> Result<()> {
         self.xdotool(&["windowfocus", "--sync", &window.id, "key", key])?;
         Ok(())
     }
 
-    /// Makes a window another size.
+    /// Resizes a window.
     ///
     /// # Errors
-    /// If it is gone.
+    /// If the window is closed.
     pub fn resize(&self, window: &Window, width: u32, height: u32) -> Result<()> {
         let (width, height) = (width.to_string(), height.to_string());
         self.xdotool(&["windowsize", "--sync", &window.id, &width, &height])?;
         Ok(())
     }
 
-    /// Saves what the screen shows as a PNG file.
+    /// Saves a screenshot as a PNG file.
     ///
     /// # Errors
     /// If the file cannot be written.
-    pub fn picture(&self, file: &Path) -> Result<()> {
+    pub fn screenshot(&self, file: &Path) -> Result<()> {
         let mut command = Command::new(tool("import")?);
         command.args(["-display", &self.display, "-window", "root"]).arg(file);
         run(&mut command).map(drop)

@@ -1,5 +1,5 @@
-//! The module arrows of `docs/ARCHITECTURE.md`: which module may name which. Cargo enforces those between
-//! packages; these tests enforce those within one.
+//! The module dependencies of `docs/ARCHITECTURE.md`. Cargo enforces those between packages; these
+//! tests enforce those within a package.
 
 #[path = "architecture/modules.rs"]
 mod modules;
@@ -16,7 +16,7 @@ use self::{
     source::{Source, files, module, roots, tokens},
 };
 
-/// Longer than any file that does one thing.
+/// The longest permitted source file.
 const MAX_LINES: usize = 600;
 
 /// Asserts that none of `sources` contains any of these words.
@@ -42,7 +42,7 @@ fn the_protocol_does_no_io_and_reads_no_clock() -> Result<()> {
 }
 
 #[test]
-fn one_module_names_cpal_and_one_fetches() -> Result<()> {
+fn only_the_device_module_names_cpal_and_only_sounds_names_ureq() -> Result<()> {
     for source in module("desktop-client", "src")? {
         let path = source.path.strip_prefix(workspace_folder())?;
         let place = |module: &str| path.starts_with(Path::new("desktop-client/src").join(module));
@@ -56,10 +56,10 @@ fn one_module_names_cpal_and_one_fetches() -> Result<()> {
     Ok(())
 }
 
-/// Modules from top to bottom, and which each names.
+/// Modules from top to bottom, with the modules that each names.
 type Arrows = [(&'static str, &'static [&'static str])];
 
-/// Asserts that the modules in `folder` are those of `arrows`, and name exactly these.
+/// Asserts that the modules in `folder` are those of `arrows`, with exactly these dependencies.
 fn expect_arrows(folder: &str, arrows: &Arrows) -> Result<()> {
     let modules = Modules::read(folder, 1)?;
     let listed = arrows.iter().map(|(module, _)| (*module).to_owned()).collect();
@@ -73,7 +73,7 @@ fn expect_arrows(folder: &str, arrows: &Arrows) -> Result<()> {
     Ok(())
 }
 
-/// The modules of the desktop client, from top to bottom, and which each names.
+/// The modules of the desktop client, from top to bottom, with the modules that each names.
 const CLIENT_ARROWS: &Arrows = &[
     (
         "cli",
@@ -113,7 +113,7 @@ fn the_desktop_clients_modules_name_only_those_below() -> Result<()> {
     expect_arrows("desktop-client/src", CLIENT_ARROWS)
 }
 
-/// The modules of the relay, from top to bottom, and which each names.
+/// The modules of the relay, from top to bottom, with the modules that each names.
 const RELAY_ARROWS: &Arrows = &[
     ("server", &["accept", "bank", "broadcast", "config", "http", "room", "supervise"]),
     ("accept", &["config", "counters", "http", "limits", "text"]),
@@ -149,7 +149,7 @@ fn no_modules_name_each_other_in_a_cycle() -> Result<()> {
         "desktop-client/src",
     ];
     for folder in folders {
-        // Folders, then folders and the files in them.
+        // Depth 1 compares folders, depth 2 the files in them.
         for depth in [1, 2] {
             let cycles = Modules::read(folder, depth)?.cycles();
             assert!(cycles.is_empty(), "cycles in {folder}: {cycles:#?}");
@@ -159,7 +159,7 @@ fn no_modules_name_each_other_in_a_cycle() -> Result<()> {
 }
 
 #[test]
-fn audio_knows_no_protocol_and_the_window_no_sockets() -> Result<()> {
+fn audio_names_no_protocol_and_the_window_no_sockets() -> Result<()> {
     let audio = module("desktop-client", "src/audio")?;
     expect_none(&audio, &["downbeat_protocol", "RelayTime", "tokio", "tungstenite"]);
     let window = module("desktop-client", "src/ui")?;
@@ -176,7 +176,7 @@ fn the_relay_decodes_no_audio_on_the_path_of_a_trigger() -> Result<()> {
 }
 
 #[test]
-fn every_file_is_short_and_opens_with_its_purpose() -> Result<()> {
+fn every_file_is_short_and_opens_with_a_comment() -> Result<()> {
     let sources = files(workspace_folder(), &["rs", "js"])?;
     assert!(sources.len() > 50, "the source tree is missing");
     for path in sources {
@@ -184,7 +184,7 @@ fn every_file_is_short_and_opens_with_its_purpose() -> Result<()> {
         let lines = text.lines().count();
         assert!(lines <= MAX_LINES, "{} has {lines} lines", path.display());
         let opens = if path.extension().is_some_and(|e| e == "rs") { "//!" } else { "//" };
-        // The first line of a script may be for its interpreter.
+        // The first line of a script may name its interpreter.
         let opened = text.lines().take(3).any(|line| line.starts_with(opens));
         let opened = opened || text.starts_with("/*");
         assert!(opened, "{} does not open with its purpose", path.display());

@@ -1,4 +1,4 @@
-//! A relay behind a reverse proxy that gives it a path: the page and the players find all of it there.
+//! A relay behind a reverse proxy that serves it below a path: the page and the players work.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use downbeat_tests::{
     browser::Browser, lab::Lab, proxy::Proxy, relay::Relay, room::wait_until_ready,
 };
 
-/// The card that the browser plays through, and those of the players.
+/// The sound cards of the browser and the players.
 const BROWSER: usize = 0;
 const WITH_SLASH: usize = 1;
 const WITHOUT_SLASH: usize = 2;
 
 const EVERYONE: [usize; 3] = [BROWSER, WITH_SLASH, WITHOUT_SLASH];
 
-/// Longer than the sound that is banged.
+/// Time between two bangs, longer than their sound.
 const GAP: Duration = Duration::from_millis(800);
 
 #[test]
@@ -23,7 +23,7 @@ fn page_and_players_sound_below_the_path_of_a_reverse_proxy() -> Result<()> {
     let relay = Relay::start()?;
     let proxy = Proxy::before(relay.address())?;
     let (folder, bare) = (format!("{}/", proxy.url()), proxy.url());
-    // Ready means that they have fetched the sounds as well.
+    // A ready player has fetched the sounds.
     let _with_slash = lab.play(WITH_SLASH, &folder)?;
     let _without_slash = lab.play(WITHOUT_SLASH, &bare)?;
     let browser = Browser::open(|program| lab.command_on(BROWSER, program), 390, 844)?;

@@ -1,5 +1,5 @@
-//! The commands' contract, which scripts and service managers rely on: what goes to which output,
-//! with which exit code, and which setting wins.
+//! The contract of the commands, on which scripts and service managers rely: output streams, exit
+//! codes, and the precedence of settings.
 
 use std::{
     io::{self, Write as _},
@@ -12,31 +12,31 @@ use downbeat_protocol::{ClientKind, ClientToRelay, RelayToClient, TriggerRequest
 use downbeat_tests::{
     client::V1Client,
     lab::Lab,
-    process::{From, Process, end_of},
+    process::{From, Process, wait_for_exit},
     relay::{Relay, relay_command},
 };
 
-/// Runs `command`, which is to be refused: exit code 2, nothing on stdout, one line on stderr that
-/// names each of `named`.
+/// Asserts that `command` is refused: exit code 2, nothing on stdout, and one line on stderr that
+/// contains each of `named`.
 fn expect_refusal(mut command: Command, arguments: &[&str], named: &[&str]) -> Result<()> {
     let what = format!("{arguments:?}");
     command.args(arguments);
     let mut process = Process::spawn(what.as_str(), command)?;
     process.expect_exit(2)?;
     assert_eq!(process.lines(From::Stdout), [""; 0], "{what}");
-    let said = process.lines(From::Stderr);
-    assert_eq!(said.len(), 1, "{what} said {said:#?}");
+    let stderr = process.lines(From::Stderr);
+    assert_eq!(stderr.len(), 1, "{what} printed {stderr:#?}");
     for part in named {
-        assert!(said[0].contains(part), "{what} does not name {part:?}: {:?}", said[0]);
+        assert!(stderr[0].contains(part), "{what} does not name {part:?}: {:?}", stderr[0]);
     }
     Ok(())
 }
 
 #[test]
-fn a_wrong_value_is_one_line_that_names_it() -> Result<()> {
+fn an_invalid_value_is_reported_in_one_line_with_exit_code_2() -> Result<()> {
     let taken = TcpListener::bind("127.0.0.1:0")?;
     let address = taken.local_addr()?.to_string();
-    // The relay's own log is not what is looked at here, and comes before the address is tried.
+    // The relay logs before it binds the address; the log is not under test.
     let relay = |arguments: &[&str], named: &[&str]| {
         let mut command = relay_command()?;
         command.args(["--log", "off"]);
@@ -69,7 +69,7 @@ fn a_wrong_value_is_one_line_that_names_it() -> Result<()> {
 }
 
 #[test]
-fn help_and_version_are_answers_not_errors() -> Result<()> {
+fn help_and_version_go_to_stdout_with_exit_code_0() -> Result<()> {
     let lab = Lab::open(1)?;
     for argument in ["--help", "--version"] {
         for mut command in [relay_command()?, lab.downbeat()?] {
@@ -84,21 +84,21 @@ fn help_and_version_are_answers_not_errors() -> Result<()> {
 }
 
 #[test]
-fn a_bang_that_reaches_no_relay_says_so() -> Result<()> {
+fn a_bang_without_a_relay_fails_and_names_the_address() -> Result<()> {
     let lab = Lab::open(1)?;
-    // A port that was free a moment ago; no one is told of it.
+    // A port that was free a moment ago.
     let free = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
     let mut command = lab.downbeat()?;
     command.args(["bang", &free]);
     let mut process = Process::spawn("downbeat bang", command)?;
     process.expect_exit(1)?;
-    let said = process.lines(From::Stderr);
-    assert!(said.len() == 1 && said[0].contains(&free), "{said:#?}");
+    let stderr = process.lines(From::Stderr);
+    assert!(stderr.len() == 1 && stderr[0].contains(&free), "{stderr:#?}");
     Ok(())
 }
 
 #[test]
-fn a_bang_prints_a_line_for_each_and_a_wrong_sound_is_refused() -> Result<()> {
+fn a_bang_prints_one_line_each_and_an_unknown_sound_is_refused() -> Result<()> {
     let lab = Lab::open(1)?;
     let relay = Relay::start()?;
     let mut command = lab.downbeat()?;
@@ -111,13 +111,13 @@ fn a_bang_prints_a_line_for_each_and_a_wrong_sound_is_refused() -> Result<()> {
     command.args(["bang", &relay.http_url(), "--sound", "nosuch"]);
     let mut process = Process::spawn("downbeat bang", command)?;
     process.expect_exit(1)?;
-    let said = process.lines(From::Stderr);
-    assert!(said.len() == 1 && said[0].contains("nosuch"), "{said:#?}");
+    let stderr = process.lines(From::Stderr);
+    assert!(stderr.len() == 1 && stderr[0].contains("nosuch"), "{stderr:#?}");
     Ok(())
 }
 
 #[test]
-fn devices_lists_the_cards_and_a_player_takes_each_form() -> Result<()> {
+fn devices_lists_the_cards_and_a_player_accepts_id_and_name() -> Result<()> {
     let lab = Lab::open(2)?;
     let relay = Relay::start()?;
     let mut command = lab.downbeat()?;
@@ -145,7 +145,7 @@ fn devices_lists_the_cards_and_a_player_takes_each_form() -> Result<()> {
 }
 
 #[test]
-fn a_signal_ends_everything_with_success() -> Result<()> {
+fn signals_end_relay_and_players_with_exit_code_0() -> Result<()> {
     let lab = Lab::open(1)?;
     for interrupt in [false, true] {
         let end = |process: &Process| {
@@ -157,9 +157,9 @@ fn a_signal_ends_everything_with_success() -> Result<()> {
         end(&player)?;
         player.expect_exit(0)?;
         end(relay.process())?;
-        // Clients are told that it goes, so that they come back without alarm.
-        let farewell = client.socket().expect_close(downbeat_tests::process::PATIENCE)?;
-        let code = farewell.map(|frame| u16::from(frame.code));
+        // The relay announces its shutdown, so that clients reconnect without an error.
+        let close = client.socket().expect_close(downbeat_tests::process::PATIENCE)?;
+        let code = close.map(|frame| u16::from(frame.code));
         assert_eq!(code, Some(1001));
         drop(client);
         relay.process().expect_exit(0)?;
@@ -168,7 +168,7 @@ fn a_signal_ends_everything_with_success() -> Result<()> {
 }
 
 #[test]
-fn a_player_that_cannot_reach_its_relay_still_ends_at_once() -> Result<()> {
+fn a_player_without_a_relay_ends_promptly_on_a_signal() -> Result<()> {
     let lab = Lab::open(1)?;
     let free = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
     let mut player = lab.start_play(0, &free)?;
@@ -178,7 +178,7 @@ fn a_player_that_cannot_reach_its_relay_still_ends_at_once() -> Result<()> {
 }
 
 #[test]
-fn a_flag_wins_over_the_environment_and_that_over_the_file() -> Result<()> {
+fn flags_override_the_environment_which_overrides_the_file() -> Result<()> {
     let lab = Lab::open(1)?;
     let relay = Relay::start()?;
     let folder = tempfile::tempdir()?;
@@ -204,7 +204,7 @@ fn a_flag_wins_over_the_environment_and_that_over_the_file() -> Result<()> {
             .with_context(|| format!("{expected}: {}", player.transcript()))?;
     }
 
-    // A file with a slip in it is named like any other wrong value.
+    // An invalid value or a syntax error in the file is reported like an invalid flag.
     std::fs::write(&file, "volume = \"loud\"\n")?;
     let mut command = lab.downbeat()?;
     command.env("DOWNBEAT_CONFIG", &file);
@@ -215,7 +215,7 @@ fn a_flag_wins_over_the_environment_and_that_over_the_file() -> Result<()> {
     expect_refusal(command, &["play"], &["settings.toml"])
 }
 
-/// A program whose output nobody takes note of. Killed when dropped.
+/// A process whose output is not captured. Killed when dropped.
 struct Unread(Child);
 
 impl Unread {
@@ -227,18 +227,18 @@ impl Unread {
 
 impl Drop for Unread {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The process may have ended by itself.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// The writing end of a pipe whose reader has gone away.
+/// The writing end of a pipe whose reader is closed.
 fn closed_pipe() -> Result<io::PipeWriter> {
     Ok(io::pipe()?.1)
 }
 
-/// Waits until the player `name` has told the relay of a sound it began.
+/// Waits until the player `name` has reported a started sound.
 fn expect_sounded(watcher: &mut V1Client, name: &str) -> Result<()> {
     watcher.wait_for(|message| match message {
         RelayToClient::Roster(roster) => {
@@ -249,7 +249,7 @@ fn expect_sounded(watcher: &mut V1Client, name: &str) -> Result<()> {
     })
 }
 
-/// Waits until the player `name` has told the relay of the lead it needs.
+/// Waits until the player `name` has reported the lead it needs.
 fn expect_ready(watcher: &mut V1Client, name: &str) -> Result<()> {
     watcher.wait_for(|message| match message {
         RelayToClient::Roster(roster) => {
@@ -261,7 +261,7 @@ fn expect_ready(watcher: &mut V1Client, name: &str) -> Result<()> {
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_error_of_any_command() -> Result<()> {
+fn a_closed_stdout_is_not_an_error() -> Result<()> {
     let lab = Lab::open(1)?;
     let relay = Relay::start()?;
     let url = relay.http_url();
@@ -277,25 +277,25 @@ fn a_reader_that_goes_away_is_no_error_of_any_command() -> Result<()> {
     for (mut command, arguments) in cases {
         command.args(arguments);
         let mut process = Unread::start(command, closed_pipe()?)?;
-        let status = end_of(&mut process.0)?;
+        let status = wait_for_exit(&mut process.0)?;
         assert_eq!(status.code(), Some(0), "{arguments:?}");
     }
     for number in 1..=8 {
-        let heard = watcher.wait_for(|message| match message {
+        let sent = watcher.wait_for(|message| match message {
             RelayToClient::Trigger(trigger) => Some(trigger.seq),
             _ => None,
         });
-        assert_eq!(heard?, number, "every bang of the count is sent");
+        assert_eq!(sent?, number, "every bang is sent");
     }
     Ok(())
 }
 
 #[test]
-fn a_player_sounds_whether_its_output_is_read_or_not() -> Result<()> {
+fn a_player_sounds_even_if_its_stdout_is_not_read() -> Result<()> {
     let lab = Lab::open(1)?;
     let relay = Relay::start()?;
     let mut watcher = V1Client::connect(&relay.ws_url(), "watcher", ClientKind::Remote)?;
-    // As a pager or a terminal that was told to pause leaves it: nothing more fits in.
+    // A full pipe, like that of a paused pager or terminal.
     let (_reader, mut full) = io::pipe()?;
     let size = rustix::pipe::fcntl_getpipe_size(&full)?;
     full.write_all(&vec![b'\n'; size])?;
@@ -304,7 +304,7 @@ fn a_player_sounds_whether_its_output_is_read_or_not() -> Result<()> {
         command.args(["play", &relay.ws_url(), "--name", name]);
         let _player = Unread::start(command, stdout)?;
         expect_ready(&mut watcher, name)?;
-        // Long enough to be joined in the middle by a player that is still decoding it.
+        // Long enough for a player to join after decoding.
         let sound = Some("texture".to_owned());
         let bang = TriggerRequest { sound, ..TriggerRequest::default() };
         watcher.send(&ClientToRelay::Trigger(bang))?;

@@ -1,5 +1,6 @@
-//! The device clock, on what sound servers really said; see `tests/traces/README.md`. Its constants were
-//! chosen on `late`, `open-close`, `small-latency` and `busy`, and are judged here on others too.
+//! The device clock on recorded timestamps of sound servers; see `tests/traces/README.md`. Its
+//! constants were tuned on `late`, `open-close`, `small-latency` and `busy`; the other traces
+//! validate them.
 
 use std::path::Path;
 
@@ -23,32 +24,32 @@ fn expect(f: Figures, max_micros: f64, p99_micros: f64, apart_seconds: f64) {
 }
 
 #[test]
-fn machines_that_come_late_do_not_move_one_that_plays() -> Result<()> {
+fn machines_that_join_late_do_not_disturb_a_playing_one() -> Result<()> {
     expect(replay("late.trace")?, 100.0, 50.0, 0.1);
     Ok(())
 }
 
 #[test]
-fn a_slip_when_other_streams_open_is_followed() -> Result<()> {
+fn a_clock_slip_when_other_streams_open_is_tracked() -> Result<()> {
     expect(replay("open-close.trace")?, 100.0, 75.0, 0.1);
     Ok(())
 }
 
 #[test]
-fn a_busy_processor_does_not_move_it() -> Result<()> {
+fn a_busy_processor_does_not_disturb_the_clock() -> Result<()> {
     expect(replay("busy.trace")?, 50.0, 20.0, 0.0);
     Ok(())
 }
 
-/// The slip lasts a second each time; the lag does not.
+/// Each slip lasts a second; the clock's error must not.
 #[test]
-fn a_slip_at_2000_ppm_is_met_within_half_a_second() -> Result<()> {
+fn a_slip_of_2000_ppm_is_tracked_within_half_a_second() -> Result<()> {
     expect(replay("small-latency.trace")?, 200.0, 100.0, 0.2);
     Ok(())
 }
 
 #[test]
-fn what_it_was_not_tuned_on_is_followed_as_well() -> Result<()> {
+fn traces_that_were_not_used_for_tuning_are_tracked_too() -> Result<()> {
     expect(replay("late-2.trace")?, 100.0, 50.0, 0.1);
     expect(replay("open-close-2.trace")?, 150.0, 75.0, 0.2);
     expect(replay("small-latency-2.trace")?, 300.0, 150.0, 0.5);
@@ -56,21 +57,21 @@ fn what_it_was_not_tuned_on_is_followed_as_well() -> Result<()> {
 }
 
 #[test]
-fn a_player_that_stands_still_until_its_stream_has_run_dry_finds_its_place() -> Result<()> {
+fn the_clock_recovers_after_an_underrun() -> Result<()> {
     expect(replay("underrun.trace")?, 400.0, 50.0, 0.2);
     Ok(())
 }
 
-/// Its timestamps scatter by 40 us from one block to the next.
+/// Its timestamps have 40 us of jitter from block to block.
 #[test]
-fn pipewire_is_followed_within_the_scatter_of_its_timestamps() -> Result<()> {
+fn pipewire_is_tracked_within_the_jitter_of_its_timestamps() -> Result<()> {
     expect(replay("pipewire.trace")?, 500.0, 150.0, 0.4);
     Ok(())
 }
 
-/// The sink stands still for 2 s: one step, after which the clock is right again.
+/// The sink is suspended for 2 s: the clock reports one step and is accurate afterwards.
 #[test]
-fn a_suspended_sink_is_one_step() -> Result<()> {
+fn a_suspended_sink_is_reported_as_one_step() -> Result<()> {
     let f = replay("suspend.trace")?;
     assert_eq!(f.steps, 1, "{f:?}");
     assert!(f.p99_micros <= 75.0, "{f:?}");

@@ -1,4 +1,5 @@
-//! What goes wrong in a room, and that it goes on.
+//! Faults while a room plays: a killed relay, an unplugged card, a missing sound system, broken
+//! files.
 
 use std::{
     path::Path,
@@ -15,18 +16,18 @@ use downbeat_tests::{
     wav,
 };
 
-/// What is banged: long enough to be heard also by a machine that was too busy to start it in time,
-/// and so joined it in the middle.
+/// The sound of the bangs: long enough to be detected on a machine that was too busy to start it in
+/// time and joined it in the middle.
 const SOUND: &str = "clap";
 
-/// Longer than that sound.
+/// Time between two bangs, longer than that sound.
 const GAP: Duration = Duration::from_millis(700);
 
-/// The longest that a player may wait before it tries again.
-const LONGEST_BACK_OFF: Duration = Duration::from_secs(5);
+/// The longest back-off of a player.
+const MAX_BACK_OFF: Duration = Duration::from_secs(5);
 
 #[test]
-fn a_relay_that_was_killed_comes_back_to_its_players() -> Result<()> {
+fn players_reconnect_after_the_relay_was_killed_and_restarted() -> Result<()> {
     let lab = Lab::open(3)?;
     let mut relay = Relay::start()?;
     let url = relay.ws_url();
@@ -47,9 +48,9 @@ fn a_relay_that_was_killed_comes_back_to_its_players() -> Result<()> {
         wait_until_ready(player)?;
     }
     let away = back.elapsed();
-    let most = LONGEST_BACK_OFF + Duration::from_secs(5);
-    assert!(away < most, "the players took {away:?} to come back");
-    // Nothing of before the crash is played again.
+    let most = MAX_BACK_OFF + Duration::from_secs(5);
+    assert!(away < most, "the players took {away:?} to reconnect");
+    // Triggers from before the crash are not played again.
     take.wait(Duration::from_millis(500))?;
     assert_eq!(take.stop()?.onset_counts(), [0, 0, 0]);
 
@@ -61,7 +62,7 @@ fn a_relay_that_was_killed_comes_back_to_its_players() -> Result<()> {
 }
 
 #[test]
-fn a_card_that_is_pulled_out_and_plugged_in_sounds_again() -> Result<()> {
+fn a_card_sounds_again_after_being_unplugged_and_replugged() -> Result<()> {
     let mut lab = Lab::open(2)?;
     let relay = Relay::start()?;
     let url = relay.ws_url();
@@ -79,7 +80,7 @@ fn a_card_that_is_pulled_out_and_plugged_in_sounds_again() -> Result<()> {
 
     let mark = players[0].mark();
     lab.unplug(0)?;
-    // It notices, says so or takes another output, and the others play on.
+    // The player reports the loss or opens another output, and the others continue.
     players[0].wait_for_line(mark, Duration::from_secs(15), |from, line| {
         from == From::Stdout && (line.starts_with("No output") || line.starts_with("Output: "))
     })?;
@@ -114,8 +115,8 @@ fn a_player_without_a_sound_system_waits_for_one() -> Result<()> {
 }
 
 #[test]
-fn broken_files_are_named_and_the_rest_is_served() -> Result<()> {
-    let folder = tempfile::tempdir().context("making a folder of sounds")?;
+fn broken_files_are_logged_and_the_others_are_served() -> Result<()> {
+    let folder = tempfile::tempdir().context("creating a folder of sounds")?;
     let broken = wav::write_broken(folder.path())?;
     wav::write_good(&folder.path().join("good.wav"))?;
     std::fs::write(folder.path().join("notes.txt"), "not meant to be a sound")?;
@@ -126,29 +127,29 @@ fn broken_files_are_named_and_the_rest_is_served() -> Result<()> {
     assert_eq!(client.welcome.default_sound, "good");
     drop(client);
 
-    // A thread of its own writes the log: only a relay that has ended has written all of it.
+    // A separate thread writes the log, which is complete only once the relay has ended.
     let mut relay = relay;
     relay.process().terminate()?;
     relay.process().expect_exit(0)?;
-    let said = relay.process().lines(From::Stderr);
+    let log = relay.process().lines(From::Stderr);
     for name in broken {
-        let about = said.iter().filter(|line| line.contains(name)).count();
-        assert_eq!(about, 1, "{name} is to be named once in {said:#?}");
+        let about = log.iter().filter(|line| line.contains(name)).count();
+        assert_eq!(about, 1, "{name} must be named once in {log:#?}");
     }
-    assert!(!said.iter().any(|line| line.contains("notes.txt")), "{said:#?}");
+    assert!(!log.iter().any(|line| line.contains("notes.txt")), "{log:#?}");
     Ok(())
 }
 
 #[test]
-fn a_sound_that_is_added_while_the_room_plays_is_heard_everywhere() -> Result<()> {
-    let folder = tempfile::tempdir().context("making a folder of sounds")?;
+fn a_sound_that_is_added_at_runtime_plays_on_every_machine() -> Result<()> {
+    let folder = tempfile::tempdir().context("creating a folder of sounds")?;
     wav::write_good(&folder.path().join("first.wav"))?;
     let lab = Lab::open(1)?;
     let relay = Relay::start_with(&[Path::new("--samples"), folder.path()])?;
     let url = relay.ws_url();
     let player = lab.play(0, &url)?;
     let mark = player.mark();
-    // Copied beside and put in its place whole, as a careful person would; then nobody is told.
+    // Written to a temporary file and renamed, so that the relay never sees a partial file.
     let clap = downbeat_samples::EMBEDDED.iter().find(|sound| sound.name == "clap");
     let beside = folder.path().join("added.part");
     std::fs::write(&beside, clap.context("the bank has a clap")?.wav)?;
@@ -163,8 +164,8 @@ fn a_sound_that_is_added_while_the_room_plays_is_heard_everywhere() -> Result<()
 }
 
 #[test]
-fn players_sound_the_files_of_the_relays_own_folder() -> Result<()> {
-    let folder = tempfile::tempdir().context("making a folder of sounds")?;
+fn players_play_the_files_of_the_relays_folder() -> Result<()> {
+    let folder = tempfile::tempdir().context("creating a folder of sounds")?;
     wav::write_broken(folder.path())?;
     wav::write_good(&folder.path().join("own.wav"))?;
     let lab = Lab::open(1)?;

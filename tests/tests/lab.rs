@@ -1,5 +1,5 @@
-//! A relay and three players on three sound cards: every bang sounds once, everywhere, at the same
-//! instant.
+//! A relay and three players on three sound cards: every bang sounds exactly once on each, at the
+//! same instant.
 
 use std::time::Duration;
 
@@ -12,30 +12,29 @@ use downbeat_tests::{
     room::wait_until_ready,
 };
 
-/// What is banged: sharp, and long enough to be heard also by a machine that was too busy to start
-/// it in time, and so joined it in the middle.
+/// The sound of the bangs: with a sharp onset, and long enough to be detected on a machine that was
+/// too busy to start it in time and joined it in the middle.
 const SOUND: &str = "clap";
 
-/// From one bang to the next, in milliseconds: longer than that sound.
+/// Time between two bangs in milliseconds, longer than that sound.
 const EVERY_MILLIS: &str = "700";
 
-/// How far apart one bang may sound on two machines, in microseconds. It is far more than what is
-/// reached on a quiet machine, and less than what two clicks need to be heard as two.
-const MOST_SPREAD_MICROS: f64 = 2_000.0;
+/// Largest permitted spread of a bang, in microseconds. It is far more than on an idle machine, and
+/// less than the separation at which two clicks are heard as two.
+const MAX_SPREAD_MICROS: f64 = 2_000.0;
 
-/// How many of the bangs may be further apart: all players share this machine with whatever else it
-/// does.
-const MAY_BE_MISSED: usize = 1;
+/// Number of bangs that may exceed it, because the players share this machine with other programs.
+const MAX_MISSED: usize = 1;
 
-/// How long a machine is held up: many blocks, and less than it takes a filter to follow.
-const HELD_UP: Duration = Duration::from_millis(150);
+/// How long a player is suspended: many blocks, and less than a filter needs to follow.
+const SUSPENDED: Duration = Duration::from_millis(150);
 
 const ROUNDS: usize = 5;
 
 /// Frames compared from an onset on.
 const WINDOW: usize = RATE / 5;
 
-/// By how much each bang began later on each channel than on the first, in microseconds.
+/// The lag of each bang on each channel behind the first channel, in microseconds.
 fn lags_of_bangs(recording: &Recording) -> Result<Vec<Vec<f64>>> {
     let channels: Vec<&[f32]> = recording.channels.iter().map(Vec::as_slice).collect();
     let onsets: Vec<_> = (0..channels.len()).map(|channel| recording.onsets(channel)).collect();
@@ -50,7 +49,7 @@ fn lags_of_bangs(recording: &Recording) -> Result<Vec<Vec<f64>>> {
 }
 
 #[test]
-fn ten_bangs_sound_ten_times_on_three_machines_together() -> Result<()> {
+fn ten_bangs_sound_exactly_ten_times_in_sync_on_three_machines() -> Result<()> {
     let lab = Lab::open(3)?;
     let relay = Relay::start()?;
     let url = relay.ws_url();
@@ -67,15 +66,15 @@ fn ten_bangs_sound_ten_times_on_three_machines_together() -> Result<()> {
     let mut spreads: Vec<_> = lags.iter().map(|lags| spread(lags)).collect();
     spreads.sort_by(f64::total_cmp);
     let (median, most) = (spreads[spreads.len() / 2], spreads[spreads.len() - 1]);
-    println!("spread of 3 players over 10 bangs: median {median:.0} us, most {most:.0} us");
+    println!("spread of 3 players over 10 bangs: median {median:.0} us, max {most:.0} us");
     println!("each bang's lag behind machine 0, in us: {lags:.0?}");
-    let judged = spreads[spreads.len() - 1 - MAY_BE_MISSED];
-    assert!(judged < MOST_SPREAD_MICROS, "a spread of {judged:.0} us; lags in us: {lags:.0?}");
+    let judged = spreads[spreads.len() - 1 - MAX_MISSED];
+    assert!(judged < MAX_SPREAD_MICROS, "a spread of {judged:.0} us; lags in us: {lags:.0?}");
     Ok(())
 }
 
 #[test]
-fn a_machine_that_was_held_up_is_in_its_place_right_afterwards() -> Result<()> {
+fn a_suspended_player_is_in_sync_immediately_after_resuming() -> Result<()> {
     let lab = Lab::open(2)?;
     let relay = Relay::start()?;
     let url = relay.ws_url();
@@ -84,7 +83,7 @@ fn a_machine_that_was_held_up_is_in_its_place_right_afterwards() -> Result<()> {
 
     let take = lab.record();
     for round in 1..=ROUNDS {
-        players[1].hold_up(HELD_UP)?;
+        players[1].suspend_for(SUSPENDED)?;
         lab.bang(&url, &["--sound", SOUND])?;
         take.wait_for_onsets(&[0, 1], round)?;
         take.wait(Duration::from_millis(400))?;
@@ -92,8 +91,8 @@ fn a_machine_that_was_held_up_is_in_its_place_right_afterwards() -> Result<()> {
     let lags = lags_of_bangs(&take.stop()?)?;
     let mut spreads: Vec<_> = lags.iter().map(|lags| spread(lags)).collect();
     spreads.sort_by(f64::total_cmp);
-    println!("spread right after 150 ms of standing still, in us: {spreads:.0?}");
-    let judged = spreads[ROUNDS - 1 - MAY_BE_MISSED];
-    assert!(judged < MOST_SPREAD_MICROS, "a spread of {judged:.0} us; all: {spreads:.0?}");
+    println!("spread right after a suspension of 150 ms, in us: {spreads:.0?}");
+    let judged = spreads[ROUNDS - 1 - MAX_MISSED];
+    assert!(judged < MAX_SPREAD_MICROS, "a spread of {judged:.0} us; all: {spreads:.0?}");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The page in a real browser: gestures, sound, the room.
+//! The page in a real browser: gestures, sound, the list of clients.
 
 use std::{path::Path, time::Duration};
 
@@ -29,7 +29,7 @@ const GAP: Duration = Duration::from_millis(800);
 /// Opens the page on an emulated phone, starts its audio, and waits until these channels sound.
 fn join(lab: &Lab, relay: &Relay, channels: &[usize]) -> Result<Browser> {
     let browser = Browser::open(|program| lab.command_on(BROWSER, program), 390, 844)?;
-    browser.be_phone(390, 844)?;
+    browser.emulate_phone(390, 844)?;
     browser.go(&relay.http_url())?;
     browser.click("#start")?;
     browser.wait_for("#state[data-state=connected]")?;
@@ -39,7 +39,7 @@ fn join(lab: &Lab, relay: &Relay, channels: &[usize]) -> Result<Browser> {
 }
 
 fn picture(browser: &Browser, name: &str) -> Result<()> {
-    pictures_folder()?.map_or(Ok(()), |folder| browser.picture(&folder.join(name)))
+    pictures_folder()?.map_or(Ok(()), |folder| browser.screenshot(&folder.join(name)))
 }
 
 /// The text of the page, for errors.

@@ -1,4 +1,4 @@
-//! The page in a real browser when it is rejected or disconnected: what it shows, and what it offers.
+//! The page in a real browser while it is rejected or disconnected.
 
 use std::{
     path::Path,
@@ -23,7 +23,7 @@ fn open() -> Result<Browser> {
         command
     };
     let browser = Browser::open(launch, 390, 844)?;
-    browser.be_phone(390, 844)?;
+    browser.emulate_phone(390, 844)?;
     Ok(browser)
 }
 
@@ -51,7 +51,7 @@ fn wait_for_text(browser: &Browser, selector: &str, text: &str) -> Result<()> {
 }
 
 fn picture(browser: &Browser, name: &str) -> Result<()> {
-    pictures_folder()?.map_or(Ok(()), |folder| browser.picture(&folder.join(name)))
+    pictures_folder()?.map_or(Ok(()), |folder| browser.screenshot(&folder.join(name)))
 }
 
 #[test]

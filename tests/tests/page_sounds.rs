@@ -23,7 +23,7 @@ fn open(width: u32, height: u32) -> Result<Browser> {
 fn join(folder: &Path) -> Result<(Relay, Browser)> {
     let relay = Relay::start_with(&[Path::new("--samples"), folder])?;
     let browser = open(390, 844)?;
-    browser.be_phone(390, 844)?;
+    browser.emulate_phone(390, 844)?;
     browser.go(&relay.http_url())?;
     browser.click("#start")?;
     browser.wait_for("#state[data-state=connected]")?;
@@ -69,7 +69,7 @@ fn the_page_plays_formats_that_browsers_do_not_decode() -> Result<()> {
         browser.wait_for(&format!("#sound label[data-sound={sound}]:not(.missing)"))?;
         let before = sounded(&browser)?;
         browser.click(&format!("#sound label[data-sound={sound}]"))?;
-        wait_until(&format!("{sound} is heard"), || {
+        wait_until(&format!("{sound} is sounded"), || {
             // A trigger before the page can sound is over by then.
             browser.click("#bang")?;
             Ok(sounded(&browser)? > before)
@@ -107,7 +107,7 @@ fn a_phone_plays_any_of_two_thousand_sounds() -> Result<()> {
     assert_eq!(count("#sound label:not([hidden])")?, 1);
     assert_eq!(count("#sound label.missing:not([hidden])")?, 1, "it was prefetched");
     browser.click("#sound label:not([hidden])")?;
-    wait_until("it is heard", || {
+    wait_until("it is sounded", || {
         browser.click("#bang")?;
         Ok(sounded(&browser)? > 0.0)
     })?;
@@ -116,7 +116,7 @@ fn a_phone_plays_any_of_two_thousand_sounds() -> Result<()> {
 }
 
 fn picture(browser: &Browser, name: &str) -> Result<()> {
-    pictures_folder()?.map_or(Ok(()), |folder| browser.picture(&folder.join(name)))
+    pictures_folder()?.map_or(Ok(()), |folder| browser.screenshot(&folder.join(name)))
 }
 
 /// How many triggers the page has sounded.
@@ -128,7 +128,7 @@ fn sounded(browser: &Browser) -> Result<f64> {
 fn wait_until(what: &str, is_true: impl Fn() -> Result<bool>) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
     while !is_true()? {
-        ensure!(Instant::now() < deadline, "not in time: {what}");
+        ensure!(Instant::now() < deadline, "timed out waiting until {what}");
         std::thread::sleep(Duration::from_millis(200));
     }
     Ok(())

@@ -1,5 +1,5 @@
-//! The page in Chromium beside a desktop player: how far apart a bang sounds, as the page is, and
-//! once its extra latency is set to the measured difference; and how a late page follows a long sound.
+//! The page in Chromium beside a desktop player: the offset of its sounds without extra latency and
+//! with the extra latency set to the measured offset, and how a late page follows a long sound.
 //!
 //! The limits are explained beside the constants. `cargo test --test page_sync -- --ignored
 //! --nocapture` measures for two minutes and prints the figures.
@@ -27,25 +27,25 @@ const DESKTOP: usize = 1;
 /// Time before the measurement, in which both settle.
 const SETTLED: Duration = Duration::from_secs(5);
 
-/// Time between two bangs: at least this, and up to half as much again, in steps that no period of
-/// a device keeps pace with.
+/// Time between two bangs: this to 1.5 times this, in steps that are not a multiple of a device's
+/// period.
 const GAP_MILLIS: u64 = 1000;
 
-/// Frames compared from an onset on: the whole default sound and room around it.
+/// Frames compared from an onset on: the whole default sound and a margin.
 const WINDOW: usize = RATE / 40;
 
-/// A sound of the bank of which no stretch comes twice, and how much of it is listened to.
+/// A sound of the bank that never repeats, and how much of it is recorded.
 const LONG_SOUND: &str = "texture";
-const HEARD: Duration = Duration::from_secs(24);
+const RECORDED: Duration = Duration::from_secs(24);
 
-/// Frames of it that are compared, and how far apart they are sought.
+/// Window and search range of the comparison, in frames.
 const STRETCH: usize = RATE / 5;
 const REACH: usize = RATE / 20;
 
-/// Further apart, two onsets are not of one bang.
+/// Onsets further apart than this belong to different bangs.
 const SAME_BANG: usize = RATE / 10;
 
-/// How much later bangs sounded on the page than on the desktop, in microseconds.
+/// The lags of the page behind the desktop player, in microseconds.
 struct Offsets {
     sorted: Vec<f64>,
     banged: usize,
@@ -70,7 +70,7 @@ impl Offsets {
         Self { sorted, banged }
     }
 
-    /// The offset that `share` of all are not above.
+    /// The quantile `share` of the offsets.
     fn at(&self, share: f64) -> f64 {
         let last = self.sorted.len().saturating_sub(1) as f64;
         self.sorted.get((share * last).round() as usize).copied().unwrap_or(f64::NAN)
@@ -100,7 +100,7 @@ struct Room {
     browser: Browser,
     remote: V1Client,
     tapped: Instant,
-    // Named last: a room is left before its lab is closed.
+    // Declared last: browser and player end before the lab closes.
     _player: downbeat_tests::process::Process,
     _relay: Relay,
     lab: Lab,
@@ -112,7 +112,7 @@ impl Room {
         let relay = Relay::start()?;
         let player = lab.play(DESKTOP, &relay.ws_url())?;
         let browser = Browser::open(|program| lab.command_on(PAGE, program), 390, 844)?;
-        browser.be_phone(390, 844)?;
+        browser.emulate_phone(390, 844)?;
         browser.go(&relay.http_url())?;
         browser.click("#start")?;
         let tapped = Instant::now();
@@ -127,7 +127,7 @@ impl Room {
         self.lab.record().wait(left)
     }
 
-    /// Bangs and measures.
+    /// Bangs, and measures the offsets.
     fn bang(&mut self, bangs: usize) -> Result<Offsets> {
         let take = self.lab.record();
         for bang in 0..bangs {
@@ -160,11 +160,12 @@ fn the_page_and_the_desktop_sound_together() -> Result<()> {
     let mut room = Room::open()?;
     room.wait_until(SETTLED)?;
     let offsets = room.bang(12)?;
-    // Medians of 0.1 to 0.3 ms are measured, and 5 on a machine so busy that the browser's buffer
-    // runs dry. A page that does not schedule, or gets its output latency wrong, is off by 35 and more.
+    // Measured medians are 0.1 to 0.3 ms, and 5 ms on a machine so busy that the browser's buffer
+    // underruns. A page that does not schedule, or misjudges its output latency, is off by 35 ms
+    // and more.
     assert!(offsets.median().abs() < 15_000.0, "{offsets}");
     if let Some(folder) = pictures_folder()? {
-        room.browser.picture(&folder.join("page-phone-sync.png"))?;
+        room.browser.screenshot(&folder.join("page-phone-sync.png"))?;
     }
     Ok(())
 }
@@ -186,7 +187,7 @@ fn a_late_page_joins_a_long_sound_and_follows_it() -> Result<()> {
     take.wait_for_onsets(&[DESKTOP], 1)?;
     take.wait(Duration::from_secs(2))?;
     browser.click("#start")?;
-    take.wait(HEARD)?;
+    take.wait(RECORDED)?;
     let recording = take.stop()?;
 
     let joined = *recording.onsets(PAGE).first().context("the page does not join")?;
@@ -196,21 +197,21 @@ fn a_late_page_joins_a_long_sound_and_follows_it() -> Result<()> {
             [PAGE, DESKTOP].map(|channel| recording.channels[channel].get(from..from + STRETCH));
         Some(lag(page?, desktop?, REACH)? * 1e6 / RATE as f64)
     };
-    let behind: Vec<Option<f64>> = (0..HEARD.as_secs() as usize - 1).map(behind).collect();
+    let behind: Vec<Option<f64>> = (0..RECORDED.as_secs() as usize - 1).map(behind).collect();
     println!(
-        "behind the desktop, each second from joining on, in us: {behind:.0?}; load {}",
+        "lag behind the desktop in each second after joining, in us: {behind:.0?}; load {}",
         load()
     );
-    let last = behind.last().copied().flatten().context("the page is nowhere near")?;
-    // A voice further off than this is to jump. A tenth of a millisecond is measured, from the first
-    // instant on; what Chromium says of its output wanders by some more.
-    assert!(last.abs() < 50_000.0, "{last:.0} us behind in the end; each second: {behind:.0?}");
+    let last = behind.last().copied().flatten().context("the page's sound does not match")?;
+    // A voice further off than this must jump. The measured lag is a tenth of a millisecond from
+    // the start; the output latency that Chromium reports varies by somewhat more.
+    assert!(last.abs() < 50_000.0, "{last:.0} us behind at the end; each second: {behind:.0?}");
     Ok(())
 }
 
 #[test]
 #[ignore = "measures for two minutes, on a quiet machine"]
-fn how_far_apart_page_and_desktop_are() -> Result<()> {
+fn the_extra_latency_corrects_the_offset_of_the_page() -> Result<()> {
     let mut room = Room::open()?;
     room.wait_until(Duration::from_secs(1))?;
     println!("from 1 s after the tap:");

@@ -1,5 +1,5 @@
-//! Six players on PipeWire, two of which come late: every bang sounds together, and each machine keeps
-//! its place.
+//! Six players on PipeWire, two of which join late: bangs are in sync, and each machine's offset is
+//! stable.
 
 use std::{thread, time::Duration};
 
@@ -14,27 +14,27 @@ use downbeat_tests::{
 const MACHINES: usize = 6;
 const LATE: usize = 2;
 
-/// How much later those come.
+/// How much later they join.
 const LATER: Duration = Duration::from_secs(4);
 
-/// How long a machine settles: PipeWire changes its period when a stream comes.
+/// Settling time: PipeWire changes its period when a stream opens.
 const SETTLE: Duration = Duration::from_secs(3);
 
 const BANGS: usize = 30;
 const EVERY_MILLIS: &str = "503";
 
-/// How far apart half of the bangs may sound, in microseconds. On a quiet machine it is a tenth.
-const MOST_SPREAD_MICROS: f64 = 2_000.0;
+/// Largest permitted median spread, in microseconds. On an idle machine it is a tenth of this.
+const MAX_SPREAD_MICROS: f64 = 2_000.0;
 
-/// By how much half of a machine's bangs may be off its usual place, in microseconds. On a quiet
-/// machine it is a tenth.
-const MOST_UNSTEADY_MICROS: f64 = 400.0;
+/// Largest permitted median deviation of a machine from its usual offset, in microseconds. On an
+/// idle machine it is a tenth of this.
+const MAX_DEVIATION_MICROS: f64 = 400.0;
 
 /// Frames compared from an onset on.
 const WINDOW: usize = RATE / 20;
 
-/// By how much each bang began later on each machine than on the first, in microseconds. Bangs that a
-/// machine missed on this busy one are left out.
+/// The lag of each bang on each machine behind the first machine, in microseconds. Bangs that a
+/// machine missed are left out.
 fn lags_of_bangs(recording: &Recording) -> Vec<Vec<f64>> {
     let channels: Vec<&[f32]> = recording.channels.iter().map(Vec::as_slice).collect();
     let onsets: Vec<_> = (0..channels.len()).map(|channel| recording.onsets(channel)).collect();
@@ -58,7 +58,7 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
 }
 
 #[test]
-fn six_players_on_pipewire_sound_together_though_two_come_late() -> Result<()> {
+fn six_players_on_pipewire_are_in_sync_although_two_join_late() -> Result<()> {
     let lab = Lab::open_on(Rig::PipeWire, MACHINES)?;
     let relay = Relay::start()?;
     let url = relay.ws_url();
@@ -77,23 +77,24 @@ fn six_players_on_pipewire_sound_together_though_two_come_late() -> Result<()> {
     let recording = take.stop()?;
     let lags = lags_of_bangs(&recording);
     let counts = recording.onset_counts();
-    assert!(lags.len() > BANGS / 2, "{counts:?} bangs of {BANGS} were heard");
+    assert!(lags.len() > BANGS / 2, "{counts:?} of {BANGS} bangs sounded");
 
     let median_spread = median(lags.iter().map(|lags| spread(lags)));
     println!(
         "spread of {MACHINES} players over {} bangs: median {median_spread:.0} us",
         lags.len()
     );
-    // Against the room's own middle, so that what is unsteady about one machine is not put down to all.
+    // Relative to the median machine, so that one unsteady machine does not affect the others'
+    // figures.
     let middles: Vec<f64> = lags.iter().map(|lags| median(lags.iter().copied())).collect();
     for machine in 0..MACHINES {
         let offsets = || lags.iter().zip(&middles).map(|(lags, middle)| lags[machine] - middle);
         let usual = median(offsets());
         let unsteady = median(offsets().map(|offset| (offset - usual).abs()));
-        println!("machine {machine}: {usual:.0} us off the middle, {unsteady:.0} us unsteady");
-        assert!(unsteady < MOST_UNSTEADY_MICROS, "machine {machine}: {unsteady} us");
+        println!("machine {machine}: offset {usual:.0} us, deviation {unsteady:.0} us");
+        assert!(unsteady < MAX_DEVIATION_MICROS, "machine {machine} deviates by {unsteady} us");
     }
-    assert!(median_spread < MOST_SPREAD_MICROS, "a spread of {median_spread} us");
+    assert!(median_spread < MAX_SPREAD_MICROS, "a spread of {median_spread} us");
     drop(players);
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! The example client of `docs/examples`, written in Python from `docs/PROTOCOL.md`: it hears triggers,
-//! converts their instants to local time, and bangs.
+//! The example client of `docs/examples`, written in Python from `docs/PROTOCOL.md`: it receives
+//! triggers, converts their instants to local time, and bangs.
 
 use std::{
     process::Command,
@@ -15,11 +15,11 @@ use downbeat_tests::{
     tools::{tool, workspace_folder},
 };
 
-/// How far the median of the printed instants may be off, in seconds. Both clock estimates err by half
-/// a round trip over loopback at most, and the script reads two clocks one after the other.
+/// Permitted error of the median printed instant, in seconds. Both clock estimates err by at most
+/// half a round trip over loopback, and the script reads two clocks one after the other.
 const TOLERANCE: f64 = 0.003;
 
-/// Triggers of which the median is taken.
+/// Number of triggers.
 const TRIGGERS: usize = 5;
 
 fn start_script(relay: &Relay, sounds: &[&str]) -> Result<Process> {

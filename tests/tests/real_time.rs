@@ -1,5 +1,5 @@
-//! Real-time priority for a relay whose user may have none by the limits: from rtkit, over a system bus
-//! of the test's own; and what the relay says of it.
+//! Real-time priority for a relay whose resource limits forbid it: from rtkit, over a private
+//! system bus, and what the relay reports.
 #![cfg(target_os = "linux")]
 #![allow(
     clippy::used_underscore_binding,
@@ -18,19 +18,19 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use downbeat_tests::{
     process::{From, PATIENCE, Process},
-    relay::{forget_settings, health},
+    relay::{clear_settings, health},
     tools::{binary, run, tool},
 };
 use rustix::process::geteuid;
 use tempfile::TempDir;
 use zbus::{Connection, connection, interface, zvariant::OwnedValue};
 
-/// Debian's user and group that own nothing.
+/// Debian's `nobody` and `nogroup`.
 const NOBODY: u32 = 65534;
 
 const RTKIT: &str = "/usr/libexec/rtkit-daemon";
 
-/// A folder with a copy of the relay in it, both of which every user can reach.
+/// A folder with a copy of the relay, accessible to every user.
 struct Rig {
     folder: TempDir,
     relay: PathBuf,
@@ -41,21 +41,22 @@ impl Rig {
         let folder = tempfile::tempdir()?;
         fs::set_permissions(folder.path(), Permissions::from_mode(0o755))?;
         let relay = folder.path().join("downbeat-relay");
-        // Not by this process: what another test starts meanwhile would inherit the file, open to be
-        // written, and nothing that is written can be executed.
+        // Copied by another process: a child that another test forks meanwhile would inherit the
+        // file open for writing, and executing it would fail with ETXTBSY.
         run(Command::new("cp").arg(binary("downbeat-relay")?).arg(&relay))?;
         Ok(Self { folder, relay })
     }
 
-    /// Where the system bus is, if there is one.
+    /// The socket of the system bus, if there is one.
     fn bus(&self) -> PathBuf {
         self.folder.path().join("bus")
     }
 
-    /// Runs the relay as a user whose limits allow no real-time priority, with this system bus.
-    fn run_relay(&self) -> Result<Said> {
+    /// Runs the relay as a user whose resource limits forbid real-time priority, with this system
+    /// bus.
+    fn run_relay(&self) -> Result<PriorityReport> {
         let mut command = Command::new(tool("prlimit")?);
-        forget_settings(&mut command);
+        clear_settings(&mut command);
         command.arg("--rtprio=0:0").arg(&self.relay).args(["--listen", "127.0.0.1:0"]);
         command.env("XDG_CONFIG_HOME", "/nonexistent");
         command.env("DBUS_SYSTEM_BUS_ADDRESS", address(&self.bus()));
@@ -67,23 +68,23 @@ impl Rig {
         let line = relay.wait_for("Server started: ")?;
         let start = start.elapsed();
         let health = health(line.trim_start_matches("Server started: "))?;
-        let priority = health["priority"].as_str().context("/healthz says no priority")?.to_owned();
+        let priority = health["priority"].as_str().context("/healthz has no priority")?.to_owned();
         let level = level(relay.id())?;
         relay.terminate()?;
         relay.expect_exit(0)?;
         let mut log = relay.lines(From::Stderr);
         log.retain(|line| line.contains("real-time priority"));
-        Ok(Said { priority, level, log, start })
+        Ok(PriorityReport { priority, level, log, start })
     }
 }
 
-/// What a relay said of its priority, and had.
-struct Said {
-    /// In `/healthz`.
+/// The priority that a relay reported, and the actual one.
+struct PriorityReport {
+    /// From `/healthz`.
     priority: String,
-    /// Of its main thread; 0 for none.
+    /// The real-time priority of its main thread; 0 for none.
     level: u32,
-    /// The lines about it.
+    /// The log lines about it.
     log: Vec<String>,
     /// How long it took to start.
     start: Duration,
@@ -92,7 +93,7 @@ struct Said {
 /// The real-time priority of a process's main thread.
 fn level(pid: u32) -> Result<u32> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // The name stands in brackets; the priority is the 40th field, and the 38th after it.
+    // The name is in brackets. The priority is the 40th field, the 38th after the name.
     let fields = stat.rsplit_once(") ").map(|(_, fields)| fields);
     let level =
         fields.and_then(|fields| fields.split(' ').nth(37)).context("a field is missing")?;
@@ -103,7 +104,7 @@ fn address(bus: &Path) -> String {
     format!("unix:path={}", bus.display())
 }
 
-/// A system bus with nobody on it.
+/// Starts a system bus.
 fn start_bus(rig: &Rig) -> Result<Process> {
     let settings = rig.folder.path().join("bus.conf");
     fs::write(
@@ -123,7 +124,7 @@ fn start_bus(rig: &Rig) -> Result<Process> {
     Ok(bus)
 }
 
-/// Says yes to rtkit, which asks `PolicyKit` whether a user may.
+/// A stand-in for `PolicyKit` that authorizes every request of rtkit.
 struct Permissive;
 
 #[interface(name = "org.freedesktop.PolicyKit1.Authority")]
@@ -149,11 +150,11 @@ fn start_policy(bus: &Path) -> Result<Connection> {
     Ok(async_io::block_on(connection)?)
 }
 
-/// Starts rtkit, and waits until the bus knows it.
+/// Starts rtkit, and waits until it is on the bus.
 fn start_rtkit(bus: &Path, policy: &Connection) -> Result<Process> {
     ensure!(Path::new(RTKIT).is_file(), "{RTKIT} is not installed: apt-get install rtkit");
     let mut command = Command::new(RTKIT);
-    // Its limits are for a daemon that systemd starts; one is that it may write no file.
+    // Its resource limits are for a daemon under systemd; one of them forbids writing files.
     command.args(["--stderr", "--no-limit-resources"]);
     command.env("DBUS_SYSTEM_BUS_ADDRESS", address(bus));
     let rtkit = Process::spawn("rtkit-daemon", command)?;
@@ -170,41 +171,39 @@ fn start_rtkit(bus: &Path, policy: &Connection) -> Result<Process> {
 #[test]
 fn a_relay_without_privileges_gets_real_time_priority_from_rtkit() -> Result<()> {
     if !geteuid().is_root() {
-        println!(
-            "NOT RUN: rtkit gives priority only where it runs as root. Run this test as root."
-        );
+        println!("NOT RUN: rtkit works only as root. Run this test as root.");
         return Ok(());
     }
     let rig = Rig::new()?;
     let _bus = start_bus(&rig)?;
     let policy = start_policy(&rig.bus())?;
     let _rtkit = start_rtkit(&rig.bus(), &policy)?;
-    let said = rig.run_relay()?;
-    assert_eq!(said.priority, "SCHED_RR 3 (rtkit)");
-    assert_eq!(said.level, 3);
-    assert_eq!(said.log.len(), 1, "{:?}", said.log);
-    assert!(said.log[0].ends_with("real-time priority: SCHED_RR 3 (rtkit)"), "{:?}", said.log);
+    let report = rig.run_relay()?;
+    assert_eq!(report.priority, "SCHED_RR 3 (rtkit)");
+    assert_eq!(report.level, 3);
+    assert_eq!(report.log.len(), 1, "{:?}", report.log);
+    assert!(report.log[0].ends_with("real-time priority: SCHED_RR 3 (rtkit)"), "{:?}", report.log);
     Ok(())
 }
 
-/// Demands that the relay has no priority, says why, and what to do.
-fn expect_unavailable(said: &Said, why: &str) {
-    let Said { priority, log, .. } = said;
+/// Asserts that the relay has no priority, and reports why and what to do.
+fn expect_unavailable(report: &PriorityReport, why: &str) {
+    let PriorityReport { priority, log, .. } = report;
     assert!(priority.starts_with(&format!("unavailable: {why}")), "{priority}");
     assert!(priority.ends_with("; raise `ulimit -r` or install rtkit"), "{priority}");
-    assert_eq!(said.level, 0);
+    assert_eq!(report.level, 0);
     assert_eq!(log.len(), 1, "{log:?}");
     assert!(log[0].ends_with(&format!("real-time priority {priority}")), "{log:?}");
 }
 
 #[test]
-fn a_relay_says_that_there_is_no_system_bus() -> Result<()> {
+fn a_missing_system_bus_is_reported() -> Result<()> {
     expect_unavailable(&Rig::new()?.run_relay()?, "no system bus at ");
     Ok(())
 }
 
 #[test]
-fn a_relay_says_that_rtkit_is_not_installed() -> Result<()> {
+fn a_missing_rtkit_is_reported() -> Result<()> {
     let rig = Rig::new()?;
     let _bus = start_bus(&rig)?;
     expect_unavailable(&rig.run_relay()?, "rtkit: The name org.freedesktop.RealtimeKit1 ");
@@ -212,13 +211,13 @@ fn a_relay_says_that_rtkit_is_not_installed() -> Result<()> {
 }
 
 #[test]
-fn a_system_bus_that_does_not_answer_holds_up_the_start_for_a_second() -> Result<()> {
+fn a_hanging_system_bus_delays_the_start_by_one_second_only() -> Result<()> {
     let rig = Rig::new()?;
     let _mute = UnixListener::bind(rig.bus())?;
     fs::set_permissions(rig.bus(), Permissions::from_mode(0o777))?;
-    let said = rig.run_relay()?;
-    expect_unavailable(&said, "rtkit does not answer within 1s");
-    // Each thread asks at the same time. One after the other, they would take five seconds or more.
-    assert!(said.start < Duration::from_secs(4), "{:?}", said.start);
+    let report = rig.run_relay()?;
+    expect_unavailable(&report, "rtkit does not answer within 1s");
+    // All threads ask at the same time. One after the other, they would take five seconds or more.
+    assert!(report.start < Duration::from_secs(4), "{:?}", report.start);
     Ok(())
 }

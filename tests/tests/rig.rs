@@ -1,5 +1,5 @@
-//! The rig itself, with stand-ins for what it is to measure: what it says about Downbeat is worth
-//! as much as this.
+//! Tests of the lab itself, with stand-ins for the programs under test: its measurements are only
+//! as reliable as these tests.
 
 use std::{io::Write, process::Stdio, time::Duration};
 
@@ -7,15 +7,14 @@ use anyhow::{Context, Result, ensure};
 use downbeat_tests::{
     client::connect_tutorial,
     lab::Lab,
-    process::{PATIENCE, end_of},
+    process::{PATIENCE, wait_for_exit},
     recorder::RATE,
     tools::tool,
     tutorial::TutorialServer,
 };
 use tungstenite::Message;
 
-/// Plays one burst of a tone of 1 kHz for `millis` on a machine's card, through PulseAudio's own
-/// player.
+/// Plays a burst of a 1 kHz tone for `millis` on a machine's card, with `pacat`.
 fn play_tone(lab: &Lab, machine: usize, millis: usize) -> Result<()> {
     let mut command = lab.command_on(machine, tool("pacat")?);
     command.args(["--raw", "--format=float32le", "--channels=1", "--latency-msec=10"]);
@@ -27,7 +26,7 @@ fn play_tone(lab: &Lab, machine: usize, millis: usize) -> Result<()> {
         .flat_map(f32::to_le_bytes)
         .collect();
     player.stdin.take().context("pacat's stdin is piped")?.write_all(&tone)?;
-    ensure!(end_of(&mut player)?.success(), "pacat failed");
+    ensure!(wait_for_exit(&mut player)?.success(), "pacat failed");
     Ok(())
 }
 
@@ -43,14 +42,14 @@ fn a_card_records_what_its_machine_plays_and_nothing_else() -> Result<()> {
     let recording = take.stop()?;
     assert_eq!(recording.onset_counts(), [0, 2, 0]);
     assert!((recording.peak(1) - 0.25).abs() < 0.001, "{}", recording.peak(1));
-    // Every frame of the tone is there: it is neither cut nor stretched.
+    // Every frame of the tone is recorded: it is neither cut nor stretched.
     let loud = recording.channels[1].iter().filter(|value| value.abs() > 0.0).count();
-    assert!((1900..=1920).contains(&loud), "{loud} frames of 1920 were recorded");
+    assert!((1900..=1920).contains(&loud), "{loud} of 1920 frames were recorded");
     Ok(())
 }
 
 #[test]
-fn a_card_can_be_pulled_out_and_plugged_in_again() -> Result<()> {
+fn a_card_can_be_unplugged_and_replugged() -> Result<()> {
     let mut lab = Lab::open(2)?;
     lab.unplug(0)?;
     assert!(!lab.pactl(&["list", "short", "sinks"])?.contains(&Lab::card(0)));
@@ -63,7 +62,7 @@ fn a_card_can_be_pulled_out_and_plugged_in_again() -> Result<()> {
 }
 
 #[test]
-fn a_take_holds_only_its_own_time() -> Result<()> {
+fn a_take_contains_only_its_own_duration() -> Result<()> {
     let lab = Lab::open(1)?;
     play_tone(&lab, 0, 20)?;
     lab.record().stop()?;
@@ -72,12 +71,12 @@ fn a_take_holds_only_its_own_time() -> Result<()> {
     let recording = take.stop()?;
     assert_eq!(recording.onset_counts(), [0]);
     let seconds = recording.channels[0].len() as f64 / RATE as f64;
-    assert!((0.4..0.6).contains(&seconds), "100 ms and the tail became {seconds} s");
+    assert!((0.4..0.6).contains(&seconds), "100 ms and the tail were recorded as {seconds} s");
     Ok(())
 }
 
 #[test]
-fn the_seed_server_speaks_as_the_tutorial_does() -> Result<()> {
+fn the_tutorial_server_broadcasts_exact_bangs_only() -> Result<()> {
     let server = TutorialServer::start()?;
     let mut one = connect_tutorial(&server.ws_url())?;
     let mut other = connect_tutorial(&server.ws_url())?;
@@ -93,7 +92,7 @@ fn the_seed_server_speaks_as_the_tutorial_does() -> Result<()> {
 }
 
 #[test]
-fn a_process_that_is_dropped_is_gone() -> Result<()> {
+fn a_dropped_process_has_ended() -> Result<()> {
     let lab = Lab::open(1)?;
     let mut command = lab.command("sleep");
     command.arg("60");

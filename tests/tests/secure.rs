@@ -1,5 +1,5 @@
-//! Who may, and over TLS: the players and the relay as a user starts them. A token is looked for in
-//! every line that any of them prints, with everything logged.
+//! Tokens and TLS, with the players and the relay as a user starts them. No line that they print
+//! may contain a token, even at the most verbose log level.
 
 use std::{
     path::{Path, PathBuf},
@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 use downbeat_tests::{
     browser::Browser,
     process::{From, PATIENCE, Process},
-    relay::{Relay, forget_settings},
+    relay::{Relay, clear_settings},
     tools::binary,
     wav,
 };
@@ -24,10 +24,10 @@ use tempfile::TempDir;
 const TOKEN: &str = "s3cret-to-bang";
 const LISTEN_TOKEN: &str = "s3cret-to-hear";
 
-/// In every token of these tests, and in nothing else.
+/// Part of every token of these tests, and of nothing else.
 const SECRET: &str = "s3cret";
 
-/// A machine without a sound card: its player hears of every bang all the same.
+/// A machine without a sound card. Its player still receives every bang.
 struct Machine {
     home: TempDir,
     processes: Vec<Process>,
@@ -44,7 +44,7 @@ impl Machine {
 
     fn downbeat(&self, arguments: &[&str]) -> Result<Command> {
         let mut command = Command::new(binary("downbeat")?);
-        forget_settings(&mut command);
+        clear_settings(&mut command);
         for folder in ["HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME"] {
             command.env(folder, self.home.path());
         }
@@ -53,17 +53,17 @@ impl Machine {
         Ok(command)
     }
 
-    /// Starts a player, which stays until the test is over.
+    /// Starts a player, which runs until the end of the test.
     fn play(&mut self, arguments: &[&str]) -> Result<&Process> {
         self.start(self.downbeat(&[&["play"], arguments].concat())?)
     }
 
     fn start(&mut self, command: Command) -> Result<&Process> {
         self.processes.push(Process::spawn("downbeat play", command)?);
-        self.processes.last().context("one was just started")
+        self.processes.last().context("a process was just started")
     }
 
-    /// Bangs, and says how that ended: all that was printed on stderr but the log.
+    /// Bangs, requires the exit code `code`, and returns stderr without the log.
     fn bang(&mut self, code: i32, arguments: &[&str]) -> Result<String> {
         let command = self.downbeat(&[&["bang"], arguments].concat())?;
         self.run(code, command)
@@ -72,14 +72,15 @@ impl Machine {
     fn run(&mut self, code: i32, command: Command) -> Result<String> {
         let mut process = Process::spawn("downbeat bang", command)?;
         process.expect_exit(code)?;
-        let said = process.lines(From::Stderr).into_iter().filter(|l| l.starts_with("downbeat: "));
-        let said: Vec<_> = said.collect();
-        ensure!(said.len() == usize::from(code != 0), "{said:#?}");
+        let stderr =
+            process.lines(From::Stderr).into_iter().filter(|l| l.starts_with("downbeat: "));
+        let stderr: Vec<_> = stderr.collect();
+        ensure!(stderr.len() == usize::from(code != 0), "{stderr:#?}");
         self.processes.push(process);
-        Ok(said.concat())
+        Ok(stderr.concat())
     }
 
-    /// Nothing that was started here, nor the relay, printed a token.
+    /// Asserts that neither the processes started here nor the relay printed a token.
     fn expect_no_secret(&self, relay: &mut Relay) {
         let all = self.processes.iter().map(Process::transcript);
         for transcript in all.chain([relay.process().transcript()]) {
@@ -88,27 +89,26 @@ impl Machine {
     }
 }
 
-/// The relay's arguments: everything logged, and these.
+/// The relay's arguments: the most verbose log level, and `more`.
 fn logged<'a>(more: &[&'a str]) -> Vec<&'a str> {
     [&["--log", "trace"], more].concat()
 }
 
-fn expect(said: &str, parts: &[&str]) {
+fn expect(stderr: &str, parts: &[&str]) {
     for part in parts {
-        assert!(said.contains(part), "{part:?} is not in {said:?}");
+        assert!(stderr.contains(part), "{part:?} is not in {stderr:?}");
     }
 }
 
 #[test]
-fn over_tls_a_bang_is_heard_and_sounds_are_fetched_by_those_who_know_the_fingerprint() -> Result<()>
-{
+fn players_that_know_the_fingerprint_fetch_sounds_and_receive_bangs_over_tls() -> Result<()> {
     let mut machine = Machine::new()?;
     let (samples, data) = (machine.path("samples"), machine.path("data"));
     std::fs::create_dir(&samples)?;
     wav::write_good(&samples.join("own.wav"))?;
     let samples = samples.display().to_string();
     let arguments = logged(&["--tls", "--samples", &samples]);
-    let mut relay = Relay::start_keeping(&data, &arguments)?;
+    let mut relay = Relay::start_with_data_folder(&data, &arguments)?;
     let fingerprint = relay.fingerprint()?;
     let url = relay.http_url();
     let copied = format!("{url}/#fingerprint={fingerprint}");
@@ -118,14 +118,14 @@ fn over_tls_a_bang_is_heard_and_sounds_are_fetched_by_those_who_know_the_fingerp
     let with_colons = fingerprint.to_uppercase();
     let pairs: Vec<&str> = (0..32).map(|pair| &with_colons[2 * pair..2 * pair + 2]).collect();
     machine.bang(0, &[&url, "--fingerprint", &pairs.join(":"), "--count", "3", "--every", "1"])?;
-    // A fingerprint alone asks for TLS.
+    // A fingerprint alone implies TLS.
     let bare = relay.address().to_string();
     machine.bang(0, &[&bare, "--fingerprint", &fingerprint, "--name", "last"])?;
     machine.processes[0].wait_for("Played own by last")?;
-    let heard = machine.processes[0].lines(From::Stdout);
-    assert_eq!(heard.iter().filter(|line| line.starts_with("Played own")).count(), 4);
+    let played = machine.processes[0].lines(From::Stdout);
+    assert_eq!(played.iter().filter(|line| line.starts_with("Played own")).count(), 4);
 
-    // The relay that comes back is the same one.
+    // A restarted relay has the same certificate.
     let mark = machine.processes[0].mark();
     relay.kill()?;
     relay.restart()?;
@@ -137,13 +137,13 @@ fn over_tls_a_bang_is_heard_and_sounds_are_fetched_by_those_who_know_the_fingerp
 }
 
 #[test]
-fn a_certificate_that_is_not_believed_is_named_with_what_to_do() -> Result<()> {
+fn an_untrusted_certificate_is_reported_with_a_remedy() -> Result<()> {
     let mut machine = Machine::new()?;
-    let relay = Relay::start_keeping(&machine.path("data"), &["--tls"])?;
+    let relay = Relay::start_with_data_folder(&machine.path("data"), &["--tls"])?;
     let (url, seen) = (relay.http_url(), relay.fingerprint()?);
-    let said = machine.bang(1, &[&url])?;
+    let stderr = machine.bang(1, &[&url])?;
     expect(
-        &said,
+        &stderr,
         &[
             "cannot bang at https://",
             "not signed by an authority",
@@ -152,26 +152,26 @@ fn a_certificate_that_is_not_believed_is_named_with_what_to_do() -> Result<()> {
         ],
     );
     let other = "1a".repeat(32);
-    let said = machine.bang(1, &[&url, "--fingerprint", &other])?;
-    expect(&said, &[&seen, "not the one that was given", "another relay", "intercepting"]);
+    let stderr = machine.bang(1, &[&url, "--fingerprint", &other])?;
+    expect(&stderr, &[&seen, "not the one that was given", "another relay", "intercepting"]);
     let player = machine.play(&[&format!("{url}#fingerprint={other}")])?;
-    let said = player.wait_for("Lost the relay: ")?;
-    expect(&said, &[&seen, "another relay"]);
+    let line = player.wait_for("Lost the relay: ")?;
+    expect(&line, &[&seen, "another relay"]);
 
     let place = relay.address().to_string();
-    let said = machine.bang(1, &[&place])?;
-    expect(&said, &["TLS only", "https://"]);
-    let said = machine.bang(2, &[&format!("http://{place}"), "--fingerprint", &seen])?;
-    expect(&said, &["https://"]);
-    let said = machine.bang(2, &[&place, "--fingerprint", "1a2b"])?;
-    expect(&said, &["--fingerprint", "64 hexadecimal digits"]);
-    let plain = Relay::start()?;
-    let said = machine.bang(1, &[&format!("https://{}", plain.address())])?;
-    expect(&said, &["does not speak TLS", "http://"]);
+    let stderr = machine.bang(1, &[&place])?;
+    expect(&stderr, &["TLS only", "https://"]);
+    let stderr = machine.bang(2, &[&format!("http://{place}"), "--fingerprint", &seen])?;
+    expect(&stderr, &["https://"]);
+    let stderr = machine.bang(2, &[&place, "--fingerprint", "1a2b"])?;
+    expect(&stderr, &["--fingerprint", "64 hexadecimal digits"]);
+    let without_tls = Relay::start()?;
+    let stderr = machine.bang(1, &[&format!("https://{}", without_tls.address())])?;
+    expect(&stderr, &["does not speak TLS", "http://"]);
     Ok(())
 }
 
-/// A certificate authority, and what it made for relays.
+/// A certificate authority, and the certificates it has issued.
 struct Authority {
     file: PathBuf,
     issuer: CertifiedIssuer<'static, KeyPair>,
@@ -189,7 +189,7 @@ impl Authority {
         Ok(Self { file, issuer, folder: folder.to_owned() })
     }
 
-    /// Starts a relay with a certificate for `name` that is valid from 2020 to the beginning of
+    /// Starts a relay with a certificate for `name`, valid from 2020 to the beginning of the year
     /// `until`.
     fn relay(&self, name: &str, until: i32) -> Result<Relay> {
         let mut params = CertificateParams::new([name.to_owned()])?;
@@ -205,7 +205,7 @@ impl Authority {
 }
 
 #[test]
-fn an_authority_of_this_machine_is_enough_for_its_own_name_and_time() -> Result<()> {
+fn a_certificate_of_a_trusted_authority_must_match_the_name_and_be_valid() -> Result<()> {
     let mut machine = Machine::new()?;
     let authority = Authority::new(machine.home.path())?;
     let mut bang = |relay: &Relay, code, arguments: &[&str]| {
@@ -219,16 +219,17 @@ fn an_authority_of_this_machine_is_enough_for_its_own_name_and_time() -> Result<
     expect(&bang(&expired, 1, &[])?, &["has expired"]);
     let other = authority.relay("elsewhere.example", 2049)?;
     expect(&bang(&other, 1, &[])?, &["another host name"]);
-    // Whoever knows it asks for neither.
+    // A known fingerprint overrides both.
     bang(&expired, 0, &["--fingerprint", &expired.fingerprint()?])?;
-    // One that was asked for is asked for, whoever vouches for another.
-    let said = bang(&authority.relay("127.0.0.1", 2048)?, 1, &["--fingerprint", &"1a".repeat(32)])?;
-    expect(&said, &["another relay"]);
+    // A given fingerprint must match, even if an authority trusts the certificate.
+    let stderr =
+        bang(&authority.relay("127.0.0.1", 2048)?, 1, &["--fingerprint", &"1a".repeat(32)])?;
+    expect(&stderr, &["another relay"]);
     Ok(())
 }
 
 #[test]
-fn a_token_opens_the_door_from_wherever_it_is_set() -> Result<()> {
+fn a_token_is_accepted_from_url_flag_environment_and_file() -> Result<()> {
     let mut machine = Machine::new()?;
     let mut relay =
         Relay::start_with(&logged(&["--token", TOKEN, "--listen-token", LISTEN_TOKEN]))?;
@@ -249,7 +250,7 @@ fn a_token_opens_the_door_from_wherever_it_is_set() -> Result<()> {
     for name in ["fragment", "flag", "environment", "file"] {
         machine.processes[0].wait_for(&format!("Played click by {name}"))?;
     }
-    // What is set in the file is not given away by the help.
+    // The help does not print the token of the file.
     let mut command = machine.downbeat(&["bang", "--help"])?;
     command.env("DOWNBEAT_CONFIG", &settings).env("DOWNBEAT_RELAY", &listener);
     machine.run(0, command)?;
@@ -258,29 +259,30 @@ fn a_token_opens_the_door_from_wherever_it_is_set() -> Result<()> {
 }
 
 #[test]
-fn without_it_the_door_stays_shut_and_says_why() -> Result<()> {
+fn a_missing_or_wrong_token_is_rejected_with_the_reason() -> Result<()> {
     let mut machine = Machine::new()?;
     let data = machine.path("data");
     let tokens = ["--token", TOKEN, "--listen-token", LISTEN_TOKEN];
     for tls in [&[][..], &["--tls"]] {
         let arguments = logged(&[&tokens, tls].concat());
-        let mut relay = Relay::start_keeping(&data, &arguments)?;
+        let mut relay = Relay::start_with_data_folder(&data, &arguments)?;
         let mut url = relay.http_url();
         if !tls.is_empty() {
             url = format!("{url}#fingerprint={}", relay.fingerprint()?);
         }
-        let said = machine.bang(1, &[&url])?;
-        expect(&said, &["requires a token", "#token=", "--token"]);
-        let said = machine.bang(1, &[&url, "--token", "s3cret-but-wrong"])?;
-        expect(&said, &["does not accept the token"]);
-        let said = machine.bang(1, &[&url, "--token", LISTEN_TOKEN])?;
-        expect(&said, &["refused", "lets you listen, not bang"]);
-        for (token, words) in [(TOKEN, "Connected as"), ("s3cret-but-wrong", "does not accept")] {
-            machine.play(&[&url, "--token", token])?.wait_for(words)?;
+        let stderr = machine.bang(1, &[&url])?;
+        expect(&stderr, &["requires a token", "#token=", "--token"]);
+        let stderr = machine.bang(1, &[&url, "--token", "s3cret-but-wrong"])?;
+        expect(&stderr, &["does not accept the token"]);
+        let stderr = machine.bang(1, &[&url, "--token", LISTEN_TOKEN])?;
+        expect(&stderr, &["refused", "lets you listen, not bang"]);
+        for (token, expected) in [(TOKEN, "Connected as"), ("s3cret-but-wrong", "does not accept")]
+        {
+            machine.play(&[&url, "--token", token])?.wait_for(expected)?;
         }
         machine.expect_no_secret(&mut relay);
     }
-    // One that no relay could have is not tried, nor shown.
+    // A malformed token is neither sent nor printed.
     let mut relay = Relay::start()?;
     for arguments in [
         &["lab", "--token", "s3cret with spaces"][..],
@@ -295,10 +297,10 @@ fn without_it_the_door_stays_shut_and_says_why() -> Result<()> {
 }
 
 #[test]
-fn the_page_comes_over_tls_and_brings_its_token() -> Result<()> {
+fn the_page_is_served_over_tls_and_keeps_its_token() -> Result<()> {
     let mut machine = Machine::new()?;
     let arguments = logged(&["--tls", "--token", TOKEN]);
-    let mut relay = Relay::start_keeping(&machine.path("data"), &arguments)?;
+    let mut relay = Relay::start_with_data_folder(&machine.path("data"), &arguments)?;
     let key = format!("#token={TOKEN}&fingerprint={}", relay.fingerprint()?);
     let url = format!("{}/{key}", relay.http_url());
     machine.play(&[&url])?.wait_for("Connected as client")?;
@@ -308,7 +310,7 @@ fn the_page_comes_over_tls_and_brings_its_token() -> Result<()> {
         command
     };
     let browser = Browser::open(launch, 390, 844)?;
-    // As typed without a scheme: the relay leads it to TLS, and the fragment stays.
+    // As typed without a scheme: the relay redirects to TLS, and the fragment is kept.
     browser.go(&format!("http://{}/{key}", relay.address()))?;
     browser.click("#start")?;
     browser.wait_for("#state[data-state=connected]")?;
@@ -322,18 +324,18 @@ fn the_page_comes_over_tls_and_brings_its_token() -> Result<()> {
 }
 
 #[test]
-fn a_player_at_a_shut_door_knocks_gently_and_sees_it_open() -> Result<()> {
+fn a_rejected_player_retries_slowly_and_connects_once_accepted() -> Result<()> {
     let mut machine = Machine::new()?;
     let mut relay = Relay::start_with(&logged(&["--token", "s3cret-of-old"]))?;
     let url = relay.http_url();
     let begun = Instant::now();
     let player = machine.play(&[&url, "--token", TOKEN])?;
     player.wait_until(PATIENCE, |lines| {
-        let knocks = lines.iter().filter(|line| line.text.starts_with("Connecting to"));
-        (knocks.count() >= 3).then_some(())
+        let attempts = lines.iter().filter(|line| line.text.starts_with("Connecting to"));
+        (attempts.count() >= 3).then_some(())
     })?;
     let between = begun.elapsed() / 2;
-    assert!(between > Duration::from_secs(2), "it knocks every {between:?}");
+    assert!(between > Duration::from_secs(2), "it retries every {between:?}");
     relay.kill()?;
     relay.replace(&logged(&["--token", TOKEN]))?;
     player.wait_for("Connected as client")?;

@@ -1,4 +1,5 @@
-//! The tutorial's wire, over real sockets: its clients on our relay, our clients on its server.
+//! The tutorial wire over real sockets: tutorial clients on the relay, and Downbeat's clients on
+//! the tutorial's server.
 
 use anyhow::{Context, Result};
 use downbeat_protocol::{ClientKind, ClientToRelay, RelayToClient, TriggerRequest};
@@ -13,7 +14,7 @@ use tungstenite::Message;
 
 const INPUT: &str = "trigger-input";
 
-/// Reads exactly `count` times `trigger-output`, and finds nothing after them.
+/// Asserts that `client` receives `trigger-output` exactly `count` times and nothing else.
 fn expect_outputs(client: &mut Socket, count: usize) -> Result<()> {
     for number in 1..=count {
         let message = client.expect().with_context(|| format!("output {number} of {count}"))?;
@@ -23,13 +24,13 @@ fn expect_outputs(client: &mut Socket, count: usize) -> Result<()> {
     Ok(())
 }
 
-/// How many bangs the relay has taken for such.
+/// Number of triggers that the relay has counted.
 fn triggers(relay: &Relay) -> Result<u64> {
-    relay.health()?["triggers"].as_u64().context("/healthz says how many triggers there were")
+    relay.health()?["triggers"].as_u64().context("/healthz counts the triggers")
 }
 
 #[test]
-fn a_thousand_bangs_sound_a_thousand_times_at_everyone() -> Result<()> {
+fn a_thousand_bangs_reach_every_client_exactly_once() -> Result<()> {
     let relay = Relay::start()?;
     let mut sender = connect_tutorial(&relay.ws_url())?;
     let mut others =
@@ -46,7 +47,7 @@ fn a_thousand_bangs_sound_a_thousand_times_at_everyone() -> Result<()> {
 }
 
 #[test]
-fn whatever_is_not_exactly_a_bang_is_ignored() -> Result<()> {
+fn messages_other_than_the_exact_bang_are_ignored() -> Result<()> {
     let relay = Relay::start()?;
     let mut client = connect_tutorial(&relay.ws_url())?;
     let ignored = [
@@ -73,7 +74,7 @@ fn whatever_is_not_exactly_a_bang_is_ignored() -> Result<()> {
 }
 
 #[test]
-fn any_path_is_the_room() -> Result<()> {
+fn clients_on_every_path_share_one_room() -> Result<()> {
     let relay = Relay::start()?;
     let base = relay.ws_url();
     let paths = ["", "index.html", "sounds/", "healthz", "a/b/c?d=e&f", "%20"];
@@ -89,7 +90,7 @@ fn any_path_is_the_room() -> Result<()> {
 }
 
 #[test]
-fn who_comes_late_is_told_nothing_of_the_past() -> Result<()> {
+fn a_late_client_is_not_sent_past_triggers() -> Result<()> {
     let relay = Relay::start()?;
     let mut early = connect_tutorial(&relay.ws_url())?;
     for _ in 0..3 {
@@ -104,17 +105,17 @@ fn who_comes_late_is_told_nothing_of_the_past() -> Result<()> {
 }
 
 #[test]
-fn the_two_wires_hear_each_other() -> Result<()> {
+fn bangs_cross_between_the_two_wires() -> Result<()> {
     let relay = Relay::start()?;
     let mut tutorial = connect_tutorial(&relay.ws_url())?;
     let mut v1 = V1Client::connect(&relay.ws_url(), "v1", ClientKind::Remote)?;
     let default_sound = v1.welcome.default_sound.clone();
 
-    // A bang without a target reaches everyone, on either wire.
+    // A bang without a target reaches all clients of both wires.
     v1.send(&ClientToRelay::Trigger(TriggerRequest::default()))?;
     expect_outputs(&mut tutorial, 1)?;
 
-    // One that is aimed at others does not; nor does anything else that is said to the v1.
+    // A bang with a target does not reach tutorial clients, nor does any other v1 message.
     let target = Some(vec!["someone".to_owned()]);
     v1.send(&ClientToRelay::Trigger(TriggerRequest { target, ..TriggerRequest::default() }))?;
     v1.wait_for_roster(|roster| roster.clients.len() == 2)?;
@@ -130,7 +131,7 @@ fn the_two_wires_hear_each_other() -> Result<()> {
 }
 
 #[test]
-fn a_bang_from_the_command_line_reaches_a_plain_relay() -> Result<()> {
+fn a_bang_from_the_command_line_reaches_a_tutorial_relay() -> Result<()> {
     let lab = Lab::open(1)?;
     let server = TutorialServer::start()?;
     let mut page = connect_tutorial(&server.ws_url())?;
@@ -141,7 +142,7 @@ fn a_bang_from_the_command_line_reaches_a_plain_relay() -> Result<()> {
 }
 
 #[test]
-fn a_player_on_a_plain_relay_sounds_from_its_own_bank() -> Result<()> {
+fn a_player_on_a_tutorial_relay_plays_its_embedded_bank() -> Result<()> {
     let lab = Lab::open(1)?;
     let server = TutorialServer::start()?;
     let player = lab.start_play(0, &server.ws_url())?;

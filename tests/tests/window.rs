@@ -1,4 +1,4 @@
-//! The window, worked as a person works it: a screen, a pointer, a keyboard, a loudspeaker.
+//! The window on a virtual screen, operated with pointer and keyboard.
 
 use std::time::{Duration, Instant};
 
@@ -14,11 +14,11 @@ use downbeat_tests::{
     window::{Screen, Window},
 };
 
-/// Where the bang is in a window of its first size: across and down, in parts of the whole.
+/// Position of the bang in a window of the initial size, in fractions of its width and height.
 const BANG: (f64, f64) = (0.32, 0.36);
 
-/// A click that comes too late is over before it is heard. Whether the window is in time is not what
-/// is tried here, so it has time enough, also where drawing it takes all of the machine.
+/// A click that starts too late is over before it sounds. These tests do not check timing, so the
+/// lead is ample even where software rendering keeps the machine busy.
 const AMPLE_LEAD_MILLIS: &str = "100";
 
 const GAP: Duration = Duration::from_millis(250);
@@ -37,7 +37,7 @@ fn open(lab: &Lab, screen: &Screen, relay: &str) -> Result<(Process, Window)> {
 }
 
 fn picture(screen: &Screen, name: &str) -> Result<()> {
-    pictures_folder()?.map_or(Ok(()), |folder| screen.picture(&folder.join(name)))
+    pictures_folder()?.map_or(Ok(()), |folder| screen.screenshot(&folder.join(name)))
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn pointer_space_and_enter_bang_and_the_window_sounds() -> Result<()> {
 }
 
 #[test]
-fn the_smallest_window_bangs_too() -> Result<()> {
+fn a_bang_works_in_the_smallest_window() -> Result<()> {
     let lab = Lab::open(1)?;
     let screen = Screen::open(1024, 900)?;
     let relay = Relay::start_with(&["--min-lead-ms", AMPLE_LEAD_MILLIS])?;
@@ -72,7 +72,7 @@ fn the_smallest_window_bangs_too() -> Result<()> {
     wait_until_ready(&lab, &relay, &[0])?;
     screen.resize(&window, 480, 600)?;
     let take = lab.record();
-    // One column: the bang is in the middle, above the sounds.
+    // In one column, the bang is centred above the sounds.
     screen.click(&window, 0.5, 0.3)?;
     take.wait_for_onsets(&[0], 1)?;
     take.wait(GAP)?;
@@ -81,19 +81,19 @@ fn the_smallest_window_bangs_too() -> Result<()> {
 }
 
 #[test]
-fn a_window_on_a_plain_relay_bangs_and_sounds() -> Result<()> {
+fn a_window_on_a_tutorial_relay_bangs_and_sounds() -> Result<()> {
     let lab = Lab::open(1)?;
     let screen = Screen::open(1024, 900)?;
     let server = TutorialServer::start()?;
     let mut page = connect_tutorial(&server.ws_url())?;
     let (_process, window) = open(&lab, &screen, &server.ws_url())?;
-    // Nothing else tells when it has found out what it talks to and is ready to sound.
+    // No other signal shows that the window has detected the tutorial wire and is ready.
     let deadline = Instant::now() + PATIENCE;
     while lab_is_silent_after(&lab, &mut page)? {
-        assert!(Instant::now() < deadline, "it does not sound");
+        assert!(Instant::now() < deadline, "the window does not sound");
     }
     wait_for_silence(&lab, &[0])?;
-    picture(&screen, "window-plain.png")?;
+    picture(&screen, "window-tutorial.png")?;
     page.drain()?;
 
     let take = lab.record();
@@ -101,7 +101,7 @@ fn a_window_on_a_plain_relay_bangs_and_sounds() -> Result<()> {
     take.wait_for_onsets(&[0], 1)?;
     assert_eq!(page.expect()?, tungstenite::Message::text("trigger-output"));
     take.wait(GAP)?;
-    // What it bangs reaches the tutorial's clients, and comes back to itself.
+    // Its bangs reach tutorial clients, and itself.
     screen.click(&window, BANG.0, BANG.1)?;
     take.wait_for_onsets(&[0], 2)?;
     assert_eq!(page.expect()?, tungstenite::Message::text("trigger-output"));
@@ -111,7 +111,7 @@ fn a_window_on_a_plain_relay_bangs_and_sounds() -> Result<()> {
     Ok(())
 }
 
-/// Bangs once from a client of the tutorial wire, and says whether nothing was heard of it.
+/// Bangs once from a tutorial client. Returns whether the card stays silent.
 fn lab_is_silent_after(lab: &Lab, page: &mut Socket) -> Result<bool> {
     let take = lab.record();
     page.send_text("trigger-input")?;
@@ -120,27 +120,27 @@ fn lab_is_silent_after(lab: &Lab, page: &mut Socket) -> Result<bool> {
 }
 
 #[test]
-fn without_a_display_it_names_the_headless_player() -> Result<()> {
+fn without_a_display_the_error_names_the_headless_player() -> Result<()> {
     let lab = Lab::open(1)?;
     let mut process = Process::spawn("downbeat without a display", lab.downbeat()?)?;
     let status = process.wait(PATIENCE)?;
     assert!(!status.success(), "{status}");
-    let said = process.lines(From::Stderr);
-    assert_eq!(said.len(), 1, "{said:?}");
-    assert!(said[0].contains("display") && said[0].contains("downbeat play"), "{said:?}");
+    let stderr = process.lines(From::Stderr);
+    assert_eq!(stderr.len(), 1, "{stderr:?}");
+    assert!(stderr[0].contains("display") && stderr[0].contains("downbeat play"), "{stderr:?}");
     Ok(())
 }
 
 #[test]
-fn a_display_that_is_not_there_is_named_too() -> Result<()> {
+fn an_unreachable_display_is_reported_without_a_panic() -> Result<()> {
     let lab = Lab::open(1)?;
     let mut command = lab.downbeat()?;
     command.env("DISPLAY", ":4095");
     let mut process = Process::spawn("downbeat on a display that is not there", command)?;
     let status = process.wait(PATIENCE)?;
     assert!(!status.success(), "{status}");
-    let said = process.lines(From::Stderr).join("\n");
-    assert!(said.contains("downbeat play"), "{said}");
-    assert!(!said.contains("panicked"), "{said}");
+    let stderr = process.lines(From::Stderr).join("\n");
+    assert!(stderr.contains("downbeat play"), "{stderr}");
+    assert!(!stderr.contains("panicked"), "{stderr}");
     Ok(())
 }

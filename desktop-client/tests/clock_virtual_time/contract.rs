@@ -1,11 +1,11 @@
-//! What the session relies on, whatever the network does.
+//! The guarantees of the clock estimator on which the session relies, under any network.
 
 use downbeat::clock::{ClockEstimator, Exchange};
 use downbeat::time::LocalTime;
 use downbeat_protocol::RelayTime;
 use proptest::prelude::*;
 
-/// A relay that is one second ahead, 100 us away there and back.
+/// An exchange with a relay that is one second ahead, with a delay of 100 us each way.
 fn exchange(sent_micros: i64) -> Exchange {
     exchange_with(sent_micros, 1_000_000)
 }
@@ -30,7 +30,7 @@ fn synced() -> ClockEstimator {
     clock
 }
 
-/// When probes go out between two times, each answered at once.
+/// The times of the probes between two instants, each answered at once.
 fn probes(clock: &mut ClockEstimator, from: i64, to: i64) -> Vec<i64> {
     let mut times = Vec::new();
     let mut now = clock.next_probe_at(micros(from));
@@ -44,7 +44,7 @@ fn probes(clock: &mut ClockEstimator, from: i64, to: i64) -> Vec<i64> {
 }
 
 #[test]
-fn nothing_is_said_before_the_fourth_exchange_nor_after_a_reset() {
+fn there_is_no_estimate_before_the_fourth_exchange_nor_after_a_reset() {
     let mut clock = ClockEstimator::new();
     for i in 0..4 {
         assert!(clock.estimate().is_none());
@@ -57,7 +57,7 @@ fn nothing_is_said_before_the_fourth_exchange_nor_after_a_reset() {
 }
 
 #[test]
-fn exchanges_that_cannot_be_are_ignored() {
+fn impossible_exchanges_are_ignored() {
     let mut clock = synced();
     let now = micros(500_000);
     let before = clock.estimate().unwrap().relay_micros_at(now);
@@ -79,7 +79,7 @@ fn exchanges_that_cannot_be_are_ignored() {
 }
 
 #[test]
-fn a_steady_relay_is_known_to_the_microsecond_and_both_ways_agree() {
+fn a_steady_relay_is_estimated_to_the_microsecond_in_both_directions() {
     let estimate = synced().estimate().unwrap();
     let now = micros(400_000);
     assert!((estimate.relay_micros_at(now) - 1_400_000.0).abs() < 3.0);
@@ -91,7 +91,7 @@ fn a_steady_relay_is_known_to_the_microsecond_and_both_ways_agree() {
 }
 
 #[test]
-fn the_bound_holds_half_the_round_trip_and_grows_with_age() {
+fn the_bound_covers_half_the_round_trip_and_grows_with_age() {
     let estimate = synced().estimate().unwrap();
     let fresh = estimate.error_micros(micros(300_000));
     assert!((100..200).contains(&fresh), "{fresh}");
@@ -100,7 +100,7 @@ fn the_bound_holds_half_the_round_trip_and_grows_with_age() {
 }
 
 #[test]
-fn pacing_begins_with_a_burst_and_relaxes_to_one_a_second() {
+fn pacing_begins_with_a_burst_and_slows_to_one_probe_a_second() {
     let mut clock = ClockEstimator::new();
     let times = probes(&mut clock, 5_000_000, 35_000_000);
     let gaps: Vec<i64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
@@ -122,7 +122,7 @@ fn unanswered_probes_do_not_prolong_a_burst() {
 }
 
 #[test]
-fn bursts_come_when_asked_for_after_sleep_and_after_a_jump() {
+fn bursts_follow_a_request_a_sleep_and_a_jump() {
     let disturbances: [fn(&mut ClockEstimator); 3] = [
         ClockEstimator::burst,
         |clock| clock.probe_sent(micros(50_000_000)),
@@ -137,11 +137,11 @@ fn bursts_come_when_asked_for_after_sleep_and_after_a_jump() {
 }
 
 #[test]
-fn a_machine_may_sleep_for_weeks_with_its_clock_running() {
+fn the_bound_holds_after_weeks_of_sleep() {
     for days in [1, 7, 30] {
         let mut clock = synced();
         let woke = days * 86_400_000_000;
-        // 20 ppm away by then.
+        // With a drift of 20 ppm.
         let ahead = 1_000_000 + woke / 50_000;
         for i in 0..40 {
             clock.observe(exchange_with(woke + i * 20_000, ahead));
@@ -167,7 +167,7 @@ fn a_year_of_uptime_loses_no_precision() {
     assert!((estimate.local_at(relay).as_nanos() - (YEAR + 310_000) * 1000).abs() < 3000);
 }
 
-/// Two stamps in order, as large or small as may be.
+/// Two ordered timestamps of any magnitude.
 fn stamps() -> impl Strategy<Value = (i64, i64)> {
     (10..63_u32, any::<[i64; 2]>()).prop_map(|(shift, [a, b])| {
         let (a, b) = (a >> shift, b >> shift);
@@ -176,12 +176,12 @@ fn stamps() -> impl Strategy<Value = (i64, i64)> {
 }
 
 proptest! {
-    // A failure prints its input, which is kept by adding a test.
+    // A failure prints its input, which can then become a test of its own.
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// A relay may say anything: the estimate stays a number, and bounds stay bounds.
+    /// Whatever a relay sends, the estimate is finite and the bound is not negative.
     #[test]
-    fn any_stamps_whatever_leave_an_estimate_that_can_be_used(
+    fn arbitrary_timestamps_leave_a_usable_estimate(
         wild in prop::collection::vec((stamps(), stamps()), 1..60),
         good in prop::collection::vec(0..100_000_000_i64, 0..20),
     ) {

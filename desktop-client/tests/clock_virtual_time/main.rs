@@ -1,4 +1,4 @@
-//! How well a client knows relay time, measured against the truth in virtual time.
+//! The accuracy of the clock estimator, measured against true time in virtual time.
 //!
 //! `cargo test -p downbeat --test clock_virtual_time -- --nocapture` prints the tables.
 
@@ -19,21 +19,22 @@ fn quantile(values: impl IntoIterator<Item = f64>, share: f64) -> f64 {
     sorted[((sorted.len() - 1) as f64 * share) as usize]
 }
 
-/// What a scenario came to, over all seeds. Errors and bounds in microseconds.
+/// The results of a scenario over all seeds. Errors and bounds are in microseconds.
 struct Figures {
     name: &'static str,
-    /// Seconds to the first estimate, at worst.
+    /// Longest time to the first estimate, in seconds.
     first: f64,
-    /// 95 % of errors from 0.5 s to 30 s, and from then on.
+    /// 95th percentile of the errors from 0.5 s to 30 s, and after that.
     early: f64,
     late: f64,
-    /// How many of a hundred samples were within their bound.
+    /// Percentage of samples within their bound.
     honest: f64,
     median_bound: f64,
     median_error: f64,
     /// Probes per run.
     probes: f64,
-    /// Seconds from a jump until errors were within their bounds for good: 95 %, and the worst.
+    /// Time from a jump until all errors stay within their bounds, in seconds: 95th percentile and
+    /// maximum.
     back: Option<(f64, f64)>,
 }
 
@@ -85,7 +86,7 @@ fn print(f: &Figures) {
     );
 }
 
-/// Holds figures to goals in microseconds, and to an honest bound.
+/// Asserts limits in microseconds, and the percentage of samples within their bound.
 fn hold(f: &Figures, early: f64, late: f64, honest: f64) {
     let name = f.name;
     assert!(f.first <= 0.3, "{name}: first estimate after {} s", f.first);
@@ -95,7 +96,7 @@ fn hold(f: &Figures, early: f64, late: f64, honest: f64) {
 }
 
 #[test]
-fn machines_know_relay_time_on_lan_wifi_and_busy_wifi() {
+fn relay_time_is_estimated_on_lan_wifi_and_busy_wifi() {
     print_heading();
     for (name, ordered) in [("", false), (", in order", true)] {
         for (net, way, early, late) in [
@@ -115,7 +116,7 @@ fn machines_know_relay_time_on_lan_wifi_and_busy_wifi() {
 }
 
 #[test]
-fn drift_of_any_crystal_is_followed() {
+fn the_drift_of_any_crystal_is_tracked() {
     print_heading();
     for (name, way, late) in [
         ("LAN, -200 ppm", LAN, 30.0),
@@ -123,7 +124,7 @@ fn drift_of_any_crystal_is_followed() {
         ("busy WiFi, -200 ppm", BUSY, 600.0),
     ] {
         let scenario = Scenario { drift_ppm: -200.0, ..Scenario::symmetric(name, way) };
-        // Only the first seconds suffer from a drift that nobody would have expected.
+        // An unusually large drift affects only the first seconds.
         hold(&measure(&scenario), late * 5.0, late, 99.9);
     }
     for (name, way, late) in [
@@ -139,7 +140,7 @@ fn drift_of_any_crystal_is_followed() {
 #[test]
 fn the_bound_holds_when_one_direction_is_slower() {
     print_heading();
-    // The least delays differ, or only what comes on top of them.
+    // Either the minimum delays differ, or only the additional ones.
     let quick = Way { least: 0.2, ..LAN };
     let jammed = Way { least: 0.2, ..BUSY };
     for scenario in [
@@ -154,7 +155,7 @@ fn the_bound_holds_when_one_direction_is_slower() {
 }
 
 #[test]
-fn a_coarse_clock_rounded_outwards_is_no_liar() {
+fn the_bound_holds_for_a_coarse_clock_rounded_outwards() {
     print_heading();
     for (name, way, tick) in [
         ("LAN, 0.1 ms clock", LAN, 100.0),
@@ -167,7 +168,7 @@ fn a_coarse_clock_rounded_outwards_is_no_liar() {
 }
 
 #[test]
-fn a_jump_of_either_clock_is_found_within_two_seconds() {
+fn a_jump_of_either_clock_is_detected_within_two_seconds() {
     print_heading();
     for (name, way, by) in [
         ("LAN, +5 ms", LAN, 5e3),
@@ -185,13 +186,13 @@ fn a_jump_of_either_clock_is_found_within_two_seconds() {
             measure(&Scenario { jump: Some((60.3, by)), ..Scenario::symmetric(name, way) });
         let (p95, _) = figures.back.unwrap();
         assert!(p95 <= 2.0, "{name}: within its bound only after {p95} s");
-        // Until the next probe is answered nobody can know.
+        // A jump is not detectable before the next probe is answered.
         assert!(figures.honest >= 99.0, "{name}: only {} % within the bound", figures.honest);
     }
 }
 
 #[test]
-fn a_clock_that_is_slewed_by_500_ppm_is_followed() {
+fn a_clock_that_is_slewed_by_500_ppm_is_tracked() {
     print_heading();
     for (name, way, honest) in [
         ("LAN, slewed", LAN, 98.0),

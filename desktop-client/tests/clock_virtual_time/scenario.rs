@@ -1,4 +1,4 @@
-//! A relay, a client and the network between them, in virtual time: the same on every run.
+//! A deterministic simulation of a relay, a client and the network between them, in virtual time.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -8,7 +8,7 @@ use downbeat::clock::{ClockEstimator, Exchange};
 use downbeat::time::LocalTime;
 use downbeat_protocol::RelayTime;
 
-/// `SplitMix64` (Steele, Lea and Flood 2014): small, and the same everywhere.
+/// `SplitMix64` (Steele, Lea and Flood 2014): small, and deterministic on every platform.
 pub struct Random(pub u64);
 
 impl Random {
@@ -30,13 +30,13 @@ impl Random {
     }
 }
 
-/// One direction of a network. Times in milliseconds.
+/// The delays of one direction of a network, in milliseconds.
 #[derive(Clone, Copy)]
 pub struct Way {
     pub least: f64,
-    /// Mean of the exponentially distributed rest.
+    /// Mean of the additional, exponentially distributed delay.
     pub mean: f64,
-    /// The share of messages that are held up, and for how long.
+    /// The share of messages with a delay spike, and the range of the spike.
     pub spikes: f64,
     pub spike: (f64, f64),
 }
@@ -55,23 +55,22 @@ impl Way {
     }
 }
 
-/// What happens in a room. Times in seconds since the client connected.
+/// A scenario. Times are in seconds since the client connected.
 #[derive(Clone, Copy)]
 pub struct Scenario {
     pub name: &'static str,
     pub there: Way,
     pub back: Way,
     pub drift_ppm: f64,
-    /// The drift swings by so much, once every ten minutes.
+    /// Amplitude of the drift's variation, with a period of ten minutes.
     pub swing_ppm: f64,
-    /// Messages do not overtake each other: TCP.
+    /// Whether messages stay in order, as with TCP.
     pub ordered: bool,
-    /// When relay time jumps against local time, and by how many microseconds.
+    /// The time of a jump of relay time against local time, and its size in microseconds.
     pub jump: Option<(f64, f64)>,
-    /// From when to when the drift is so many ppm more: a clock that is slewed.
+    /// An interval in which the clock is slewed, and the additional drift in ppm.
     pub slew: Option<(f64, f64, f64)>,
-    /// Microseconds between two readings of the local clock that differ. Timers are then late by
-    /// up to as much.
+    /// Resolution of the local clock, in microseconds. Timers are late by up to as much.
     pub tick: f64,
 }
 
@@ -91,7 +90,7 @@ impl Scenario {
     }
 }
 
-/// The true clocks, over true time in seconds since the client connected.
+/// The clocks as functions of true time, in seconds since the client connected.
 struct Clocks<'a> {
     scenario: &'a Scenario,
     phase: f64,
@@ -99,7 +98,7 @@ struct Clocks<'a> {
 
 const LOCAL_ORIGIN_NANOS: f64 = 5e9;
 
-/// What the local clock says: it runs truly, if not from the same moment.
+/// The local clock: it has the rate of true time and another origin.
 fn local(true_time: f64) -> LocalTime {
     LocalTime::from_nanos((LOCAL_ORIGIN_NANOS + true_time * 1e9) as i64)
 }
@@ -132,14 +131,14 @@ impl Clocks<'_> {
     }
 }
 
-/// An estimate beside the truth. Microseconds, but for `time`, in seconds.
+/// An estimate and the true value, in microseconds; `time` is in seconds.
 pub struct Sample {
     pub time: f64,
     pub error: f64,
     pub bound: f64,
 }
 
-/// What came of one run.
+/// The results of one run.
 pub struct Run {
     pub first_estimate: f64,
     pub samples: Vec<Sample>,
@@ -154,7 +153,7 @@ pub fn run(scenario: &Scenario, seed: u64, seconds: f64) -> Run {
     let mut random = Random(seed.wrapping_mul(7919).wrapping_add(13));
     let clocks = Clocks { scenario, phase: random.unit() * TAU };
     let mut estimator = ClockEstimator::new();
-    // Keyed by the true nanosecond of arrival.
+    // Keyed by the true arrival time in nanoseconds.
     let mut flying: BinaryHeap<Reverse<(u64, [i64; 4])>> = BinaryHeap::new();
     let (mut last_there, mut last_back) = (0.0_f64, 0.0_f64);
     let mut result = Run {
@@ -163,7 +162,7 @@ pub fn run(scenario: &Scenario, seed: u64, seconds: f64) -> Run {
         probes: 0,
         exchanges: Vec::new(),
     };
-    // Clocks do not start at a round number, nor in step with the relay's microseconds.
+    // The clocks start at odd values, out of phase with the relay's microseconds.
     let start = random.unit();
     let (mut next_probe, mut next_sample) = (start, start);
     loop {

@@ -1,7 +1,7 @@
-//! The numbers that both clock estimators, this one and the page's, must come to.
+//! Test vectors for both clock estimators, this one and the page's.
 //!
-//! `DOWNBEAT_WRITE_VECTORS=1 cargo test -p downbeat --test clock_virtual_time` writes them anew,
-//! which is right after a deliberate change of the algorithm and at no other time.
+//! `DOWNBEAT_WRITE_VECTORS=1 cargo test -p downbeat --test clock_virtual_time` regenerates them.
+//! Use it only after a deliberate change of the algorithm.
 
 use std::path::PathBuf;
 
@@ -31,7 +31,7 @@ struct Sequence {
 struct Checkpoint {
     after: usize,
     local: f64,
-    /// Absent where there is no estimate.
+    /// Absent if there is no estimate.
     #[serde(flatten)]
     estimate: Option<Estimate>,
     next_probe: f64,
@@ -56,7 +56,8 @@ fn micros(time: LocalTime) -> f64 {
     time.as_nanos() as f64 / 1000.0
 }
 
-/// Feeds the exchanges, each as if its probe had just been paced, and reports where asked.
+/// Feeds the exchanges, each as if its probe had just been paced, and returns the estimates at the
+/// wanted checkpoints.
 fn replay(exchanges: &[[f64; 4]], wanted: &[usize]) -> Vec<Checkpoint> {
     let mut estimator = ClockEstimator::new();
     let mut checkpoints = Vec::new();
@@ -69,7 +70,7 @@ fn replay(exchanges: &[[f64; 4]], wanted: &[usize]) -> Vec<Checkpoint> {
             arrived: local(arrived),
         });
         if wanted.contains(&(index + 1)) {
-            // Not at the arrival itself, so that the drift and the growth of the bound count.
+            // Some time after the arrival, so that the drift and the growth of the bound matter.
             let ask = arrived + 123_456.0;
             checkpoints.push(Checkpoint {
                 after: index + 1,
@@ -140,13 +141,13 @@ fn make() -> Vectors {
     });
     Vectors {
         about: [
-            "What every clock estimator must make of these exchanges, from its start.",
-            "exchanges: [sent, received, replied, arrived] in microseconds, local ones with fractions.",
-            "For each: tell the estimator that its probe was sent (at sent), then the exchange.",
-            "checkpoints: after so many exchanges, at the local time local, relay time should be",
-            "relay and the error bound error; no relay means no estimate yet; next_probe is when the",
-            "next probe is due, as asked at the last arrival.",
-            "tolerance_micros holds for times and bounds, tolerance_ppm for drift_ppm.",
+            "The values that every clock estimator must compute from these exchanges.",
+            "exchanges: [sent, received, replied, arrived] in microseconds; local times have fractions.",
+            "For each exchange: report to the estimator that its probe was sent (at sent), then the exchange.",
+            "checkpoints: after the given number of exchanges, at the local time local, relay time must be",
+            "relay and the error bound error; without relay there is no estimate yet. next_probe is the time of",
+            "the next probe, as computed at the last arrival.",
+            "tolerance_micros applies to times and bounds, tolerance_ppm to drift_ppm.",
         ]
         .map(String::from)
         .into(),
@@ -156,7 +157,7 @@ fn make() -> Vectors {
     }
 }
 
-/// One exchange or checkpoint a line: a change can be read.
+/// Puts each exchange and checkpoint on a line of its own, so that diffs are readable.
 fn lay_out(mut text: String) -> String {
     for (mark, layout) in [
         ("[[", "[\n["),
@@ -172,7 +173,7 @@ fn lay_out(mut text: String) -> String {
 }
 
 #[test]
-fn the_estimator_comes_to_the_numbers_in_the_vectors() {
+fn the_estimator_reproduces_the_vectors() {
     if std::env::var_os("DOWNBEAT_WRITE_VECTORS").is_some() {
         let text = serde_json::to_string(&make()).unwrap();
         std::fs::write(file(), lay_out(text)).unwrap();

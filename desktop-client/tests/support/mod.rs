@@ -1,4 +1,4 @@
-//! What the tests of the window share: a rasteriser, scenes to show, and a window to use.
+//! Shared support of the window's tests: a rasteriser, scenes, and a window to operate.
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
@@ -23,12 +23,12 @@ pub struct Window {
     pub actions: Vec<Action>,
 }
 
-/// A window of the size it is first opened at.
+/// A window of the initial size.
 pub fn open(state: State) -> Harness<'static, Window> {
     open_sized(state, ui::FIRST_SIZE, 1.0)
 }
 
-/// A window of this size, in points, at this many pixels a point.
+/// A window of this size in points, with `scale` pixels per point.
 pub fn open_sized(state: State, size: Vec2, scale: f32) -> Harness<'static, Window> {
     let window = Window { state, now: scenes::NOW, memory: Memory::default(), actions: Vec::new() };
     HarnessBuilder::default()

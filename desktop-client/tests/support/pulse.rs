@@ -1,4 +1,4 @@
-//! A private PulseAudio, and output managers that play on it.
+//! A private PulseAudio, and output managers that use it.
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
@@ -17,7 +17,7 @@ use tempfile::TempDir;
 
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The environment names one server at a time.
+/// The environment can name only one server at a time.
 static ALONE: Mutex<()> = Mutex::new(());
 
 /// A private PulseAudio, with a socket in a folder of its own.
@@ -35,7 +35,7 @@ impl Pulse {
         pulse
     }
 
-    /// One that is not running yet.
+    /// A server that is not running yet.
     pub fn absent() -> Self {
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         Self { folder: tempfile::tempdir().unwrap(), server: None, _alone: alone }
@@ -61,7 +61,7 @@ impl Pulse {
         }
     }
 
-    /// Kills it, as a crash would.
+    /// Kills it, like a crash.
     pub fn kill(&mut self) {
         if let Some(mut server) = self.server.take() {
             server.kill().unwrap();
@@ -69,7 +69,7 @@ impl Pulse {
         }
     }
 
-    /// Stops it for this time, as a busy machine would.
+    /// Suspends it for this time, like a busy machine.
     pub fn stall(&self, time: Duration) {
         let signal = |name: &str| {
             let pid = self.server.as_ref().unwrap().id().to_string();
@@ -90,7 +90,7 @@ impl Pulse {
         }
     }
 
-    /// Gives ALSA this configuration, until this is dropped.
+    /// Sets ALSA's configuration, until this is dropped.
     pub fn let_alsa_have(&self, configuration: &str) {
         let file = self.folder.path().join("asound.conf");
         std::fs::write(&file, configuration).unwrap();
@@ -109,7 +109,7 @@ impl Pulse {
         format!("unix:{}", self.socket())
     }
 
-    /// Makes it listen on a port of this machine too, and returns that.
+    /// Makes it listen on a TCP port too, and returns the port.
     pub fn listen_on_port(&self) -> u16 {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         self.load(&format!(
@@ -131,9 +131,9 @@ impl Pulse {
     }
 
     pub fn load(&self, module: &str) -> String {
-        let mut words = vec!["load-module"];
-        words.extend(module.split(' '));
-        self.pactl(&words)
+        let mut arguments = vec!["load-module"];
+        arguments.extend(module.split(' '));
+        self.pactl(&arguments)
     }
 
     pub fn load_sink(&self, name: &str, rate: u32) -> String {
@@ -177,7 +177,7 @@ impl Machine {
         Self::start_with(choice, clock, None)
     }
 
-    /// One with a configured output latency, if any.
+    /// Starts one with a configured output latency, if any.
     pub fn start_with(
         choice: DeviceChoice,
         clock: LocalClock,

@@ -1,9 +1,9 @@
-//! Draws what egui tessellates, on the CPU: the pictures are the same on every machine, and the
-//! tests need no graphics driver.
+//! A software rasteriser for egui's tessellated output: the pictures are equal on every machine,
+//! and the tests need no graphics driver.
 //!
-//! It does what egui's OpenGL painter does: colours and textures are multiplied and blended in
-//! gamma space with premultiplied alpha, a pixel is inside a triangle if its middle is, and a
-//! middle that lies on an edge belongs to one triangle only.
+//! It follows egui's OpenGL painter: colours and textures are multiplied and blended in gamma space
+//! with premultiplied alpha, a pixel belongs to a triangle if its centre does, and a centre on an
+//! edge belongs to one triangle only.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ use egui::{
 use egui_kittest::TestRenderer;
 use image::{Rgba, RgbaImage};
 
-/// The renderer to give to a harness.
+/// The renderer for a test harness.
 #[derive(Default)]
 pub struct Rasteriser {
     textures: HashMap<TextureId, Texture>,
@@ -83,7 +83,7 @@ impl Rasteriser {
 }
 
 impl Texture {
-    /// The colour at `at` (0 to 1 each way), between the four nearest texels.
+    /// The colour at `at` (0 to 1 in each direction), interpolated between the four nearest texels.
     fn sample(&self, at: Vec2) -> Color {
         let place = |share: f32, size: usize| {
             let at = share * size as f32 - 0.5;
@@ -140,7 +140,8 @@ fn draw_triangle(canvas: &mut RgbaImage, corners: [Vertex; 3], texture: &Texture
     if !bounds.is_positive() {
         return;
     }
-    // Of the two triangles at an edge, the one that has it at its top or left owns it.
+    // The top-left rule: of two triangles that share an edge, the one with it at its top or left
+    // owns it.
     let owns = |from: Pos2, to: Pos2| {
         let way = to - from;
         way.y < 0.0 || (way.y == 0.0 && way.x > 0.0)

@@ -1,4 +1,4 @@
-//! Scenes to show, with fixed names and numbers, so that a picture never changes by itself.
+//! Scenes with fixed names and numbers, so that pictures are reproducible.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use downbeat::{
 };
 use downbeat_protocol::{ClientId, ClientKind, Report, Roster, RosterEntry, SoundInfo};
 
-/// The time at which windows are shown.
+/// The time at which the scenes are shown.
 pub const NOW: LocalTime = LocalTime::from_nanos(60_000_000_000);
 
 /// A window that was just opened.

@@ -120,7 +120,7 @@ fn nothing_is_drawn_while_nothing_happens() {
     };
     assert_eq!(delay(&window), Duration::MAX);
 
-    // A scheduled trigger is waited for, and drawn while it flashes.
+    // The window wakes for a scheduled trigger, and redraws while it flashes.
     let at = scenes::NOW.plus_nanos(20_000_000);
     window.state_mut().state.apply(SessionEvent::Played(scenes::played("bell", at)));
     window.step();
@@ -134,7 +134,7 @@ fn nothing_is_drawn_while_nothing_happens() {
 }
 
 #[test]
-fn the_bang_never_moves() {
+fn the_bang_keeps_its_position() {
     for size in [FIRST_SIZE, MIN_SIZE] {
         let places = Layout::of(Rect::from_min_size(Pos2::ZERO, size));
         for state in [scenes::connecting(), scenes::with_output(), scenes::playing()] {

@@ -1,4 +1,4 @@
-//! What a person does in the window, and which actions it requests; widgets are found by their accessible
+//! User input in the window, and the actions it requests. Widgets are found by their accessible
 //! names.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]

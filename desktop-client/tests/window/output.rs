@@ -78,8 +78,8 @@ fn the_extra_latency_is_typed_stepped_dragged_and_reset() {
     }
     press(&window, number.center() + egui::vec2(20.0, 0.0), false);
     let dragged = actions(&mut window);
-    let Some(Action::SetExtraLatency(trim)) = dragged.last() else { panic!("{dragged:?}") };
-    assert!((0.5..=1.5).contains(&trim.millis()), "{trim}");
+    let Some(Action::SetExtraLatency(extra)) = dragged.last() else { panic!("{dragged:?}") };
+    assert!((0.5..=1.5).contains(&extra.millis()), "{extra}");
 
     window.get_by_label("Extra latency").set_value_accesskit(900.0);
     assert_eq!(actions(&mut window), [set(500.0)]);

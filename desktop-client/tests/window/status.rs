@@ -1,4 +1,4 @@
-//! What the window shows of this machine and the room.
+//! The status of this machine and the room in the window.
 
 use downbeat::{event::SessionEvent, state::State, ui::MIN_SIZE};
 use egui_kittest::kittest::Queryable as _;
@@ -6,7 +6,7 @@ use egui_kittest::kittest::Queryable as _;
 use crate::support::{open, open_sized, scenes};
 
 #[test]
-fn a_problem_of_synchrony_is_shown_until_it_is_over() {
+fn a_sync_problem_is_shown_until_it_is_over() {
     let mut state = scenes::playing();
     state.apply(SessionEvent::Clock { error_micros: Some(2_400) });
     let mut window = open(state);
@@ -24,7 +24,7 @@ fn a_problem_of_synchrony_is_shown_until_it_is_over() {
 }
 
 #[test]
-fn the_smallest_window_shows_the_number_that_is_bad() {
+fn the_smallest_window_shows_the_problematic_value() {
     let mut state = scenes::playing();
     let shown = |state: &State| {
         let window = open_sized(state.clone(), MIN_SIZE, 1.0);

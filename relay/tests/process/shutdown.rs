@@ -20,7 +20,7 @@ async fn sigterm_and_sigint_close_all_connections_and_exit_with_0() {
         let url = format!("ws://{address}/");
         let mut client = within(Box::pin(connect_async(&url))).await.unwrap().0;
         // A client that never reads and never answers must not delay it.
-        let _deaf = Raw::open(address, "", b"").await;
+        let _not_reading = Raw::open(address, "", b"").await;
         // Nor one without a request.
         let _slow = within(TcpStream::connect(address)).await.unwrap();
 

@@ -1,17 +1,17 @@
-//! The short sounds. Those that are struck have their onset at frame 0, with no fade before it: what
-//! people hear together, and what measurements find, is the first frame.
+//! The short sounds. Struck sounds have their onset at frame 0, without a fade-in: listeners and
+//! measurements synchronize on the first frame.
 
-use crate::synth::{Chance, Filter, Sound, decay, note, rise, sine};
+use crate::synth::{Filter, Random, Sound, decay, note, rise, sine};
 
 const RATE: u32 = 48_000;
 
-/// A tick of 20 ms: the default sound. Its loudest frame is its first, and its spectrum is broad, so
-/// that cross-correlation finds it to a fraction of a frame.
+/// A tick of 20 ms: the default sound. Its first frame is its loudest, and its spectrum is broad,
+/// so that cross-correlation locates it to a fraction of a frame.
 pub fn click() -> Sound {
-    let mut chance = Chance::new(1);
+    let mut random = Random::new(1);
     let mut filter = Filter::default();
     Sound::mono(RATE, 0.020, |t| {
-        let noise = filter.step(chance.noise(), 3_500.0 / f64::from(RATE), 0.707).low;
+        let noise = filter.step(random.noise(), 3_500.0 / f64::from(RATE), 0.707).low;
         let body = 0.45 * decay(t, 0.0040) * sine(1_750.0 * t + 0.25)
             + 0.30 * decay(t, 0.0025) * sine(2_937.0 * t + 0.25)
             + 0.25 * decay(t, 0.0012) * sine(5_270.0 * t + 0.25);
@@ -21,32 +21,33 @@ pub fn click() -> Sound {
     .normalise()
 }
 
-/// A drum: a sine that falls from 230 Hz to 46 Hz, pushed a little, with a beater's tap in front.
+/// A drum: a sine that falls from 230 Hz to 46 Hz, slightly overdriven, with the beater's attack in
+/// front.
 pub fn kick() -> Sound {
-    let mut chance = Chance::new(2);
+    let mut random = Random::new(2);
     let mut tap = Filter::default();
     Sound::mono(RATE, 0.5, |t| {
         // The phase is the integral of 46 + 60 exp(-t/0.055) + 124 exp(-t/0.009).
         let fallen = |hertz: f64, seconds: f64| hertz * seconds * (1.0 - decay(t, seconds));
         let cycles = 46.0 * t + fallen(60.0, 0.055) + fallen(124.0, 0.009);
         let skin = decay(t, 0.16) * sine(cycles + 0.08);
-        let beater = decay(t, 0.0018) * tap.step(chance.noise(), 0.07, 0.9).low;
+        let beater = decay(t, 0.0018) * tap.step(random.noise(), 0.07, 0.9).low;
         (1.6 * skin).tanh() + 0.5 * beater + 0.18 * decay(t, 0.003) * sine(1_900.0 * t + 0.25)
     })
     .fade(0.0, 0.05)
     .normalise()
 }
 
-/// Hands: four bursts of noise around 1.2 kHz that are not quite together, and the room after them.
+/// A hand clap: four slightly separated bursts of noise around 1.2 kHz, followed by reverberation.
 pub fn clap() -> Sound {
-    let mut chance = Chance::new(3);
+    let mut random = Random::new(3);
     let (mut palms, mut air, mut rumble) =
         (Filter::default(), Filter::default(), Filter::default());
     let bursts = [(0.0, 1.0), (0.0097, 0.75), (0.0202, 0.85), (0.0311, 1.0)];
     Sound::mono(RATE, 0.45, |t| {
         let hands: f64 = bursts.iter().map(|&(at, level)| level * decay(t - at, 0.0035)).sum();
         let room = 0.30 * rise((t - 0.029) / 0.004) * decay(t - 0.031, 0.075);
-        let noise = chance.noise();
+        let noise = random.noise();
         let cycles = |hertz: f64| hertz / f64::from(RATE);
         let palms = palms.step(noise, cycles(1_150.0), 1.6).band;
         let air = air.step(noise, cycles(2_600.0), 1.1).band;
@@ -56,10 +57,10 @@ pub fn clap() -> Sound {
     .normalise()
 }
 
-/// A bell with the partials of Risset's (An Introductory Catalogue of Computer Synthesized Sounds,
-/// 1969), on E5: two pairs beat, high partials go first.
+/// A bell on E5 with the partials of Risset's bell (An Introductory Catalogue of Computer
+/// Synthesized Sounds, 1969): two pairs of partials beat, and high partials decay first.
 pub fn bell() -> Sound {
-    // Ratio to the note, Hz beside it, level, and how long it lasts of the longest.
+    // Ratio to the fundamental, detuning in Hz, level, and decay time relative to the longest.
     const PARTIALS: [(f64, f64, f64, f64); 11] = [
         (0.56, 0.0, 1.0, 1.0),
         (0.56, 1.0, 0.67, 0.9),
@@ -74,7 +75,7 @@ pub fn bell() -> Sound {
         (4.07, 0.0, 1.33, 0.075),
     ];
     let pitch = note(76.0);
-    let mut chance = Chance::new(4);
+    let mut random = Random::new(4);
     let mut strike = Filter::default();
     Sound::mono(RATE, 3.5, |t| {
         let partials: f64 = PARTIALS
@@ -83,29 +84,30 @@ pub fn bell() -> Sound {
                 level * decay(t, 0.85 * lasts) * sine((pitch * ratio + beside) * t)
             })
             .sum();
-        // The clapper meets the metal for a millisecond.
-        let clapper = decay(t, 0.0012) * strike.step(chance.noise(), 0.12, 0.8).band;
+        // The attack: the clapper touches the metal for a millisecond.
+        let clapper = decay(t, 0.0012) * strike.step(random.noise(), 0.12, 0.8).band;
         rise(t / 0.0004 + 0.3) * partials + 3.0 * clapper
     })
     .fade(0.0, 0.5)
     .normalise()
 }
 
-/// A wide, warm chord of strings: D with its major seventh and ninth. Each note is two voices a few
-/// cents apart, one further left and one further right, whose upper partials fade first.
+/// A wide string chord: D with major seventh and ninth. Each note consists of two voices a few
+/// cents apart, one further left and one further right, whose upper partials decay first.
 pub fn chord() -> Sound {
     const NOTES: [f64; 6] = [38.0, 50.0, 57.0, 61.0, 64.0, 66.0];
     const STEREO_RATE: u32 = 44_100;
     let side = |seed: u64, lean: f64| {
-        let mut chance = Chance::new(seed);
-        // Every voice begins at a phase and with a beat of its own, lest the attack be one edge.
+        let mut random = Random::new(seed);
+        // Every voice has its own initial phase and detuning, so that the attack is not a single
+        // edge.
         let voices: Vec<(f64, f64, f64)> = NOTES
             .iter()
             .enumerate()
             .flat_map(|(index, &number)| {
                 let place = if index % 2 == 0 { lean } else { -lean };
                 [(-1.0, 1.0 - place), (1.0, 1.0 + place)].map(|(way, level)| {
-                    (note(number + way * chance.between(0.025, 0.055)), level, chance.unit())
+                    (note(number + way * random.between(0.025, 0.055)), level, random.unit())
                 })
             })
             .collect();

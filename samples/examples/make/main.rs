@@ -1,7 +1,7 @@
-//! Makes the sounds of the embedded bank. Every run makes the same ones.
+//! Generates the sounds of the embedded bank. Every run generates the same files.
 //!
-//! `cargo run -p downbeat-samples --example make` writes them where the bank takes them from;
-//! a folder as argument puts them there instead.
+//! `cargo run -p downbeat-samples --example make` writes them to the folder of the bank, or to the
+//! folder given as argument.
 
 mod file;
 mod instruments;
@@ -48,7 +48,7 @@ mod tests {
 
     /// Platforms differ in the last bit of a sine, and so, rarely, in the last bit of a value.
     #[test]
-    fn the_bank_is_what_this_program_makes() {
+    fn the_bank_equals_the_generated_files() {
         let made = super::bank();
         assert_eq!(made.len(), EMBEDDED.len());
         for ((name, sound), embedded) in made.iter().zip(EMBEDDED) {

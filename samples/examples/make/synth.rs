@@ -1,18 +1,18 @@
-//! What the instruments are built from: chance that repeats, filters, and envelopes.
+//! Building blocks of the instruments: deterministic noise, filters and envelopes.
 
 use std::f64::consts::{PI, TAU};
 
-/// Peak of every sound: -12 dBFS, so that four at once still fit below full scale.
+/// Peak of every sound: -12 dBFS, so that four at once stay below full scale.
 pub const PEAK: f64 = 0.251;
 
-/// A sound in the making: one value per channel and frame, of any level.
+/// An unfinished sound: one value per channel and frame, of any level.
 pub struct Sound {
     pub rate: u32,
     pub channels: Vec<Vec<f64>>,
 }
 
 impl Sound {
-    /// A mono sound of `seconds`, each frame made by `value` of its time in seconds.
+    /// A mono sound of `seconds`. `value` computes each frame from its time in seconds.
     pub fn mono(rate: u32, seconds: f64, mut value: impl FnMut(f64) -> f64) -> Self {
         let frames = (seconds * f64::from(rate)).round() as usize;
         let channel = (0..frames).map(|n| value(n as f64 / f64::from(rate))).collect();
@@ -27,7 +27,7 @@ impl Sound {
         self.frames() as f64 / f64::from(self.rate)
     }
 
-    /// Half a raised cosine at both ends.
+    /// Applies raised-cosine fades at both ends.
     pub fn fade(mut self, seconds_in: f64, seconds_out: f64) -> Self {
         let (rate, frames) = (f64::from(self.rate), self.frames());
         for channel in &mut self.channels {
@@ -39,7 +39,7 @@ impl Sound {
         self
     }
 
-    /// Brings the highest peak to [`PEAK`].
+    /// Scales the highest peak to [`PEAK`].
     pub fn normalise(mut self) -> Self {
         let values = self.channels.iter().flatten();
         let peak = values.fold(0.0_f64, |peak, value| peak.max(value.abs()));
@@ -50,13 +50,13 @@ impl Sound {
     }
 }
 
-/// From 0 at 0 to 1 at 1 and beyond, without a corner.
+/// A smooth step from 0 at 0 to 1 at 1 and beyond.
 pub fn rise(x: f64) -> f64 {
-    // 0/0, the first frame of a fade of no length, counts as past it.
+    // 0/0, the first frame of a fade of length zero, counts as after the fade.
     if x < 1.0 { 0.5 - 0.5 * (PI * x.max(0.0)).cos() } else { 1.0 }
 }
 
-/// `exp(-t / seconds)`, and nothing before 0.
+/// `exp(-t / seconds)`; 0 for negative times.
 pub fn decay(t: f64, seconds: f64) -> f64 {
     if t < 0.0 { 0.0 } else { (-t / seconds).exp() }
 }
@@ -65,21 +65,21 @@ pub fn sine(cycles: f64) -> f64 {
     (TAU * cycles.fract()).sin()
 }
 
-/// Frequency of a note by its MIDI number, in equal temperament over A4 = 440 Hz.
+/// Frequency of a MIDI note number, in equal temperament with A4 = 440 Hz.
 pub fn note(number: f64) -> f64 {
     440.0 * ((number - 69.0) / 12.0).exp2()
 }
 
-/// A sequence that looks random and is the same in every run: Marsaglia's xorshift with Vigna's
-/// multiplier (xorshift64*, 2014).
-pub struct Chance(u64);
+/// A deterministic pseudorandom sequence: Marsaglia's xorshift with Vigna's multiplier
+/// (xorshift64*, 2014).
+pub struct Random(u64);
 
-impl Chance {
+impl Random {
     pub fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
     }
 
-    /// From 0 to below 1.
+    /// Uniform in 0..1.
     pub fn unit(&mut self) -> f64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
@@ -101,24 +101,24 @@ impl Chance {
     }
 }
 
-/// A state-variable filter in Simper's form (Cytomic, 2013), which stays itself while its frequency
-/// moves.
+/// A state-variable filter in Simper's form (Cytomic, 2013), which is stable under modulation of
+/// its cutoff.
 #[derive(Default)]
 pub struct Filter {
     ic1: f64,
     ic2: f64,
 }
 
-/// What is left of a signal by a [`Filter`].
+/// The outputs of a [`Filter`].
 pub struct Bands {
     pub low: f64,
-    /// At its centre as loud as what came in.
+    /// Unity gain at the centre frequency.
     pub band: f64,
     pub high: f64,
 }
 
 impl Filter {
-    /// One value through the filter: `cutoff` in cycles per frame, `q` the resonance (0.707: none).
+    /// Filters one value. `cutoff` is in cycles per frame; `q` is the resonance (0.707: none).
     pub fn step(&mut self, input: f64, cutoff: f64, q: f64) -> Bands {
         let (g, k) = ((PI * cutoff.clamp(1e-5, 0.49)).tan(), 1.0 / q);
         let a1 = 1.0 / (1.0 + g * (g + k));

@@ -1,8 +1,8 @@
-//! The floor: what a fan-out costs when nothing is done but the kernel's part of it.
+//! The floor: a fan-out that costs only the kernel's part.
 //!
-//! `floor COUNT` accepts that many WebSocket clients, and then writes one frame to each of them for
-//! each bang of the last: one bare, blocking `write` a socket, on one thread. It checks nothing
-//! and serves nobody well; it is there to be compared with.
+//! `floor COUNT` accepts COUNT WebSocket clients, and then writes one frame to each for each bang
+//! of the last client: one blocking `write` per socket, on one thread. It validates nothing. It is
+//! a baseline for comparisons.
 
 use std::{
     io::{Read as _, Write as _},
@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 
-/// A bang as the load generator sends it: two bytes of head, four of mask, the text.
+/// Length of a bang from the load generator: two bytes of header, four of mask, the text.
 const BANG_BYTES: usize = 6 + "trigger-input".len();
 const OUTPUT: &[u8] = b"\x81\x0etrigger-output";
 const ACCEPTED: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\n\
@@ -20,7 +20,7 @@ const ACCEPTED: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\n\
 fn main() -> Result<()> {
     let count = std::env::args().nth(1).and_then(|count| count.parse().ok());
     let count: usize = count.context("usage: floor COUNT")?;
-    ensure!(count > 0, "a fan-out to nobody is free");
+    ensure!(count > 0, "COUNT must be at least 1");
     let listener = TcpListener::bind("127.0.0.1:0")?;
     println!("Server started: http://{}", listener.local_addr()?);
     let mut clients = (0..count).map(|_| accept(&listener)).collect::<Result<Vec<_>>>()?;

@@ -1,5 +1,5 @@
 //! `replay-timing FILE...`: replays recordings of `downbeat play --record-timing FILE` through the
-//! device clock, and prints how far off it was.
+//! device clock, and prints its errors.
 
 use std::path::Path;
 

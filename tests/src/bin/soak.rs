@@ -1,13 +1,13 @@
-//! A long day in a short time: clients come and go, some never read, some are hostile, the relay is
-//! killed and comes back; and no client that behaves may miss a bang.
+//! A soak test: clients connect and leave, some never read, some send hostile input, and the relay
+//! is killed and restarted. No well-behaved client may miss a bang.
 //!
 //! ```text
 //! SOAK_SECONDS=600 SOAK_CLIENTS=1000 SOAK_EVERY_MS=50 soak
 //! ```
 //!
-//! A bang that took long is told with what the kernel says kept it. Ends with counts, and with code 1
-//! if a bang was lost or the relay has grown. Each bang waits for the one before it to have reached
-//! everyone, so that a loss has a name.
+//! A slow bang is reported with the kernel's counters of what delayed it. The program ends with a
+//! summary, and with exit code 1 if a bang was lost or the relay has grown. Each bang waits until
+//! the one before it has reached everyone, so that a loss belongs to one bang.
 
 use std::{
     io::{Read as _, Write as _},
@@ -26,7 +26,7 @@ use anyhow::{Context, Result};
 use downbeat_tests::{
     load::{
         cost::{allow_open_files, memory_bytes, open_files},
-        crowd::{Crowd, Heard, Wire, masked, shake_hands},
+        crowd::{Crowd, Received, Wire, handshake, masked},
         figures::quantile,
         pressure::Snapshot,
         server::Server,
@@ -34,24 +34,24 @@ use downbeat_tests::{
     relay::relay_command,
 };
 
-/// How long a bang may take to everyone before those who have not heard it count as losses.
+/// Deadline for a bang to reach everyone. Deliveries outstanding after it count as lost.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A bang that takes longer to the last is told of.
+/// A bang that takes longer to reach the last client is reported.
 const STALL: Duration = Duration::from_millis(250);
 
-/// So many of them; the rest is only counted.
-const STALLS_TOLD: u64 = 10;
+/// Number of slow bangs that are reported. Further ones are only counted.
+const MAX_REPORTED_STALLS: u64 = 10;
 
-/// Clients that never read at any time.
-const DEAF: usize = 20;
+/// Number of clients connected at a time that never read.
+const NON_READING: usize = 20;
 
-/// Free data of the loud bangs: what a deaf one does not read must fill the kernel's buffers in
-/// minutes.
+/// Size of the `data` field of every second bang. What a client does not read must fill the
+/// kernel's buffers within minutes.
 const LOUD_BYTES: usize = 4000;
 
-/// The relay has grown if it holds more than it did by this part of that.
-const LARGER: u64 = 4;
+/// The relay has grown if its memory exceeds the settled value by more than one part in this.
+const MAX_GROWTH_PART: u64 = 4;
 
 fn main() -> Result<ExitCode> {
     let seconds = setting("SOAK_SECONDS", 600)?;
@@ -61,31 +61,32 @@ fn main() -> Result<ExitCode> {
     let end = Instant::now() + Duration::from_secs(seconds);
     let mut tally = Tally::default();
 
-    // The first life is short, and ends as a power cut would end it: in a full room.
+    // The first phase is short. It ends with SIGKILL, like a power cut, while all clients are
+    // connected.
     let relay = start("127.0.0.1:0")?;
     let address = relay.address();
-    let mut room = Room::join(address, clients)?;
-    let life = Duration::from_secs(seconds / 10);
-    live(&relay, &mut room, every, Instant::now() + life, &mut tally)?;
+    let mut members = Members::join(address, clients)?;
+    let first_phase = Duration::from_secs(seconds / 10);
+    run_until(&relay, &mut members, every, Instant::now() + first_phase, &mut tally)?;
     drop(relay);
-    let bereft = room.hear_the_end()?;
-    // They all come back to the one that takes its place.
+    let disconnected = members.receive_end()?;
+    // All clients connect to the replacement.
     let relay = start(&address.to_string())?;
-    let mut room = Room::join(address, clients)?;
-    let memory = live(&relay, &mut room, every, end, &mut tally)?;
+    let mut members = Members::join(address, clients)?;
+    let memory = run_until(&relay, &mut members, every, end, &mut tally)?;
 
     println!("bangs sent           {}", tally.bangs);
     println!("deliveries           {}", tally.delivered);
     println!("lost                 {}", tally.lost);
-    println!("heard twice          {}", tally.twice);
-    println!("dropped, behaving    {}", tally.dropped);
-    println!("power cut            heard by {bereft} of {clients}, who came back");
-    println!("came and went        {}", tally.strangers);
+    println!("delivered twice      {}", tally.twice);
+    println!("disconnected         {}", tally.dropped);
+    println!("power cut            seen by {disconnected} of {clients} clients, which reconnected");
+    println!("short-lived clients  {}", tally.short_lived);
     println!("hostile inputs       {}", tally.hostile);
-    println!("deaf, shown out      {}", tally.deaf_cut_off);
+    println!("stalled, cut off     {}", tally.stalled_disconnected);
     let last = |share| quantile(&tally.last_millis, share);
     println!(
-        "last client          p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms",
+        "last delivery        p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms",
         last(0.5),
         last(0.99),
         last(1.0)
@@ -96,12 +97,12 @@ fn main() -> Result<ExitCode> {
         "stalls               {} over {STALL:?}, {} of them while threads waited for a processor",
         tally.stalls, tally.starved
     );
-    println!("memory of the relay  {:.1} MiB settled, {:.1} at the end", mib(settled), mib(ended));
-    println!("its open files       {files_settled} settled, {files_ended} at the end");
-    let grown = ended > settled + settled / LARGER;
+    println!("memory               {:.1} MiB settled, {:.1} at the end", mib(settled), mib(ended));
+    println!("open files           {files_settled} settled, {files_ended} at the end");
+    let grown = ended > settled + settled / MAX_GROWTH_PART;
     let wrong = tally.lost + tally.twice + tally.dropped;
-    let held = wrong == 0 && bereft == clients && !grown;
-    println!("{}", if held { "It held." } else { "It did not hold." });
+    let held = wrong == 0 && disconnected == clients && !grown;
+    println!("{}", if held { "PASS" } else { "FAIL" });
     Ok(if held { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -123,12 +124,12 @@ struct Tally {
     lost: u64,
     twice: u64,
     dropped: u64,
-    strangers: u64,
+    short_lived: u64,
     hostile: u64,
-    deaf_cut_off: u64,
+    stalled_disconnected: u64,
     last_millis: Vec<f64>,
     stalls: u64,
-    /// Those in which threads waited for a processor at least half as long as the bang took.
+    /// Stalls in which threads waited for a processor for at least half of the bang's duration.
     starved: u64,
 }
 
@@ -139,49 +140,49 @@ struct Memory {
     files_ended: usize,
 }
 
-/// Those who behave, on either wire.
-struct Room {
+/// The well-behaved clients, on either wire.
+struct Members {
     tutorial: Crowd,
     v1: Crowd,
 }
 
-impl Room {
+impl Members {
     fn join(address: SocketAddr, clients: usize) -> Result<Self> {
         let mut tutorial = Crowd::join(address, Wire::Tutorial, clients / 2)?;
         let mut v1 = Crowd::join(address, Wire::V1, clients - clients / 2)?;
-        admitted(&mut tutorial)?;
-        admitted(&mut v1)?;
+        wait_until_idle(&mut tutorial)?;
+        wait_until_idle(&mut v1)?;
         Ok(Self { tutorial, v1 })
     }
 
-    /// How many hear that the relay is gone.
-    fn hear_the_end(&mut self) -> Result<usize> {
-        let mut bereft = 0;
+    /// Waits for the relay to close. Returns how many clients saw the end of their connection.
+    fn receive_end(&mut self) -> Result<usize> {
+        let mut disconnected = 0;
         for crowd in [&mut self.tutorial, &mut self.v1] {
             let mut left = crowd.len();
-            crowd.hear(PATIENCE, |_, heard, _| {
-                left -= usize::from(heard == Heard::End);
+            crowd.receive(PATIENCE, |_, received, _| {
+                left -= usize::from(received == Received::End);
                 if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             })?;
-            bereft += crowd.len() - left;
+            disconnected += crowd.len() - left;
         }
-        Ok(bereft)
+        Ok(disconnected)
     }
 }
 
-/// One life of the relay, until `end`.
-fn live(
+/// Bangs and runs the background load until `end`.
+fn run_until(
     relay: &Server,
-    room: &mut Room,
+    members: &mut Members,
     every: Duration,
     end: Instant,
     tally: &mut Tally,
 ) -> Result<Memory> {
-    let Room { tutorial, v1 } = room;
-    // Nobody else bangs: a stranger's would be one too many for the count.
-    let trouble = Trouble::begin(relay.address());
+    let Members { tutorial, v1 } = members;
+    // Background clients do not bang: their bangs would be counted as duplicates.
+    let background = Background::start(relay.address());
     let loud = format!(r#"{{"type":"trigger","data":"{}"}}"#, "x".repeat(LOUD_BYTES));
-    // It has settled after a tenth of its time.
+    // The memory counts as settled after a tenth of the time.
     let begun = Instant::now();
     let settled_at = begun + (end - begun) / 10;
     let mut settled = None;
@@ -196,12 +197,12 @@ fn live(
         if tally.bangs.is_multiple_of(2) {
             tutorial.bang(tally.bangs as usize % tutorial.len(), 1)?;
         } else {
-            v1.say(tally.bangs as usize % v1.len(), loud.as_bytes())?;
+            v1.send(tally.bangs as usize % v1.len(), loud.as_bytes())?;
         }
         tally.bangs += 1;
         let mut last = (sent, String::new());
         for (wire, crowd) in [("tutorial", &mut *tutorial), ("v1", &mut *v1)] {
-            let (client, at) = tally.hear(crowd, sent)?;
+            let (client, at) = tally.receive(crowd, sent)?;
             if at > last.0 {
                 last = (at, format!("{wire} client {client}"));
             }
@@ -211,55 +212,56 @@ fn live(
             let pressure = Snapshot::take(&processes)?.since(&before);
             tally.stalls += 1;
             tally.starved += u64::from(pressure.starved_millis() * 2.0 > took.as_secs_f64() * 1e3);
-            if tally.stalls <= STALLS_TOLD {
+            if tally.stalls <= MAX_REPORTED_STALLS {
                 println!("bang {} took {took:.0?} to {}; {pressure}", tally.bangs, last.1);
             }
         }
-        // What could not be done in time is not made up for.
+        // Missed intervals are not made up for.
         next = (next + every).max(Instant::now());
         thread::sleep(next.saturating_duration_since(Instant::now()));
     }
-    let (strangers, hostile, deaf) = trouble.end();
-    tally.strangers += strangers;
+    let (short_lived, hostile, non_reading) = background.end();
+    tally.short_lived += short_lived;
     tally.hostile += hostile;
-    tally.deaf_cut_off += deaf;
+    tally.stalled_disconnected += non_reading;
     let (ended, files_ended) = (memory_bytes(relay.id())?, open_files(relay.id())?);
     let (settled, files_settled) = settled.unwrap_or((ended, files_ended));
     Ok(Memory { settled, ended, files_settled, files_ended })
 }
 
-/// Waits until a crowd has been quiet for a moment: then each of it is one of the room.
-fn admitted(crowd: &mut Crowd) -> Result<()> {
+/// Waits until the crowd receives nothing for half a second: every client is then registered.
+fn wait_until_idle(crowd: &mut Crowd) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
     while Instant::now() < deadline
-        && crowd.hear(Duration::from_millis(500), |_, _, _| ControlFlow::Break(()))?
+        && crowd.receive(Duration::from_millis(500), |_, _, _| ControlFlow::Break(()))?
     {}
     Ok(())
 }
 
 impl Tally {
-    /// Everyone of the crowd is to hear one bang. Who was the last to do so, and when.
-    fn hear(&mut self, crowd: &mut Crowd, sent: Instant) -> Result<(usize, Instant)> {
-        let mut heard_it = vec![false; crowd.len()];
+    /// Waits until the whole crowd has received one bang. Returns the last client, and when it
+    /// received the bang.
+    fn receive(&mut self, crowd: &mut Crowd, sent: Instant) -> Result<(usize, Instant)> {
+        let mut has_received = vec![false; crowd.len()];
         let mut missing = crowd.len() as u64;
         let (mut last, mut who) = (sent, 0);
         let (mut twice, mut dropped) = (0, 0);
-        crowd.hear(PATIENCE, |client, heard, at| {
-            match heard {
-                Heard::Trigger => {
-                    if std::mem::replace(&mut heard_it[client], true) {
+        crowd.receive(PATIENCE, |client, received, at| {
+            match received {
+                Received::Trigger => {
+                    if std::mem::replace(&mut has_received[client], true) {
                         twice += 1;
                     } else {
                         missing -= 1;
                     }
-                    // The one that is read last need not be the one that heard it last.
+                    // The client that is read last need not be the one that received last.
                     if at > last {
                         (last, who) = (at, client);
                     }
                 }
-                // A close is followed by the end.
-                Heard::Other | Heard::Close(_) => {}
-                Heard::End => dropped += 1,
+                // The end of the stream follows a close frame.
+                Received::Other | Received::Close(_) => {}
+                Received::End => dropped += 1,
             }
             if missing == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
@@ -272,68 +274,76 @@ impl Tally {
     }
 }
 
-/// Those who come and go, those who never read, and those who mean harm.
-struct Trouble {
+/// Background load: short-lived clients, clients that never read, and hostile clients.
+struct Background {
     ended: Arc<AtomicBool>,
-    strangers: Arc<AtomicU64>,
+    short_lived: Arc<AtomicU64>,
     hostile: Arc<AtomicU64>,
-    deaf: Arc<AtomicU64>,
+    non_reading: Arc<AtomicU64>,
     threads: Vec<JoinHandle<()>>,
 }
 
-impl Trouble {
-    fn begin(address: SocketAddr) -> Self {
-        let mut trouble = Self {
+impl Background {
+    fn start(address: SocketAddr) -> Self {
+        let mut background = Self {
             ended: Arc::default(),
-            strangers: Arc::default(),
+            short_lived: Arc::default(),
             hostile: Arc::default(),
-            deaf: Arc::default(),
+            non_reading: Arc::default(),
             threads: Vec::new(),
         };
         let mut held = Vec::new();
-        trouble.repeat(Duration::from_millis(20), &trouble.strangers.clone(), move |round| {
-            let wire = if round % 2 == 0 { Wire::Tutorial } else { Wire::V1 };
-            held.extend(shake_hands(address, wire));
-            // Some leave at once, some stay a while; none of them says goodbye.
-            if held.len() > 1 + (round % 40) as usize {
-                held.clear();
-            }
-            true
-        });
+        background.repeat(
+            Duration::from_millis(20),
+            &background.short_lived.clone(),
+            move |round| {
+                let wire = if round % 2 == 0 { Wire::Tutorial } else { Wire::V1 };
+                held.extend(handshake(address, wire));
+                // Some leave at once, some stay a while. None sends a close frame.
+                if held.len() > 1 + (round % 40) as usize {
+                    held.clear();
+                }
+                true
+            },
+        );
         let inputs = hostile_inputs();
-        trouble.repeat(Duration::from_millis(50), &trouble.hostile.clone(), move |round| {
+        background.repeat(Duration::from_millis(50), &background.hostile.clone(), move |round| {
             let input = &inputs[round as usize % inputs.len()];
-            let Ok(mut stream) = shake_hands(address, Wire::Tutorial) else { return false };
-            // It may be thrown out before it has said everything.
+            let Ok(mut stream) = handshake(address, Wire::Tutorial) else { return false };
+            // The relay may disconnect it before everything is written.
             let _ = stream.write_all(input);
             true
         });
         let requests = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(3000);
-        trouble.repeat(Duration::from_millis(200), &trouble.hostile.clone(), move |_| {
+        background.repeat(Duration::from_millis(200), &background.hostile.clone(), move |_| {
             let Ok(mut stream) = TcpStream::connect(address) else { return false };
-            // It reads none of the answers, and so will not be rid of all of it.
+            // It reads no responses, so the write may block and time out.
             let patience = stream.set_write_timeout(Some(Duration::from_millis(100)));
             let _ = patience.and_then(|()| stream.write_all(&requests));
             true
         });
-        let mut deaf: Vec<TcpStream> = Vec::new();
-        trouble.repeat(Duration::from_millis(100), &trouble.deaf.clone(), move |round| {
-            if deaf.len() < DEAF {
-                deaf.extend(deaf_client(address));
-                return false;
-            }
-            // Some say goodbye, with much still waiting for them.
-            if round % 20 == 0 {
-                let _ = deaf[0].write_all(&masked(0x88, b"\x03\xe8"));
-            }
-            let before = deaf.len();
-            deaf.retain(|stream| !was_cut_off(stream));
-            deaf.len() < before
-        });
-        trouble
+        let mut non_reading: Vec<TcpStream> = Vec::new();
+        background.repeat(
+            Duration::from_millis(100),
+            &background.non_reading.clone(),
+            move |round| {
+                if non_reading.len() < NON_READING {
+                    non_reading.extend(non_reading_client(address));
+                    return false;
+                }
+                // Some send a close frame while the relay still has data queued for them.
+                if round % 20 == 0 {
+                    let _ = non_reading[0].write_all(&masked(0x88, b"\x03\xe8"));
+                }
+                let before = non_reading.len();
+                non_reading.retain(|stream| !was_disconnected(stream));
+                non_reading.len() < before
+            },
+        );
+        background
     }
 
-    /// Does something again and again on a thread, and counts how often it was true.
+    /// Calls `what` repeatedly on a thread, and counts how often it returns true.
     fn repeat(
         &mut self,
         every: Duration,
@@ -354,34 +364,36 @@ impl Trouble {
         }));
     }
 
-    /// Ends it; how many came and went, were hostile, were deaf and cut off.
+    /// Stops the load. Returns the counts of short-lived clients, hostile inputs and disconnected
+    /// non-reading clients.
     fn end(self) -> (u64, u64, u64) {
         self.ended.store(true, Ordering::Relaxed);
         for thread in self.threads {
             let _ = thread.join();
         }
         let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        (count(&self.strangers), count(&self.hostile), count(&self.deaf))
+        (count(&self.short_lived), count(&self.hostile), count(&self.non_reading))
     }
 }
 
-fn deaf_client(address: SocketAddr) -> Option<TcpStream> {
-    let mut stream = shake_hands(address, Wire::V1).ok()?;
-    let hello = br#"{"type":"hello","name":"deaf","kind":"headless","client":"soak"}"#;
+fn non_reading_client(address: SocketAddr) -> Option<TcpStream> {
+    let mut stream = handshake(address, Wire::V1).ok()?;
+    let hello = br#"{"type":"hello","name":"non-reading","kind":"headless","client":"soak"}"#;
     stream.write_all(&masked(0x81, hello)).ok()?;
     stream.set_nonblocking(true).ok()?;
     Some(stream)
 }
 
-/// Whether the relay has ended the connection. Asking does not read what it sent.
-fn was_cut_off(mut stream: &TcpStream) -> bool {
-    // An unsolicited pong keeps it from being silent, and fails once the other end is gone.
+/// Whether the relay has closed the connection, without reading what it sent.
+fn was_disconnected(mut stream: &TcpStream) -> bool {
+    // An unsolicited pong keeps the connection from timing out, and fails once the relay has closed
+    // it.
     stream.write_all(&masked(0x8a, b"")).is_err()
 }
 
 fn hostile_inputs() -> Vec<Vec<u8>> {
     let mut noise = vec![0; 4096];
-    // Where there is no randomness, zeros will have to do.
+    // Without a random device, zeros are sent.
     let _ = std::fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut noise));
     vec![
         b"\x81\x0dtrigger-input".to_vec(),

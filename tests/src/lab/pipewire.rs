@@ -1,17 +1,18 @@
-//! PipeWire as Debian has it: PipeWire, WirePlumber as its session manager, and `pipewire-pulse`.
+//! PipeWire as packaged by Debian: PipeWire, WirePlumber as its session manager, and
+//! `pipewire-pulse`.
 
 use std::{path::Path, time::Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use super::{LOOK_EVERY, Rig};
+use super::{POLL_INTERVAL, Rig};
 use crate::{
     process::{PATIENCE, Process},
     recorder::RATE,
     tools::{run, tool},
 };
 
-/// The positions of the sink's channels. PipeWire maps by these names.
+/// The sink's channel positions. PipeWire maps channels by these names.
 const POSITIONS: [&str; 12] = [
     "front-left",
     "front-right",
@@ -27,7 +28,7 @@ const POSITIONS: [&str; 12] = [
     "top-center",
 ];
 
-/// The position of the channel of a machine.
+/// The channel position of a machine.
 pub(super) fn position(machine: usize) -> Result<&'static str> {
     let most = POSITIONS.len();
     POSITIONS
@@ -41,7 +42,8 @@ pub(super) fn bus(folder: &Path) -> String {
     format!("unix:path={}", folder.join("bus").display())
 }
 
-/// Starts the servers, with a null sink called `room`. Who needs the others comes first.
+/// Starts the servers, with a null sink called `room`. Returns each server before those it depends
+/// on.
 pub(super) fn start(folder: &Path, channels: usize, map: &str) -> Result<Vec<Process>> {
     let mut servers = Servers { folder, running: Vec::new() };
     servers.start("dbus-daemon", &["--session", "--nofork", "--address", &bus(folder)])?;
@@ -61,8 +63,8 @@ pub(super) fn start(folder: &Path, channels: usize, map: &str) -> Result<Vec<Pro
         &channels,
         &map,
     ])?;
-    // The session manager makes the sink the default one in its own time.
-    servers.wait_until("WirePlumber has taken the sink in", || {
+    // The session manager makes the sink the default asynchronously.
+    servers.wait_until("WirePlumber has configured the sink", || {
         servers.pactl(&["get-default-sink"]).is_ok_and(|sink| sink == "room")
     })?;
     Ok(servers.running)
@@ -76,7 +78,7 @@ struct Servers<'a> {
 impl Servers<'_> {
     fn start(&mut self, program: &str, arguments: &[&str]) -> Result<()> {
         let mut command = Rig::PipeWire.command(self.folder, tool(program)?);
-        // This one is the server: nothing else tells it where to be.
+        // Only this process is the server; the others connect to it.
         command.env_remove("PULSE_SERVER").args(arguments);
         self.running.insert(0, Process::spawn(program, command)?);
         Ok(())
@@ -86,7 +88,7 @@ impl Servers<'_> {
         run(Rig::PipeWire.command(self.folder, tool("pactl")?).args(arguments))
     }
 
-    /// Waits for what nothing tells of.
+    /// Polls until `so` returns true.
     fn wait_until(&self, what: &str, so: impl Fn() -> bool) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
         while !so() {
@@ -99,7 +101,7 @@ impl Servers<'_> {
                     |p| format!("{} ended:\n{}", p.name(), p.transcript())
                 )
             );
-            std::thread::sleep(LOOK_EVERY);
+            std::thread::sleep(POLL_INTERVAL);
         }
         Ok(())
     }

@@ -1,14 +1,14 @@
-//! What a process costs, as the kernel accounts for it. Linux only: it reads `/proc`.
+//! Resource use of a process, as the kernel accounts it. Linux only: reads `/proc`.
 
 use std::{fs, time::Duration};
 
 use anyhow::{Context, Result};
 use nix::{time::ClockId, unistd::Pid};
 
-/// Processor time of all threads of a process since it began, in nanoseconds.
+/// Processor time of all threads of a process since its start, in nanoseconds.
 ///
-/// It is the kernel's own clock of the process: `/proc/PID/stat` counts in ticks of 10 ms, and what is
-/// said of each thread is gone with the thread.
+/// Reads the process's CPU-time clock. `/proc/PID/stat` has a resolution of 10 ms, and the
+/// per-thread files disappear with their threads.
 ///
 /// # Errors
 /// If there is no such process.
@@ -19,7 +19,7 @@ pub fn processor_nanos(pid: u32) -> Result<u64> {
     Ok(used.as_nanos().try_into()?)
 }
 
-/// Memory that a process holds, shared pages by their share, in bytes.
+/// Proportional set size (PSS) of a process, in bytes.
 ///
 /// # Errors
 /// If there is no such process.
@@ -40,10 +40,10 @@ pub fn open_files(pid: u32) -> Result<usize> {
     Ok(fs::read_dir(&path).with_context(|| path.clone())?.count())
 }
 
-/// Lets this process, and those it starts, open as many files as the system allows it.
+/// Raises the limit on open files of this process and its children to the hard limit.
 ///
 /// # Errors
-/// If that is less than `needed`.
+/// If the hard limit is less than `needed`.
 pub fn allow_open_files(needed: u64) -> Result<()> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
@@ -51,7 +51,7 @@ pub fn allow_open_files(needed: u64) -> Result<()> {
     let enough = limit.maximum.is_none_or(|maximum| maximum >= needed);
     anyhow::ensure!(
         enough,
-        "this needs {needed} open files, and the system allows {:?}: raise it with `ulimit -Hn`, \
+        "{needed} open files are needed, and the hard limit is {:?}: raise it with `ulimit -Hn`, \
          or measure fewer clients",
         limit.maximum
     );
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn work_and_memory_are_counted() {
+    fn processor_time_and_memory_of_a_process_are_counted() {
         let pid = std::process::id();
         let before = processor_nanos(pid).unwrap();
         let work = Duration::from_millis(20);
@@ -74,7 +74,7 @@ mod tests {
         });
         worker.join().unwrap();
         let used = Duration::from_nanos(processor_nanos(pid).unwrap() - before);
-        assert!(used >= work, "what a thread has used stays counted when it has ended: {used:?}");
+        assert!(used >= work, "the time of an ended thread is still counted: {used:?}");
         let before = memory_bytes(pid).unwrap();
         let held = std::hint::black_box(vec![1_u8; 64 << 20]);
         assert!(memory_bytes(pid).unwrap() > before + (32 << 20));

@@ -1,4 +1,4 @@
-//! Many clients of one wire on one thread: they bang, count and time what they hear, and answer
+//! Many clients of one wire on one thread. They bang, count and time received messages, and answer
 //! pings.
 
 use std::{
@@ -14,7 +14,7 @@ use mio::{Events, Interest, Poll, Token};
 
 use crate::process::PATIENCE;
 
-/// What a crowd speaks.
+/// The wire of a crowd.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wire {
     /// The tutorial's two texts.
@@ -23,20 +23,20 @@ pub enum Wire {
     V1,
 }
 
-/// What a client of the crowd heard.
+/// What a client of the crowd received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Heard {
-    /// That it is to sound.
+pub enum Received {
+    /// A trigger.
     Trigger,
-    /// Something else of the wire.
+    /// Any other message.
     Other,
-    /// Goodbye, with this code; 0 for none.
+    /// A close frame with this code; 0 if it has none.
     Close(u16),
-    /// The end of its socket, goodbye or not.
+    /// The end of the stream, with or without a close frame.
     End,
 }
 
-/// One client: its socket, the part of a frame that it has read, and whether it still reads.
+/// One client: its socket, a partially read frame, and whether the socket is open.
 #[derive(Debug)]
 struct Client {
     stream: mio::net::TcpStream,
@@ -44,7 +44,7 @@ struct Client {
     open: bool,
 }
 
-/// The clients, in the order in which they came.
+/// The clients, in the order of their connection.
 #[derive(Debug)]
 pub struct Crowd {
     wire: Wire,
@@ -60,10 +60,10 @@ const PING: u8 = 0x89;
 const PONG: u8 = 0x8a;
 
 impl Crowd {
-    /// `count` clients that connect to `address` one after the other.
+    /// Connects `count` clients to `address`, one after the other.
     ///
     /// # Errors
-    /// If one is not let in.
+    /// If a client cannot connect.
     pub fn join(address: SocketAddr, wire: Wire, count: usize) -> Result<Self> {
         let mut crowd = Self {
             wire,
@@ -78,13 +78,13 @@ impl Crowd {
         Ok(crowd)
     }
 
-    /// One more client; its number is how many there were.
+    /// Connects one more client, and returns its number.
     ///
     /// # Errors
-    /// If it is not let in.
+    /// If it cannot connect.
     pub fn add(&mut self, address: SocketAddr) -> Result<usize> {
         let number = self.clients.len();
-        let stream = shake_hands(address, self.wire)
+        let stream = handshake(address, self.wire)
             .with_context(|| format!("client {number} at {address}"))?;
         stream.set_nonblocking(true)?;
         packet_timestamps::enable(&stream);
@@ -95,24 +95,24 @@ impl Crowd {
             let hello = format!(
                 r#"{{"type":"hello","name":"crowd {number}","kind":"headless","client":"load"}}"#
             );
-            self.say(number, hello.as_bytes())?;
+            self.send(number, hello.as_bytes())?;
         }
         Ok(number)
     }
 
-    /// How many there are, those that have ended included.
+    /// Number of clients, including those that have ended.
     #[must_use]
     pub fn len(&self) -> usize {
         self.clients.len()
     }
 
-    /// Whether nobody ever joined.
+    /// Whether no client was ever added.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.clients.is_empty()
     }
 
-    /// A client bangs `times`, in one write.
+    /// Sends `times` bangs from a client, in one write.
     ///
     /// # Errors
     /// If it cannot.
@@ -125,44 +125,44 @@ impl Crowd {
         self.write(client, &frames)
     }
 
-    /// A client says a text of its own.
+    /// Sends a text message from a client.
     ///
     /// # Errors
     /// If it cannot.
-    pub fn say(&mut self, client: usize, text: &[u8]) -> Result<()> {
+    pub fn send(&mut self, client: usize, text: &[u8]) -> Result<()> {
         self.write(client, &masked(TEXT, text))
     }
 
-    /// A client says that it goes. Whether it reads what comes until then is its affair.
+    /// Sends a close frame from a client. The client may still receive messages after it.
     ///
     /// # Errors
     /// If it cannot.
-    pub fn say_goodbye(&mut self, client: usize) -> Result<()> {
+    pub fn send_close(&mut self, client: usize) -> Result<()> {
         self.write(client, &masked(CLOSE, &1000_u16.to_be_bytes()))
     }
 
-    /// A client leaves without a word.
+    /// Closes a client's connection without a close frame.
     pub fn leave(&mut self, client: usize) {
         let client = &mut self.clients[client];
         if client.open {
             client.open = false;
-            // It fails only if the other end was faster.
+            // This fails only if the server has already closed the connection.
             let _ = client.stream.shutdown(std::net::Shutdown::Both);
             let _ = self.poll.registry().deregister(&mut client.stream);
         }
     }
 
-    /// Hears what comes until `each` breaks or `patience` is over; whether it broke.
+    /// Receives until `handle` breaks or `patience` is over. Returns whether it broke.
     ///
-    /// `each` is told who heard what, and when that arrived, however late it is read: the crowd is
-    /// one thread, and stands for as many machines as it has clients.
+    /// `handle` gets the client, what it received, and the kernel's receive timestamp. The crowd is
+    /// one thread and reads late; the timestamps do not depend on that.
     ///
     /// # Errors
-    /// If something comes that is no frame of a server.
-    pub fn hear(
+    /// If a server sends an invalid frame.
+    pub fn receive(
         &mut self,
         patience: Duration,
-        mut each: impl FnMut(usize, Heard, Instant) -> ControlFlow<()>,
+        mut handle: impl FnMut(usize, Received, Instant) -> ControlFlow<()>,
     ) -> Result<bool> {
         let deadline = Instant::now() + patience;
         loop {
@@ -178,7 +178,7 @@ impl Crowd {
                 self.events.iter().map(|event| (event.token().0, event.is_read_closed())).collect();
             let mut broke = false;
             for (number, ends) in ready {
-                broke |= self.read(number, ends, &mut each)?.is_break();
+                broke |= self.read(number, ends, &mut handle)?.is_break();
             }
             if broke {
                 return Ok(true);
@@ -186,12 +186,12 @@ impl Crowd {
         }
     }
 
-    /// Reads what one client was sent; `ends` if its socket's end is known to be behind that.
+    /// Reads what was sent to one client; `ends` if the end of its stream is known to follow.
     fn read(
         &mut self,
         number: usize,
         ends: bool,
-        each: &mut impl FnMut(usize, Heard, Instant) -> ControlFlow<()>,
+        handle: &mut impl FnMut(usize, Received, Instant) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>> {
         let mut flow = ControlFlow::Continue(());
         let mut pongs = Vec::new();
@@ -203,17 +203,17 @@ impl Crowd {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(_) => (0, Instant::now()),
             };
-            let mut note = |heard| {
-                if each(number, heard, arrived).is_break() {
+            let mut report = |received| {
+                if handle(number, received, arrived).is_break() {
                     flow = ControlFlow::Break(());
                 }
             };
             if count == 0 {
                 client.open = false;
-                note(Heard::End);
+                report(Received::End);
                 break;
             }
-            // Almost always whole frames: only the rest of one is ever copied.
+            // Reads almost always end with a frame, so only partial frames are copied.
             let fresh = &self.buffer[..count];
             let joined;
             let mut bytes = if client.partial.is_empty() {
@@ -225,10 +225,10 @@ impl Crowd {
             };
             while let Some((first, payload, rest)) = split_frame(bytes)? {
                 match first {
-                    TEXT => note(heard(self.wire, payload)?),
+                    TEXT => report(classify(self.wire, payload)?),
                     PING => pongs.push(payload.to_vec()),
                     PONG => {}
-                    CLOSE => note(Heard::Close(
+                    CLOSE => report(Received::Close(
                         payload.first_chunk().map_or(0, |code| u16::from_be_bytes(*code)),
                     )),
                     other => bail!("a frame that begins with {other:#x}"),
@@ -237,8 +237,8 @@ impl Crowd {
             }
             client.partial.extend_from_slice(bytes);
             if count < self.buffer.len() && !ends {
-                // A short read has emptied the socket, and epoll tells of what comes after. It has
-                // told of an end that was there already.
+                // A short read has emptied the socket, and epoll reports what arrives later. An end
+                // of the stream that has already arrived was reported in `ends`.
                 break;
             }
         }
@@ -258,7 +258,7 @@ impl Crowd {
                     ensure!(Instant::now() < deadline, "client {client} cannot write");
                     std::thread::sleep(Duration::from_millis(1));
                 }
-                // The next read says that it has ended.
+                // The next read reports the end of the stream.
                 Err(_) => return Ok(()),
             }
         }
@@ -266,11 +266,11 @@ impl Crowd {
     }
 }
 
-/// Opens a WebSocket. What the server says beyond the handshake is left unread.
+/// Opens a WebSocket. What follows the server's handshake is left unread.
 ///
 /// # Errors
-/// If the server does not answer as one of `WebSockets`.
-pub fn shake_hands(address: SocketAddr, wire: Wire) -> Result<TcpStream> {
+/// If the server does not complete the handshake.
+pub fn handshake(address: SocketAddr, wire: Wire) -> Result<TcpStream> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(PATIENCE))?;
@@ -283,8 +283,8 @@ pub fn shake_hands(address: SocketAddr, wire: Wire) -> Result<TcpStream> {
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n{protocol}\r\n"
     );
     stream.write_all(request.as_bytes())?;
-    // Nothing follows the head before the client has spoken, but a bang of somebody else may: so
-    // the head is looked at first, and only it is taken.
+    // Another client's bang may follow the response head at once, so the head is peeked at and only
+    // the head is consumed.
     let mut head = [0; 1024];
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -295,29 +295,26 @@ pub fn shake_hands(address: SocketAddr, wire: Wire) -> Result<TcpStream> {
             ensure!(line.starts_with("HTTP/1.1 101 "), "{line}");
             return Ok(stream);
         }
-        ensure!(count > 0, "it closed during the handshake");
-        ensure!(Instant::now() < deadline, "no whole answer to the handshake");
+        ensure!(count > 0, "the server closed during the handshake");
+        ensure!(Instant::now() < deadline, "the handshake response is incomplete");
     }
 }
 
-fn heard(wire: Wire, payload: &[u8]) -> Result<Heard> {
+fn classify(wire: Wire, payload: &[u8]) -> Result<Received> {
     Ok(match wire {
         Wire::Tutorial => {
-            ensure!(
-                payload == b"trigger-output",
-                "a client of the tutorial wire must not hear this"
-            );
-            Heard::Trigger
+            ensure!(payload == b"trigger-output", "unexpected message on the tutorial wire");
+            Received::Trigger
         }
-        Wire::V1 if payload.starts_with(br#"{"type":"trigger""#) => Heard::Trigger,
-        Wire::V1 => Heard::Other,
+        Wire::V1 if payload.starts_with(br#"{"type":"trigger""#) => Received::Trigger,
+        Wire::V1 => Received::Other,
     })
 }
 
 /// A frame's first byte, its payload, and what follows it.
 type Frame<'a> = (u8, &'a [u8], &'a [u8]);
 
-/// The first frame of `bytes`; none if it is not whole yet.
+/// The first frame of `bytes`; `None` if it is incomplete.
 fn split_frame(bytes: &[u8]) -> Result<Option<Frame<'_>>> {
     let [first, length, rest @ ..] = bytes else { return Ok(None) };
     let (length, rest) = match (*length, rest) {
@@ -334,7 +331,7 @@ fn split_frame(bytes: &[u8]) -> Result<Option<Frame<'_>>> {
     Ok((rest.len() >= length).then(|| (*first, &rest[..length], &rest[length..])))
 }
 
-/// A frame of a client: masked, with a mask of zeros.
+/// A client's frame: masked, with a mask of zeros.
 #[must_use]
 pub fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![first];

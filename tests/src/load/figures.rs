@@ -1,6 +1,6 @@
-//! Many measurements, said in few figures.
+//! Quantiles of measurements.
 
-/// The value below which `share` of `values` lie (the nearest rank); 0 of none.
+/// The quantile `share` of `values`, by nearest rank; 0 if there are none.
 #[must_use]
 pub fn quantile(values: &[f64], share: f64) -> f64 {
     let mut sorted = values.to_vec();
@@ -9,7 +9,7 @@ pub fn quantile(values: &[f64], share: f64) -> f64 {
     sorted.get(rank.saturating_sub(1)).copied().unwrap_or_default()
 }
 
-/// The value in the middle.
+/// The median.
 #[must_use]
 pub fn median(values: &[f64]) -> f64 {
     quantile(values, 0.5)

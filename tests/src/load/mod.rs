@@ -1,8 +1,7 @@
-//! Load: a crowd of plain clients on one thread, and what a server costs while it serves them.
+//! Load generation: a crowd of simple clients on one thread, and the resource use of the server.
 //!
-//! The crowd reads and does nothing else, so that what is measured is the server. All of it stays
-//! on the loopback interface, and every number of clients, bangs and seconds is bounded by the one
-//! who starts it.
+//! The crowd does little but read, so that the measurements are the server's. All traffic stays on
+//! the loopback interface. The caller bounds the number of clients, bangs and seconds.
 
 pub mod cost;
 pub mod crowd;

@@ -1,13 +1,13 @@
-//! What kept a delivery: the kernel's own account of who waited for a processor, of pages that were
-//! read from disk, of time that was taken from this machine, and of what TCP had to send again.
+//! What delayed a delivery, by the kernel's counters: run-queue waits, major page faults, steal
+//! time of the virtual machine, and TCP retransmissions.
 //!
-//! Two snapshots are taken, and their difference is told. Linux only: it reads `/proc`.
+//! The difference of two snapshots is reported. Linux only: reads `/proc`.
 
 use std::{collections::BTreeMap, fmt, fs};
 
 use anyhow::{Context, Result};
 
-/// Counters of `/proc/net/netstat` and `/proc/net/snmp` that move when something is lost or put off.
+/// Counters of `/proc/net/netstat` and `/proc/net/snmp` that count losses and delays.
 const NETWORK: [&str; 6] = [
     "RetransSegs",
     "TCPTimeouts",
@@ -17,30 +17,30 @@ const NETWORK: [&str; 6] = [
     "TCPMemoryPressures",
 ];
 
-/// One moment.
+/// The counters at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
-    /// Nanoseconds that each thread has waited for a processor while it could have run.
+    /// Nanoseconds that each thread was runnable and waited for a processor.
     waited: BTreeMap<String, u64>,
-    /// Pages that had to be read from disk.
+    /// Major page faults.
     major_faults: u64,
-    /// Nanoseconds that the host gave to others.
+    /// Steal time, in nanoseconds.
     stolen: u64,
     network: BTreeMap<&'static str, u64>,
 }
 
 impl Snapshot {
-    /// Of the processes with these names and numbers.
+    /// Reads the counters of the processes with these names and ids.
     ///
     /// # Errors
-    /// If one is not there, or the kernel does not tell.
+    /// If a process does not exist, or a counter cannot be read.
     pub fn take(processes: &[(&str, u32)]) -> Result<Self> {
         let mut snapshot = Self { stolen: stolen()?, network: network()?, ..Self::default() };
         for (name, pid) in processes {
             let folder = format!("/proc/{pid}/task");
             for thread in fs::read_dir(&folder).with_context(|| folder.clone())? {
                 let path = thread?.path();
-                // A thread may end between being listed and being read.
+                // A thread may end between the listing and the read.
                 let (Ok(comm), Ok(schedstat)) = (
                     fs::read_to_string(path.join("comm")),
                     fs::read_to_string(path.join("schedstat")),
@@ -53,7 +53,7 @@ impl Snapshot {
                 *snapshot.waited.entry(thread).or_default() += waited.context("schedstat")?;
             }
             let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-            // The name before may hold spaces, but ends with the last bracket.
+            // The name before may contain spaces; it ends with the last bracket.
             let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
             let faults =
                 fields.split_whitespace().nth(9).and_then(|field| field.parse::<u64>().ok());
@@ -62,7 +62,7 @@ impl Snapshot {
         Ok(snapshot)
     }
 
-    /// What has happened since `earlier`.
+    /// The difference to `earlier`.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Pressure {
         let waited = self.waited.iter().map(|(thread, now)| {
@@ -81,12 +81,13 @@ impl Snapshot {
     }
 }
 
-/// What happened between two moments.
+/// The difference of two snapshots.
 #[derive(Clone, Debug)]
 pub struct Pressure(Snapshot);
 
 impl Pressure {
-    /// How long threads waited for a processor, all together, or the machine for its host: in ms.
+    /// Total time that threads waited for a processor, or the machine for its host, in
+    /// milliseconds.
     #[must_use]
     pub fn starved_millis(&self) -> f64 {
         (self.0.waited.values().sum::<u64>() + self.0.stolen) as f64 / 1e6
@@ -111,7 +112,7 @@ impl fmt::Display for Pressure {
 fn stolen() -> Result<u64> {
     let stat = fs::read_to_string("/proc/stat")?;
     let cpu = stat.lines().next().context("/proc/stat is empty")?;
-    // In hundredths of a second, on every machine there is.
+    // In units of USER_HZ, which is 100 on every current architecture.
     let ticks = cpu.split_whitespace().nth(8).and_then(|field| field.parse::<u64>().ok());
     Ok(ticks.unwrap_or_default() * 10_000_000)
 }
@@ -121,7 +122,7 @@ fn network() -> Result<BTreeMap<&'static str, u64>> {
     for file in ["/proc/net/netstat", "/proc/net/snmp"] {
         let text = fs::read_to_string(file)?;
         let mut lines = text.lines();
-        // A line of names and one of numbers, in the same order.
+        // A line of names precedes a line of numbers in the same order.
         while let (Some(names), Some(numbers)) = (lines.next(), lines.next()) {
             for (name, number) in names.split(' ').zip(numbers.split(' ')) {
                 if let Some(name) = NETWORK.iter().find(|known| **known == name) {
@@ -139,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_moments_of_this_process_are_compared() {
+    fn two_snapshots_of_this_process_are_compared() {
         let this = [("this", std::process::id())];
         let before = Snapshot::take(&this).unwrap();
         assert!(!before.waited.is_empty());

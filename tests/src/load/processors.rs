@@ -1,23 +1,24 @@
-//! On which processors a thread runs. Linux only.
+//! Processor affinity of threads. Linux only.
 
 use std::io;
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-/// Some of the machine's processors.
+/// A set of processors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Processors(CpuSet);
 
 impl Processors {
-    /// Those that the calling thread may use. Threads and processes that it starts may use the same.
+    /// The processors that the calling thread may use. Threads and processes that it starts inherit
+    /// them.
     ///
     /// # Errors
-    /// If the system does not say.
+    /// If the system call fails.
     pub fn allowed() -> io::Result<Self> {
         Ok(Self(sched_getaffinity(None)?))
     }
 
-    /// The last of them, and no other.
+    /// Only the last processor of the set.
     #[must_use]
     pub fn last(&self) -> Self {
         let mut only = CpuSet::new();
@@ -27,11 +28,11 @@ impl Processors {
         Self(only)
     }
 
-    /// Keeps the calling thread to them.
+    /// Restricts the calling thread to the set.
     ///
     /// # Errors
-    /// If it may not use any of them.
-    pub fn keep_to(&self) -> io::Result<()> {
+    /// If the thread may use none of them.
+    pub fn pin(&self) -> io::Result<()> {
         Ok(sched_setaffinity(None, &self.0)?)
     }
 }
@@ -42,13 +43,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_thread_keeps_to_the_last_and_is_let_go() {
+    fn a_thread_is_pinned_to_the_last_processor_and_released() {
         let before = Processors::allowed().unwrap();
-        before.last().keep_to().unwrap();
+        before.last().pin().unwrap();
         let kept = Processors::allowed().unwrap();
         assert_eq!(kept.0.count(), 1);
         assert_eq!(kept, before.last());
-        before.keep_to().unwrap();
+        before.pin().unwrap();
         assert_eq!(Processors::allowed().unwrap(), before);
     }
 }

@@ -1,5 +1,5 @@
-//! A server under load: a child process that prints where it listens, and may print a line for
-//! each message without anyone having to read them all.
+//! A server under load: a child process that prints its address. Its output goes to a file, because
+//! it may print a line for each message.
 
 use std::{
     fs,
@@ -19,7 +19,7 @@ use crate::process::PATIENCE;
 #[derive(Debug)]
 pub struct Server {
     child: Child,
-    said: NamedTempFile,
+    output: NamedTempFile,
     address: SocketAddr,
 }
 
@@ -27,20 +27,24 @@ impl Server {
     /// Starts `command` and waits for its `Server started: http://HOST:PORT`.
     ///
     /// # Errors
-    /// If it cannot be started, or does not say so in time.
+    /// If it cannot be started, or does not print its address in time.
     pub fn start(mut command: Command) -> Result<Self> {
-        let said = NamedTempFile::new()?;
-        command.stdin(Stdio::null()).stdout(said.reopen()?).stderr(said.reopen()?);
+        let output = NamedTempFile::new()?;
+        command.stdin(Stdio::null()).stdout(output.reopen()?).stderr(output.reopen()?);
         let child = command.spawn().with_context(|| format!("starting {command:?}"))?;
-        let mut server = Self { child, said, address: SocketAddr::from(([0, 0, 0, 0], 0)) };
+        let mut server = Self { child, output, address: SocketAddr::from(([0, 0, 0, 0], 0)) };
         let deadline = Instant::now() + PATIENCE;
         loop {
-            if let Some(address) = announced(server.said.path())? {
+            if let Some(address) = announced(server.output.path())? {
                 server.address = address;
                 return Ok(server);
             }
             let ended = server.child.try_wait()?.is_some();
-            ensure!(!ended && Instant::now() < deadline, "{command:?} said: {}", server.said()?);
+            ensure!(
+                !ended && Instant::now() < deadline,
+                "{command:?} printed: {}",
+                server.output()?
+            );
             thread::sleep(Duration::from_millis(5));
         }
     }
@@ -51,33 +55,33 @@ impl Server {
         self.address
     }
 
-    /// Its number in the system.
+    /// Its process id.
     #[must_use]
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// All that it said.
+    /// Everything it printed.
     ///
     /// # Errors
-    /// If that cannot be read.
-    pub fn said(&self) -> Result<String> {
-        Ok(fs::read_to_string(self.said.path())?)
+    /// If the output cannot be read.
+    pub fn output(&self) -> Result<String> {
+        Ok(fs::read_to_string(self.output.path())?)
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Both fail only if it is gone already.
+        // Both fail only if the process has ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
 fn announced(path: &Path) -> Result<Option<SocketAddr>> {
-    let said = fs::read_to_string(path)?;
-    let line = said.lines().find_map(|line| line.strip_prefix("Server started: http://"));
-    // A line is whole when another follows or its end is there.
-    let whole = said.ends_with('\n') || said.lines().count() > 1;
+    let output = fs::read_to_string(path)?;
+    let line = output.lines().find_map(|line| line.strip_prefix("Server started: http://"));
+    // A line is complete if another line or its newline follows.
+    let whole = output.ends_with('\n') || output.lines().count() > 1;
     Ok(line.filter(|_| whole).and_then(|host| host.to_socket_addrs().ok()?.next()))
 }

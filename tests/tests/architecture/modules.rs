@@ -1,8 +1,8 @@
-//! The graph of the modules of a package: which names which.
+//! The dependency graph of a package's modules.
 //!
-//! A module is named by its path below `src`, such as `websocket` or `websocket/outbox`. Deeper modules
-//! count as part of those. The code of `websocket/mod.rs` is the module `websocket`. Test code does not
-//! count, nor does `lib.rs` or `main.rs`, which may name everything.
+//! A module's name is its path below `src`, such as `websocket` or `websocket/outbox`. Deeper
+//! modules count as part of it. The code of `websocket/mod.rs` is the module `websocket`. Test code
+//! is ignored, as are `lib.rs` and `main.rs`, which may name everything.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,10 +14,10 @@ use downbeat_tests::tools::workspace_folder;
 
 use super::source::{Source, files};
 
-/// A path in a source, such as `crate::room::hub::Hub`, as its names.
+/// A path in a source, such as `crate::room::hub::Hub`, as a list of names.
 type Names = Vec<String>;
 
-/// The modules of a package, and which each names.
+/// The modules of a package, with the modules that each names.
 pub struct Modules(BTreeMap<String, BTreeSet<String>>);
 
 impl Modules {
@@ -91,7 +91,7 @@ fn node(module: &[String], depth: usize) -> String {
     module[..module.len().min(depth)].join("/")
 }
 
-/// The module that a file below `src` holds; empty for the root.
+/// The module in a file below `src`; empty for the root.
 fn module_path(file: &Path) -> Names {
     let mut names: Names =
         file.with_extension("").iter().map(|name| name.to_string_lossy().into_owned()).collect();
@@ -101,10 +101,10 @@ fn module_path(file: &Path) -> Names {
     names
 }
 
-/// The paths into the package that the tokens of `module` name, without those in test code.
+/// The paths into the package that the tokens of `module` name, except in test code.
 fn named_paths(module: &[String], tokens: &[String], all: &BTreeSet<Names>) -> Vec<Names> {
     let mut paths = Vec::new();
-    // Where the tokens are: in the module of the file, or in one inside it.
+    // The current module: that of the file, or one nested in it.
     let mut place = module.to_vec();
     let mut inner_ends = Vec::new();
     let (mut depth, mut at) = (0_usize, 0);
@@ -211,7 +211,7 @@ fn read_tree(tokens: &[String], mut at: usize, start: &[String], paths: &mut Vec
 }
 
 #[test]
-fn paths_are_resolved_from_where_they_stand() {
+fn paths_are_resolved_relative_to_their_module() {
     let names = |path: &str| -> Names { path.split('/').map(str::to_owned).collect() };
     let all: BTreeSet<Names> = ["a", "a/b", "a/b/c"].map(names).into();
     let code = "use crate::{d::{self, E}, f}; use super::{g, super::h as i}; use c::J;

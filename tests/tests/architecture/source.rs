@@ -1,4 +1,4 @@
-//! Rust sources as the compiler sees them: tokens without comments and strings, and the paths that they name.
+//! Tokenizes Rust sources, without comments and strings, and finds the paths that they name.
 
 use std::{
     collections::BTreeSet,
@@ -110,7 +110,7 @@ fn raw_string(text: &str) -> Option<usize> {
     text[begin..].find(&end).map(|at| begin + at + end.len())
 }
 
-/// The length of the character literal at the start of `text`; a lifetime is none.
+/// The length of the character literal at the start of `text`; `None` for a lifetime.
 fn character(text: &str) -> Option<usize> {
     let content = text.strip_prefix('\'')?;
     if content.starts_with('\\') {
@@ -152,7 +152,7 @@ pub fn files(folder: &Path, endings: &[&str]) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// The Rust files of a module: `<name>.rs` and all in `<name>/`.
+/// The Rust files of a module: `<name>.rs` and those in `<name>/`.
 pub fn module(package: &str, name: &str) -> Result<Vec<Source>> {
     let folder = workspace_folder().join(package).join(name);
     let mut paths = if folder.is_dir() { files(&folder, &["rs"])? } else { Vec::new() };

@@ -1,4 +1,4 @@
-//! Busy loops beside what is measured: programs that want a processor for themselves.
+//! Busy loops that compete with the measured server for the processors.
 
 use std::{
     hint::spin_loop,
@@ -9,14 +9,14 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-/// Threads that do nothing, without end. They end when this is dropped.
+/// Threads that spin until this is dropped.
 pub struct BusyLoops {
     end: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl BusyLoops {
-    /// Starts `count` of them, on the processors that the calling thread may use.
+    /// Starts `count` threads on the processors that the calling thread may use.
     pub fn start(count: usize) -> Self {
         let end = Arc::new(AtomicBool::new(false));
         let spin = |_| {

@@ -1,5 +1,5 @@
-//! Many connections held for a long time, half of each wire, and one bang a second: whether one is
-//! lost, and whether the relay's memory stays as it was.
+//! Holds many connections for a long time, half on each wire, with one bang a second. Fails if a
+//! delivery is lost or the relay's memory grows.
 
 use std::{
     ops::ControlFlow,
@@ -11,28 +11,31 @@ use anyhow::{Result, ensure};
 use downbeat_tests::{
     load::{
         cost::{memory_bytes, processor_nanos},
-        crowd::{Crowd, Heard, Wire},
+        crowd::{Crowd, Received, Wire},
         figures::quantile,
         server::Server,
     },
     relay::relay_command,
 };
 
-/// Between two bangs.
-const EVERY: Duration = Duration::from_secs(1);
+/// Time between two bangs.
+const INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long a bang may take to everyone before those who have not heard it count as losses.
+/// Deadline for a bang to reach everyone. Deliveries outstanding after it count as lost.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Memory is flat if it ends not more than this share above where it had settled.
-const FLAT: f64 = 0.02;
+/// Largest growth of the memory over its settled value, as a share.
+const MAX_GROWTH: f64 = 0.02;
 
-/// One address has some 28,000 ports for those who connect from it.
-const MOST: usize = 25_000;
+/// One client address has some 28,000 ephemeral ports.
+const MAX_CONNECTIONS: usize = 25_000;
 
-/// Holds `count` connections for `seconds`; an error if a bang was lost or the memory grew.
+/// Holds `count` connections for `seconds`; fails if a delivery was lost or the memory grew.
 pub fn hold(count: usize, seconds: u64) -> Result<()> {
-    ensure!((2..=MOST).contains(&count), "from 2 to {MOST} can be held from one address");
+    ensure!(
+        (2..=MAX_CONNECTIONS).contains(&count),
+        "2 to {MAX_CONNECTIONS} connections can be held from one address"
+    );
     let mut command = relay_command()?;
     command.args(["--listen", "127.0.0.1:0", "--log", "error"]);
     let relay = Server::start(command)?;
@@ -41,12 +44,12 @@ pub fn hold(count: usize, seconds: u64) -> Result<()> {
         Crowd::join(relay.address(), Wire::Tutorial, count / 2)?,
         Crowd::join(relay.address(), Wire::V1, count - count / 2)?,
     ];
-    // The roster follows the last arrival after a millisecond a client.
+    // The relay sends the roster up to a millisecond per client after the last arrival.
     let quiet = Duration::from_millis(1000 + count as u64);
     for crowd in &mut crowds {
-        while crowd.hear(quiet, |_, _, _| ControlFlow::Break(()))? {}
+        while crowd.receive(quiet, |_, _, _| ControlFlow::Break(()))? {}
     }
-    println!("{count} connections are held for {seconds} s, one bang a second");
+    println!("holding {count} connections for {seconds} s, one bang a second");
 
     let begun = Instant::now();
     let (mut bangs, mut delivered, mut lost, mut dropped) = (0_u64, 0_u64, 0_u64, 0_u64);
@@ -66,41 +69,41 @@ pub fn hold(count: usize, seconds: u64) -> Result<()> {
             memory.push(now);
         }
         let sent = Instant::now();
-        let whose = bangs as usize % 2;
-        let client = bangs as usize % crowds[whose].len();
-        crowds[whose].bang(client, 1)?;
+        let wire = bangs as usize % 2;
+        let client = bangs as usize % crowds[wire].len();
+        crowds[wire].bang(client, 1)?;
         bangs += 1;
-        let mut heard_at = sent;
+        let mut last_at = sent;
         for crowd in &mut crowds {
             let mut missing = crowd.len() as u64;
-            crowd.hear(PATIENCE, |_, heard, at| {
-                match heard {
-                    Heard::Trigger => {
+            crowd.receive(PATIENCE, |_, received, at| {
+                match received {
+                    Received::Trigger => {
                         delivered += 1;
                         missing = missing.saturating_sub(1);
-                        heard_at = heard_at.max(at);
+                        last_at = last_at.max(at);
                     }
-                    Heard::Other | Heard::Close(_) => {}
-                    Heard::End => dropped += 1,
+                    Received::Other | Received::Close(_) => {}
+                    Received::End => dropped += 1,
                 }
                 if missing == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             })?;
             lost += missing;
         }
-        last_millis.push((heard_at - sent).as_secs_f64() * 1e3);
-        thread::sleep(EVERY.saturating_sub(sent.elapsed()));
+        last_millis.push((last_at - sent).as_secs_f64() * 1e3);
+        thread::sleep(INTERVAL.saturating_sub(sent.elapsed()));
     }
     let used = (processor_nanos(relay.id())? - used) as f64;
     let ended = memory_bytes(relay.id())?;
-    // It has settled after a tenth of its time.
+    // The memory counts as settled after a tenth of the time.
     let settled = memory.get(1).copied().unwrap_or(ended);
     println!("bangs sent           {bangs}");
     println!("deliveries           {delivered}");
     println!("lost                 {lost}");
-    println!("dropped              {dropped}");
+    println!("disconnected         {dropped}");
     let millis = |share| quantile(&last_millis, share);
     println!(
-        "last client          p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms",
+        "last delivery        p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms",
         millis(0.5),
         millis(0.99),
         millis(1.0)
@@ -108,14 +111,17 @@ pub fn hold(count: usize, seconds: u64) -> Result<()> {
     println!("CPU per delivery     {:.2} us", used / 1e3 / delivered.max(1) as f64);
     let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     println!(
-        "memory of the relay  {:.2} MiB empty, {:.2} settled, {:.2} at the end",
+        "memory               {:.2} MiB empty, {:.2} settled, {:.2} at the end",
         mib(empty),
         mib(settled),
         mib(ended)
     );
-    ensure!(lost == 0 && dropped == 0, "it did not hold");
+    ensure!(
+        lost == 0 && dropped == 0,
+        "{lost} deliveries were lost and {dropped} clients disconnected"
+    );
     let grown = ended as f64 / settled as f64 - 1.0;
-    ensure!(grown <= FLAT, "its memory grew by {:.1} %", grown * 100.0);
-    println!("It held.");
+    ensure!(grown <= MAX_GROWTH, "the relay's memory grew by {:.1} %", grown * 100.0);
+    println!("PASS");
     Ok(())
 }

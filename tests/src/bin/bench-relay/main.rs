@@ -1,24 +1,25 @@
-//! What the relay costs, beside the floor of the machine and the tutorial's server.
+//! The cost of the relay, compared with the machine's floor and the tutorial's server.
 //!
 //! ```text
 //! bench-relay [--clients 100,1000,5000] [--rounds 5] [--deliveries 200000] [--busy 0]
 //! bench-relay --hold 600 [--clients 10000]
 //! ```
 //!
-//! Each server gets a process of its own, one after the other, several times over; the figures are
-//! the medians of the rounds, and a ratio compares what was measured in the same round, because a
-//! machine is not equally fast all the time. For `downbeat.v1` the floor is still the tutorial wire's frame
-//! of 16 bytes, though its own are some hundred longer.
+//! Each round measures every server in turn, each in a process of its own. The figures are medians
+//! over the rounds. A ratio compares figures of the same round, because the machine's speed varies
+//! over time. The floor always writes the tutorial wire's frame of 16 bytes; the frames of
+//! `downbeat.v1` are about a hundred bytes longer.
 //!
-//! A client has heard a bang when its frame has arrived, by the kernel's word, and not when it is
-//! read: all clients are one thread here, which is busy reading for longer than the servers are
-//! writing, and would be what is measured. When it has read the last one is printed too.
+//! A delivery is timed by the kernel's receive timestamp, not by when the client reads the frame.
+//! All clients share one thread here, which takes longer to read than the servers take to write, so
+//! the read times would measure that thread. The time of the last read is printed too.
 //!
-//! That thread keeps to one processor, and the servers may use all. The clients are to stand for other
-//! machines; left alone, the system moves them about between the servers' threads, and what a server
-//! pays to wake them differs by a fifth from one process to the next.
+//! The client thread is pinned to one processor; the servers may use all. The clients stand for
+//! other machines. Without pinning, the scheduler moves their thread between those of the servers,
+//! and the cost of waking it differs by a fifth from process to process.
 //!
-//! `--busy 2` has two busy loops run meanwhile: what a client waits for then is a processor.
+//! `--busy 2` runs two busy loops during the measurement, so that the servers compete for a
+//! processor.
 
 mod busy;
 mod hold;
@@ -43,7 +44,7 @@ use downbeat_tests::{
     client::V1Client,
     load::{
         cost::{allow_open_files, memory_bytes, processor_nanos},
-        crowd::{Crowd, Heard, Wire},
+        crowd::{Crowd, Received, Wire},
         figures::{median, quantile},
         processors::Processors,
         server::Server,
@@ -56,13 +57,13 @@ use downbeat_tests::{
 
 use crate::busy::BusyLoops;
 
-/// Bangs that are sent in one write in the second part.
+/// Bangs per write in the burst measurement.
 const BURST: usize = 20;
 
-/// Between two bangs, so that each meets a server and a crowd at rest.
+/// Time between two bangs, so that server and crowd are idle when a bang is sent.
 const REST: Duration = Duration::from_millis(2);
 
-/// How long a crowd must hear nothing to count as settled.
+/// A crowd that receives nothing for this long counts as settled.
 const QUIET: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,21 +88,21 @@ impl Kind {
     }
 }
 
-/// What was measured of one server in one round. Times in microseconds.
+/// The measurements of one server in one round. Times are in microseconds.
 #[derive(Clone, Debug, Default)]
 struct Measured {
     per_delivery: f64,
     per_delivery_in_bursts: f64,
-    /// With bangs so far apart, in a small room.
+    /// For each of [`paced::INTERVALS_MILLIS`]; only with few clients.
     per_delivery_paced: Option<[f64; 3]>,
     deliveries_a_second: f64,
     first: Vec<f64>,
     median: Vec<f64>,
     last: Vec<f64>,
-    /// When the crowd's one thread had read the last.
+    /// When the crowd's thread had read the last delivery.
     read: Vec<f64>,
     kib_a_connection: f64,
-    /// Round trips of probes while the server fanned out, and the relay's own part of them.
+    /// Round trips of probes during fan-outs, and the time that the relay took to reply.
     probe_round_trips: Vec<f64>,
     probe_turnarounds: Vec<f64>,
 }
@@ -111,7 +112,7 @@ struct Options {
     rounds: usize,
     deliveries: usize,
     busy_loops: usize,
-    /// Hold that many clients for so many seconds, and measure nothing else.
+    /// Only hold connections, for this many seconds.
     hold_seconds: Option<u64>,
 }
 
@@ -125,7 +126,7 @@ fn main() -> Result<()> {
     let mut kinds = vec![Kind::Floor, Kind::Relay(Wire::Tutorial), Kind::Relay(Wire::V1)];
     match tutorial_command() {
         Ok(_) => kinds.push(Kind::Ws),
-        Err(error) => println!("Without the tutorial's server: {error}"),
+        Err(error) => println!("The tutorial's server is not measured: {error}"),
     }
     for &count in &options.clients {
         let mut rounds = Vec::new();
@@ -162,14 +163,17 @@ fn options() -> Result<Options> {
             "--busy" => options.busy_loops = value.parse().context("--busy")?,
             "--hold" => options.hold_seconds = Some(value.parse().context("--hold")?),
             _ => bail!(
-                "there is no {name}; there are --clients, --rounds, --deliveries, --busy and --hold"
+                "unknown option {name}; the options are --clients, --rounds, --deliveries, --busy and --hold"
             ),
         }
     }
     if options.hold_seconds.is_some() && !clients_given {
         options.clients = vec![10_000];
     }
-    ensure!(options.rounds > 0 && options.clients.iter().all(|&count| count > 0), "none is 0");
+    ensure!(
+        options.rounds > 0 && options.clients.iter().all(|&count| count > 0),
+        "--rounds and --clients must be at least 1"
+    );
     Ok(options)
 }
 
@@ -177,14 +181,14 @@ fn measure(kind: Kind, count: usize, options: &Options) -> Result<Measured> {
     let server = start(kind, count)?;
     let _busy = BusyLoops::start(options.busy_loops);
     let all = Processors::allowed()?;
-    all.last().keep_to()?;
+    all.last().pin()?;
     let measured = measure_running(&server, kind, count, options.deliveries, all);
-    // The next server is started from this thread, and inherits what it may use.
-    all.keep_to()?;
+    // The next server is started by this thread, and inherits its affinity.
+    all.pin()?;
     measured
 }
 
-/// From a thread that keeps to one of the processors, where `all` are what it might use.
+/// Measures from a thread that is pinned to one processor; `all` are those it may use.
 fn measure_running(
     server: &Server,
     kind: Kind,
@@ -193,7 +197,8 @@ fn measure_running(
     all: Processors,
 ) -> Result<Measured> {
     let (pid, address) = (server.id(), server.address());
-    // What the first few clients cost once (threads, pages of code) is not each client's.
+    // The first clients cause one-off costs (threads, pages of code) that do not count as
+    // per-connection memory.
     let mut first_of_all = match kind {
         Kind::Floor => None,
         _ => Some(Crowd::join(address, kind.wire(), 10)?),
@@ -203,7 +208,7 @@ fn measure_running(
     }
     let before = memory_bytes(pid)?;
     let mut crowd = Crowd::join(address, kind.wire(), count)?;
-    // A roster follows the last arrival after a millisecond a client.
+    // The relay sends the roster up to a millisecond per client after the last arrival.
     let quiet =
         QUIET + Duration::from_millis(if kind.wire() == Wire::V1 { count } else { 0 } as u64);
     settle(&mut crowd, quiet)?;
@@ -258,7 +263,7 @@ fn start(kind: Kind, count: usize) -> Result<Server> {
         Kind::Relay(_) => {
             let mut command = relay_command()?;
             command.args(["--listen", "127.0.0.1:0", "--log", "error"]);
-            // One client bangs more than any person's would: what is measured is not its patience.
+            // One client bangs faster than the default rate limit allows.
             command.args(["--messages", "1000000"]);
             command
         }
@@ -266,35 +271,35 @@ fn start(kind: Kind, count: usize) -> Result<Server> {
     })
 }
 
-/// Hears the crowd out, until it has heard nothing for a while.
+/// Reads until the crowd has received nothing for `quiet`.
 fn settle(crowd: &mut Crowd, quiet: Duration) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
-    while crowd.hear(quiet, |_, _, _| ControlFlow::Break(()))? {
-        ensure!(Instant::now() < deadline, "the server does not fall silent");
+    while crowd.receive(quiet, |_, _, _| ControlFlow::Break(()))? {
+        ensure!(Instant::now() < deadline, "the server does not stop sending");
     }
     Ok(())
 }
 
-/// When a bang came to the clients, in microseconds from the bang.
+/// The times of one fan-out, in microseconds since the bang.
 struct FannedOut {
-    /// When each of the deliveries arrived.
+    /// Receive timestamp of each delivery.
     arrived: Vec<f64>,
-    /// When the crowd's one thread had read the last.
+    /// When the crowd's thread had read the last delivery.
     read: f64,
 }
 
-/// The last client bangs `times` at once.
+/// The last client sends `times` bangs in one write.
 fn fan_out(crowd: &mut Crowd, times: usize) -> Result<FannedOut> {
     let wanted = crowd.len() * times;
     let mut arrived = Vec::with_capacity(wanted);
     let mut lost = None;
     let start = Instant::now();
     crowd.bang(crowd.len() - 1, times)?;
-    let all = crowd.hear(PATIENCE, |client, what, at| {
+    let all = crowd.receive(PATIENCE, |client, what, at| {
         match what {
-            Heard::Trigger => arrived.push((at - start).as_nanos() as f64 / 1e3),
-            Heard::Other => {}
-            Heard::Close(_) | Heard::End => lost = Some(client),
+            Received::Trigger => arrived.push((at - start).as_nanos() as f64 / 1e3),
+            Received::Other => {}
+            Received::Close(_) | Received::End => lost = Some(client),
         }
         if arrived.len() >= wanted || lost.is_some() {
             ControlFlow::Break(())
@@ -304,14 +309,17 @@ fn fan_out(crowd: &mut Crowd, times: usize) -> Result<FannedOut> {
     })?;
     let read = start.elapsed().as_nanos() as f64 / 1e3;
     if let Some(client) = lost {
-        bail!("client {client} was dropped");
+        bail!("client {client} was disconnected");
     }
-    ensure!(all && arrived.len() == wanted, "{} of {wanted} deliveries came", arrived.len());
+    ensure!(
+        all && arrived.len() == wanted,
+        "only {} of {wanted} deliveries arrived",
+        arrived.len()
+    );
     Ok(FannedOut { arrived, read })
 }
 
-/// Probes as fast as they are answered, from a thread of its own, on whatever processor is free, while
-/// the crowd is banged at.
+/// Sends probes from a separate, unpinned thread while bangs are fanned out to the crowd.
 fn probe_while_fanning_out(
     address: SocketAddr,
     crowd: &mut Crowd,
@@ -324,7 +332,7 @@ fn probe_while_fanning_out(
     let end = Arc::new(AtomicBool::new(false));
     let ended = end.clone();
     let probing = thread::spawn(move || -> Result<Vec<(f64, f64)>> {
-        all.keep_to()?;
+        all.pin()?;
         let mut times = Vec::new();
         while !ended.load(Ordering::Relaxed) {
             let sent = Instant::now();
@@ -339,7 +347,7 @@ fn probe_while_fanning_out(
         }
         Ok(times)
     });
-    // One after the other without rest: the relay is fanning out nearly all the time.
+    // Without pauses, the relay is fanning out nearly all the time.
     let fanned_out = (0..bangs).try_for_each(|_| fan_out(crowd, 1).map(drop));
     end.store(true, Ordering::Relaxed);
     let times = match probing.join() {

@@ -1,5 +1,4 @@
-//! Bangs some time apart, in a small room: what one costs besides its deliveries, and what it costs to
-//! have slept before it.
+//! Spaced bangs to few clients: the fixed cost of a bang, and the cost of waking idle threads.
 
 use std::{
     thread,
@@ -11,13 +10,13 @@ use downbeat_tests::load::{cost::processor_nanos, crowd::Crowd};
 
 use crate::fan_out;
 
-/// Between two bangs, in milliseconds.
+/// Times between two bangs, in milliseconds.
 pub const INTERVALS_MILLIS: [u64; 3] = [5, 50, 500];
 
-/// In a larger room the deliveries are nearly all that a bang costs, however far apart bangs are.
+/// With more clients the deliveries are nearly the whole cost of a bang, whatever the interval.
 pub const MAX_CLIENTS: usize = 200;
 
-/// How long each interval is measured.
+/// Duration of the measurement of each interval.
 const TIME: Duration = Duration::from_secs(5);
 
 /// Processor time of the server per delivery, in microseconds, for each interval.

@@ -1,4 +1,4 @@
-//! What was measured, as a table.
+//! Prints the measurements as a table.
 
 use downbeat_tests::load::figures::{median, quantile};
 

@@ -1,21 +1,21 @@
-//! How far apart machines sound, and how soon after the press: Downbeat's own players on several
-//! networks, and what else there is, all in one lab.
+//! Measures how far apart machines sound, and how soon after the press: Downbeat's players on
+//! several networks, and other systems in the same lab.
 //!
-//! Settings are variables of the environment, as `make bench-sync` passes them on:
+//! Settings are environment variables, which `make bench-sync` passes on:
 //!
-//! - `PLAYERS`: how many machines (8);
-//! - `BANGS`: how many bangs each room hears (60);
-//! - `NETWORK`: one or more of `loopback`, `lan`, `wifi`, `busy`, the last three also with `-up` or
-//!   `-down` for one way only (`loopback wifi`);
-//! - `RIG`: what the cards are made of: `stock` (PulseAudio's null sink as it comes), `pipewire`, `fine` (a
-//!   card that keeps time well) (`stock fine`);
-//! - `PEERS`: what else to measure beside them: `page`, `soundworks`, `snapcast`, or none.
+//! - `PLAYERS`: number of machines (8);
+//! - `BANGS`: number of bangs per measurement (60);
+//! - `NETWORK`: one or more of `loopback`, `lan`, `wifi`, `busy`; the last three also with `-up` or
+//!   `-down` for one direction only (`loopback wifi`);
+//! - `RIG`: the kinds of cards: `stock` (PulseAudio's null sink with default settings), `pipewire`,
+//!   `fine` (a card with an accurate clock) (`stock fine`);
+//! - `PEERS`: other systems to measure: `page`, `soundworks`, `snapcast`, or none.
 //!
-//! A quarter of the machines come late. On a loopback each system is also measured while other programs
-//! open and close streams and keep the processors busy. Networks other than the loopback, and the page,
-//! are measured on the fine rig, where what differs is theirs.
+//! A quarter of the machines join late. On the loopback each system is also measured while other
+//! programs open and close streams and keep the processors busy. Other networks and the page are
+//! measured on the fine rig, so that differences are theirs.
 //!
-//! It prints one table on stdout, and what it is doing on stderr.
+//! The table goes to stdout, progress to stderr.
 
 mod latecomer;
 mod page;
@@ -32,13 +32,13 @@ use anyhow::{Context, Result, bail};
 use downbeat_tests::{
     lab::Rig,
     network::Network,
-    process::be_quiet,
+    process::suppress_transcripts,
     tools::{run, tool},
 };
 
 use crate::table::Row;
 
-/// What is to be measured.
+/// What to measure.
 #[derive(Debug)]
 struct Settings {
     players: usize,
@@ -50,18 +50,18 @@ struct Settings {
 
 impl Settings {
     fn from_environment() -> Result<Self> {
-        let words = |name, default: &str| -> Vec<String> {
+        let list = |name, default: &str| -> Vec<String> {
             let text = std::env::var(name).unwrap_or_else(|_| default.to_owned());
-            text.split([' ', ',']).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+            text.split([' ', ',']).filter(|part| !part.is_empty()).map(str::to_owned).collect()
         };
-        let networks = words("NETWORK", "loopback wifi");
-        let rigs = words("RIG", "stock fine");
+        let networks = list("NETWORK", "loopback wifi");
+        let rigs = list("RIG", "stock fine");
         Ok(Self {
             players: number("PLAYERS", 8, 2)?,
             bangs: number("BANGS", 60, 1)?,
-            networks: networks.iter().map(|word| word.parse()).collect::<Result<_>>()?,
-            rigs: rigs.iter().map(|word| word.parse()).collect::<Result<_>>()?,
-            peers: words("PEERS", "page soundworks snapcast"),
+            networks: networks.iter().map(|text| text.parse()).collect::<Result<_>>()?,
+            rigs: rigs.iter().map(|text| text.parse()).collect::<Result<_>>()?,
+            peers: list("PEERS", "page soundworks snapcast"),
         })
     }
 }
@@ -70,16 +70,16 @@ fn number(name: &str, default: usize, least: usize) -> Result<usize> {
     let Ok(text) = std::env::var(name) else { return Ok(default) };
     match usize::from_str(&text) {
         Ok(number) if number >= least => Ok(number),
-        _ => bail!("{name}={text:?} must be a number from {least} on"),
+        _ => bail!("{name}={text:?} must be a number of at least {least}"),
     }
 }
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if arguments.first().is_some_and(|word| word == press::COMMAND) {
+    if arguments.first().is_some_and(|argument| argument == press::COMMAND) {
         return press::main(&arguments[1..]);
     }
-    be_quiet();
+    suppress_transcripts();
     let settings = Settings::from_environment()?;
     println!("{} players, {} bangs; load before: {}", settings.players, settings.bangs, load()?);
     println!("{}", lab()?);
@@ -98,9 +98,11 @@ fn main() -> Result<()> {
                 "page" => continue,
                 "soundworks" => soundworks::measure(&settings, *rig),
                 "snapcast" => snapcast::measure(&settings, *rig),
-                other => bail!("PEERS={other:?}: there are page, soundworks and snapcast"),
+                other => {
+                    bail!("unknown PEERS={other:?}: the systems are page, soundworks and snapcast")
+                }
             };
-            // What cannot be installed here is no failure of what can.
+            // A system that is not installed does not fail the others.
             rows.extend(measured.unwrap_or_else(|error| vec![Row::missing(peer, &error)]));
         }
     }
@@ -109,9 +111,9 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// What all of this runs in, as a line.
+/// Describes the lab in one line.
 fn lab() -> Result<String> {
-    let cores = std::thread::available_parallelism().context("how many cores there are")?;
+    let cores = std::thread::available_parallelism().context("counting the cores")?;
     let server = run(std::process::Command::new(tool("pulseaudio")?).arg("--version"))?;
     Ok(format!(
         "the lab: every machine's card is a channel of one sink of 48 kHz; fine: a virtual card that \
@@ -120,7 +122,7 @@ fn lab() -> Result<String> {
     ))
 }
 
-/// How busy the machine is with other things than this.
+/// The load average of the machine.
 fn load() -> Result<String> {
     run(&mut std::process::Command::new("uptime"))
 }

@@ -1,5 +1,5 @@
-//! The page in a real browser among desktop players: how far off them it sounds, as it is, and once
-//! its extra latency is set to the measured difference; and how it joins a long sound.
+//! The page in a real browser beside desktop players: its offset from them without extra latency
+//! and with the extra latency set to the measured offset, and how it joins a long sound.
 
 use std::{collections::HashMap, thread::sleep, time::Duration};
 
@@ -19,15 +19,16 @@ use crate::{
     table::Row,
 };
 
-/// Desktop players, on the first cards; the browser is on the next, and the presser on the last.
+/// Number of desktop players, on the first cards. The browser uses the next card, the presser the
+/// last.
 const DESKTOPS: usize = 2;
 const PAGE: usize = DESKTOPS;
 const PRESSER: usize = PAGE + 1;
 
-/// How long the page has to learn the time and its own latency: as long as a player has.
+/// Time for the page's clock and latency estimates to settle, as for a player.
 const SETTLING: Duration = Duration::from_secs(5);
 
-/// Measures the page on a loopback.
+/// Measures the page on the loopback.
 pub fn measure(settings: &Settings) -> Result<Vec<Row>> {
     let lab = Lab::open(PRESSER + 1)?;
     let relay = Relay::start()?;
@@ -57,23 +58,23 @@ pub fn measure(settings: &Settings) -> Result<Vec<Row>> {
     Ok(vec![reported.row("page against desktops".to_owned()), late])
 }
 
-/// What was heard of the page.
-struct Heard {
-    /// How much later than the desktops each bang sounded on the page, in microseconds.
+/// The measurements of the page.
+struct PageResult {
+    /// The lag of the page behind the desktop players, per bang, in microseconds.
     off: Vec<f64>,
     bangs: Vec<Bang>,
     recording: Recording,
 }
 
-/// Lets someone bang, and something happen `afterwards` that is recorded too.
+/// Records the bangs of a presser, and what `afterwards` does after them.
 fn bang<T>(
     room: &Room,
     settings: &Settings,
     afterwards: impl FnOnce() -> Result<T>,
-) -> Result<(Heard, T)> {
+) -> Result<(PageResult, T)> {
     let (since, take) = (shared_micros(), room.lab.record());
-    let told = press::Told::Relay(&room.url);
-    let presser = press::start(&room.lab, PRESSER, told, settings.bangs, press::GAP_SECONDS)?;
+    let target = press::Target::Relay(&room.url);
+    let presser = press::start(&room.lab, PRESSER, target, settings.bangs, press::GAP_SECONDS)?;
     press::wait_for(&presser, settings.bangs)?;
     sleep(Duration::from_secs(1));
     let happened = afterwards()?;
@@ -86,10 +87,10 @@ fn bang<T>(
         Some((bang.sounded[PAGE]? - middle) * 1e6 / RATE as f64)
     });
     let off = off.filter(|off| off.is_finite()).collect();
-    Ok((Heard { off, bangs, recording }, happened))
+    Ok((PageResult { off, bangs, recording }, happened))
 }
 
-impl Heard {
+impl PageResult {
     fn row(&self, system: String) -> Row {
         let sounded = self.bangs.iter().filter_map(|bang| Some(bang.sounded[PAGE]? - bang.pressed));
         let part = |share| quantile(&self.off, share).unwrap_or(f64::NAN);
@@ -100,7 +101,7 @@ impl Heard {
             notes: vec![
                 format!("{} sounds missed by the page", self.bangs.len() - self.off.len()),
                 format!(
-                    "behind the desktops by {:.0} us in the median, 90 % within {:.0} to {:.0}",
+                    "lag behind the desktops: median {:.0} us, 90 % within {:.0} to {:.0}",
                     part(0.5),
                     part(0.05),
                     part(0.95)

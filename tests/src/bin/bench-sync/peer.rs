@@ -1,4 +1,4 @@
-//! What is done alike with every other system: it is given time to settle, pressed, recorded, and
+//! The measurement that other systems share: they settle, are pressed and recorded, and are
 //! measured by the same marks as Downbeat.
 
 use std::{collections::HashMap, net::SocketAddr, path::PathBuf, thread::sleep, time::Duration};
@@ -13,37 +13,37 @@ use crate::{
     table::Row,
 };
 
-/// How long a system has before the late machines come: none that is measured corrects much after that.
+/// Time before the late machines join. No measured system makes large corrections after it.
 const SETTLING: Duration = Duration::from_secs(25);
 
-/// From one press to the next at least, in seconds: more than the longest time from a press to its
+/// Minimum time between two presses, in seconds: longer than the largest latency from press to
 /// sound.
 const GAP_SECONDS: f64 = 1.5;
 
-/// Waits until a system has settled, lets a quarter of its machines come `late`, has it pressed through
-/// who listens at `told`, and measures it; then again while other programs disturb it. The presser is on
-/// the card after the machines'.
+/// Waits until a system has settled, starts a quarter of its machines with `late`, and measures
+/// presses that are sent to `target`; then measures again while other programs disturb it. The
+/// presser uses the card after the machines'.
 pub fn measure(
     system: &str,
     settings: &Settings,
     lab: &Lab,
-    told: SocketAddr,
+    target: SocketAddr,
     late: impl FnOnce() -> Result<()>,
 ) -> Result<Vec<Row>> {
     sleep(SETTLING);
     late()?;
     sleep(SETTLED);
-    let mut rows = vec![bang(system, settings, lab, told)?];
+    let mut rows = vec![bang(system, settings, lab, target)?];
     let disturbance = Disturbance::start(lab)?;
-    rows.push(bang(&format!("{system}, disturbed"), settings, lab, told)?);
+    rows.push(bang(&format!("{system}, disturbed"), settings, lab, target)?);
     drop(disturbance);
     Ok(rows)
 }
 
-fn bang(system: &str, settings: &Settings, lab: &Lab, told: SocketAddr) -> Result<Row> {
+fn bang(system: &str, settings: &Settings, lab: &Lab, target: SocketAddr) -> Result<Row> {
     let (since, take) = (shared_micros(), lab.record());
-    let told = press::Told::Listener(told);
-    let presser = press::start(lab, settings.players, told, settings.bangs, GAP_SECONDS)?;
+    let target = press::Target::Listener(target);
+    let presser = press::start(lab, settings.players, target, settings.bangs, GAP_SECONDS)?;
     press::wait_for(&presser, settings.bangs)?;
     sleep(Duration::from_secs_f64(GAP_SECONDS));
     let recording = take.stop()?;
@@ -54,14 +54,14 @@ fn bang(system: &str, settings: &Settings, lab: &Lab, told: SocketAddr) -> Resul
     Ok(row)
 }
 
-/// The folder that is home to all programs of a lab, and gone with it.
+/// The home folder of a lab's programs. It is deleted with the lab.
 pub fn home(lab: &Lab) -> Result<PathBuf> {
     let command = lab.command("x");
     let home = command.get_envs().find(|(name, _)| *name == "HOME").and_then(|(_, value)| value);
     Ok(home.context("the lab has a home")?.into())
 }
 
-/// The sound that is banged: the default one of Downbeat's bank, as a file.
+/// The file of the default sound of Downbeat's bank.
 pub fn click() -> Result<&'static [u8]> {
     Ok(EMBEDDED.first().context("the bank is empty")?.wav)
 }

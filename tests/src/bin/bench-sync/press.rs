@@ -1,9 +1,8 @@
-//! Who presses: a machine of its own, whose sound card says in the recording when it pressed.
+//! The presser: a separate machine whose sound card marks each press in the recording.
 //!
-//! At each press it tells the system that is measured, and tells its own card to click at a fixed time
-//! after the press. That click leaves the card through the same schedule as any player's, so that its onset
-//! less that fixed time is the instant of the press on the recording's clock, whatever the cards'
-//! latency is.
+//! At each press it triggers the measured system, and schedules a click on its own card at a fixed
+//! time after the press. The click is scheduled like any player's sound, so its onset minus the
+//! fixed time is the instant of the press on the recording's clock, whatever the cards' latency.
 
 use std::{
     io::Write as _,
@@ -31,46 +30,46 @@ use downbeat_tests::{
     process::{PATIENCE, Process},
 };
 
-/// The first argument that makes this program the one who presses.
+/// The first argument that runs this program as the presser.
 pub const COMMAND: &str = "press";
 
-/// From a press to its mark on the presser's card, in seconds: more than any card's latency.
+/// Time from a press to its mark on the presser's card, in seconds: more than any card's latency.
 pub const MARK_SECONDS: f64 = 0.150;
 
-/// From one press of Downbeat to the next at least, in seconds. Even with the longest lead, a bang is
-/// over before the next is pressed.
+/// Minimum time between two presses of Downbeat, in seconds. Even with the longest lead, a bang is
+/// over before the next press.
 pub const GAP_SECONDS: f64 = 0.65;
 
-/// How much longer it may be: presses come at random.
-const MORE_SECONDS: f64 = 0.3;
+/// Upper bound of the random addition to the gap, in seconds.
+const JITTER_SECONDS: f64 = 0.3;
 
-/// How long the presser's card plays nothing first: its schedule is to have settled.
+/// Time before the first press, in which the card's device clock settles.
 const SETTLING: Duration = Duration::from_secs(4);
 
-/// Who is told of each press.
+/// The receiver of the presses.
 #[derive(Clone, Copy, Debug)]
-pub enum Told<'a> {
+pub enum Target<'a> {
     /// A relay, by its URL.
     Relay(&'a str),
-    /// Who listens there: each press is a byte.
+    /// A TCP listener at this address: each press is one byte.
     Listener(SocketAddr),
 }
 
-/// Starts someone who presses `bangs` times at random moments, `gap` seconds apart or a little more,
-/// marking each press on the card of `machine`.
-pub fn start(lab: &Lab, machine: usize, told: Told, bangs: usize, gap: f64) -> Result<Process> {
-    let this = std::env::current_exe().context("where this benchmark was started from")?;
+/// Starts a presser that presses `bangs` times at random moments, at least `gap` seconds apart, and
+/// marks each press on the card of `machine`.
+pub fn start(lab: &Lab, machine: usize, target: Target, bangs: usize, gap: f64) -> Result<Process> {
+    let this = std::env::current_exe().context("locating the running executable")?;
     let mut command: Command = lab.command(this);
-    let told = match told {
-        Told::Relay(url) => url.to_owned(),
-        Told::Listener(address) => address.to_string(),
+    let target = match target {
+        Target::Relay(url) => url.to_owned(),
+        Target::Listener(address) => address.to_string(),
     };
-    command.args([COMMAND, &told, &Lab::card_description(machine)]);
+    command.args([COMMAND, &target, &Lab::card_description(machine)]);
     command.args([bangs.to_string(), gap.to_string()]);
     Process::spawn("the presser", command)
 }
 
-/// When each press so far was, in microseconds of [`shared_micros`].
+/// The times of the presses so far, in microseconds of [`shared_micros`].
 pub fn presses(presser: &Process) -> Vec<u64> {
     let lines = presser.lines(downbeat_tests::process::From::Stdout);
     lines.iter().filter_map(|line| line.strip_prefix("pressed ")?.parse().ok()).collect()
@@ -88,11 +87,11 @@ pub fn wait_for(presser: &Process, count: usize) -> Result<()> {
     Ok(())
 }
 
-/// Presses, as another process.
+/// The presser's process.
 pub fn main(arguments: &[String]) -> Result<()> {
-    let [told, card, bangs, gap] = arguments else { bail!("press TOLD CARD BANGS GAP") };
-    let bangs: u64 = bangs.parse().context("how many bangs")?;
-    let gap: f64 = gap.parse().context("how far apart")?;
+    let [target, card, bangs, gap] = arguments else { bail!("press TARGET CARD BANGS GAP") };
+    let bangs: u64 = bangs.parse().context("the number of bangs")?;
+    let gap: f64 = gap.parse().context("the gap")?;
     let clock = LocalClock::start();
     let (send, events) = channel();
     let choice = DeviceChoice::Named(card.clone());
@@ -112,38 +111,39 @@ pub fn main(arguments: &[String]) -> Result<()> {
             }
         }
     };
-    let mut line = Line::to(told)?;
-    line.idle(SETTLING)?;
+    let mut connection = Connection::to(target)?;
+    connection.idle(SETTLING)?;
 
     let sound = Arc::new(click()?);
     let mut random = fastrand::Rng::new();
     for bang in 0..bangs {
-        line.idle(Duration::from_secs_f64(gap + MORE_SECONDS * random.f64()))?;
+        connection.idle(Duration::from_secs_f64(gap + JITTER_SECONDS * random.f64()))?;
         let pressed = clock.now();
         let pressed_micros = shared_micros();
-        line.press()?;
+        connection.press()?;
         let at = pressed.plus_nanos((MARK_SECONDS * 1e9) as i64);
         let sound = Arc::clone(&sound);
         mixer.start(VoiceStart { id: VoiceId(bang), sound, at, gain: 1.0, rate: 1.0, pan: 0.0 })?;
         writeln!(std::io::stdout(), "pressed {pressed_micros}")?;
         free(&mut mixer);
     }
-    line.idle(Duration::from_secs_f64(gap))
+    connection.idle(Duration::from_secs_f64(gap))
 }
 
-/// The line to who is told.
-enum Line {
+/// A connection to the target.
+enum Connection {
     Relay(Box<V1Client>),
     Listener(TcpStream),
 }
 
-impl Line {
-    fn to(told: &str) -> Result<Self> {
-        let Ok(address) = told.parse::<SocketAddr>() else {
-            let remote = V1Client::connect(told, "presser", ClientKind::Remote)?;
+impl Connection {
+    fn to(target: &str) -> Result<Self> {
+        let Ok(address) = target.parse::<SocketAddr>() else {
+            let remote = V1Client::connect(target, "presser", ClientKind::Remote)?;
             return Ok(Self::Relay(Box::new(remote)));
         };
-        let stream = TcpStream::connect(address).context("reaching who is told of presses")?;
+        let stream =
+            TcpStream::connect(address).context("connecting to the target of the presses")?;
         stream.set_nodelay(true)?;
         Ok(Self::Listener(stream))
     }
@@ -155,7 +155,7 @@ impl Line {
         }
     }
 
-    /// Lets time pass, reading what a relay says meanwhile.
+    /// Waits, and reads the relay's messages meanwhile.
     fn idle(&mut self, time: Duration) -> Result<()> {
         let until = Instant::now() + time;
         match self {
@@ -166,12 +166,13 @@ impl Line {
     }
 }
 
-/// Frees the sounds that the mixer no longer needs. Their events do not matter: the recording shows them.
+/// Frees the sounds that the mixer has returned. The events are ignored: the recording is what
+/// counts.
 fn free(mixer: &mut MixerHandle) {
     while mixer.poll().is_some() {}
 }
 
-/// The bank's default sound, as every card of the lab plays it.
+/// The bank's default sound.
 fn click() -> Result<SoundBuffer> {
     let file = EMBEDDED.first().context("the bank is empty")?;
     let decoded = wav::decode(file.wav)?;

@@ -1,5 +1,5 @@
-//! A room of Downbeat's own players: some there from the beginning, some starting while the others
-//! play, all of them on one network.
+//! A room of Downbeat's players on one network. Some start at the beginning, some while the others
+//! play.
 
 use std::{
     collections::HashMap,
@@ -24,24 +24,24 @@ use serde_json::Value;
 
 use crate::{Settings, latecomer, press, table::Row};
 
-/// One in so many players starts while the others play.
+/// One in this many players starts while the others play.
 pub const LATE_ONE_IN: usize = 4;
 
-/// From here on, since it connected, a player counts as settled.
+/// A player counts as settled this long after it has connected.
 pub const SETTLED: Duration = Duration::from_secs(3);
 
-/// Frames compared from an onset on: the whole default sound, and room around it.
+/// Frames compared from an onset on: the whole default sound and a margin.
 const WINDOW: usize = RATE / 40;
 
-/// How far a mark may be off where the last one was, in frames: by missed blocks, and at first by
-/// what is on its way when a recording begins. Less than half of what is between two.
+/// Largest deviation of a mark from its expected position, in frames: due to missed blocks, and at
+/// first to the buffers at the start of the recording. Less than half of the gap.
 const MARK_REACH: f64 = RATE as f64 / 4.0;
 
-/// How often the relay is asked who has come.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
+/// Polling interval of the roster.
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// Measures a room of players on `network`, a quarter of which come while the others play; on a loopback
-/// also while other programs disturb them.
+/// Measures a room of players on `network`, a quarter of which join while the others play; on the
+/// loopback also while other programs disturb them.
 pub fn measure(settings: &Settings, rig: Rig, network: Network) -> Result<Vec<Row>> {
     let count = settings.players;
     eprintln!("-- downbeat, {rig}, {network}: {count} players");
@@ -64,15 +64,15 @@ pub fn measure(settings: &Settings, rig: Rig, network: Network) -> Result<Vec<Ro
     Ok(rows)
 }
 
-/// Has the room pressed, and measures it. If it `grows`, the last quarter of the machines come meanwhile,
-/// and one comes again while a long sound sounds.
+/// Measures a series of presses. If `grows`, the last quarter of the machines join meanwhile, and
+/// one rejoins while a long sound plays.
 fn bang(room: &mut Room, settings: &Settings, name: &str, grows: bool) -> Result<Row> {
     let Settings { players: count, bangs, .. } = *settings;
     let late = if grows { count / LATE_ONE_IN } else { 0 };
     let watch = ClaimWatch::start(&room.relay);
     let (since, take) = (shared_micros(), room.lab.record());
-    let told = press::Told::Relay(&room.url);
-    let presser = press::start(&room.lab, count, told, bangs, press::GAP_SECONDS)?;
+    let target = press::Target::Relay(&room.url);
+    let presser = press::start(&room.lab, count, target, bangs, press::GAP_SECONDS)?;
     for machine in count - late..count {
         let share = (machine + late + 1 - count) as f64 / (late + 1) as f64;
         let from = (share * bangs as f64 / 2.0) as usize;
@@ -99,7 +99,7 @@ fn bang(room: &mut Room, settings: &Settings, name: &str, grows: bool) -> Result
     Ok(row)
 }
 
-/// What the machines claimed of their synchrony, beside how far they were off the middle of the room.
+/// Compares the claimed error bounds with the machines' offsets from the median.
 fn claim_note(bangs: &[Bang], joined: &HashMap<usize, Joined>, claims: &Claims) -> String {
     let (mut errors, mut claimed, mut held) = (Vec::new(), Vec::new(), 0);
     for bang in bangs {
@@ -126,11 +126,11 @@ fn claim_note(bangs: &[Bang], joined: &HashMap<usize, Joined>, claims: &Claims) 
     )
 }
 
-/// The room.
+/// The players and their relay.
 pub struct Room {
     pub lab: Lab,
     pub relay: Relay,
-    /// Where players connect.
+    /// The URL that players connect to.
     pub url: String,
     /// By machine.
     pub players: Vec<Process>,
@@ -138,17 +138,17 @@ pub struct Room {
     pub joined: HashMap<usize, Joined>,
 }
 
-/// When a player came.
+/// The times of a player's start.
 #[derive(Clone, Copy, Debug)]
 pub struct Joined {
-    /// It was one of the room, in microseconds of [`shared_micros`].
+    /// When the roster listed it, in microseconds of [`shared_micros`].
     pub at_micros: u64,
-    /// How much later it knew relay time and reported it.
+    /// How much later it first reported a clock estimate.
     pub synced_after: Duration,
 }
 
 impl Room {
-    /// Starts players on `machines`, and waits until each would sound on time.
+    /// Starts players on `machines`, and waits until they are ready.
     pub fn start(&mut self, machines: std::ops::Range<usize>) -> Result<()> {
         for machine in machines.clone() {
             self.players.push(self.lab.start_play(machine, &self.url)?);
@@ -157,13 +157,13 @@ impl Room {
         machines.into_iter().try_for_each(|machine| wait_until_ready(&self.players[machine]))
     }
 
-    /// Watches players come and learn the relay's time.
+    /// Waits until the players are listed and have reported a clock estimate, and notes when.
     fn watch(&mut self, machines: std::ops::Range<usize>) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
         let mut came: HashMap<usize, (u64, Instant)> = HashMap::new();
         let mut missing: Vec<usize> = machines.collect();
         while !missing.is_empty() {
-            ensure!(Instant::now() < deadline, "machines {missing:?} do not learn the time");
+            ensure!(Instant::now() < deadline, "machines {missing:?} have no clock estimate");
             let health = self.relay.health()?;
             let (now, now_micros) = (Instant::now(), shared_micros());
             missing.retain(|machine| {
@@ -178,12 +178,12 @@ impl Room {
                 }
                 !synced
             });
-            sleep(LOOK_EVERY);
+            sleep(POLL_INTERVAL);
         }
         Ok(())
     }
 
-    /// What the players say of themselves, as a line.
+    /// The players' reports in one line.
     fn reports(&self) -> Result<String> {
         let health = self.relay.health()?;
         let clients = health["clients"].as_array().context("/healthz lists the clients")?;
@@ -213,18 +213,18 @@ fn millis(micros: &Value) -> f64 {
     micros.as_f64().unwrap_or(f64::NAN) / 1e3
 }
 
-/// One bang, as it was pressed and heard.
+/// One bang: its press and its onsets.
 pub struct Bang {
-    /// In microseconds of [`shared_micros`].
+    /// The press, in microseconds of [`shared_micros`].
     pub pressed_micros: u64,
-    /// The same in frames of the recording.
+    /// The press, in frames of the recording.
     pub pressed: f64,
-    /// When it sounded on each machine, in frames of the recording; none where it did not.
+    /// The onset on each machine, in frames of the recording; `None` where it did not sound.
     pub sounded: Vec<Option<f64>>,
 }
 
 impl Bang {
-    /// All that were marked on the last channel of `recording`, at least `gap` seconds apart.
+    /// All bangs with a mark on the last channel of `recording`, at least `gap` seconds apart.
     pub fn all(
         recording: &Recording,
         marked: &[u64],
@@ -250,14 +250,14 @@ impl Bang {
 }
 
 impl Bang {
-    /// Whether a machine had been there for long enough.
+    /// Whether a machine had settled by then.
     fn is_settled(&self, machine: usize, joined: &HashMap<usize, Joined>) -> bool {
         joined.get(&machine).is_none_or(|joined| {
             self.pressed_micros >= joined.at_micros + SETTLED.as_micros() as u64
         })
     }
 
-    /// The settled machines that sounded, and when, in frames.
+    /// The settled machines that sounded, and their onsets in frames.
     fn settled(&self, joined: &HashMap<usize, Joined>) -> impl Iterator<Item = (usize, f64)> {
         let sounded = self.sounded.iter().enumerate();
         sounded
@@ -266,10 +266,11 @@ impl Bang {
     }
 }
 
-/// Finds the mark of each press in a recording that began about at `since`. On a machine that is busy
-/// with other things a card may miss a block, and with it a mark: such a press is left out.
+/// Finds the mark of each press in a recording that began at about `since`. On a busy machine a
+/// card may miss a block, and with it a mark; that press is left out.
 fn pair(presses: &[u64], marks: &[usize], since: u64) -> Result<Vec<(u64, usize)>> {
-    // The card's clock may run off this machine's: each mark says where the next is sought.
+    // The card's clock may drift against the machine's, so each mark shifts the expected position
+    // of the next.
     let mut shift = press::MARK_SECONDS * RATE as f64;
     let found = presses.iter().filter_map(|press| {
         let frames = press.saturating_sub(since) as f64 * RATE as f64 / 1e6;
@@ -280,11 +281,12 @@ fn pair(presses: &[u64], marks: &[usize], since: u64) -> Result<Vec<(u64, usize)
     });
     let found: Vec<_> = found.collect();
     let (found_count, count) = (found.len(), presses.len());
-    ensure!(found_count * 2 >= count, "of {count} presses only {found_count} left a mark");
+    ensure!(found_count * 2 >= count, "only {found_count} of {count} presses left a mark");
     Ok(found)
 }
 
-/// The figures of `bangs`, which are those of `pressed` that left a mark, counting of each player what it did from when it was settled.
+/// The figures of `bangs`, which are those of `pressed` presses that left a mark. A player counts
+/// once it has settled.
 pub fn row(system: &str, pressed: usize, bangs: &[Bang], joined: &HashMap<usize, Joined>) -> Row {
     let mut row = Row { system: system.to_owned(), ..Row::default() };
     let mut missed = 0;
@@ -313,13 +315,13 @@ pub fn row(system: &str, pressed: usize, bangs: &[Bang], joined: &HashMap<usize,
     row
 }
 
-/// How well the lab itself did, as a line.
+/// The accuracy of the lab itself, in one line.
 pub fn server_note(recording: &Recording) -> String {
     let millis = recording.server_late.as_secs_f64() * 1e3;
     format!("the lab's sound server was late by at most {millis:.1} ms")
 }
 
-/// How each machine lies to the middle one of the room: its own mean, and how it scatters.
+/// The median offset and the range of each machine, relative to the median machine.
 fn by_machine(lags: &[Vec<f64>]) -> String {
     let machines = lags.first().map_or(0, Vec::len);
     let each = (0..machines).map(|machine| {
@@ -329,7 +331,7 @@ fn by_machine(lags: &[Vec<f64>]) -> String {
         format!("{middle:.0} ({off:.0})")
     });
     format!(
-        "each machine against the middle, median (range) us: {}",
+        "each machine against the median machine, median (range) us: {}",
         each.collect::<Vec<_>>().join(", ")
     )
 }

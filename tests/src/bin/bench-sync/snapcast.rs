@@ -1,4 +1,4 @@
-//! Snapcast on the same cards: one stream to all machines, with a click in it at each press.
+//! Snapcast on the same cards: one stream to all machines, which contains a click for each press.
 
 use std::{
     io::{Read as _, Write as _},
@@ -22,15 +22,15 @@ use downbeat_tests::{
 
 use crate::{Settings, peer, room::LATE_ONE_IN, table::Row};
 
-/// What is written to the server at a time, in frames of 48 kHz: 10 ms.
+/// Frames per write to the server: 10 ms at 48 kHz.
 const BLOCK: usize = 480;
 const BLOCK_TIME: Duration = Duration::from_millis(10);
 
-/// How far ahead it is written, as a player's buffer would be: a server that finds nothing to read
-/// starts its stream anew, and no client stays in step through that.
+/// How far ahead the stream is written, like a player's buffer. A server that underruns restarts
+/// its stream, which puts the clients out of sync.
 const AHEAD: Duration = Duration::from_millis(50);
 
-/// Measures as many clients of a snapserver as there are players.
+/// Measures a snapserver with as many clients as there are players.
 pub fn measure(settings: &Settings, rig: Rig) -> Result<Vec<Row>> {
     let (server, client) = (tool("snapserver")?, tool("snapclient")?);
     eprintln!("-- snapcast, {rig}");
@@ -56,16 +56,16 @@ pub fn measure(settings: &Settings, rig: Rig) -> Result<Vec<Row>> {
     };
     let first = settings.players - settings.players / LATE_ONE_IN;
     let mut clients = (0..first).map(start).collect::<Result<Vec<_>>>()?;
-    let heard = lab.record();
-    // One click may come before a client is there, and is then heard by some only.
+    let take = lab.record();
+    // The first click may precede a client's connection, so that only some clients play it.
     let everywhere = (0..first).collect::<Vec<_>>();
-    feed.click_until(|| heard.wait_for_onsets(&everywhere, 1))
+    feed.click_until(|| take.wait_for_onsets(&everywhere, 1))
         .with_context(|| format!("snapserver printed:\n{}", server.transcript()))
         .with_context(|| format!("a snapclient printed:\n{}", clients[0].transcript()))?;
-    drop(heard);
+    drop(take);
 
     let name = format!("{}, {rig}", snapcast_version()?);
-    let mut rows = peer::measure(&name, settings, &lab, feed.told, || {
+    let mut rows = peer::measure(&name, settings, &lab, feed.target, || {
         clients.extend((first..settings.players).map(start).collect::<Result<Vec<_>>>()?);
         Ok(())
     })?;
@@ -83,16 +83,16 @@ fn snapcast_version() -> Result<String> {
     Ok(format!("Snapcast {}", version.trim_start_matches('v')))
 }
 
-/// A port that was free a moment ago: the server does not tell which one it chose.
+/// A port that was free a moment ago: the server does not print the port that it chooses.
 fn free_port() -> Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
-/// Writes silence at the pace of a sound card to who connects, and a click for each press.
+/// Writes silence at the sample rate to the server that connects, and a click for each press.
 struct Feed {
-    /// Where presses are told: each is a byte.
-    told: SocketAddr,
-    /// Presses that have not been written yet.
+    /// The address for presses: each is one byte.
+    target: SocketAddr,
+    /// Presses whose clicks have not been written.
     presses: Arc<AtomicUsize>,
 }
 
@@ -100,12 +100,12 @@ impl Feed {
     fn start(source: TcpListener) -> Result<Self> {
         let click = frames(&wav::decode(peer::click()?)?.samples);
         let listener = TcpListener::bind("127.0.0.1:0")?;
-        let feed = Self { told: listener.local_addr()?, presses: Arc::default() };
+        let feed = Self { target: listener.local_addr()?, presses: Arc::default() };
         let presses = Arc::clone(&feed.presses);
         thread::spawn(move || {
-            let Ok((mut told, _)) = listener.accept() else { return };
+            let Ok((mut target, _)) = listener.accept() else { return };
             let mut bytes = [0; 16];
-            while let Ok(count @ 1..) = told.read(&mut bytes) {
+            while let Ok(count @ 1..) = target.read(&mut bytes) {
                 presses.fetch_add(count, Relaxed);
             }
         });
@@ -114,7 +114,7 @@ impl Feed {
         Ok(feed)
     }
 
-    /// Clicks now and then, until `wait` has what it waits for.
+    /// Clicks repeatedly until `wait` returns.
     fn click_until(&self, wait: impl FnOnce() -> Result<()>) -> Result<()> {
         thread::scope(|scope| {
             let (done, ended) = channel::<()>();
@@ -133,7 +133,7 @@ impl Feed {
     }
 }
 
-/// Writes to whoever connects to `source`, until that ends.
+/// Writes to the connection that `source` accepts, until it ends.
 fn write(source: &TcpListener, click: &[u8], pending: &AtomicUsize) {
     let Ok((mut server, _)) = source.accept() else { return };
     let silence = vec![0; BLOCK * 4];
@@ -154,7 +154,7 @@ fn write(source: &TcpListener, click: &[u8], pending: &AtomicUsize) {
     }
 }
 
-/// A mono sound as frames of 16 bits on two channels, to the end of a block.
+/// Converts a mono sound to 16-bit stereo frames, padded to whole blocks.
 fn frames(sound: &[f32]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for value in sound {

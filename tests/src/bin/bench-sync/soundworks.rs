@@ -1,4 +1,4 @@
-//! soundworks on the same cards: a server, and a Node process on each machine that plays through
+//! soundworks on the same cards: a server, and on each machine a Node process that plays through
 //! Node's Web Audio.
 
 use std::{
@@ -19,13 +19,13 @@ use serde_json::Value;
 
 use crate::{Settings, peer, room::LATE_ONE_IN, table::Row};
 
-/// Sends what programs play through ALSA, as Node's Web Audio does, to PulseAudio.
+/// Routes ALSA, which Node's Web Audio uses, to PulseAudio.
 const ALSA: &str = "pcm.!default { type pulse }\nctl.!default { type pulse }\n";
 
-/// How long all its players may take to start: each is a Node of its own.
+/// Deadline for the start of all players: each is a Node process.
 const STARTING: Duration = Duration::from_secs(90);
 
-/// Measures as many of its players as there are of Downbeat's.
+/// Measures as many players as there are of Downbeat's.
 pub fn measure(settings: &Settings, rig: Rig) -> Result<Vec<Row>> {
     let version = version("@soundworks/core")?;
     eprintln!("-- soundworks, {rig}");
@@ -35,12 +35,12 @@ pub fn measure(settings: &Settings, rig: Rig) -> Result<Vec<Row>> {
     let click = home.join("click.wav");
     fs::write(&click, peer::click()?).context("writing the click")?;
 
-    // A port that was free a moment ago: the server is to be told which.
+    // A port that was free a moment ago: the server needs a given port.
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port().to_string();
     let node = |mut command: Command, script: &str, arguments: &[&str]| {
         command.current_dir(&home);
         command.arg(folder().join(script)).arg(&port).args(arguments);
-        // It looks for a server of that kind first, and would start one.
+        // Node's Web Audio tries JACK first, and would start a server.
         command.env("JACK_NO_START_SERVER", "1");
         Process::spawn(script, command)
     };
@@ -48,7 +48,7 @@ pub fn measure(settings: &Settings, rig: Rig) -> Result<Vec<Row>> {
     let server = node(lab.command(&program), "server.js", &[])?;
     server.wait_for("ready")?;
     let controller = node(lab.command(&program), "controller.js", &[])?;
-    let click = click.to_str().context("the lab's folder has a plain name")?;
+    let click = click.to_str().context("the lab's path is valid UTF-8")?;
     let start = |machine| node(lab.command_on(machine, &program), "player.js", &[click]);
     let first = settings.players - settings.players / LATE_ONE_IN;
     let mut players = (0..first).map(start).collect::<Result<Vec<_>>>()?;
@@ -57,9 +57,9 @@ pub fn measure(settings: &Settings, rig: Rig) -> Result<Vec<Row>> {
     let until = Instant::now() + STARTING;
     let syncs = players.iter().map(|player| synced(player, until)).collect::<Result<Vec<_>>>()?;
 
-    let told = format!("127.0.0.1:{listens}").parse().context("where the presses go")?;
+    let target = format!("127.0.0.1:{listens}").parse().context("the controller's address")?;
     let name = format!("soundworks {version}, {rig}");
-    let mut rows = peer::measure(&name, settings, &lab, told, || {
+    let mut rows = peer::measure(&name, settings, &lab, target, || {
         let until = Instant::now() + STARTING;
         for machine in first..settings.players {
             let player = start(machine)?;
@@ -77,7 +77,7 @@ pub fn measure(settings: &Settings, rig: Rig) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// How long after connecting a player knew the time, in milliseconds.
+/// Time from connecting to a player's first clock estimate, in milliseconds.
 fn synced(player: &Process, until: Instant) -> Result<f64> {
     const SYNCED: &str = "synced after ";
     let patience = until.saturating_duration_since(Instant::now());
@@ -92,7 +92,7 @@ fn folder() -> PathBuf {
     package_folder().join("soundworks")
 }
 
-/// Which version of a package is installed.
+/// The installed version of a package.
 fn version(package: &str) -> Result<String> {
     let file = folder().join("node_modules").join(package).join("package.json");
     ensure!(

@@ -1,33 +1,33 @@
-//! The table that the benchmark ends with.
+//! The table of results.
 
 use std::fmt::Write as _;
 
 use downbeat_tests::figures::quantile;
 
-/// What was measured of one system.
+/// The measurements of one system.
 #[derive(Debug, Default)]
 pub struct Row {
-    /// Which system, in which network.
+    /// The system and its network.
     pub system: String,
-    /// How far apart each bang sounded, in microseconds.
+    /// The spread of each bang, in microseconds.
     pub spreads: Vec<f64>,
-    /// From the press to the sound, at every machine and bang, in milliseconds.
+    /// Latency from press to sound, per machine and bang, in milliseconds.
     pub presses: Vec<f64>,
-    /// From connecting to the first usable estimate of the clock, per machine, in milliseconds.
+    /// Time from connecting to the first clock estimate, per machine, in milliseconds.
     pub syncs: Vec<f64>,
-    /// What else there is to say, a line each.
+    /// Additional lines.
     pub notes: Vec<String>,
 }
 
 impl Row {
-    /// Of a system that could not be measured.
+    /// The row of a system that could not be measured.
     pub fn missing(system: &str, error: &anyhow::Error) -> Self {
         let notes = vec![format!("could not be measured: {error:#}")];
         Self { system: system.to_owned(), notes, ..Self::default() }
     }
 }
 
-/// The rows as text for people.
+/// Formats the rows as text.
 pub fn print(rows: &[Row]) -> String {
     let mut text = String::from("\n");
     let heads = ["bangs", "spread", "", "", "", "press to", "sound", "first", "sync"];
