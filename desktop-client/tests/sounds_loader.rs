@@ -284,8 +284,8 @@ fn a_file_that_arrives_damaged_or_incomplete_is_retried() {
         [
             "1 absent: the relay does not serve the sound (HTTP 404), again",
             "1 damaged: the file was damaged in transfer, again",
-            "1 longer: the file is longer than the 1004 bytes that the relay said, again",
-            "1 shorter: the file has 900 bytes, not 1004 as the relay said, again",
+            "1 longer: the file is longer than the 1004 bytes that the relay announced, again",
+            "1 shorter: the file has 900 bytes, but the relay announced 1004, again",
         ]
     );
     assert_eq!(
@@ -365,7 +365,7 @@ fn an_invalid_sound_is_reported_and_the_others_are_loaded() {
         until(&answers, "1 done"),
         [
             "1 odd: the relay's hash “../../passwd” is not a SHA-256",
-            "1 broken: the file is cut off: its header promises 480 frames, but only 430 are there",
+            "1 broken: the file is cut off: its header declares 480 frames, but only 430 are there",
             "1 good: 480 frames at 48000",
             "1 huge: the file of 536870913 bytes is too large; the limit is 536870912 bytes",
             "1 longer: its file is longer than the relay says",

@@ -62,10 +62,10 @@ pub enum WavError {
     NotWav(Cow<'static, str>),
     /// It ends before the length in its header.
     #[error(
-        "the file is cut off: its header promises {promised} frames, but only {present} are there"
+        "the file is cut off: its header declares {promised} frames, but only {present} are there"
     )]
     Truncated {
-        /// Frames that the header promises.
+        /// Frames that the header declares.
         promised: u64,
         /// Whole frames in the file.
         present: u64,
@@ -80,7 +80,7 @@ pub enum WavError {
     #[error("{0} channels cannot be played: there must be 1 to {MAX_CHANNELS}")]
     Channels(u16),
     /// Its encoding is not supported.
-    #[error("{0} is not read: save it as 8, 16, 24 or 32-bit integers or as 32 or 64-bit float")]
+    #[error("{0} is not supported: save it as 8, 16, 24 or 32-bit integers or as 32 or 64-bit float")]
     Encoding(Cow<'static, str>),
     /// It has more than [`MAX_VALUES`] values.
     #[error(
@@ -89,7 +89,7 @@ pub enum WavError {
     TooLong(u64),
     /// A value is NaN, infinite or above [`MAX_LEVEL`]. Such a file is rejected and not repaired:
     /// such damage rarely affects a single value, and the intended values are unknown.
-    #[error("frame {frame} holds {value}, which is no level of sound (full scale is 1.0)")]
+    #[error("frame {frame} holds {value}, which is not an audio level (full scale is 1.0)")]
     Level {
         /// The first frame with such a value, from 0.
         frame: u64,

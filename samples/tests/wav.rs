@@ -310,24 +310,24 @@ only a head: not a WAV file: it has no data chunk
 no description: not a WAV file: it does not say how its data is stored
 a short description: not a WAV file: its description is too short
 frames that do not divide: not a WAV file: it claims 3 bytes for a frame of 2 channels
-cut off: the file is cut off: its header promises 1000 frames, but only 750 are there
-1 GB claimed: the file is cut off: its header promises 536870912 frames, but only 2 are there
+cut off: the file is cut off: its header declares 1000 frames, but only 750 are there
+1 GB claimed: the file is cut off: its header declares 536870912 frames, but only 2 are there
 no frames: the file has no frames: there is nothing to play
 0 Hz: a rate of 0 Hz cannot be played: it must be 1000 to 768000 Hz
 1 MHz: a rate of 1000000 Hz cannot be played: it must be 1000 to 768000 Hz
 no channels: 0 channels cannot be played: there must be 1 to 8
 nine channels: 9 channels cannot be played: there must be 1 to 8
-24 bits in 2 bytes: an integer of 24 bits in 2 bytes is not read: save it as 8, 16, 24 or 32-bit integers or as 32 or 64-bit float
-RIFX: RIFX (a WAV of big-endian values) is not read: save it as 8, 16, 24 or 32-bit integers or as 32 or 64-bit float
-16-bit float: floating point of 16 bits in 2 bytes is not read: save it as 8, 16, 24 or 32-bit integers or as 32 or 64-bit float
-64-bit integer: an integer of 64 bits in 8 bytes is not read: save it as 8, 16, 24 or 32-bit integers or as 32 or 64-bit float
-ADPCM: ADPCM is not read: save it as 8, 16, 24 or 32-bit integers or as 32 or 64-bit float
-A-law: A-law is not read: save it as 8, 16, 24 or 32-bit integers or as 32 or 64-bit float
-a format nobody knows: format 0x1234 is not read: save it as 8, 16, 24 or 32-bit integers or as 32 or 64-bit float
-another extension: an extensible format of another kind is not read: save it as 8, 16, 24 or 32-bit integers or as 32 or 64-bit float
-not a number: frame 1 holds NaN, which is no level of sound (full scale is 1.0)
-infinite: frame 0 holds inf, which is no level of sound (full scale is 1.0)
-integers stored as float: frame 1 holds 12000, which is no level of sound (full scale is 1.0)
+24 bits in 2 bytes: an integer of 24 bits in 2 bytes is not supported: save it as 8, 16, 24 or 32-bit integers or as 32 or 64-bit float
+RIFX: RIFX (a WAV of big-endian values) is not supported: save it as 8, 16, 24 or 32-bit integers or as 32 or 64-bit float
+16-bit float: floating point of 16 bits in 2 bytes is not supported: save it as 8, 16, 24 or 32-bit integers or as 32 or 64-bit float
+64-bit integer: an integer of 64 bits in 8 bytes is not supported: save it as 8, 16, 24 or 32-bit integers or as 32 or 64-bit float
+ADPCM: ADPCM is not supported: save it as 8, 16, 24 or 32-bit integers or as 32 or 64-bit float
+A-law: A-law is not supported: save it as 8, 16, 24 or 32-bit integers or as 32 or 64-bit float
+a format nobody knows: format 0x1234 is not supported: save it as 8, 16, 24 or 32-bit integers or as 32 or 64-bit float
+another extension: an extensible format of another kind is not supported: save it as 8, 16, 24 or 32-bit integers or as 32 or 64-bit float
+not a number: frame 1 holds NaN, which is not an audio level (full scale is 1.0)
+infinite: frame 0 holds inf, which is not an audio level (full scale is 1.0)
+integers stored as float: frame 1 holds 12000, which is not an audio level (full scale is 1.0)
 ";
     assert_eq!(errors, expected);
 }

@@ -40,7 +40,7 @@ pub(super) enum FetchError {
     #[error("the relay does not serve the sound (HTTP {0})")]
     Status(u16),
     /// The file is shorter than the bank says.
-    #[error("the file has {received} bytes, not {expected} as the relay said")]
+    #[error("the file has {received} bytes, but the relay announced {expected}")]
     Length {
         /// Bytes received.
         received: u64,
@@ -48,7 +48,7 @@ pub(super) enum FetchError {
         expected: u64,
     },
     /// The file is longer than the bank says.
-    #[error("the file is longer than the {0} bytes that the relay said")]
+    #[error("the file is longer than the {0} bytes that the relay announced")]
     Longer(u64),
     /// The content hash is wrong.
     #[error("the file was damaged in transfer")]

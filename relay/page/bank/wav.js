@@ -52,7 +52,7 @@ export function readWav(file) {
   if (promised !== null && frames < promised / BigInt(frameBytes)) {
     const told = promised / BigInt(frameBytes);
     throw new Error(
-      `the file is cut off: its header promises ${told} frames, but only ${frames} are there`,
+      `the file is cut off: its header declares ${told} frames, but only ${frames} are there`,
     );
   }
   if (frames === 0) throw new Error('the file has no frames: there is nothing to play');
@@ -76,7 +76,7 @@ function readChannels(data, read, count, frames, valueBytes) {
       const value = Math.fround(read(whole, at));
       if (!(Math.abs(value) <= MAX_LEVEL)) {
         throw new Error(
-          `frame ${frame} holds ${formatFloat(value)}, which is no level of sound (full scale is 1.0)`,
+          `frame ${frame} holds ${formatFloat(value)}, which is not an audio level (full scale is 1.0)`,
         );
       }
       channels[channel][frame] = value;
@@ -194,7 +194,7 @@ function notWav(why) {
 }
 
 function notRead(what) {
-  return new Error(`${what} is not read: ${SAVE_AS}`);
+  return new Error(`${what} is not supported: ${SAVE_AS}`);
 }
 
 /** A single-precision number with the fewest digits that identify it. */
