@@ -80,7 +80,9 @@ pub enum WavError {
     #[error("{0} channels cannot be played: there must be 1 to {MAX_CHANNELS}")]
     Channels(u16),
     /// Its encoding is not supported.
-    #[error("{0} is not supported: save it as 8, 16, 24 or 32-bit integers or as 32 or 64-bit float")]
+    #[error(
+        "{0} is not supported: save it as 8, 16, 24 or 32-bit integers or as 32 or 64-bit float"
+    )]
     Encoding(Cow<'static, str>),
     /// It has more than [`MAX_VALUES`] values.
     #[error(

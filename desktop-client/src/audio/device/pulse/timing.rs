@@ -30,7 +30,7 @@ const STALE_NANOS: i64 = 300_000_000;
 /// its clock has been steady for a while.
 const UNSTEADY_NANOS: i64 = 30_000;
 
-/// Replies within the prediction after which a clock counts as steady.
+/// Good replies within the prediction after which a clock counts as steady.
 const STEADY_ANSWERS: u32 = 16;
 
 /// Blocks per accepted reply of a steady clock.
@@ -57,9 +57,11 @@ pub(super) struct Answer {
 pub(super) struct Timing {
     rate: u32,
     accepted: Option<Answer>,
+    /// The latest reply with a small delay.
+    good: Option<Answer>,
     /// The least recent delay.
     min_delay_nanos: i64,
-    /// Accepted replies since the clock was last unsteady.
+    /// Good replies since the clock was last unsteady.
     steady: u32,
     /// Blocks since the latest accepted reply.
     blocks: u32,
@@ -71,6 +73,7 @@ impl Timing {
         Self {
             rate,
             accepted: None,
+            good: None,
             min_delay_nanos: i64::MAX,
             steady: 0,
             blocks: 0,
@@ -84,24 +87,25 @@ impl Timing {
         let usual = self.min_delay_nanos.saturating_add(self.min_delay_nanos / MEMORY + 1);
         self.min_delay_nanos = delay.min(usual);
         let min = self.min_delay_nanos;
-        let max = if self.is_steady() {
-            min.saturating_add(min / 2) + STEADY_SLACK_NANOS
-        } else {
-            min.saturating_mul(2).saturating_add(SLACK_NANOS)
-        };
+        let is_good = delay <= min.saturating_add(min / 2).saturating_add(STEADY_SLACK_NANOS);
+        if is_good {
+            self.judge(answer);
+        }
+        let is_early = delay <= min.saturating_mul(2).saturating_add(SLACK_NANOS);
         let is_stale = self.accepted.is_none_or(|it| answer.looked - it.looked > STALE_NANOS);
-        if delay > max && !is_stale {
-            return;
+        if is_good || is_stale || (is_early && !self.is_steady()) {
+            self.blocks = 0;
+            self.accepted = Some(answer);
         }
-        self.blocks = 0;
-        self.steady += 1;
-        if let Some(predicted) = self.leaves(answer.frame) {
-            let error = predicted - (answer.looked + answer.ahead_nanos);
-            if error.abs() > UNSTEADY_NANOS {
-                self.steady = 0;
-            }
-        }
-        self.accepted = Some(answer);
+    }
+
+    /// Counts how long the clock has been steady, by good replies only: others scatter by more than a slip
+    /// moves the clock.
+    fn judge(&mut self, good: Answer) {
+        let predicted = self.good.map(|last| self.counted_from(last, good.frame));
+        let error = predicted.map_or(0, |predicted| predicted - (good.looked + good.ahead_nanos));
+        self.steady = if error.abs() > UNSTEADY_NANOS { 0 } else { self.steady + 1 };
+        self.good = Some(good);
     }
 
     /// Schedules the next query, if one is due after a block of `frames` that was sent at `now`:
@@ -131,8 +135,12 @@ impl Timing {
 
     /// When `frame` leaves the converter; unknown before the first reply.
     pub(super) fn leaves(&self, frame: u64) -> Option<i64> {
-        let Answer { looked, frame: from, ahead_nanos, .. } = self.accepted?;
-        Some(looked + ahead_nanos + self.nanos(frame as i64 - from as i64))
+        Some(self.counted_from(self.accepted?, frame))
+    }
+
+    fn counted_from(&self, answer: Answer, frame: u64) -> i64 {
+        let Answer { looked, frame: from, ahead_nanos, .. } = answer;
+        looked + ahead_nanos + self.nanos(frame as i64 - from as i64)
     }
 
     /// The duration of so many frames.
