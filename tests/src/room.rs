@@ -46,7 +46,7 @@ pub fn wait_until_ready(lab: &Lab, relay: &Relay, channels: &[usize]) -> Result<
     wait_for_silence(lab, channels)
 }
 
-/// Waits until `channels` have been silent for [`SILENT_FOR`].
+/// Waits until `channels` have been silent for `SILENT_FOR`.
 ///
 /// # Errors
 /// If something sounds for longer than [`PATIENCE`].
