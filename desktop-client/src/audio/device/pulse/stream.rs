@@ -5,9 +5,8 @@
 //! frame `n` always leaves the converter at the same instant, and a block that came too late is
 //! silence where it should have been, and shifts nothing after it.
 //!
-//! Outside of the callback the thread may make system calls, which it does: one write a block, with
-//! the question how much the server holds behind the sound now and then, and one read for each
-//! thing that the server says.
+//! Outside of the callback the thread may make system calls, which it does: one write per block and one per
+//! latency query, and one read per message of the server.
 
 use std::net::Shutdown;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
