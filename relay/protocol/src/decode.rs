@@ -22,7 +22,7 @@ impl From<&DecodeError> for Refusal {
             DecodeError::UnknownType(_) => ErrorCode::UnknownType,
             DecodeError::Malformed(_) => ErrorCode::Malformed,
         };
-        Self { code, message: error.to_string() }
+        Self { code, message: error.to_string(), ack: None }
     }
 }
 
@@ -35,9 +35,20 @@ struct Tag {
     kind: String,
 }
 
-const FROM_CLIENT: [&str; 5] = ["hello", "probe", "trigger", "stop", "report"];
-const FROM_RELAY: [&str; 7] =
-    ["welcome", "probe_reply", "trigger", "stop", "roster", "bank", "error"];
+const FROM_CLIENT: [&str; 9] =
+    ["hello", "probe", "trigger", "stop", "declare", "remove", "set", "assign", "report"];
+const FROM_RELAY: [&str; 10] = [
+    "welcome",
+    "probe_reply",
+    "trigger",
+    "stop",
+    "value",
+    "variables",
+    "ack",
+    "roster",
+    "bank",
+    "error",
+];
 
 /// Decodes a message from a client.
 ///

@@ -7,24 +7,38 @@
 
 mod client;
 mod decode;
+mod machine;
 mod message;
 mod name;
 mod roster;
 mod sound;
+mod target;
 mod time;
+mod tone;
+mod trigger;
 mod validation;
+mod variable;
+mod variable_rules;
 
 pub use client::{ClientId, ClientKind, Report};
 pub use decode::{DecodeError, Message, decode_from_client, decode_from_relay, encode};
+pub use machine::{AssignRequest, MachineId};
 pub use message::{
     BankNow, By, ClientToRelay, ErrorCode, Hello, Limits, Probe, ProbeReply, Refusal,
-    RelayToClient, Sounding, Stop, StopRequest, Trigger, TriggerRequest, Welcome,
+    RelayToClient, Sounding, Welcome,
 };
 pub use name::{MAX_NAME_CHARS, clean_name, is_hidden};
 pub use roster::{MAX_ROSTER_ENTRIES, Roster, RosterChange, RosterEntry};
-pub use sound::{DEFAULT_SOUND, SoundInfo};
+pub use sound::{DEFAULT_SOUND, LoopFrames, SoundInfo};
+pub use target::{Target, TargetRequest, When};
 pub use time::{Epoch, RelayTime};
+pub use tone::{DEFAULT_FREQUENCY, Shape, TONE, Tone};
+pub use trigger::{Stop, StopRequest, Trigger, TriggerRequest};
 pub use validation::InvalidValue;
+pub use variable::{
+    Ack, Binding, DeclareRequest, Parameter, RemoveRequest, Scale, Scope, SetRequest, ValueChange,
+    Variable, VariableKind, VariableState, VariablesChange,
+};
 
 /// The WebSocket subprotocol that a client offers to speak these messages.
 ///

@@ -2,14 +2,18 @@
 //! `docs/PROTOCOL.md`, and a `match` arm at both ends.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::{
     client::{ClientId, ClientKind, Report},
+    machine::{AssignRequest, MachineId},
     name,
     roster::{Roster, RosterChange, RosterEntry},
     sound::SoundInfo,
     time::{Epoch, RelayTime},
+    trigger::{Stop, StopRequest, Trigger, TriggerRequest},
+    variable::{
+        Ack, DeclareRequest, RemoveRequest, SetRequest, ValueChange, VariableState, VariablesChange,
+    },
 };
 
 /// What a client sends.
@@ -24,6 +28,14 @@ pub enum ClientToRelay {
     Trigger(TriggerRequest),
     /// A request to stop what sounds.
     Stop(StopRequest),
+    /// A request to declare variables.
+    Declare(DeclareRequest),
+    /// A request to remove variables.
+    Remove(RemoveRequest),
+    /// A request to set a variable.
+    Set(SetRequest),
+    /// A request to assign seats and tags.
+    Assign(AssignRequest),
     /// The state of the client, every few seconds and on large changes.
     Report(Report),
 }
@@ -40,6 +52,12 @@ pub enum RelayToClient {
     Trigger(Trigger),
     /// Stop at an instant.
     Stop(Stop),
+    /// A variable takes a value at an instant.
+    Value(ValueChange),
+    /// Variables were declared or removed.
+    Variables(VariablesChange),
+    /// A request is done.
+    Ack(Ack),
     /// A change of the roster and the lead.
     Roster(RosterChange),
     /// The new bank.
@@ -59,6 +77,9 @@ pub struct Hello {
     /// Program and version, for the relay's log.
     #[serde(deserialize_with = "name::read")]
     pub client: String,
+    /// Its machine; absent if nothing of it is to be kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<MachineId>,
 }
 
 /// A probe of the relay's clock.
@@ -79,48 +100,7 @@ pub struct ProbeReply {
     pub replied: RelayTime,
 }
 
-/// A request to play a sound everywhere.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TriggerRequest {
-    /// Name of the sound; the relay's default sound if absent.
-    #[serde(
-        default,
-        deserialize_with = "name::read_option",
-        skip_serializing_if = "Option::is_none"
-    )]
-    pub sound: Option<String>,
-    /// Gain, linear, 0 to 4.
-    #[serde(default = "one")]
-    pub gain: f32,
-    /// Playback rate, and so pitch, 0.25 to 4.
-    #[serde(default = "one")]
-    pub rate: f32,
-    /// Pan, from left (-1) to right (1).
-    #[serde(default)]
-    pub pan: f32,
-    /// Names of the clients that play it; all if absent.
-    #[serde(
-        default,
-        deserialize_with = "name::read_list",
-        skip_serializing_if = "Option::is_none"
-    )]
-    pub target: Option<Vec<String>>,
-    /// Any data, passed on to every client.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub data: Option<Value>,
-}
-
-impl Default for TriggerRequest {
-    fn default() -> Self {
-        Self { sound: None, gain: 1.0, rate: 1.0, pan: 0.0, target: None, data: None }
-    }
-}
-
-fn one() -> f32 {
-    1.0
-}
-
-/// The author of a trigger or stop.
+/// The author of a trigger, a stop or a value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct By {
     /// Its number.
@@ -128,90 +108,6 @@ pub struct By {
     /// Its name.
     #[serde(deserialize_with = "name::read")]
     pub name: String,
-}
-
-/// Play a sound at an instant.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Trigger {
-    /// Counts triggers and stops within the epoch, from 1. Clients drop a number that they have seen.
-    pub seq: u64,
-    /// When the first frame leaves the converter of every machine.
-    pub play_at: RelayTime,
-    /// Name of the sound.
-    #[serde(deserialize_with = "name::read")]
-    pub sound: String,
-    /// Gain, linear, 0 to 4.
-    pub gain: f32,
-    /// Playback rate, 0.25 to 4.
-    pub rate: f32,
-    /// Pan, from left (-1) to right (1).
-    pub pan: f32,
-    /// Names of the clients that play it; all if absent.
-    #[serde(
-        default,
-        deserialize_with = "name::read_list",
-        skip_serializing_if = "Option::is_none"
-    )]
-    pub target: Option<Vec<String>>,
-    /// The data of the request.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub data: Option<Value>,
-    /// Its author.
-    pub by: By,
-}
-
-impl Trigger {
-    /// Whether a client of this name plays it.
-    #[must_use]
-    pub fn is_for(&self, name: &str) -> bool {
-        self.target.as_ref().is_none_or(|names| names.iter().any(|n| n == name))
-    }
-}
-
-/// A request to stop one trigger, one sound, or (without either) everything.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StopRequest {
-    /// The `seq` of the trigger to stop.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub trigger: Option<u64>,
-    /// The name of the sound to stop, in all its instances.
-    #[serde(
-        default,
-        deserialize_with = "name::read_option",
-        skip_serializing_if = "Option::is_none"
-    )]
-    pub sound: Option<String>,
-}
-
-/// Stop at an instant.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stop {
-    /// Counts triggers and stops within the epoch, from 1.
-    pub seq: u64,
-    /// When the silence begins on every machine.
-    pub stop_at: RelayTime,
-    /// The `seq` of the trigger to stop.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub trigger: Option<u64>,
-    /// The name of the sound to stop.
-    #[serde(
-        default,
-        deserialize_with = "name::read_option",
-        skip_serializing_if = "Option::is_none"
-    )]
-    pub sound: Option<String>,
-    /// Its author.
-    pub by: By,
-}
-
-impl Stop {
-    /// Whether it stops `trigger`. It stops no later trigger.
-    #[must_use]
-    pub fn ends(&self, trigger: &Trigger) -> bool {
-        trigger.seq < self.seq
-            && self.trigger.is_none_or(|seq| seq == trigger.seq)
-            && self.sound.as_ref().is_none_or(|sound| *sound == trigger.sound)
-    }
 }
 
 /// The reply to a hello.
@@ -235,6 +131,12 @@ pub struct Welcome {
     pub default_sound: String,
     /// What is sounding now; the client joins it.
     pub sounding: Vec<Sounding>,
+    /// The variables with their values.
+    #[serde(default)]
+    pub variables: Vec<VariableState>,
+    /// Values that take effect later.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pending: Vec<ValueChange>,
     /// How many clients are connected, on either wire.
     pub total: u32,
     /// The listed clients; each [`RosterChange`] from now on changes this list.
@@ -298,6 +200,14 @@ pub enum ErrorCode {
     InvalidValue,
     /// The bank has no sound of that name.
     UnknownSound,
+    /// There is no variable of that name.
+    UnknownVariable,
+    /// A variable of that name exists with another declaration.
+    Conflict,
+    /// There are too many variables, or too much is kept.
+    Full,
+    /// No client is in the target.
+    NoTarget,
     /// More messages than the rate limit allows.
     TooMany,
     /// The client is not authorized.
@@ -315,4 +225,7 @@ pub struct Refusal {
     /// Why, for people.
     #[serde(deserialize_with = "name::read")]
     pub message: String,
+    /// The `ack` of the refused request, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ack: Option<u64>,
 }

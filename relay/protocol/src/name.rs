@@ -88,7 +88,12 @@ pub(crate) fn read_option<'de, D: Deserializer<'de>>(from: D) -> Result<Option<S
     Option::<Clean>::deserialize(from).map(|name| name.map(|name| name.0))
 }
 
-pub(crate) fn read_list<'de, D: Deserializer<'de>>(
+pub(crate) fn read_list<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    let names = Vec::<Clean>::deserialize(from)?;
+    Ok(names.into_iter().map(|name| name.0).collect())
+}
+
+pub(crate) fn read_list_option<'de, D: Deserializer<'de>>(
     from: D,
 ) -> Result<Option<Vec<String>>, D::Error> {
     let names = Option::<Vec<Clean>>::deserialize(from)?;

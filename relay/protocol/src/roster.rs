@@ -36,6 +36,12 @@ pub struct RosterEntry {
     /// Its last report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report: Option<Report>,
+    /// Its seat, from 1: the order of a stagger.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seat: Option<u16>,
+    /// Its tags: the groups that a target can name.
+    #[serde(default, deserialize_with = "name::read_list", skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
     /// It needs more lead than the room waits for, and starts each sound late.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub straggler: bool,
@@ -104,6 +110,8 @@ mod tests {
             name: format!("m{id}"),
             kind: ClientKind::Window,
             report: None,
+            seat: None,
+            tags: Vec::new(),
             straggler,
         });
         Roster { total: 9, clients: clients.collect(), lead_micros: 14_200 }

@@ -23,10 +23,22 @@ pub struct SoundInfo {
     pub rate: u32,
     /// Channels, 1 to 8.
     pub channels: u16,
+    /// The frames that repeat until a stop; absent if it plays once.
+    #[serde(default, rename = "loop", skip_serializing_if = "Option::is_none")]
+    pub looped: Option<LoopFrames>,
+}
+
+/// The frames of a sound that repeat: from `start` up to, not including, `end`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoopFrames {
+    /// The first frame that repeats.
+    pub start: u64,
+    /// The frame after the last one that repeats.
+    pub end: u64,
 }
 
 impl SoundInfo {
-    /// Its duration when played at `rate` times its speed, in microseconds.
+    /// Its duration when played once at `rate` times its speed, in microseconds. A loop has no end.
     #[must_use]
     pub fn duration_micros(&self, rate: f32) -> u64 {
         let seconds = self.frames as f64 / f64::from(self.rate.max(1)) / f64::from(rate.max(0.01));

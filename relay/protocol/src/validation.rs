@@ -5,15 +5,34 @@
 use thiserror::Error;
 
 use crate::{
-    message::{Hello, TriggerRequest},
+    machine::AssignRequest,
+    message::Hello,
     name::{MAX_NAME_CHARS, clean_name},
+    target::{TargetRequest, When},
+    tone::{TONE, Tone},
+    trigger::TriggerRequest,
 };
 
-/// Largest `data` of a trigger, in bytes of JSON: it is sent to every client.
-const MAX_DATA_BYTES: usize = 4096;
+/// Largest `data` of a trigger and largest value of a variable, in bytes of JSON: it is sent to every client.
+pub(crate) const MAX_DATA_BYTES: usize = 4096;
 
-/// Most names in the `target` of a trigger.
+/// Most entries of a list in a `target`, and most clients of an `assign`.
 const MAX_TARGETS: usize = 256;
+
+/// Longest delay by `after_micros`: an hour. What waits is kept by every machine.
+const MAX_AFTER_MICROS: u64 = 3_600_000_000;
+
+/// Longest distance between two machines of a stagger.
+const MAX_STAGGER_MICROS: u64 = 10_000_000;
+
+/// Shortest and longest duration of a tone.
+const TONE_MICROS: std::ops::RangeInclusive<u64> = 1_000..=600_000_000;
+
+/// Most tags of a machine.
+const MAX_TAGS: usize = 16;
+
+/// Largest number of a seat.
+const MAX_SEAT: u16 = 9999;
 
 /// Why a value is refused.
 #[derive(Clone, Debug, PartialEq, Error)]
@@ -24,11 +43,11 @@ pub enum InvalidValue {
         /// The field's name.
         field: &'static str,
         /// Smallest value allowed.
-        min: f32,
+        min: f64,
         /// Largest value allowed.
-        max: f32,
+        max: f64,
         /// The value.
-        given: f32,
+        given: f64,
     },
     /// A name without visible characters, or with more than [`MAX_NAME_CHARS`].
     #[error("{field} must have 1 to {MAX_NAME_CHARS} visible characters")]
@@ -42,20 +61,75 @@ pub enum InvalidValue {
         /// Its size, in bytes.
         given: usize,
     },
-    /// Too many names in `target`, or none.
-    #[error("target must have 1 to {MAX_TARGETS} names, not {given}")]
-    Targets {
+    /// Too many entries in a list.
+    #[error("{field} must have at most {max} entries, not {given}")]
+    TooMany {
+        /// The field's name.
+        field: &'static str,
+        /// How many are allowed.
+        max: usize,
         /// How many there are.
         given: usize,
     },
+    /// Only the built-in tone has a `tone`.
+    #[error("a trigger with a tone plays the sound {TONE:?}, not {given:?}")]
+    ToneOfSound {
+        /// The sound of the trigger.
+        given: String,
+    },
+    /// The declaration of a variable is invalid.
+    #[error("the declaration of {name:?} is invalid: {reason}")]
+    Declaration {
+        /// The variable's name.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+    /// A variable does not take a value.
+    #[error("{name:?} takes {expected}, not {given}")]
+    VariableValue {
+        /// The variable's name.
+        name: String,
+        /// What it takes.
+        expected: String,
+        /// The beginning of the value.
+        given: String,
+    },
 }
 
-fn in_range(field: &'static str, given: f32, min: f32, max: f32) -> Result<(), InvalidValue> {
+pub(crate) fn in_range(
+    field: &'static str,
+    given: impl Into<f64>,
+    min: f64,
+    max: f64,
+) -> Result<(), InvalidValue> {
+    let given = given.into();
     if (min..=max).contains(&given) {
         Ok(())
     } else {
         Err(InvalidValue::OutOfRange { field, min, max, given })
     }
+}
+
+fn micros_in_range(
+    field: &'static str,
+    given: u64,
+    min: u64,
+    max: u64,
+) -> Result<(), InvalidValue> {
+    in_range(field, given as f64, min as f64, max as f64)
+}
+
+fn names(field: &'static str, names: &[String], max: usize) -> Result<(), InvalidValue> {
+    at_most(field, names.len(), max)?;
+    if names.iter().any(|name| clean_name(name).is_none()) {
+        return Err(InvalidValue::Name { field });
+    }
+    Ok(())
+}
+
+pub(crate) fn at_most(field: &'static str, given: usize, max: usize) -> Result<(), InvalidValue> {
+    if given > max { Err(InvalidValue::TooMany { field, max, given }) } else { Ok(()) }
 }
 
 impl Hello {
@@ -82,14 +156,19 @@ impl TriggerRequest {
         {
             return Err(InvalidValue::Name { field: "sound" });
         }
-        if let Some(target) = &self.target {
-            if !(1..=MAX_TARGETS).contains(&target.len()) {
-                return Err(InvalidValue::Targets { given: target.len() });
+        let sound = self.sound.as_deref();
+        if let Some(tone) = &self.tone {
+            if sound != Some(TONE) {
+                let given = sound.unwrap_or_default().to_owned();
+                return Err(InvalidValue::ToneOfSound { given });
             }
-            if target.iter().any(|name| clean_name(name).is_none()) {
-                return Err(InvalidValue::Name { field: "target" });
-            }
+            tone.validate()?;
         }
+        if let Some(target) = &self.target {
+            target.validate()?;
+        }
+        self.when.validate()?;
+        micros_in_range("stagger_micros", self.stagger_micros, 0, MAX_STAGGER_MICROS)?;
         if let Some(data) = &self.data {
             let given = data.to_string().len();
             if given > MAX_DATA_BYTES {
@@ -97,5 +176,48 @@ impl TriggerRequest {
             }
         }
         Ok(())
+    }
+}
+
+impl Tone {
+    fn validate(&self) -> Result<(), InvalidValue> {
+        if let Some(frequency) = self.frequency {
+            in_range("tone.frequency", frequency, 20.0, 20_000.0)?;
+        }
+        let (min, max) = TONE_MICROS.into_inner();
+        micros_in_range("tone.duration_micros", self.duration_micros, min, max)
+    }
+}
+
+impl TargetRequest {
+    pub(crate) fn validate(&self) -> Result<(), InvalidValue> {
+        names("target.names", &self.names, MAX_TARGETS)?;
+        names("target.tags", &self.tags, MAX_TARGETS)?;
+        at_most("target.clients", self.clients.len(), MAX_TARGETS)
+    }
+}
+
+impl When {
+    pub(crate) fn validate(self) -> Result<(), InvalidValue> {
+        match self {
+            Self::Together | Self::Now => Ok(()),
+            Self::AfterMicros(micros) => {
+                micros_in_range("when.after_micros", micros, 0, MAX_AFTER_MICROS)
+            }
+        }
+    }
+}
+
+impl AssignRequest {
+    /// Checks what serde does not.
+    ///
+    /// # Errors
+    /// The first invalid field.
+    pub fn validate(&self) -> Result<(), InvalidValue> {
+        at_most("clients", self.clients.len(), MAX_TARGETS)?;
+        if let Some(seat) = self.seat {
+            in_range("seat", seat, 0.0, f64::from(MAX_SEAT))?;
+        }
+        names("tags", self.tags.as_deref().unwrap_or_default(), MAX_TAGS)
     }
 }

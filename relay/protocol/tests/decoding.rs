@@ -42,7 +42,14 @@ fn the_error_names_the_field_that_is_out_of_range() {
         (r#"{"type":"trigger","rate":0}"#, "rate"),
         (r#"{"type":"trigger","pan":-2}"#, "pan"),
         (r#"{"type":"trigger","sound":" \u0007"}"#, "sound"),
-        (r#"{"type":"trigger","target":[]}"#, "target"),
+        (r#"{"type":"trigger","target":{"names":[""]}}"#, "target"),
+        (r#"{"type":"trigger","sound":"tone","tone":{"frequency":5}}"#, "tone.frequency"),
+        (
+            r#"{"type":"trigger","sound":"tone","tone":{"duration_micros":0}}"#,
+            "tone.duration_micros",
+        ),
+        (r#"{"type":"trigger","stagger_micros":10000001}"#, "stagger_micros"),
+        (r#"{"type":"trigger","when":{"after_micros":3600000001}}"#, "when.after_micros"),
     ] {
         let error = bang(json).unwrap_err().to_string();
         assert!(error.starts_with(field), "{error}");
@@ -58,14 +65,36 @@ fn almost_a_message() -> impl Strategy<Value = String> {
         "probe",
         "trigger",
         "stop",
+        "set",
+        "declare",
+        "assign",
         "report",
+        "value",
+        "variables",
         "welcome",
         "probe_reply",
         "roster",
         "error",
     ]);
     let field = prop::sample::select(vec![
-        "name", "kind", "sent", "gain", "seq", "epoch", "clients", "sounds", "now", "data", "by",
+        "name",
+        "kind",
+        "sent",
+        "gain",
+        "seq",
+        "epoch",
+        "clients",
+        "sounds",
+        "now",
+        "data",
+        "by",
+        "variables",
+        "value",
+        "target",
+        "when",
+        "tone",
+        "bind",
+        "type",
     ]);
     let value = prop::sample::select(vec![
         "1e999",

@@ -43,10 +43,25 @@ fn examples_from_the_relay_survive_a_round_trip() {
 #[test]
 fn every_message_type_has_an_example() {
     for (direction, types) in [
-        ("client-to-relay", &["hello", "probe", "trigger", "stop", "report"][..]),
+        (
+            "client-to-relay",
+            &["hello", "probe", "trigger", "stop", "set", "declare", "remove", "assign", "report"]
+                [..],
+        ),
         (
             "relay-to-client",
-            &["welcome", "probe_reply", "trigger", "stop", "roster", "bank", "error"],
+            &[
+                "welcome",
+                "probe_reply",
+                "trigger",
+                "stop",
+                "value",
+                "variables",
+                "ack",
+                "roster",
+                "bank",
+                "error",
+            ],
         ),
     ] {
         let examples = examples(direction);

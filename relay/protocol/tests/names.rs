@@ -39,13 +39,14 @@ fn exactly_the_ranges_of_the_vectors_are_hidden() {
 
 #[test]
 fn decoded_names_are_clean_in_both_directions() {
-    let trigger = r#"{"type":"trigger","sound":"cafe\u0301","target":["le\u200bft","cafe\u0301"]}"#;
+    let trigger =
+        r#"{"type":"trigger","sound":"cafe\u0301","target":{"names":["le\u200bft","cafe\u0301"]}}"#;
     let ClientToRelay::Trigger(request) = decode_from_client(trigger).unwrap() else { panic!() };
     assert_eq!(request.sound.as_deref(), Some("caf\u{e9}"));
-    assert_eq!(request.target, Some(vec!["left".to_owned(), "caf\u{e9}".to_owned()]));
+    assert_eq!(request.target.as_ref().unwrap().names, ["left", "caf\u{e9}"]);
     assert_eq!(request.validate(), Ok(()));
 
-    let nothing = r#"{"type":"trigger","target":["\u200b"]}"#;
+    let nothing = r#"{"type":"trigger","target":{"names":["\u200b"]}}"#;
     let ClientToRelay::Trigger(request) = decode_from_client(nothing).unwrap() else { panic!() };
     assert!(request.validate().is_err());
 
