@@ -3,23 +3,30 @@
 //! Plain data. The session interprets it, in one place (`session::event_loop`); its effects come back
 //! as [`SessionEvent`](crate::event::SessionEvent)s.
 
+use downbeat_protocol::{AssignRequest, SetRequest, StopRequest, TriggerRequest};
+
 use crate::{
     net::address::TypedAddress,
-    settings::{ExtraLatency, OutputChoice},
+    settings::{Appearance, ExtraLatency, OutputChoice},
 };
 
 /// From the window to the session.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
-    /// Play a sound on every machine. Without a name, the relay's default sound.
-    Bang {
-        /// Name of the sound.
-        sound: Option<String>,
-    },
+    /// Play a sound. A tutorial relay plays its only one, whatever the request says.
+    Bang(TriggerRequest),
     /// Bang this sound from now on.
     SelectSound(String),
     /// Stop all sounds on every machine.
     StopAll,
+    /// Stop one voice or one sound on every machine.
+    Stop(StopRequest),
+    /// Set a variable of the room.
+    SetVariable(SetRequest),
+    /// Give machines seats and tags.
+    Assign(AssignRequest),
+    /// Show the window in these colours.
+    SetAppearance(Appearance),
     /// Set this machine's volume: a linear factor, 0 to 1.
     SetVolume(f32),
     /// Play through another output.

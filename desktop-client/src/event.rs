@@ -2,13 +2,15 @@
 //!
 //! Plain data; nothing here acts.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use downbeat_protocol::{ClientId, Roster, SoundInfo};
+use downbeat_protocol::{ClientId, Roster, SoundInfo, VariableState, VariablesChange};
+use serde_json::Value;
 
 use crate::{
-    settings::{ExtraLatency, OutputChoice},
+    settings::{Appearance, ExtraLatency, OutputChoice},
     time::LocalTime,
+    waveform::Waveform,
 };
 
 /// From the session to its observer.
@@ -61,6 +63,8 @@ pub enum SessionEvent {
     SoundReady {
         /// Its name.
         name: String,
+        /// Its waveform.
+        waveform: Arc<Waveform>,
     },
     /// A sound is not decoded, for lack of memory; it is when it is first triggered.
     SoundOnFirstUse {
@@ -130,6 +134,21 @@ pub enum SessionEvent {
     Roster(Roster),
     /// A trigger plays on this machine, or would if it had an output.
     Played(Played),
+    /// Something happened to a voice on this machine.
+    Voice(VoiceUpdate),
+    /// All variables of the room, when a relay is joined.
+    Variables(Vec<VariableState>),
+    /// Variables were declared or removed.
+    VariablesChanged(VariablesChange),
+    /// A variable has taken a value; sent at its instant.
+    ValueApplied {
+        /// The variable's name.
+        name: String,
+        /// The value; `null` once an event is over.
+        value: Value,
+    },
+    /// The colours of the window were chosen.
+    AppearanceChanged(Appearance),
     /// This machine's sounds were stopped, and nobody else's: there is no relay, or one without stops.
     StoppedLocally,
     /// The relay refused something this player sent.
@@ -172,6 +191,55 @@ pub struct OutputInfo {
     pub name: String,
     /// Whether it is the system's default.
     pub is_default: bool,
+}
+
+/// What happened to a voice: one sounding instance of a sound on this machine.
+#[derive(Clone, Debug, PartialEq)]
+pub enum VoiceUpdate {
+    /// It is going to sound, or sounds already if `at` has passed.
+    Scheduled(ScheduledVoice),
+    /// It has started, or joined in the middle.
+    Started {
+        /// The voice.
+        voice: u64,
+        /// How late; 0 if on time.
+        lateness_micros: u32,
+    },
+    /// It is over.
+    Ended {
+        /// The voice.
+        voice: u64,
+        /// Why.
+        reason: VoiceEnd,
+    },
+}
+
+/// A voice that is going to sound.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScheduledVoice {
+    /// Identifies it on this machine.
+    pub voice: u64,
+    /// The sequence number of its trigger; 0 if the relay gave none.
+    pub seq: u64,
+    /// Name of the sound.
+    pub sound: String,
+    /// When it starts to sound here.
+    pub at: LocalTime,
+    /// How long it sounds unless it is stopped; none for a loop.
+    pub duration_nanos: Option<i64>,
+}
+
+/// Why a voice is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VoiceEnd {
+    /// It reached its end, or was stopped.
+    Finished,
+    /// It was faded out to make room for another.
+    Stolen,
+    /// It never sounded: too many voices were waiting.
+    Refused,
+    /// It never sounded: it was stopped before, or had no output or no decoded sound in time.
+    Unheard,
 }
 
 /// A trigger that plays.

@@ -18,3 +18,4 @@ pub mod state;
 mod sync_status;
 pub mod time;
 pub mod ui;
+pub mod waveform;

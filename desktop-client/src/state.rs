@@ -9,20 +9,23 @@ mod values;
 
 use std::{collections::VecDeque, mem};
 
-use downbeat_protocol::{Roster, SoundInfo};
+use downbeat_protocol::{Roster, SoundInfo, VariableState, VariablesChange};
 
 use crate::{
-    event::{OutputInfo, Played, SessionEvent},
-    settings::OutputChoice,
+    event::{OutputInfo, Played, SessionEvent, VoiceUpdate},
+    settings::{Appearance, OutputChoice},
     sync_status::SyncStatus,
 };
 
 pub use flashes::Flashes;
-pub use values::{BankSound, ConnectionState, Meter, OutputState, Readiness};
+pub use values::{BankSound, ConnectionState, Meter, OutputState, Readiness, ShownVoice};
 
 /// Triggers that are kept: as many as can be waiting for their instant, or still fading from the
 /// window, when people bang as fast as they can.
 const RECENT: usize = 16;
+
+/// Voices that are kept: as many as the session keeps.
+const MAX_VOICES: usize = 256;
 
 /// Everything the window shows.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,6 +50,12 @@ pub struct State {
     pub outputs: Vec<OutputInfo>,
     /// The clients in the room.
     pub roster: Roster,
+    /// The voices that sound on this machine or are about to, oldest first.
+    pub voices: Vec<ShownVoice>,
+    /// The variables of the room with their values, in the order of their declaration.
+    pub variables: Vec<VariableState>,
+    /// The colours of the window.
+    pub appearance: Appearance,
     /// The last triggers that played here, or are about to, oldest first.
     pub recent: VecDeque<Played>,
     /// Which of them flash at full contrast.
@@ -76,6 +85,9 @@ impl State {
             output_choice,
             outputs: Vec::new(),
             roster: Roster { total: 0, clients: Vec::new(), lead_micros: 0 },
+            voices: Vec::new(),
+            variables: Vec::new(),
+            appearance: Appearance::default(),
             recent: VecDeque::with_capacity(RECENT),
             flashes: Flashes::default(),
             sync_status: SyncStatus::default(),
@@ -138,7 +150,12 @@ impl State {
                 self.clear_roster();
             }
             SessionEvent::SoundSelected { name } => self.selected = Some(name),
-            SessionEvent::SoundReady { name } => self.set_readiness(&name, Readiness::Ready),
+            SessionEvent::SoundReady { name, waveform } => {
+                self.set_readiness(&name, Readiness::Ready);
+                if let Some(sound) = self.sound_mut(&name) {
+                    sound.waveform = Some(waveform);
+                }
+            }
             SessionEvent::SoundOnFirstUse { name } => {
                 self.set_readiness(&name, Readiness::OnFirstUse);
             }
@@ -181,6 +198,17 @@ impl State {
                 self.refusal = None;
                 self.stopped_locally = false;
             }
+            SessionEvent::Voice(update) => self.update_voice(update),
+            SessionEvent::Variables(variables) => self.variables = variables,
+            SessionEvent::VariablesChanged(change) => self.change_variables(change),
+            SessionEvent::ValueApplied { name, value } => {
+                if let Some(variable) =
+                    self.variables.iter_mut().find(|state| state.variable.name == name)
+                {
+                    variable.value = value;
+                }
+            }
+            SessionEvent::AppearanceChanged(appearance) => self.appearance = appearance,
             SessionEvent::StoppedLocally => self.stopped_locally = true,
             SessionEvent::Refused { reason } => self.refusal = Some(reason),
             SessionEvent::Meter { peak } => self.meter = Meter { peak },
@@ -195,11 +223,10 @@ impl State {
         self.bank = bank
             .into_iter()
             .map(|info| {
-                let readiness = former
-                    .iter()
-                    .find(|old| old.info.hash == info.hash)
-                    .map_or(Readiness::Loading, |old| old.readiness.clone());
-                BankSound { info, readiness }
+                let old = former.iter().find(|old| old.info.hash == info.hash);
+                let readiness = old.map_or(Readiness::Loading, |old| old.readiness.clone());
+                let waveform = old.and_then(|old| old.waveform.clone());
+                BankSound { info, readiness, waveform }
             })
             .collect();
         let is_in_bank = |name: &String| self.bank.iter().any(|sound| sound.info.name == *name);
@@ -209,8 +236,45 @@ impl State {
     }
 
     fn set_readiness(&mut self, name: &str, readiness: Readiness) {
-        if let Some(sound) = self.bank.iter_mut().find(|sound| sound.info.name == name) {
+        if let Some(sound) = self.sound_mut(name) {
             sound.readiness = readiness;
+        }
+    }
+
+    fn sound_mut(&mut self, name: &str) -> Option<&mut BankSound> {
+        self.bank.iter_mut().find(|sound| sound.info.name == name)
+    }
+
+    fn update_voice(&mut self, update: VoiceUpdate) {
+        match update {
+            VoiceUpdate::Scheduled(scheduled) => {
+                // The session keeps no more either.
+                if self.voices.len() == MAX_VOICES {
+                    self.voices.remove(0);
+                }
+                self.voices.push(ShownVoice { scheduled, lateness_micros: None });
+            }
+            VoiceUpdate::Started { voice, lateness_micros } => {
+                let shown = self.voices.iter_mut().find(|shown| shown.scheduled.voice == voice);
+                if let Some(shown) = shown {
+                    shown.lateness_micros = Some(lateness_micros);
+                }
+            }
+            VoiceUpdate::Ended { voice, .. } => {
+                self.voices.retain(|shown| shown.scheduled.voice != voice);
+            }
+        }
+    }
+
+    fn change_variables(&mut self, change: VariablesChange) {
+        let VariablesChange { declared, removed } = change;
+        self.variables.retain(|state| !removed.contains(&state.variable.name));
+        for state in declared {
+            let name = &state.variable.name;
+            match self.variables.iter_mut().find(|known| known.variable.name == *name) {
+                Some(known) => *known = state,
+                None => self.variables.push(state),
+            }
         }
     }
 

@@ -143,6 +143,8 @@ mod tests {
             name: "lab-3".to_owned(),
             kind: ClientKind::Window,
             report: Some(Report { lead_micros, ..Report::default() }),
+            seat: None,
+            tags: Vec::new(),
             straggler,
         };
         SessionEvent::Roster(Roster { total: 1, clients: vec![client], lead_micros: 5_000 })

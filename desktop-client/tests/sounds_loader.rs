@@ -144,6 +144,7 @@ fn info(name: &str, file: &[u8]) -> SoundInfo {
         frames: 480,
         rate: 48_000,
         channels: 1,
+        looped: None,
     }
 }
 

@@ -6,7 +6,9 @@ mod common;
 use std::time::{Duration, Instant};
 
 use common::{DEADLINE, Player, Raw, TestRelay, bang, within};
-use downbeat_protocol::{ClientToRelay, Probe, RelayTime, RelayToClient, Report, TriggerRequest};
+use downbeat_protocol::{
+    ClientToRelay, Probe, RelayTime, RelayToClient, Report, TargetRequest, TriggerRequest,
+};
 use downbeat_relay::config::Config;
 use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 use tokio_tungstenite::tungstenite::Message;
@@ -85,7 +87,7 @@ async fn a_trigger_on_one_wire_reaches_the_other() {
     assert_eq!(tutorial.receive().await, Some(output()));
 
     // A trigger with targets is not for clients without a name.
-    let target = Some(vec!["v1".to_owned()]);
+    let target = Some(TargetRequest { names: vec!["v1".to_owned()], ..TargetRequest::default() });
     let targeted = TriggerRequest { target, ..TriggerRequest::default() };
     player.send(ClientToRelay::Trigger(targeted)).await;
     player.receive_trigger().await;

@@ -5,7 +5,8 @@ mod common;
 
 use common::{TestRelay, bang, hello};
 use downbeat_protocol::{
-    ClientToRelay, ErrorCode, Probe, RelayToClient, Report, Roster, StopRequest, TriggerRequest,
+    ClientId, ClientToRelay, ErrorCode, Probe, RelayToClient, Report, Roster, StopRequest,
+    TargetRequest, TriggerRequest,
 };
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
@@ -83,8 +84,12 @@ async fn a_trigger_reaches_everyone_with_a_number_and_an_instant() {
         gain: 0.5,
         rate: 2.0,
         pan: -0.25,
-        target: Some(vec!["two".into(), "nobody".into()]),
+        target: Some(TargetRequest {
+            names: vec!["two".into(), "nobody".into()],
+            ..TargetRequest::default()
+        }),
         data: Some(json!({"bar": 12})),
+        ..TriggerRequest::default()
     };
     one.send(ClientToRelay::Trigger(request)).await;
     let trigger = one.receive_trigger().await;
@@ -94,7 +99,8 @@ async fn a_trigger_reaches_everyone_with_a_number_and_an_instant() {
     assert_eq!((trigger.gain, trigger.rate, trigger.pan), (0.5, 2.0, -0.25));
     assert_eq!(trigger.data, Some(json!({"bar": 12})));
     assert_eq!((trigger.by.id, trigger.by.name.as_str()), (welcome.id, "one"));
-    assert!(trigger.is_for("two") && !trigger.is_for("one"));
+    let delay = |name: &str| trigger.delay_micros(ClientId(99), name, &[]);
+    assert_eq!((delay("two"), delay("one")), (Some(0), None));
 
     two.send(ClientToRelay::Trigger(TriggerRequest::default())).await;
     let trigger = one.receive_trigger().await;

@@ -186,7 +186,10 @@ impl V1Client {
             socket.granted()
         );
         let client = "downbeat-tests".to_owned();
-        send(&mut socket, &ClientToRelay::Hello(Hello { name: name.to_owned(), kind, client }))?;
+        send(
+            &mut socket,
+            &ClientToRelay::Hello(Hello { name: name.to_owned(), kind, client, machine: None }),
+        )?;
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let RelayToClient::Welcome(welcome) = receive(&mut socket, deadline)? {

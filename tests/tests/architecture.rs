@@ -95,17 +95,21 @@ const CLIENT_ARROWS: &Arrows = &[
     ("config", &["net", "settings"]),
     ("app", &["action", "state", "time", "ui"]),
     ("ui", &["action", "event", "net", "settings", "state", "sync_status", "time"]),
-    ("state", &["event", "settings", "sync_status", "time"]),
-    ("session", &["action", "audio", "clock", "event", "net", "settings", "sounds", "time"]),
+    ("state", &["event", "settings", "sync_status", "time", "waveform"]),
+    (
+        "session",
+        &["action", "audio", "clock", "event", "net", "settings", "sounds", "time", "waveform"],
+    ),
     ("sync_status", &["event", "time"]),
     ("action", &["net", "settings"]),
-    ("event", &["settings", "time"]),
+    ("event", &["settings", "time", "waveform"]),
     ("sounds", &["audio", "net"]),
     ("audio", &["time"]),
     ("clock", &["time"]),
     ("net", &["time"]),
     ("settings", &[]),
     ("time", &[]),
+    ("waveform", &[]),
 ];
 
 #[test]

@@ -2,7 +2,7 @@
 //! the tutorial's server.
 
 use anyhow::{Context, Result};
-use downbeat_protocol::{ClientKind, ClientToRelay, RelayToClient, TriggerRequest};
+use downbeat_protocol::{ClientKind, ClientToRelay, RelayToClient, TargetRequest, TriggerRequest};
 use downbeat_tests::{
     client::{Socket, V1Client, connect_tutorial},
     lab::{Lab, wait_until_ready},
@@ -116,7 +116,8 @@ fn bangs_cross_between_the_two_wires() -> Result<()> {
     expect_outputs(&mut tutorial, 1)?;
 
     // A bang with a target does not reach tutorial clients, nor does any other v1 message.
-    let target = Some(vec!["someone".to_owned()]);
+    let names = vec!["someone".to_owned()];
+    let target = Some(TargetRequest { names, ..TargetRequest::default() });
     v1.send(&ClientToRelay::Trigger(TriggerRequest { target, ..TriggerRequest::default() }))?;
     v1.wait_for_roster(|roster| roster.clients.len() == 2)?;
 

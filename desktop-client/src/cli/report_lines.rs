@@ -79,7 +79,12 @@ impl ReportLines {
             | SessionEvent::Outputs(_)
             | SessionEvent::Roster(_)
             | SessionEvent::Clock { .. }
-            | SessionEvent::Meter { .. } => return None,
+            | SessionEvent::Meter { .. }
+            | SessionEvent::Voice(_)
+            | SessionEvent::Variables(_)
+            | SessionEvent::VariablesChanged(_)
+            | SessionEvent::ValueApplied { .. }
+            | SessionEvent::AppearanceChanged(_) => return None,
         })
     }
 
@@ -144,6 +149,8 @@ mod tests {
                 name: "lab-3".to_owned(),
                 kind: ClientKind::Headless,
                 report: None,
+                seat: None,
+                tags: Vec::new(),
                 straggler,
             };
             let roster = Roster { total: 1, clients: vec![client], lead_micros: 5_000 };

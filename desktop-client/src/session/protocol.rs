@@ -75,7 +75,7 @@ impl ProtocolState {
     pub(crate) fn new(name: String, kind: ClientKind) -> Self {
         let client = concat!("downbeat/", env!("CARGO_PKG_VERSION")).to_owned();
         Self {
-            hello: Hello { name, kind, client },
+            hello: Hello { name, kind, client, machine: None },
             phase: Phase::Disconnected,
             epoch: None,
             last_seq: 0,
@@ -186,6 +186,9 @@ impl ProtocolState {
             RelayToClient::Bank(bank) => Incoming::BankChanged(bank),
             RelayToClient::Error(refusal) => Incoming::Refused(refusal),
             RelayToClient::Welcome(_) => Incoming::Ignored("a second welcome"),
+            RelayToClient::Value(_) | RelayToClient::Variables(_) | RelayToClient::Ack(_) => {
+                Incoming::Ignored("not used here")
+            }
         }
     }
 

@@ -7,7 +7,7 @@
 
 mod usage;
 
-use std::{cmp::Reverse, collections::HashSet, mem};
+use std::{cmp::Reverse, collections::HashSet, mem, sync::Arc};
 
 use downbeat_protocol::{DEFAULT_SOUND, SoundInfo};
 
@@ -17,6 +17,7 @@ use crate::{
     event::SessionEvent,
     sounds::{LoadRequest, Loader, LoaderToSession, Source, decoded_bytes, embedded_bank},
     time::LocalTime,
+    waveform::Waveform,
 };
 
 /// The rate to decode at until an output is open: most outputs have it.
@@ -186,8 +187,9 @@ impl SoundBank {
                 if generation == self.generation && self.is_pending(&name) =>
             {
                 self.settle(&name, None);
+                let waveform = Arc::new(Waveform::of(sound.samples(), sound.channels()));
                 cues.set_sound(name.clone(), sound, now);
-                self.events.push(SessionEvent::SoundReady { name });
+                self.events.push(SessionEvent::SoundReady { name, waveform });
             }
             LoaderToSession::Failed { generation, name, reason, will_retry }
                 if generation == self.generation && self.is_pending(&name) =>

@@ -162,6 +162,8 @@ mod tests {
             name: "a".into(),
             kind: ClientKind::Window,
             report: Some(report),
+            seat: None,
+            tags: Vec::new(),
             straggler: false,
         };
         Roster { total: 1, clients: vec![entry], lead_micros: 20_000 }

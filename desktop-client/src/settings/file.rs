@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     extra_latency::ExtraLatency,
-    values::{OutputChoice, Settings},
+    values::{Appearance, OutputChoice, Settings},
 };
 
 /// The file's format. A key that is missing or unknown to this version is ignored.
@@ -29,17 +29,29 @@ struct Document {
     output: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     sound: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "known_or_none")]
+    appearance: Option<Appearance>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     extra_latency_millis: BTreeMap<String, f64>,
 }
 
+/// A value of a later version counts as absent.
+fn known_or_none<'de, D: serde::Deserializer<'de>>(
+    from: D,
+) -> Result<Option<Appearance>, D::Error> {
+    let value = serde_json::Value::deserialize(from)?;
+    Ok(Appearance::deserialize(value).ok())
+}
+
 /// Parses the file's text; values out of range are clamped.
 fn parse(text: &str) -> Result<Settings, serde_json::Error> {
-    let Document { volume, output, sound, extra_latency_millis } = serde_json::from_str(text)?;
+    let Document { volume, output, sound, appearance, extra_latency_millis } =
+        serde_json::from_str(text)?;
     Ok(Settings {
         volume: volume.filter(|volume| volume.is_finite()).map(|volume| volume.clamp(0.0, 1.0)),
         output: output.map(OutputChoice::Device),
         sound: sound.and_then(|sound| clean_name(&sound)),
+        appearance,
         extra_latencies: extra_latency_millis
             .into_iter()
             .map(|(id, millis)| (id, ExtraLatency::from_millis(millis)))
@@ -58,6 +70,7 @@ fn format(settings: &Settings) -> Result<String, serde_json::Error> {
         volume: settings.volume,
         output,
         sound: settings.sound.clone(),
+        appearance: settings.appearance,
         extra_latency_millis: extra.map(|(id, latency)| (id.clone(), latency.millis())).collect(),
     })
 }
@@ -172,6 +185,7 @@ mod tests {
             volume: Some(0.25),
             output: Some(OutputChoice::Device(id.to_owned())),
             sound: Some("bell".to_owned()),
+            appearance: Some(Appearance::Light),
             extra_latencies: extra(id, 180.5),
         };
         file.update(&first).unwrap();
@@ -212,11 +226,12 @@ mod tests {
     #[test]
     fn values_are_clamped_and_unknown_keys_ignored() {
         let text = r#"{
-            "volume": 7, "later": true, "trim_millis": {"usb": 5},
+            "volume": 7, "later": true, "appearance": "sepia", "trim_millis": {"usb": 5},
             "extra_latency_millis": {"usb": 9000, "hdmi": -1e300}
         }"#;
         let settings = parse(text).unwrap();
         assert_eq!(settings.volume, Some(1.0));
+        assert_eq!(settings.appearance, None);
         assert_eq!(settings.extra_latencies["usb"], ExtraLatency::from_millis(500.0));
         assert_eq!(settings.extra_latencies["hdmi"], ExtraLatency::from_millis(-500.0));
     }

@@ -10,5 +10,5 @@ mod values;
 pub use extra_latency::ExtraLatency;
 pub(crate) use file::SettingsFile;
 pub(crate) use store::SettingsStore;
-pub use values::OutputChoice;
 pub(crate) use values::Settings;
+pub use values::{Appearance, OutputChoice};

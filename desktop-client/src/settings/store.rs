@@ -14,7 +14,7 @@ use tokio::{
 use super::{
     extra_latency::ExtraLatency,
     file::SettingsFile,
-    values::{OutputChoice, Settings},
+    values::{Appearance, OutputChoice, Settings},
 };
 
 /// From the first change to the write, so that a fader that is dragged is written once.
@@ -96,6 +96,11 @@ impl SettingsStore {
     /// The person chose the sound of a bang.
     pub(crate) fn set_sound(&mut self, name: String, now: Instant) {
         self.change(now, |changes| changes.sound = Some(name));
+    }
+
+    /// The person chose the colours of the window.
+    pub(crate) fn set_appearance(&mut self, appearance: Appearance, now: Instant) {
+        self.change(now, |changes| changes.appearance = Some(appearance));
     }
 
     /// The person set the extra latency of the output with this id. It replaces one that was given.

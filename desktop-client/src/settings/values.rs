@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::extra_latency::ExtraLatency;
 
 /// Which output device to play through.
@@ -14,6 +16,21 @@ pub enum OutputChoice {
     Device(String),
 }
 
+/// The colours of the window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Appearance {
+    /// As the system asks for.
+    #[default]
+    System,
+    /// Light on dark.
+    Dark,
+    /// Dark on light.
+    Light,
+    /// Black, white and strong colours.
+    HighContrast,
+}
+
 /// The settings that are remembered. What was never set is absent.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Settings {
@@ -23,6 +40,8 @@ pub(crate) struct Settings {
     pub(crate) output: Option<OutputChoice>,
     /// The sound of a bang.
     pub(crate) sound: Option<String>,
+    /// The colours of the window.
+    pub(crate) appearance: Option<Appearance>,
     /// The extra latency of each output that was given one, by the output's id.
     pub(crate) extra_latencies: BTreeMap<String, ExtraLatency>,
 }
@@ -30,10 +49,11 @@ pub(crate) struct Settings {
 impl Settings {
     /// Overwrites these settings with those that `newer` has.
     pub(super) fn merge(&mut self, newer: &Self) {
-        let Self { volume, output, sound, extra_latencies } = newer.clone();
+        let Self { volume, output, sound, appearance, extra_latencies } = newer.clone();
         self.volume = volume.or(self.volume);
         self.output = output.or_else(|| self.output.take());
         self.sound = sound.or_else(|| self.sound.take());
+        self.appearance = appearance.or(self.appearance);
         self.extra_latencies.extend(extra_latencies);
     }
 }

@@ -95,6 +95,7 @@ pub fn embedded_bank() -> Vec<SoundInfo> {
             frames: wav.frames,
             rate: wav.rate,
             channels: wav.channels,
+            looped: None,
         })
     });
     bank.collect()

@@ -1,12 +1,16 @@
 //! What the window shows after which events.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::*;
-use crate::{event::RelayProtocol, time::LocalTime};
+use crate::{event::RelayProtocol, time::LocalTime, waveform::Waveform};
 
 fn state() -> State {
     State::new("lab".to_owned(), "lab-3".to_owned(), 0.5, OutputChoice::SystemDefault)
+}
+
+fn waveform() -> Arc<Waveform> {
+    Arc::new(Waveform::of(&[0.5], 1))
 }
 
 fn sound(name: &str, hash: &str) -> SoundInfo {
@@ -17,6 +21,7 @@ fn sound(name: &str, hash: &str) -> SoundInfo {
         frames: 0,
         rate: 48_000,
         channels: 1,
+        looped: None,
     }
 }
 
@@ -52,7 +57,7 @@ fn a_reconnection_keeps_the_selection_and_what_is_decoded() {
     connect(&mut state, vec![sound("click", "a"), sound("bell", "b")]);
     assert_eq!(state.selected.as_deref(), Some("click"));
     select(&mut state, "bell");
-    state.apply(SessionEvent::SoundReady { name: "bell".to_owned() });
+    state.apply(SessionEvent::SoundReady { name: "bell".to_owned(), waveform: waveform() });
     state.apply(SessionEvent::Lost {
         reason: "it closed".to_owned(),
         retry_in: Duration::from_millis(300),
@@ -76,7 +81,7 @@ fn a_sound_that_loads_on_first_use_is_shown_as_such_until_it_is_decoded() {
     for (event, readiness) in [
         (SessionEvent::SoundOnFirstUse { name: name() }, Readiness::OnFirstUse),
         (SessionEvent::SoundLoading { name: name() }, Readiness::Loading),
-        (SessionEvent::SoundReady { name: name() }, Readiness::Ready),
+        (SessionEvent::SoundReady { name: name(), waveform: waveform() }, Readiness::Ready),
     ] {
         state.apply(event);
         assert_eq!(state.bank[0].readiness, readiness);
@@ -96,7 +101,7 @@ fn a_local_stop_is_shown_until_there_is_a_relay() {
 fn a_changed_bank_keeps_the_selection_if_it_has_it() {
     let mut state = state();
     connect(&mut state, vec![sound("click", "a"), sound("bell", "b")]);
-    state.apply(SessionEvent::SoundReady { name: "bell".to_owned() });
+    state.apply(SessionEvent::SoundReady { name: "bell".to_owned(), waveform: waveform() });
     select(&mut state, "bell");
     let changed = |bank| SessionEvent::BankChanged { bank, default_sound: "click".to_owned() };
     state.apply(changed(vec![sound("bell", "b"), sound("click", "a"), sound("kick", "k")]));

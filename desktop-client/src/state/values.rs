@@ -1,10 +1,14 @@
 //! The parts of the window's state.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use downbeat_protocol::SoundInfo;
 
-use crate::{event::RelayProtocol, settings::ExtraLatency};
+use crate::{
+    event::{RelayProtocol, ScheduledVoice},
+    settings::ExtraLatency,
+    waveform::Waveform,
+};
 
 /// The state of the connection to the relay.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,12 +57,23 @@ pub enum OutputState {
 }
 
 /// One sound that can be banged.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct BankSound {
     /// The relay's description.
     pub info: SoundInfo,
     /// Whether it can be played here.
     pub readiness: Readiness,
+    /// Its waveform, once it has been decoded here.
+    pub waveform: Option<Arc<Waveform>>,
+}
+
+/// A voice that sounds on this machine or is about to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ShownVoice {
+    /// What is known of it since it was scheduled.
+    pub scheduled: ScheduledVoice,
+    /// How late it started; none before that.
+    pub lateness_micros: Option<u32>,
 }
 
 /// Whether a sound can be played here.

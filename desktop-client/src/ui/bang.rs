@@ -12,6 +12,8 @@ use egui::{
     accesskit::{Action as Request, Role},
 };
 
+use downbeat_protocol::TriggerRequest;
+
 use self::flash::Flash;
 use super::{layout::Layout, memory::Memory, widgets};
 use crate::{action::Action, event::Played, state::State, time::LocalTime};
@@ -36,7 +38,8 @@ pub(super) fn show(
 
     if able {
         for _ in 0..bangs(ui, layout, &response, has_keyboard) {
-            actions.push(Action::Bang { sound: state.selected.clone() });
+            let sound = state.selected.clone();
+            actions.push(Action::Bang(TriggerRequest { sound, ..TriggerRequest::default() }));
         }
     }
     let pressed = able && is_pressed(ui, &response, has_keyboard);

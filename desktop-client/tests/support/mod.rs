@@ -61,6 +61,14 @@ fn answer(action: &Action) -> Option<SessionEvent> {
         Action::SetRelay(relay) => {
             SessionEvent::RelayChanged { relay: relay.displayed().to_owned() }
         }
-        Action::Bang { .. } | Action::StopAll | Action::RetryNow => return None,
+        Action::SetAppearance(appearance) => SessionEvent::AppearanceChanged(appearance),
+        Action::SetVariable(request) => {
+            SessionEvent::ValueApplied { name: request.name, value: request.value }
+        }
+        Action::Bang(_)
+        | Action::StopAll
+        | Action::Stop(_)
+        | Action::Assign(_)
+        | Action::RetryNow => return None,
     })
 }

@@ -1,12 +1,13 @@
 //! Scenes with fixed names and numbers, so that pictures are reproducible.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use downbeat::{
     event::{OutputInfo, Played, RelayProtocol, SessionEvent},
     settings::{ExtraLatency, OutputChoice},
     state::State,
     time::LocalTime,
+    waveform::Waveform,
 };
 use downbeat_protocol::{ClientId, ClientKind, Report, Roster, RosterEntry, SoundInfo};
 
@@ -50,7 +51,7 @@ pub fn connect(state: &mut State) {
         default_sound: "click".to_owned(),
     });
     for sound in bank() {
-        state.apply(SessionEvent::SoundReady { name: sound.name });
+        state.apply(SessionEvent::SoundReady { waveform: waveform(&sound.name), name: sound.name });
     }
 }
 
@@ -61,7 +62,7 @@ pub fn connect_tutorial(state: &mut State) {
         bank: bank().into_iter().take(1).collect(),
         default_sound: "click".to_owned(),
     });
-    state.apply(SessionEvent::SoundReady { name: "click".to_owned() });
+    state.apply(SessionEvent::SoundReady { name: "click".to_owned(), waveform: waveform("click") });
 }
 
 /// Loses the relay.
@@ -127,6 +128,7 @@ pub fn bank() -> Vec<SoundInfo> {
         frames,
         rate: 48_000,
         channels: 1,
+        looped: None,
     })
     .into()
 }
@@ -161,9 +163,22 @@ pub fn roster() -> Roster {
                 name: name.to_owned(),
                 kind,
                 report,
+                seat: None,
+                tags: Vec::new(),
                 straggler,
             })
             .into(),
         lead_micros: 14_200,
     }
+}
+
+/// A waveform that decays, and differs by the name.
+fn waveform(name: &str) -> Arc<Waveform> {
+    let seed =
+        name.bytes().fold(1_u32, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte.into()));
+    let samples = (0..4096_u32).map(|n| {
+        let noise = (n.wrapping_mul(2_654_435_761) ^ seed) % 1000;
+        (noise as f32 / 1000.0) * (-(n as f32) / (400.0 + (seed % 1500) as f32)).exp()
+    });
+    Arc::new(Waveform::of(&samples.collect::<Vec<_>>(), 1))
 }

@@ -12,13 +12,14 @@ mod status;
 mod support;
 
 use downbeat::action::Action;
+use downbeat_protocol::TriggerRequest;
 use egui::{Event, Modifiers, PointerButton, Pos2};
 use egui_kittest::Harness;
 use support::Window;
 
 /// A bang of this sound.
 fn bang(sound: &str) -> Action {
-    Action::Bang { sound: Some(sound.to_owned()) }
+    Action::Bang(TriggerRequest { sound: Some(sound.to_owned()), ..TriggerRequest::default() })
 }
 
 /// The actions since the last call.

@@ -194,6 +194,7 @@ impl Bank {
             frames: wav.frames,
             rate: wav.rate,
             channels: wav.channels,
+            looped: None,
         };
         self.by_hash.insert(hash, self.sounds.len());
         self.sounds.push(Sound { info, file });

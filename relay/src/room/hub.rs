@@ -169,6 +169,8 @@ impl Hub {
             sounds: bank.infos().cloned().collect(),
             default_sound: bank.default_name().to_owned(),
             sounding: room.sounding(now),
+            variables: Vec::new(),
+            pending: Vec::new(),
             total,
             clients,
             lead_micros,
@@ -192,6 +194,7 @@ impl Hub {
         request.validate().map_err(|error| Refusal {
             code: ErrorCode::InvalidValue,
             message: error.to_string(),
+            ack: None,
         })?;
         let Some(places) = self.reserve_both().await else { return Ok(0) };
         let mut room = self.room();
@@ -316,7 +319,7 @@ struct QueuePlaces<'a> {
 
 fn unknown_sound(name: &str) -> Refusal {
     let message = format!("the bank has no sound named {name:?}");
-    Refusal { code: ErrorCode::UnknownSound, message }
+    Refusal { code: ErrorCode::UnknownSound, message, ack: None }
 }
 
 #[cfg(test)]

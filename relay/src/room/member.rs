@@ -50,6 +50,8 @@ impl Member {
             name: self.name.clone(),
             kind: self.kind,
             report: self.report.clone(),
+            seat: None,
+            tags: Vec::new(),
             straggler: self.straggler,
         }
     }

@@ -76,6 +76,12 @@ impl V1 {
             }
             ClientToRelay::Trigger(request) => hub.trigger(author.clone(), request).await,
             ClientToRelay::Stop(request) => hub.stop(author.clone(), request).await.map(|()| 0),
+            ClientToRelay::Declare(_)
+            | ClientToRelay::Remove(_)
+            | ClientToRelay::Set(_)
+            | ClientToRelay::Assign(_) => {
+                Err(refusal(ErrorCode::UnknownType, "this relay keeps no variables"))
+            }
             ClientToRelay::Report(report) => {
                 hub.report(client, report);
                 Ok(0)
@@ -114,7 +120,7 @@ fn refuse(session: &SessionContext, refusal: Refusal) {
 }
 
 fn refusal(code: ErrorCode, message: impl Into<String>) -> Refusal {
-    Refusal { code, message: message.into() }
+    Refusal { code, message: message.into(), ack: None }
 }
 
 fn send(client: &Client, message: &RelayToClient) {

@@ -123,7 +123,7 @@ pub async fn player_at(address: SocketAddr, name: &str) -> (Player, Welcome) {
 
 pub fn hello(name: &str) -> ClientToRelay {
     let (kind, client) = (ClientKind::Headless, "test/1".into());
-    ClientToRelay::Hello(Hello { name: name.into(), kind, client })
+    ClientToRelay::Hello(Hello { name: name.into(), kind, client, machine: None })
 }
 
 pub fn bang(sound: &str) -> ClientToRelay {

@@ -29,6 +29,7 @@ fn bank() -> Vec<SoundInfo> {
         frames: u64::from(RATE),
         rate: RATE,
         channels: 1,
+        looped: None,
     };
     vec![info("ramp"), info("other")]
 }
@@ -41,7 +42,10 @@ fn trigger(seq: u64, play_at: LocalTime) -> Trigger {
         gain: 1.0,
         rate: 1.0,
         pan: 0.0,
+        tone: None,
         target: None,
+        stagger_micros: 0,
+        on_arrival: false,
         data: None,
         by: By { id: ClientId(1), name: "a".into() },
     }

@@ -14,7 +14,14 @@ impl Session {
     pub(super) fn act(&mut self, action: Action) {
         let now = Instant::now();
         match action {
-            Action::Bang { sound } => self.bang(sound),
+            Action::Bang(request) => self.bang(request),
+            Action::Stop(request) => self.send(&ClientToRelay::Stop(request)),
+            Action::SetVariable(request) => self.send(&ClientToRelay::Set(request)),
+            Action::Assign(request) => self.send(&ClientToRelay::Assign(request)),
+            Action::SetAppearance(appearance) => {
+                self.settings.set_appearance(appearance, now);
+                self.emit(SessionEvent::AppearanceChanged(appearance));
+            }
             Action::StopAll => self.stop_all(),
             Action::SelectSound(name) => {
                 self.settings.set_sound(name.clone(), now);
@@ -62,15 +69,14 @@ impl Session {
     }
 
     /// Bangs. During a handshake the bang is kept until its end.
-    pub(super) fn bang(&mut self, sound: Option<String>) {
-        let request = TriggerRequest { sound, ..TriggerRequest::default() };
+    pub(super) fn bang(&mut self, request: TriggerRequest) {
         if let Some(text) = self.protocol.encode_bang(&request) {
             let sent = self.connection.send_text(text);
             self.handle_loss(sent);
         } else if self.protocol.welcome_deadline().is_some()
             && self.pending_bangs.len() < MAX_PENDING_BANGS
         {
-            self.pending_bangs.push(request.sound);
+            self.pending_bangs.push(request);
         }
     }
 
@@ -93,8 +99,8 @@ impl Session {
         if std::mem::take(&mut self.is_stop_pending) {
             self.send(&ClientToRelay::Stop(StopRequest::default()));
         }
-        for sound in std::mem::take(&mut self.pending_bangs) {
-            self.bang(sound);
+        for request in std::mem::take(&mut self.pending_bangs) {
+            self.bang(request);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{io, time::Duration};
 
-use downbeat_protocol::ClientToRelay;
+use downbeat_protocol::{ClientToRelay, TriggerRequest};
 use tokio::{sync::mpsc, time::Instant};
 
 use super::super::{
@@ -55,8 +55,8 @@ pub(crate) struct Session {
     /// Why it is not the chosen one, if it is not.
     pub(super) fallback_reason: Option<String>,
     pub(super) shown_latency_micros: u32,
-    /// The sounds of bangs that wait for the handshake to end.
-    pub(super) pending_bangs: Vec<Option<String>>,
+    /// Bangs that wait for the handshake to end.
+    pub(super) pending_bangs: Vec<TriggerRequest>,
     /// Whether a stop waits for the same, before those bangs.
     pub(super) is_stop_pending: bool,
     pub(super) report_due: Instant,

@@ -49,7 +49,8 @@ impl Session {
         stop_at: Option<RelayTime>,
         now: LocalTime,
     ) {
-        if !trigger.is_for(self.protocol.name()) {
+        let id = self.protocol.own_id().unwrap_or(ClientId(0));
+        if trigger.delay_micros(id, self.protocol.name(), &[]).is_none() {
             return;
         }
         let own = self.protocol.own_id() == Some(trigger.by.id);
@@ -68,7 +69,10 @@ impl Session {
             gain: 1.0,
             rate: 1.0,
             pan: 0.0,
+            tone: None,
             target: None,
+            stagger_micros: 0,
+            on_arrival: false,
             data: None,
             by: By { id: ClientId(0), name: String::new() },
         };

@@ -27,7 +27,10 @@ fn trigger(seq: u64) -> Trigger {
         gain: 1.0,
         rate: 1.0,
         pan: 0.0,
+        tone: None,
         target: None,
+        stagger_micros: 0,
+        on_arrival: false,
         data: None,
         by: By { id: ClientId(1), name: "a".into() },
     }
@@ -46,6 +49,8 @@ fn welcome(epoch: u64, sounding: &[u64]) -> String {
         limits: Limits { message_bytes: 1, min_lead_micros: 1, max_lead_micros: 1 },
         sounds: vec![],
         default_sound: "click".into(),
+        variables: Vec::new(),
+        pending: Vec::new(),
         sounding: sounding
             .iter()
             .map(|seq| Sounding { trigger: trigger(*seq), stop_at: None })
@@ -62,6 +67,8 @@ fn client(id: u32) -> RosterEntry {
         name: format!("m{id}"),
         kind: ClientKind::Window,
         report: None,
+        seat: None,
+        tags: Vec::new(),
         straggler: false,
     }
 }

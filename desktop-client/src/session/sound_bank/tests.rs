@@ -49,7 +49,10 @@ impl Rig {
             gain: 1.0,
             rate: 1.0,
             pan: 0.0,
+            tone: None,
             target: None,
+            stagger_micros: 0,
+            on_arrival: false,
             data: None,
             by: By { id: ClientId(1), name: String::new() },
         };
@@ -61,7 +64,7 @@ impl Rig {
 /// The sounds that became ready, in that order.
 fn ready(events: &[SessionEvent]) -> Vec<&str> {
     let ready = events.iter().filter_map(|event| match event {
-        SessionEvent::SoundReady { name } => Some(name.as_str()),
+        SessionEvent::SoundReady { name, .. } => Some(name.as_str()),
         _ => None,
     });
     ready.collect()

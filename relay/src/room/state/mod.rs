@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use downbeat_protocol::{
     By, ClientId, ClientKind, MAX_ROSTER_ENTRIES, RelayTime, Report, Roster, RosterChange,
-    Sounding, Stop, StopRequest, Trigger, TriggerRequest,
+    Sounding, Stop, StopRequest, Target, Trigger, TriggerRequest,
 };
 
 use super::{
@@ -145,7 +145,13 @@ impl Room {
         by: By,
         now: RelayTime,
     ) -> Trigger {
-        let TriggerRequest { sound: _, gain, rate, pan, target, data } = request;
+        let TriggerRequest { gain, rate, pan, tone, target, data, .. } = request;
+        let target = target.map(|target| Target {
+            names: target.names,
+            tags: target.tags,
+            clients: target.clients,
+            except: target.others.then_some(by.id),
+        });
         let play_at = self.next_instant(now);
         let trigger = Trigger {
             seq: self.next_seq(),
@@ -154,7 +160,10 @@ impl Room {
             gain,
             rate,
             pan,
+            tone,
             target,
+            stagger_micros: 0,
+            on_arrival: false,
             data,
             by,
         };
