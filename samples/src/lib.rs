@@ -3,6 +3,7 @@
 //! It does not depend on the relay, the player or devices. `README.md` describes the sounds; the
 //! example `make` generates them.
 
+pub mod loops;
 pub mod speakers;
 pub mod wav;
 

@@ -308,6 +308,19 @@ fn find_chunks(file: &[u8]) -> Result<Chunks<'_>, WavError> {
     Err(WavError::NotWav("it has no data chunk".into()))
 }
 
+/// The chunks of a RIFF file, each with as much of its body as is there. It follows lengths that the data chunk
+/// of an unfinished file does not have, and then finds nothing more.
+pub(crate) fn chunks_of(file: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    let mut rest = file.get(12..).unwrap_or_default();
+    std::iter::from_fn(move || {
+        let (head, body) = rest.split_first_chunk::<8>()?;
+        let length = u32_at(head, 4) as usize;
+        // Chunks begin at even offsets.
+        rest = body.get(length.saturating_add(length % 2)..).unwrap_or_default();
+        Some((&head[..4], &body[..length.min(body.len())]))
+    })
+}
+
 /// Whether a data chunk's `length` was never filled in. Programs that cannot seek write the largest
 /// number, or one just below 2 GiB or 4 GiB. Programs that intend to fill it in later write 0, in a
 /// file whose own length (`riff`) ends where the data begins.
@@ -357,7 +370,7 @@ fn u16_at(bytes: &[u8], at: usize) -> u16 {
 }
 
 /// The little-endian `u32` at `at`. The caller guarantees that the bytes exist.
-fn u32_at(bytes: &[u8], at: usize) -> u32 {
+pub(crate) fn u32_at(bytes: &[u8], at: usize) -> u32 {
     u32::from(u16_at(bytes, at)) | u32::from(u16_at(bytes, at + 2)) << 16
 }
 
