@@ -1,4 +1,5 @@
-//! The configuration file: a flat TOML table whose keys are the long flags.
+//! The configuration file: a TOML table whose keys are the long flags. A flag whose value is JSON has a table as
+//! its value, or an array of tables if it is repeated.
 
 use std::{
     env, fs, io,
@@ -21,6 +22,9 @@ pub(crate) enum FileError {
     #[error("{path}: '{key}' must be a string, a number, a boolean, or a list of them")]
     WrongKind { path: PathBuf, key: String },
 }
+
+/// The name of the value of a flag that is JSON.
+const JSON: &str = "JSON";
 
 /// Makes the values of the program's configuration file the defaults of `command`'s flags.
 pub(crate) fn with_defaults_of_file(command: Command, program: &str) -> Result<Command, FileError> {
@@ -49,10 +53,12 @@ fn with_defaults_of_text(
         reason: error.message().to_owned(),
     })?;
     for (key, value) in &table {
-        let values = as_texts(value)
-            .ok_or_else(|| FileError::WrongKind { path: path.to_owned(), key: key.clone() })?;
+        let texts = |is_json| if is_json { as_json(value) } else { as_texts(value) };
+        let wrong_kind = || FileError::WrongKind { path: path.to_owned(), key: key.clone() };
         let mut found = false;
-        set_default(&mut command, key, &values, &mut found);
+        if let Some(is_json) = is_json(&command, key) {
+            set_default(&mut command, key, &texts(is_json).ok_or_else(wrong_kind)?, &mut found);
+        }
         if !found {
             return Err(FileError::UnknownKey { path: path.to_owned(), key: key.clone() });
         }
@@ -60,13 +66,22 @@ fn with_defaults_of_text(
     Ok(command)
 }
 
+/// Whether the value of the flag `--key` is JSON; `None` if there is no such flag.
+fn is_json(command: &Command, key: &str) -> Option<bool> {
+    let arg = command.get_arguments().find(|arg| is_meant(arg, key));
+    let here = arg.map(|arg| arg.get_value_names().is_some_and(|names| names == [JSON]));
+    here.or_else(|| command.get_subcommands().find_map(|command| is_json(command, key)))
+}
+
+fn is_meant(arg: &Arg, key: &str) -> bool {
+    arg.get_long() == Some(key) || (arg.is_positional() && arg.get_id().as_str() == key)
+}
+
 /// Sets the default of the flag `--key`, or of the argument KEY, wherever `command` or one of its
 /// subcommands has it.
 fn set_default(command: &mut Command, key: &str, values: &[String], found: &mut bool) {
-    let is_meant = |arg: &&Arg| {
-        arg.get_long() == Some(key) || (arg.is_positional() && arg.get_id().as_str() == key)
-    };
-    let id = command.get_arguments().find(is_meant).map(|arg| arg.get_id().clone());
+    let arg = command.get_arguments().find(|arg| is_meant(arg, key));
+    let id = arg.map(|arg| arg.get_id().clone());
     if let Some(id) = id {
         *found = true;
         let values = values.to_vec();
@@ -77,6 +92,18 @@ fn set_default(command: &mut Command, key: &str, values: &[String], found: &mut 
     }
     for subcommand in command.get_subcommands_mut() {
         set_default(subcommand, key, values, found);
+    }
+}
+
+fn as_json(value: &toml::Value) -> Option<Vec<String>> {
+    match value {
+        toml::Value::Table(table) => Some(vec![serde_json::to_string(table).ok()?]),
+        toml::Value::Array(list) => {
+            let texts: Option<Vec<_>> = list.iter().map(as_json).collect();
+            texts.map(|texts| texts.concat())
+        }
+        toml::Value::String(text) => Some(vec![text.clone()]),
+        _ => None,
     }
 }
 
@@ -108,6 +135,8 @@ mod tests {
         loud: bool,
         #[arg(long)]
         name: Vec<String>,
+        #[arg(long, value_name = "JSON")]
+        object: Vec<String>,
         #[arg(value_name = "PLACE")]
         place: Option<String>,
     }
@@ -133,6 +162,17 @@ mod tests {
         assert_eq!(settings.place.as_deref(), Some("c"));
         assert!(settings.loud);
         assert_eq!(settings.name, ["a", "b"]);
+    }
+
+    #[test]
+    fn a_table_is_the_json_of_its_flag() {
+        let objects = |file| read(file, &[]).unwrap().object;
+        let one = r#"{"max":1.5,"name":"a"}"#;
+        assert_eq!(objects("[object]\nname = 'a'\nmax = 1.5"), [one]);
+        let two = "[[object]]\nname = 'a'\nmax = 1.5\n[[object]]\nlist = ['x', 1]";
+        assert_eq!(objects(two), [one, r#"{"list":["x",1]}"#]);
+        assert_eq!(objects("object = ['{}', '{}']"), ["{}", "{}"]);
+        assert!(read("object = 1", &[]).unwrap_err().contains("'object'"));
     }
 
     #[test]
