@@ -46,7 +46,7 @@ fn loud_bang(crowd: &mut Crowd) -> Result<f64> {
     let all = crowd.receive(PATIENCE, |_, received, _| {
         match received {
             Received::Trigger => missing = missing.saturating_sub(1),
-            Received::Other => {}
+            Received::Value | Received::Other => {}
             Received::Close(_) | Received::End => ended += 1,
         }
         if missing == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -159,7 +159,7 @@ fn a_shutdown_with_a_thousand_clients_closes_them_all_in_time() -> Result<()> {
             match received {
                 Received::Close(code) => codes[client] = Some(code),
                 Received::End => ended += 1,
-                Received::Trigger | Received::Other => {}
+                Received::Trigger | Received::Value | Received::Other => {}
             }
             if ended == codes.len() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
@@ -198,7 +198,9 @@ fn closing_clients_with_unread_data_do_not_delay_the_others() -> Result<()> {
     let (mut answered, mut ended, mut late) = (vec![false; non_reading.len()], 0, 0);
     non_reading.receive(PATIENCE, |client, received, _| {
         match received {
-            Received::Trigger | Received::Other => late += usize::from(answered[client]),
+            Received::Trigger | Received::Value | Received::Other => {
+                late += usize::from(answered[client])
+            }
             Received::Close(code) => answered[client] = code == 1000,
             Received::End => ended += 1,
         }

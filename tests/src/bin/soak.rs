@@ -260,7 +260,7 @@ impl Tally {
                     }
                 }
                 // The end of the stream follows a close frame.
-                Received::Other | Received::Close(_) => {}
+                Received::Value | Received::Other | Received::Close(_) => {}
                 Received::End => dropped += 1,
             }
             if missing == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }

@@ -28,6 +28,8 @@ pub enum Wire {
 pub enum Received {
     /// A trigger.
     Trigger,
+    /// A variable's value.
+    Value,
     /// Any other message.
     Other,
     /// A close frame with this code; 0 if it has none.
@@ -307,6 +309,7 @@ fn classify(wire: Wire, payload: &[u8]) -> Result<Received> {
             Received::Trigger
         }
         Wire::V1 if payload.starts_with(br#"{"type":"trigger""#) => Received::Trigger,
+        Wire::V1 if payload.starts_with(br#"{"type":"value""#) => Received::Value,
         Wire::V1 => Received::Other,
     })
 }

@@ -83,7 +83,7 @@ pub fn hold(count: usize, seconds: u64) -> Result<()> {
                         missing = missing.saturating_sub(1);
                         last_at = last_at.max(at);
                     }
-                    Received::Other | Received::Close(_) => {}
+                    Received::Value | Received::Other | Received::Close(_) => {}
                     Received::End => dropped += 1,
                 }
                 if missing == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }

@@ -25,6 +25,7 @@ mod busy;
 mod hold;
 mod paced;
 mod report;
+mod values;
 
 use std::{
     net::SocketAddr,
@@ -93,6 +94,8 @@ impl Kind {
 struct Measured {
     per_delivery: f64,
     per_delivery_in_bursts: f64,
+    /// The same for values of variables; only on `downbeat.v1`.
+    per_delivery_of_values: Option<f64>,
     /// For each of [`paced::INTERVALS_MILLIS`]; only with few clients.
     per_delivery_paced: Option<[f64; 3]>,
     deliveries_a_second: f64,
@@ -244,6 +247,9 @@ fn measure_running(
     measured.per_delivery_in_bursts = used as f64 / 1e3 / deliveries;
     measured.deliveries_a_second = deliveries / busy;
 
+    if kind.wire() == Wire::V1 {
+        measured.per_delivery_of_values = Some(values::per_delivery(&mut crowd, pid, bangs)?);
+    }
     if count <= paced::MAX_CLIENTS {
         measured.per_delivery_paced = Some(paced::per_delivery(&mut crowd, pid)?);
     }
@@ -290,15 +296,25 @@ struct FannedOut {
 
 /// The last client sends `times` bangs in one write.
 fn fan_out(crowd: &mut Crowd, times: usize) -> Result<FannedOut> {
+    let start = Instant::now();
+    crowd.bang(crowd.len() - 1, times)?;
+    receive_by_all(crowd, times, Received::Trigger, start)
+}
+
+/// Receives until every client has received so many of what was sent at `start`.
+fn receive_by_all(
+    crowd: &mut Crowd,
+    times: usize,
+    expected: Received,
+    start: Instant,
+) -> Result<FannedOut> {
     let wanted = crowd.len() * times;
     let mut arrived = Vec::with_capacity(wanted);
     let mut lost = None;
-    let start = Instant::now();
-    crowd.bang(crowd.len() - 1, times)?;
     let all = crowd.receive(PATIENCE, |client, what, at| {
         match what {
-            Received::Trigger => arrived.push((at - start).as_nanos() as f64 / 1e3),
-            Received::Other => {}
+            what if what == expected => arrived.push((at - start).as_nanos() as f64 / 1e3),
+            Received::Trigger | Received::Value | Received::Other => {}
             Received::Close(_) | Received::End => lost = Some(client),
         }
         if arrived.len() >= wanted || lost.is_some() {

@@ -46,6 +46,18 @@ pub fn print(count: usize, kinds: &[Kind], rounds: &[Vec<Measured>]) {
             of(&|m| m.kib_a_connection).0,
         );
     }
+    for (index, kind) in kinds.iter().enumerate() {
+        let of = |figure: &dyn Fn(&Measured) -> Option<f64>| -> Vec<f64> {
+            rounds.iter().filter_map(|round| figure(&round[index])).collect()
+        };
+        let costs = of(&|m| m.per_delivery_of_values);
+        if !costs.is_empty() {
+            let ratios = of(&|m| Some(m.per_delivery_of_values? / m.per_delivery));
+            let name = format!("{}, values of variables", kind.name());
+            let (cost, ratio) = (median(&costs), median(&ratios));
+            println!("{name:38} {cost:8.2} us each, {ratio:5.2} of a trigger's");
+        }
+    }
     print_paced(kinds, rounds);
     for (index, kind) in kinds.iter().enumerate() {
         let all = |which: &dyn Fn(&Measured) -> Vec<f64>| -> Vec<f64> {
