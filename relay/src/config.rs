@@ -9,7 +9,7 @@ use std::{
 };
 
 use clap::{Parser, ValueEnum, builder::BoolishValueParser};
-use downbeat_protocol::DEFAULT_PORT;
+use downbeat_protocol::{DEFAULT_PORT, Variable};
 
 /// The settings of a relay.
 #[derive(Clone, Debug, Parser)]
@@ -26,6 +26,18 @@ pub struct Config {
     /// Folder of WAV files to serve instead of the built-in sounds
     #[arg(long, env = "DOWNBEAT_SAMPLES", value_name = "DIR")]
     pub samples: Option<PathBuf>,
+
+    /// Sound that repeats as a whole until a stop, by name. A WAV file with a loop repeats without this
+    #[arg(long, env = "DOWNBEAT_LOOP", value_name = "NAME", value_delimiter = ',')]
+    pub r#loop: Vec<String>,
+
+    /// Folder for what survives the relay: variables, values, seats and tags. Without one they end with it
+    #[arg(long, env = "DOWNBEAT_DATA", value_name = "DIR")]
+    pub data: Option<PathBuf>,
+
+    /// Variable, as in a `declare` of the protocol; in the settings file a table `[[variable]]`
+    #[arg(long, env = "DOWNBEAT_VARIABLE", value_name = "JSON", value_parser = variable)]
+    pub variable: Vec<Variable>,
 
     /// Minimum lead: the shortest time from a bang to its sound, in milliseconds
     #[arg(long, env = "DOWNBEAT_MIN_LEAD_MS", value_name = "MS", default_value_t = DEFAULT_MIN_LEAD_MS, value_parser = clap::value_parser!(u32).range(0..=LARGEST_LEAD_MS))]
@@ -114,6 +126,9 @@ impl Default for Config {
         Self {
             listen: DEFAULT_LISTEN,
             samples: None,
+            r#loop: Vec::new(),
+            data: None,
+            variable: Vec::new(),
             min_lead_ms: DEFAULT_MIN_LEAD_MS,
             max_lead_ms: DEFAULT_MAX_LEAD_MS,
             token: None,
@@ -181,6 +196,12 @@ impl fmt::Display for LogLevel {
             Self::Trace => "trace",
         })
     }
+}
+
+fn variable(text: &str) -> Result<Variable, String> {
+    let variable: Variable = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    variable.validate().map_err(|error| error.to_string())?;
+    Ok(variable)
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {

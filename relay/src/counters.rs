@@ -36,6 +36,8 @@ pub(crate) struct Counters {
     pub(crate) triggers: Counter,
     /// Values of variables that were broadcast.
     pub(crate) values: Counter,
+    /// Attempts to write to the data folder that have failed.
+    pub(crate) store_failures: Counter,
     /// Messages that were answered by an `error`.
     pub(crate) messages_refused: Counter,
     /// TCP connections beyond the limit in all or for their address.
@@ -118,6 +120,7 @@ impl Default for Counters {
             websocket_connections_closed: Counter::default(),
             triggers: Counter::default(),
             values: Counter::default(),
+            store_failures: Counter::default(),
             messages_refused: Counter::default(),
             connections_rejected: Counter::default(),
             tls_handshake_failures: Counter::default(),

@@ -10,6 +10,7 @@
 //! - `room` numbers triggers, assigns instants and knows the members.
 //! - `broadcast` sends frames to all clients, and keeps their connections alive.
 //! - `websocket` reads messages from a socket and writes frames to it.
+//! - `store` keeps on disk what survives the relay.
 //! - `bank` holds the sounds; `limits` bounds connections and rates.
 //! - The leaves: `config`, `clock`, `counters`, `supervise`, `text`.
 
@@ -24,6 +25,7 @@ mod limits;
 pub mod room;
 pub mod server;
 mod session;
+pub mod store;
 pub mod supervise;
 pub mod text;
 pub mod websocket;

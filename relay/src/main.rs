@@ -56,7 +56,13 @@ async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     let end = end_requested().context("cannot listen for signals")?;
     let server = match Server::bind(config).await {
         Ok(server) => server,
-        Err(error) => return Ok(downbeat_command_line::refuse(PROGRAM, error)),
+        Err(error) if error.is_wrong_setting() => {
+            return Ok(downbeat_command_line::refuse(PROGRAM, error));
+        }
+        Err(error) => {
+            downbeat_command_line::complain(format_args!("{PROGRAM}: {error}"));
+            return Ok(ExitCode::FAILURE);
+        }
     };
     #[cfg(unix)]
     {

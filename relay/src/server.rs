@@ -14,7 +14,7 @@ use tokio::{
     net::TcpListener,
     sync::{Notify, watch},
     task::JoinSet,
-    time::{MissedTickBehavior, interval, timeout},
+    time::{MissedTickBehavior, interval, sleep, timeout},
 };
 
 use crate::{
@@ -34,7 +34,8 @@ use crate::{
         auth::{Access, AccessError},
         context::ServerState,
     },
-    room::hub::Hub,
+    room::hub::{Hub, HubError},
+    store::StoreError,
     supervise::{PartPanicked, Supervisor},
 };
 
@@ -47,6 +48,9 @@ const SWEEP: Duration = Duration::from_secs(1);
 
 /// How long a shutdown may take before the remaining connections are dropped.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// How often a relay that shuts down looks whether all is on disk.
+const STORE_POLL: Duration = Duration::from_millis(5);
 
 /// Why the relay does not start. Each message says what to do.
 #[derive(Debug, Error)]
@@ -79,6 +83,30 @@ pub enum StartError {
     /// The system does not start a thread.
     #[error("cannot start a thread: {0}")]
     Thread(io::Error),
+    /// The data folder cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The variables of the settings are unusable.
+    #[error("--variable: {0}")]
+    Variables(String),
+}
+
+impl StartError {
+    /// Whether other settings help: otherwise it is what the relay has found on disk.
+    #[must_use]
+    pub fn is_wrong_setting(&self) -> bool {
+        !matches!(self, Self::Store(StoreError::NotReadable { .. } | StoreError::Newer { .. }))
+    }
+}
+
+impl From<HubError> for StartError {
+    fn from(error: HubError) -> Self {
+        match error {
+            HubError::Thread(error) => Self::Thread(error),
+            HubError::Store(error) => Self::Store(error),
+            HubError::Variables(reason) => Self::Variables(reason),
+        }
+    }
 }
 
 fn listen_advice(error: &io::Error) -> String {
@@ -123,12 +151,12 @@ impl Server {
         let identity = Identity::new(config, &host_name)?;
         let (folder, bank) = match &config.samples {
             None => {
-                let bank = Bank::embedded();
+                let bank = Bank::embedded(&config.r#loop);
                 watcher::log_loaded(&bank);
                 (None, bank)
             }
             Some(path) => {
-                let (folder, bank) = Folder::open(path)?;
+                let (folder, bank) = Folder::open(path, &Bank::with_loops(&config.r#loop))?;
                 (Some(folder), bank)
             }
         };
@@ -138,7 +166,13 @@ impl Server {
         if let Some(warning) = exposure(address.ip(), access.is_open(), identity.is_some()) {
             tracing::warn!("{warning}");
         }
-        let hub = Hub::new(config, bank).map_err(StartError::Thread)?;
+        let hub = Hub::new(config, bank)?;
+        match &config.data {
+            Some(folder) => tracing::info!(?folder, "kept on disk"),
+            None => tracing::info!(
+                "variables, seats and tags end with the relay: there is no data folder (--data)"
+            ),
+        }
         let state = Arc::new(ServerState::new(config, access, hub));
         Ok(Self { listener, address, state, identity, folder, reload: Arc::default() })
     }
@@ -247,6 +281,7 @@ impl Server {
         parts.spawn(supervise().watch("timekeeper", keep_time(state.clone())));
         parts.spawn(supervise().watch("bank watcher", watch_bank(hub.clone(), watcher)));
         parts.spawn(supervise().watch("value timer", send_held_values(hub.clone())));
+        parts.spawn(supervise().watch("acknowledger", acknowledge_committed(hub.clone())));
         let mut failures = AcceptFailures::default();
         let mut end = pin!(end);
         loop {
@@ -267,6 +302,17 @@ impl Server {
         hub.fan_out.send_to_both(Command::Shutdown).await;
         if timeout(SHUTDOWN_TIMEOUT, shutdown.closed()).await.is_err() {
             tracing::warn!(connections = shutdown.receiver_count(), "shutdown timed out");
+        }
+        if let Some(store) = &hub.store {
+            store.end();
+            let ended = async {
+                while !store.has_ended() {
+                    sleep(STORE_POLL).await;
+                }
+            };
+            if timeout(SHUTDOWN_TIMEOUT, ended).await.is_err() {
+                tracing::warn!("the data folder does not answer: what was set last may be lost");
+            }
         }
     }
 }
@@ -300,6 +346,11 @@ async fn watch_bank(hub: Arc<Hub>, mut watcher: Watcher) {
 /// Sends the values that have waited for their turn.
 async fn send_held_values(hub: Arc<Hub>) {
     hub.send_held_values().await;
+}
+
+/// Acknowledges requests whose changes are on disk.
+async fn acknowledge_committed(hub: Arc<Hub>) {
+    hub.acknowledge_committed().await;
 }
 
 /// Updates the room and sweeps the clients at regular intervals.

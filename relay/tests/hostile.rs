@@ -6,13 +6,14 @@ mod common;
 use common::{TestRelay, bang, masked, request, within};
 use std::time::Duration;
 
-use downbeat_protocol::{ClientToRelay, Probe, RelayToClient, TriggerRequest};
+use downbeat_protocol::{ClientToRelay, ErrorCode, Probe, RelayToClient, TriggerRequest};
 use downbeat_relay::config::Config;
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
+use tokio_tungstenite::tungstenite::Message;
 
 #[tokio::test]
 async fn a_page_of_another_origin_is_refused_before_the_upgrade() {
@@ -226,4 +227,114 @@ async fn a_client_that_never_reads_is_disconnected_and_harms_nobody() {
     relay.end().await;
     assert_eq!(within(listening).await.unwrap(), sent + 1);
     drop(not_reading);
+}
+
+/// What answers requests, until `end` has arrived.
+async fn answers(player: &mut common::Player, end: impl Fn(&RelayToClient) -> bool) -> Answers {
+    let mut answers = Answers::default();
+    loop {
+        let message = player.receive_any().await.expect("the connection ended");
+        let is_last = end(&message);
+        match message {
+            RelayToClient::Ack(ack) => answers.acks.push(ack.ack),
+            RelayToClient::Error(refusal) => answers.errors.push(refusal.code),
+            _ => {}
+        }
+        if is_last {
+            return answers;
+        }
+    }
+}
+
+#[derive(Default)]
+struct Answers {
+    acks: Vec<u64>,
+    errors: Vec<ErrorCode>,
+}
+
+#[tokio::test]
+async fn ten_thousand_variables_are_refused_beyond_the_limit_and_harm_nobody() {
+    let relay = TestRelay::start().await;
+    let (mut other, _) = relay.player("other").await;
+    let (mut hostile, _) = relay.player("hostile").await;
+    for batch in 0..100 {
+        let name = |index| format!("v{}", batch * 100 + index);
+        let variables: Vec<_> =
+            (0..100).map(|index| json!({"name": name(index), "type": "bool"})).collect();
+        let request = json!({"type": "declare", "variables": variables, "ack": batch});
+        hostile.send_text(&request.to_string()).await;
+        // Within its rate of bytes.
+        tokio::time::sleep(Duration::from_millis(40)).await;
+    }
+    hostile.send(ClientToRelay::Probe(Probe { sent: 1 })).await;
+    let answered =
+        answers(&mut hostile, |message| matches!(message, RelayToClient::ProbeReply(_))).await;
+    assert_eq!(answered.acks, [0, 1, 2, 3, 4], "500 of them");
+    let full = answered.errors.iter().filter(|code| **code == ErrorCode::Full).count();
+    assert_eq!(full, answered.errors.len());
+    assert!(full > 0);
+    assert_eq!(relay.health().await["variables"], 500);
+    other.send(bang("click")).await;
+    while !matches!(other.receive().await, RelayToClient::Trigger(_)) {}
+}
+
+#[tokio::test]
+async fn a_text_of_a_megabyte_closes_its_connection() {
+    let relay = TestRelay::start().await;
+    let (mut hostile, _) = relay.player("hostile").await;
+    let text = "x".repeat(1_000_000);
+    let request = json!({"type": "set", "name": "t", "value": text}).to_string();
+    // It may be disconnected before it has sent everything.
+    let _ = futures_util::SinkExt::send(&mut hostile.0, Message::text(request)).await;
+    relay.until(|health| health["clients_disconnected"]["violation"] == 1).await;
+    relay.until_clients(0).await;
+}
+
+#[tokio::test]
+async fn values_that_are_not_json_are_malformed() {
+    let relay = TestRelay::start().await;
+    let (mut hostile, _) = relay.player("hostile").await;
+    for value in ["NaN", "Infinity", "1e999", "-", "01", "'a'", ""] {
+        hostile.send_text(&format!(r#"{{"type":"set","name":"x","value":{value}}}"#)).await;
+        assert_eq!(hostile.receive_error().await.code, ErrorCode::Malformed, "{value}");
+    }
+    let deep = format!(r#"{{"type":"set","name":"x","value":{}}}"#, "[".repeat(10_000));
+    hostile.send_text(&deep).await;
+    assert_eq!(hostile.receive_error().await.code, ErrorCode::Malformed);
+}
+
+#[tokio::test]
+async fn of_a_stream_of_ten_thousand_values_what_was_acknowledged_is_kept_and_nobody_is_harmed() {
+    let relay = TestRelay::start().await;
+    let (mut other, _) = relay.player("other").await;
+    let (mut hostile, _) = relay.player("hostile").await;
+    let declare = r#"{"type":"declare","variables":[{"name":"n","type":"any","default":0}]}"#;
+    hostile.send_text(declare).await;
+    let flood: Vec<u8> = (1..=10_000)
+        .flat_map(|n| {
+            let set = json!({"type": "set", "name": "n", "value": n, "ack": n}).to_string();
+            masked(0x81, set.as_bytes())
+        })
+        .collect();
+    let stream = hostile.0.get_mut();
+    // It is disconnected before it has sent everything.
+    let _ = within(stream.write_all(&flood)).await;
+    let (mut acked, mut values) = (0, 0);
+    while let Some(message) = hostile.receive_any().await {
+        match message {
+            RelayToClient::Ack(ack) => acked = ack.ack,
+            RelayToClient::Value(_) => values += 1,
+            RelayToClient::Error(refusal) => assert_eq!(refusal.code, ErrorCode::TooMany),
+            _ => {}
+        }
+    }
+    relay.until_clients(1).await;
+    relay.until(|health| health["clients_disconnected"]["violation"] == 1).await;
+    assert!(values < 500, "{values} were broadcast");
+    // The last value that was accepted arrives although its sender is gone.
+    let (_, welcome) = relay.player("late").await;
+    let kept = welcome.variables[0].value.as_u64().unwrap();
+    assert!(kept >= acked && acked > 0, "{acked} was acknowledged, and {kept} is kept");
+    other.send(bang("click")).await;
+    while !matches!(other.receive().await, RelayToClient::Trigger(_)) {}
 }

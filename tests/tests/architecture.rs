@@ -119,16 +119,28 @@ fn the_desktop_clients_modules_name_only_those_below() -> Result<()> {
 
 /// The modules of the relay, from top to bottom, with the modules that each names.
 const RELAY_ARROWS: &Arrows = &[
-    ("server", &["accept", "bank", "broadcast", "config", "http", "room", "supervise"]),
+    ("server", &["accept", "bank", "broadcast", "config", "http", "room", "store", "supervise"]),
     ("accept", &["config", "counters", "http", "limits", "text"]),
     ("http", &["bank", "config", "counters", "limits", "room", "session", "text", "websocket"]),
     ("session", &["counters", "limits", "room", "text", "websocket"]),
     (
         "room",
-        &["bank", "broadcast", "clock", "config", "counters", "limits", "supervise", "websocket"],
+        &[
+            "bank",
+            "broadcast",
+            "clock",
+            "config",
+            "counters",
+            "limits",
+            "store",
+            "supervise",
+            "text",
+            "websocket",
+        ],
     ),
     ("broadcast", &["clock", "counters", "supervise", "websocket"]),
     ("websocket", &["clock"]),
+    ("store", &["counters", "supervise"]),
     ("bank", &["supervise", "text"]),
     ("limits", &[]),
     ("config", &[]),

@@ -9,11 +9,15 @@ use std::{
     collections::HashMap,
     fs, io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use bytes::Bytes;
-use downbeat_protocol::{DEFAULT_SOUND, SoundInfo, clean_name};
-use downbeat_samples::wav::{self, WavError};
+use downbeat_protocol::{DEFAULT_SOUND, LoopFrames, SoundInfo, TONE, clean_name};
+use downbeat_samples::{
+    loops::{self, Loop, MIN_LOOP_FRAMES},
+    wav::{self, WavError},
+};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
@@ -23,7 +27,7 @@ use crate::text::hex;
 /// bank in memory, and each player holds it decoded, which is larger still.
 const MAX_SOUND_BYTES: u64 = 96 * 1024 * 1024;
 
-/// Most sounds of a bank. Each takes 170 bytes of a welcome, at most 410, and a welcome must leave space in
+/// Most sounds of a bank. Each takes 170 bytes of a welcome, at most 460, and a welcome must leave space in
 /// the outbox for what is sent before the client has read it.
 pub const MAX_SOUNDS: usize = 2048;
 
@@ -45,6 +49,8 @@ pub(crate) struct Bank {
     by_hash: HashMap<String, usize>,
     /// Sounds that only the previous bank had, by hash: clients may be fetching them.
     previous: HashMap<String, Sound>,
+    /// The names of sounds that repeat as a whole.
+    looped: Arc<[String]>,
 }
 
 /// Why a folder cannot be read.
@@ -86,14 +92,22 @@ enum SkipReason {
     TooMany,
     #[error("its name must have 1 to 64 visible characters")]
     Nameless,
+    #[error("the name \"{TONE}\" is that of the built-in tone; rename the file")]
+    Reserved,
     #[error("another sound has the same name, \"{0}\"")]
     SameName(String),
 }
 
 impl Bank {
-    /// The built-in sounds.
-    pub(crate) fn embedded() -> Self {
-        let mut bank = Self::default();
+    /// An empty bank, which repeats the sounds of these names.
+    pub(crate) fn with_loops(names: &[String]) -> Self {
+        let looped = names.iter().filter_map(|name| clean_name(name)).collect();
+        Self { looped, ..Self::default() }
+    }
+
+    /// The built-in sounds, of which those of these names repeat.
+    pub(crate) fn embedded(looped: &[String]) -> Self {
+        let mut bank = Self::with_loops(looped);
         for sound in downbeat_samples::EMBEDDED {
             let file = Bytes::from_static(sound.wav);
             let added = bank.add(sound.name.to_owned(), file, &Self::default());
@@ -113,7 +127,7 @@ impl Bank {
         previous: &Self,
     ) -> Result<(Self, Vec<SkippedFile>), FolderError> {
         let (home, paths) = list_wavs(folder).map_err(|source| FolderError::new(folder, source))?;
-        let mut bank = Self::default();
+        let mut bank = Self { looped: previous.looped.clone(), ..Self::default() };
         let mut skipped = Vec::new();
         for path in paths {
             if let Err(reason) = bank.add_file(&home, &path, previous) {
@@ -179,6 +193,9 @@ impl Bank {
     }
 
     fn add(&mut self, name: String, mut file: Bytes, previous: &Self) -> Result<(), SkipReason> {
+        if name == TONE {
+            return Err(SkipReason::Reserved);
+        }
         if self.get(&name).is_some() {
             return Err(SkipReason::SameName(name));
         }
@@ -187,6 +204,7 @@ impl Bank {
         if let Some(same) = previous.by_hash(&hash) {
             file = same.file.clone();
         }
+        let looped = self.loop_of(&name, &file, wav.frames);
         let info = SoundInfo {
             name,
             hash: hash.clone(),
@@ -194,11 +212,38 @@ impl Bank {
             frames: wav.frames,
             rate: wav.rate,
             channels: wav.channels,
-            looped: None,
+            looped: looped.map(|Loop { start, end }| LoopFrames { start, end }),
         };
         self.by_hash.insert(hash, self.sounds.len());
         self.sounds.push(Sound { info, file });
         Ok(())
+    }
+}
+
+impl Bank {
+    /// The loop of a file: its own, or, if the settings say so, all of it.
+    fn loop_of(&self, name: &str, file: &[u8], frames: u64) -> Option<Loop> {
+        let own = loops::loop_of(file, frames).unwrap_or_else(|reason| {
+            tracing::warn!(name, %reason, "the sound is played without its loop");
+            None
+        });
+        if own.is_some() || !self.looped.iter().any(|looped| looped == name) {
+            return own;
+        }
+        let whole = loops::whole(frames);
+        if whole.is_none() {
+            tracing::warn!(
+                name,
+                frames,
+                "too short to repeat: the least is {MIN_LOOP_FRAMES} frames"
+            );
+        }
+        whole
+    }
+
+    /// The names of sounds that are to repeat and are not there.
+    fn missing_loops(&self) -> impl Iterator<Item = &str> {
+        self.looped.iter().map(String::as_str).filter(|name| self.get(name).is_none())
     }
 }
 

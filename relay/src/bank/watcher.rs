@@ -50,14 +50,14 @@ fn list(folder: &Path) -> io::Result<Listing> {
 }
 
 impl Folder {
-    /// Reads the folder for the first time.
+    /// Reads the folder for the first time. `empty` tells which sounds repeat.
     ///
     /// # Errors
     /// If it cannot be listed.
-    pub(crate) fn open(path: &Path) -> Result<(Self, Bank), FolderError> {
+    pub(crate) fn open(path: &Path, empty: &Bank) -> Result<(Self, Bank), FolderError> {
         // Listed first, so that a change meanwhile is found by the next poll.
         let loaded = list(path).map_err(|source| FolderError::new(path, source))?;
-        let bank = load(path, &Bank::default())?;
+        let bank = load(path, empty)?;
         let path = path.to_owned();
         Ok((Self { path, loaded, changed: None, unreadable: false }, bank))
     }
@@ -128,6 +128,9 @@ fn load(path: &Path, current: &Bank) -> Result<Bank, FolderError> {
 
 /// Logs what a bank holds.
 pub(crate) fn log_loaded(bank: &Bank) {
+    for name in bank.missing_loops() {
+        tracing::warn!(name, "no sound of this name can repeat (--loop)");
+    }
     let sounds = bank.infos().count();
     if sounds == 0 {
         tracing::warn!("no sounds to serve; put WAV files into the folder of --samples");
@@ -219,7 +222,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let write = |name: &str, bytes: &[u8]| fs::write(home.path().join(name), bytes).unwrap();
         write("a.wav", wav(0));
-        let (mut folder, bank) = Folder::open(home.path()).unwrap();
+        let (mut folder, bank) = Folder::open(home.path(), &Bank::default()).unwrap();
         assert_eq!(names(&bank), ["a"]);
         assert!(folder.poll(false, &bank).is_none());
 
@@ -271,6 +274,36 @@ mod tests {
     }
 
     #[test]
+    fn the_name_of_the_tone_is_reserved() {
+        let home = tempfile::tempdir().unwrap();
+        for name in ["to\u{200b}ne", "Tone", "tone 2"] {
+            let wav = downbeat_samples::EMBEDDED[0].wav;
+            fs::write(home.path().join(format!("{name}.wav")), wav).unwrap();
+        }
+        let (bank, skipped) = Bank::from_folder(home.path(), &Bank::default()).unwrap();
+        assert_eq!(names(&bank), ["Tone", "tone 2"]);
+        let [reserved] = &skipped[..] else { panic!("{skipped:?}") };
+        assert!(reserved.reason.to_string().contains("rename"), "{reserved:?}");
+    }
+
+    #[test]
+    fn a_sound_repeats_if_the_settings_say_so_also_after_a_reload() {
+        let home = tempfile::tempdir().unwrap();
+        let wav = downbeat_samples::EMBEDDED[0].wav;
+        let names = ["cafe\u{301}".to_owned(), "gone".to_owned()];
+        fs::write(home.path().join("caf\u{e9}.wav"), wav).unwrap();
+        let (mut folder, bank) = Folder::open(home.path(), &Bank::with_loops(&names)).unwrap();
+        let looped = |bank: &Bank| -> Vec<_> { bank.infos().map(|i| i.looped).collect() };
+        let frames = bank.infos().next().unwrap().frames;
+        let whole = Some(downbeat_protocol::LoopFrames { start: 0, end: frames });
+        assert_eq!(looped(&bank), [whole]);
+        assert_eq!(bank.missing_loops().collect::<Vec<_>>(), ["gone"]);
+        fs::write(home.path().join("other.wav"), wav).unwrap();
+        let bank = folder.poll(true, &bank).unwrap();
+        assert_eq!(looped(&bank), [whole, None]);
+    }
+
+    #[test]
     fn a_missing_folder_changes_nothing_until_it_returns() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("sounds");
@@ -279,7 +312,7 @@ mod tests {
             fs::write(path.join("a.wav"), downbeat_samples::EMBEDDED[index].wav).unwrap();
         };
         fill(0);
-        let (mut folder, bank) = Folder::open(&path).unwrap();
+        let (mut folder, bank) = Folder::open(&path, &Bank::default()).unwrap();
         fs::remove_dir_all(&path).unwrap();
         for is_requested in [false, false, true] {
             assert!(folder.poll(is_requested, &bank).is_none());

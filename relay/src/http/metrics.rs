@@ -127,6 +127,11 @@ fn as_open_metrics(state: &ServerState) -> String {
     );
     count("triggers", "Triggers broadcast", &counters.triggers);
     count("values", "Values of variables broadcast", &counters.values);
+    count(
+        "store_failures",
+        "Failed attempts to write to the data folder",
+        &counters.store_failures,
+    );
     count("messages_refused", "Messages answered by an error", &counters.messages_refused);
     count(
         "rate_limited",

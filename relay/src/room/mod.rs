@@ -3,8 +3,11 @@
 //! The [`hub`] holds the state behind a lock and broadcasts what changes. Everything else is pure: the caller
 //! passes the time.
 
+mod assigning;
+mod effects;
 pub(crate) mod hub;
 pub(crate) mod lead;
+mod machines;
 pub mod member;
 pub(crate) mod refuse;
 mod requests;

@@ -4,18 +4,62 @@
 
 use downbeat_protocol::{
     By, ClientId, DeclareRequest, ErrorCode, Refusal, RelayTime, RemoveRequest, SetRequest, Target,
-    TargetRequest, ValueChange, VariableState, VariablesChange,
+    TargetRequest, ValueChange, Variable, VariableState,
 };
 
 use super::{
+    effects::Effects,
     member::Owner,
     refuse::{invalid, refusal},
     state::Room,
-    variables::{AckTo, Effects, Set},
+    variables::Set,
 };
-use crate::websocket::client::Wire;
+use crate::{
+    store::{AckTo, Stored, Write},
+    text::Sanitized,
+    websocket::client::Wire,
+};
 
 impl Room {
+    /// Begins with the variables of the settings, and with what an earlier run has stored: a variable of the
+    /// settings replaces a stored one of its name, whose values stay if it takes them. Returns what is to be
+    /// stored now.
+    ///
+    /// # Errors
+    /// If the settings contradict themselves, or there is no space for their variables.
+    pub(super) fn restore(
+        &mut self,
+        settings: &[Variable],
+        stored: Stored,
+    ) -> Result<Vec<Write>, Refusal> {
+        let mut effects = Effects::default();
+        self.variables.declare(settings.to_vec(), &mut effects)?;
+        for variable in stored.variables {
+            if settings.iter().any(|declared| declared.name == variable.name) {
+                continue;
+            }
+            let name = variable.name.clone();
+            let declared = match variable.validate() {
+                Ok(()) => self.variables.declare(vec![variable], &mut effects),
+                Err(error) => Err(invalid(error)),
+            };
+            if let Err(Refusal { message, .. }) = declared {
+                tracing::warn!(reason = %Sanitized(&message), "a stored variable is removed");
+                effects.writes.push(Write::Undeclare { name });
+            }
+        }
+        let mut writes = effects.writes;
+        let forgotten = self.machines.restore(stored.machines);
+        let values = stored.values.into_iter();
+        let (lost, values) =
+            values.partition(|v| v.machine.is_some_and(|machine| !self.machines.keeps(machine)));
+        let lost: Vec<_> = lost;
+        writes.extend(forgotten.into_iter().map(|machine| Write::Forget { machine }));
+        writes.extend(lost.into_iter().map(|v| Write::Unset { name: v.name, machine: v.machine }));
+        writes.extend(self.variables.restore(values));
+        Ok(writes)
+    }
+
     /// Declares variables: all of them, or none.
     ///
     /// # Errors
@@ -23,9 +67,13 @@ impl Room {
     pub(super) fn declare(
         &mut self,
         request: DeclareRequest,
-    ) -> Result<Option<VariablesChange>, Refusal> {
+        by: ClientId,
+        effects: &mut Effects,
+    ) -> Result<(), Refusal> {
         request.validate().map_err(invalid)?;
-        self.variables.declare(request.variables)
+        self.variables.declare(request.variables, effects)?;
+        effects.acks.extend(request.ack.map(|ack| AckTo { client: by, ack }));
+        Ok(())
     }
 
     /// Removes variables.
@@ -35,11 +83,15 @@ impl Room {
     pub(super) fn remove(
         &mut self,
         request: &RemoveRequest,
+        by: ClientId,
         now: RelayTime,
-    ) -> Result<Effects, Refusal> {
+        effects: &mut Effects,
+    ) -> Result<(), Refusal> {
         request.validate().map_err(invalid)?;
         let (variables, mut stamp) = self.variables_and_stamp(now);
-        Ok(variables.remove(&request.names, now, &mut stamp))
+        variables.remove(&request.names, now, &mut stamp, effects);
+        effects.acks.extend(request.ack.map(|ack| AckTo { client: by, ack }));
+        Ok(())
     }
 
     /// Sets a variable.
@@ -51,7 +103,8 @@ impl Room {
         request: SetRequest,
         by: By,
         now: RelayTime,
-    ) -> Result<Effects, Refusal> {
+        effects: &mut Effects,
+    ) -> Result<(), Refusal> {
         request.validate().map_err(invalid)?;
         let SetRequest { name, value, over_micros, when, target, ack } = request;
         let variable = self.variables.declaration(&name)?;
@@ -67,14 +120,21 @@ impl Room {
         };
         let ack = ack.map(|ack| AckTo { client: by.id, ack });
         let set = Set { name, value, over_micros, when, target, by };
+        for owner in set.target.iter().flat_map(|(_, owners)| owners) {
+            if let Owner::Machine(machine) = owner {
+                self.keep_machine(*machine, effects)?;
+            }
+        }
+        // Machines that are away make space for one that is here.
+        while self.variables.lacks_space_of_machines(&set) && self.forget_oldest_machine(effects) {}
         let (variables, mut stamp) = self.variables_and_stamp(now);
-        variables.set(set, ack, now, &mut stamp)
+        variables.set(set, ack, now, &mut stamp, effects)
     }
 
     /// Sends the values that have waited for their turn.
-    pub(super) fn send_due(&mut self, now: RelayTime) -> Effects {
+    pub(super) fn send_due(&mut self, now: RelayTime, effects: &mut Effects) {
         let (variables, mut stamp) = self.variables_and_stamp(now);
-        variables.send_due(now, &mut stamp)
+        variables.send_due(now, &mut stamp, effects);
     }
 
     /// The variables and the values that wait, for a member that has just been admitted.

@@ -86,9 +86,7 @@ impl V1 {
             ClientToRelay::Declare(request) => hub.declare(author.id, request).await,
             ClientToRelay::Remove(request) => hub.remove(author.id, request).await,
             ClientToRelay::Set(request) => hub.set(author.clone(), request).await,
-            ClientToRelay::Assign(_) => {
-                Err(refusal(ErrorCode::UnknownType, "this relay keeps no variables"))
-            }
+            ClientToRelay::Assign(request) => hub.assign(author.id, request).await,
             ClientToRelay::Report(report) => {
                 hub.report(client, report);
                 Ok(0)

@@ -3,6 +3,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod killed;
 #[cfg(unix)]
 mod log;
 #[cfg(target_os = "linux")]

@@ -40,6 +40,55 @@ async fn an_unusable_setting_is_refused_in_one_line_that_names_it() {
     assert!(message.contains("#token=…") && !message.contains("hid"), "{message}");
 }
 
+#[tokio::test]
+async fn a_wrong_variable_or_data_folder_is_refused_in_one_line() {
+    let listen = ["--listen", "127.0.0.1:0"];
+    let with = |more: [&'static str; 2]| [listen, more].concat();
+    let message = refusal(&with(["--variable", "pitch"])).await;
+    assert!(message.contains("'pitch'") && message.contains("--variable"), "{message}");
+    let same = r#"{"name":"a","type":"int","min":3,"max":1,"default":1}"#;
+    let message = refusal(&with(["--variable", same])).await;
+    assert!(message.contains("min must be less than max"), "{message}");
+    let twice =
+        [r#"--variable={"name":"a","type":"bool"}"#, r#"--variable={"name":"a","type":"text"}"#];
+    let message = refusal(&with(twice)).await;
+    assert!(message.contains("\"a\" exists with another declaration"), "{message}");
+    let message =
+        refusal(&with(["--data", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")])).await;
+    assert!(message.contains("Cargo.toml") && message.contains("--data"), "{message}");
+}
+
+#[tokio::test]
+async fn a_damaged_data_folder_ends_the_relay_with_what_to_do() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("downbeat.sqlite3");
+    std::fs::write(&path, "this was a shopping list".repeat(100)).unwrap();
+    let mut command = program();
+    command.args(["--listen", "127.0.0.1:0", "--data"]).arg(home.path());
+    let (code, stdout, stderr) = run(command).await;
+    assert_eq!((code, stdout.as_str()), (Some(1), ""), "{stderr}");
+    assert!(stderr.contains(path.to_str().unwrap()) && stderr.contains("move it away"), "{stderr}");
+}
+
+#[tokio::test]
+async fn variables_and_loops_are_read_from_the_settings_file() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("relay.toml");
+    let file = "loop = ['texture']\n[[variable]]\nname = 'pitch'\ntype = 'float'\nmin = -12\n\
+                max = 12\ndefault = 0\n[[variable]]\nname = 'light'\ntype = 'color'\n\
+                default = '#000000'\nscope = 'machine'\n";
+    std::fs::write(&path, file).unwrap();
+    let mut command = program();
+    command.args(["--listen", "127.0.0.1:0"]).env("DOWNBEAT_CONFIG", &path);
+    let (_relay, address) = Relay::start(command).await;
+    let (_, welcome) = common::player_at(address, "one").await;
+    let names: Vec<_> = welcome.variables.iter().map(|v| v.variable.name.as_str()).collect();
+    assert_eq!(names, ["pitch", "light"]);
+    let looped: Vec<_> =
+        welcome.sounds.iter().filter(|s| s.looped.is_some()).map(|s| s.name.as_str()).collect();
+    assert_eq!(looped, ["texture"]);
+}
+
 #[cfg(target_os = "linux")] // where the data folder can be set
 #[tokio::test]
 async fn a_self_signed_certificate_keeps_its_fingerprint() {

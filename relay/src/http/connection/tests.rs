@@ -30,7 +30,7 @@ struct Connection {
 impl Connection {
     fn open(config: &Config) -> Self {
         let access = Access::new(config, "x").unwrap();
-        let hub = Hub::new(config, Bank::embedded()).unwrap();
+        let hub = Hub::new(config, Bank::embedded(&[])).unwrap();
         let state = Arc::new(ServerState::new(config, access, hub));
         let peer = SocketAddr::from(([192, 0, 2, 1], 4000));
         let now = state.hub.clock.now();

@@ -18,9 +18,10 @@ use std::{
 };
 
 use downbeat_protocol::{
-    BankNow, ClientId, ClientKind, Epoch, Hello, Limits, RelayTime, RelayToClient, Report, Roster,
-    Welcome, encode,
+    BankNow, ClientId, ClientKind, Epoch, Hello, Limits, MachineId, RelayTime, RelayToClient,
+    Report, Roster, Welcome, encode,
 };
+use thiserror::Error;
 use tokio::sync::Notify;
 
 use self::triggers::TUTORIAL_TRIGGER;
@@ -36,6 +37,7 @@ use crate::{
     clock::RelayClock,
     config::Config,
     counters::Counters,
+    store::{Store, StoreError, Stored},
     supervise::Supervisor,
     websocket::{
         client::{Client, Wire},
@@ -47,6 +49,20 @@ use crate::{
 
 /// Bytes in a MiB.
 const MIB: usize = 1 << 20;
+
+/// Why there is no hub.
+#[derive(Debug, Error)]
+pub(crate) enum HubError {
+    /// The system does not start a thread.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[from] io::Error),
+    /// The data folder cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The variables of the settings contradict each other, or are too many.
+    #[error("--variable: {0}")]
+    Variables(String),
+}
 
 /// What all sessions share.
 #[derive(Debug)]
@@ -63,19 +79,22 @@ pub(crate) struct Hub {
     room: Mutex<Room>,
     bank: Mutex<Arc<Bank>>,
     last_id: AtomicU32,
+    /// What survives the relay, if it has a data folder.
+    pub(crate) store: Option<Store>,
     /// Notified when a value begins to wait for its turn, and none has waited.
     value_waits: Notify,
 }
 
 impl Hub {
-    /// A hub with an empty room.
+    /// A hub with an empty room, and the variables of the settings and of the store.
     ///
     /// # Errors
-    /// If a writer thread cannot be started.
+    /// If a writer thread cannot be started, the data folder cannot be used, or the variables of the settings
+    /// contradict each other.
     ///
     /// # Panics
     /// Outside of a runtime.
-    pub(crate) fn new(config: &Config, bank: Bank) -> io::Result<Self> {
+    pub(crate) fn new(config: &Config, bank: Bank) -> Result<Self, HubError> {
         let lead = Lead::new(config.min_lead_ms * 1000, config.max_lead_ms * 1000);
         let limits = Limits {
             message_bytes: MAX_MESSAGE_BYTES as u32,
@@ -83,6 +102,19 @@ impl Hub {
             max_lead_micros: lead.max(),
         };
         let (counters, supervisor) = (Arc::default(), Arc::default());
+        let (store, stored) = match &config.data {
+            None => (None, Stored::default()),
+            Some(folder) => {
+                let (store, stored) = Store::open(folder, &counters, &supervisor)?;
+                (Some(store), stored)
+            }
+        };
+        let mut room = Room::new(lead.clone());
+        let writes = room.restore(&config.variable, stored);
+        let writes = writes.map_err(|refusal| HubError::Variables(refusal.message))?;
+        if let Some(store) = &store {
+            store.submit(writes, Vec::new());
+        }
         let clock = RelayClock::start();
         Ok(Self {
             clock,
@@ -92,9 +124,10 @@ impl Hub {
             supervisor,
             backlog: Arc::new(Backlog::new(config.backlog_mib as usize * MIB)),
             limits,
-            room: Mutex::new(Room::new(lead)),
+            room: Mutex::new(room),
             bank: Mutex::new(Arc::new(bank)),
             last_id: AtomicU32::new(0),
+            store,
             value_waits: Notify::new(),
         })
     }
@@ -163,6 +196,7 @@ impl Hub {
         let (bank, now) = (self.bank(), self.clock.now());
         room.enter(client.id, Member::new(name.to_owned(), kind, role).on(hello.machine));
         let Roster { total, clients, lead_micros } = room.roster_for(client.id);
+        self.store_seen(&room, hello.machine);
         let (variables, pending) = room.variables_for(client.id, now);
         let welcome = Welcome {
             id: client.id,
@@ -185,9 +219,23 @@ impl Hub {
 
     /// Removes a client; returns whether it was a member.
     pub(crate) async fn disconnect(&self, client: &Client) -> bool {
-        let member = self.room().leave(client.id);
+        let member = {
+            let mut room = self.room();
+            let member = room.leave(client.id);
+            self.store_seen(&room, member.as_ref().and_then(|member| member.machine));
+            member
+        };
         self.fan_out.send(client.wire, Command::Left(client.id)).await;
         member.is_some()
+    }
+
+    /// Stores when a machine was seen last, and its name, if anything is kept of it.
+    fn store_seen(&self, room: &Room, machine: Option<MachineId>) {
+        if let Some(store) = &self.store
+            && let Some(write) = room.stored_machine(machine)
+        {
+            store.submit(vec![write], Vec::new());
+        }
     }
 
     /// Records a client's report, and sends it its own entry if it is not among the listed members.

@@ -1,108 +1,130 @@
-//! Variables: from a request to everyone, and the acknowledgement to who asked.
+//! Variables and machines: from a request to everyone, to the store, and the acknowledgement to who asked.
 
 use bytes::Bytes;
 use downbeat_protocol::{
-    Ack, By, ClientId, DeclareRequest, Refusal, RelayToClient, RemoveRequest, SetRequest, encode,
+    Ack, AssignRequest, By, ClientId, DeclareRequest, Refusal, RelayToClient, RemoveRequest,
+    SetRequest, encode,
 };
-use tokio::{sync::mpsc::Permit as QueuePlace, time::timeout};
+use tokio::sync::mpsc::Permit as QueuePlace;
 
 use super::Hub;
 use crate::{
     broadcast::lane::Command,
-    room::{
-        state::Room,
-        variables::{AckTo, Effects},
-    },
+    room::{effects::Effects, state::Room},
+    store::AckTo,
     websocket::{client::Wire, frame},
 };
 
 impl Hub {
-    /// Declares variables; returns the size of what is broadcast.
+    /// Declares variables; returns the size of what is broadcast, as the following do.
     ///
     /// # Errors
     /// If one is invalid, contradicts one that exists, or there is no space.
     pub(crate) async fn declare(
         &self,
-        client: ClientId,
+        by: ClientId,
         request: DeclareRequest,
     ) -> Result<usize, Refusal> {
-        let ack = request.ack.map(|ack| AckTo { client, ack });
-        self.change(|room| {
-            let variables = room.declare(request)?;
-            Ok(Effects { variables, acks: ack.into_iter().collect(), ..Effects::default() })
-        })
-        .await
+        self.request(|room, effects| room.declare(request, by, effects)).await
     }
 
-    /// Removes variables; returns the size of what is broadcast.
+    /// Removes variables.
     ///
     /// # Errors
     /// If there are too many names.
     pub(crate) async fn remove(
         &self,
-        client: ClientId,
+        by: ClientId,
         request: RemoveRequest,
     ) -> Result<usize, Refusal> {
-        let ack = request.ack.map(|ack| AckTo { client, ack });
-        self.change(|room| {
-            let mut effects = room.remove(&request, self.clock.now())?;
-            effects.acks.extend(ack);
-            Ok(effects)
-        })
-        .await
+        self.request(|room, effects| room.remove(&request, by, self.clock.now(), effects)).await
     }
 
-    /// Sets a variable; returns the size of what is broadcast at once.
+    /// Sets a variable, now or when it is its turn.
     ///
     /// # Errors
     /// If there is none of that name, it does not take the value, or there is no space.
     pub(crate) async fn set(&self, by: By, request: SetRequest) -> Result<usize, Refusal> {
-        self.change(|room| room.set(request, by, self.clock.now())).await
+        self.request(|room, effects| room.set(request, by, self.clock.now(), effects)).await
+    }
+
+    /// Gives machines a seat and tags.
+    ///
+    /// # Errors
+    /// If a value is out of range, none of the clients is connected, or there is no space.
+    pub(crate) async fn assign(
+        &self,
+        by: ClientId,
+        request: AssignRequest,
+    ) -> Result<usize, Refusal> {
+        self.request(|room, effects| room.assign(&request, by, effects)).await
     }
 
     /// Sends the values that wait for their turn, each when it is due.
     pub(crate) async fn send_held_values(&self) {
         loop {
             let next = self.room().next_value_due();
-            let notified = self.value_waits.notified();
-            match next {
-                None => notified.await,
-                Some(at) => {
-                    // Nothing is due before it: every value waits equally long.
-                    if timeout(self.clock.until(at), std::future::pending::<()>()).await.is_err() {
-                        // What the room returns is not refused.
-                        let _ = self.change(|room| Ok(room.send_due(self.clock.now()))).await;
-                    }
-                }
-            }
+            let Some(at) = next else {
+                self.value_waits.notified().await;
+                continue;
+            };
+            // Nothing is due before it: all values wait equally long.
+            tokio::time::sleep(self.clock.until(at)).await;
+            self.change(|room, effects| room.send_due(self.clock.now(), effects)).await;
         }
     }
 
-    /// Changes the room, and sends what follows.
-    async fn change(
+    /// Acknowledges requests whose changes are on disk.
+    pub(crate) async fn acknowledge_committed(&self) {
+        let Some(store) = &self.store else { return std::future::pending().await };
+        while let Some(acks) = store.committed().await {
+            let replies = acks.into_iter().map(to_reply).collect();
+            self.fan_out.send(Wire::V1, Command::Deliver(Vec::new(), replies)).await;
+        }
+    }
+
+    /// Changes the room at the request of a client, who waits if the disk is behind.
+    async fn request(
         &self,
-        change: impl FnOnce(&mut Room) -> Result<Effects, Refusal>,
+        change: impl FnOnce(&mut Room, &mut Effects) -> Result<(), Refusal>,
     ) -> Result<usize, Refusal> {
-        let Some(place) = self.fan_out.reserve(Wire::V1).await else { return Ok(0) };
+        if let Some(store) = &self.store {
+            store.ready().await;
+        }
+        let mut result = Ok(());
+        let bytes = self.change(|room, effects| result = change(room, effects)).await;
+        result.map(|()| bytes)
+    }
+
+    /// Changes the room, and passes on what follows.
+    async fn change(&self, change: impl FnOnce(&mut Room, &mut Effects)) -> usize {
+        let Some(place) = self.fan_out.reserve(Wire::V1).await else { return 0 };
         let mut room = self.room();
         let was_waiting = room.next_value_due().is_some();
-        let effects = change(&mut room)?;
+        let mut effects = Effects::default();
+        change(&mut room, &mut effects);
         if !was_waiting && room.next_value_due().is_some() {
             self.value_waits.notify_one();
         }
-        Ok(self.deliver(place, effects))
+        self.deliver(place, &room, effects)
     }
 
-    /// Passes on what follows from a request; returns the size of what is broadcast. The caller holds the
-    /// room's lock.
-    fn deliver(&self, place: QueuePlace<'_, Command>, effects: Effects) -> usize {
-        let Effects { values, variables, acks } = effects;
+    /// Passes on what follows from a change of `room`, whose lock the caller holds: so the store and everyone
+    /// learn of changes in one order. Returns the size of what is sent.
+    fn deliver(&self, place: QueuePlace<'_, Command>, room: &Room, effects: Effects) -> usize {
+        let Effects { values, variables, entries, mut acks, writes } = effects;
+        if let Some(store) = &self.store {
+            store.submit(writes, std::mem::take(&mut acks));
+        }
         self.counters.values.add(values.len() as u64);
         let values = values.into_iter().map(RelayToClient::Value);
         let frames: Vec<_> =
             values.chain(variables.map(RelayToClient::Variables)).map(to_frame).collect();
-        let replies: Vec<_> = acks.into_iter().map(to_reply).collect();
-        let bytes = frames.iter().map(Bytes::len).sum();
+        let entry = |id| (id, to_frame(RelayToClient::Roster(room.change_of(id))));
+        let replies: Vec<_> =
+            entries.into_iter().map(entry).chain(acks.into_iter().map(to_reply)).collect();
+        let sizes = frames.iter().chain(replies.iter().map(|(_, frame)| frame)).map(Bytes::len);
+        let bytes = sizes.sum();
         if !frames.is_empty() || !replies.is_empty() {
             place.send(Command::Deliver(frames, replies));
         }

@@ -6,12 +6,14 @@
 use std::collections::BTreeMap;
 
 use downbeat_protocol::{
-    By, ClientId, MAX_ROSTER_ENTRIES, RelayTime, Report, Roster, RosterChange, Sounding, Stop,
-    StopRequest, Target, Trigger, TriggerRequest, When,
+    By, ClientId, MAX_ROSTER_ENTRIES, MachineId, RelayTime, Report, Roster, RosterChange, Sounding,
+    Stop, StopRequest, Target, Trigger, TriggerRequest, When,
 };
 
 use super::{
+    effects::Effects,
     lead::{Lead, Player},
+    machines::Machines,
     member::Member,
     roster_updates::RosterUpdates,
     sequence::{Sequence, Stamp},
@@ -19,7 +21,7 @@ use super::{
     unscheduled::Unscheduled,
     variables::Variables,
 };
-use crate::{limits::rate_limit::TokenBucket, websocket::client::Wire};
+use crate::{limits::rate_limit::TokenBucket, store::Write, websocket::client::Wire};
 
 /// How often per second a report may raise the lead at once, instead of at the next tick. Players of a
 /// large lab need it no more often, and updating a room of thousands more often would be expensive.
@@ -37,6 +39,7 @@ pub(crate) struct Room {
     pub(super) unscheduled: Unscheduled,
     voices: Voices,
     pub(super) variables: Variables,
+    pub(super) machines: Machines,
     /// Chooses players at random.
     pub(super) random: fastrand::Rng,
     roster_updates: RosterUpdates,
@@ -56,6 +59,7 @@ impl Room {
             unscheduled: Unscheduled::default(),
             voices: Voices::default(),
             variables: Variables::default(),
+            machines: Machines::default(),
             random: fastrand::Rng::new(),
             roster_updates: RosterUpdates::default(),
             lead_updates: TokenBucket::new(LEAD_UPDATES_PER_SECOND, RelayTime::from_micros(0)),
@@ -88,7 +92,12 @@ impl Room {
     }
 
     /// Adds a member.
-    pub(super) fn enter(&mut self, id: ClientId, member: Member) {
+    pub(super) fn enter(&mut self, id: ClientId, mut member: Member) {
+        if let Some(machine) = member.machine
+            && let Some(kept) = self.machines.enter(machine, &member.name)
+        {
+            (member.seat, member.tags) = kept;
+        }
         self.tutorial += usize::from(member.wire() == Wire::Tutorial);
         self.players += usize::from(member.needed_lead().is_some());
         self.members.insert(id, member);
@@ -97,12 +106,19 @@ impl Room {
     /// Removes a member; `None` if the client was not admitted.
     pub(super) fn leave(&mut self, id: ClientId) -> Option<Member> {
         let member = self.members.remove(&id)?;
-        if member.machine.is_none() {
-            self.variables.forget(member.owner(id));
+        match member.machine {
+            Some(machine) => self.machines.leave(machine),
+            // Nothing of it is stored.
+            None => self.variables.forget(member.owner(id), &mut Effects::default()),
         }
         self.tutorial -= usize::from(member.wire() == Wire::Tutorial);
         self.players -= usize::from(member.needed_lead().is_some());
         Some(member)
+    }
+
+    /// What is stored of a machine that was just seen.
+    pub(super) fn stored_machine(&self, machine: Option<MachineId>) -> Option<Write> {
+        self.machines.stored(machine?)
     }
 
     /// Records a report, and raises the lead at once if the member needs more.
@@ -218,7 +234,8 @@ impl Room {
         (!is_listed).then(|| self.change_of(id))
     }
 
-    fn change_of(&self, id: ClientId) -> RosterChange {
+    /// What changes when a client is told its own entry.
+    pub(super) fn change_of(&self, id: ClientId) -> RosterChange {
         RosterChange {
             total: self.members.len() as u32,
             clients: self.members.get(&id).map(|member| member.entry(id)).into_iter().collect(),

@@ -16,7 +16,7 @@ use std::{
 };
 
 use downbeat_protocol::{
-    By, ClientId, ErrorCode, Refusal, RelayTime, Target, ValueChange, Variable, VariableState,
+    By, ErrorCode, MachineId, Refusal, RelayTime, Target, ValueChange, Variable, VariableState,
     VariablesChange, When,
 };
 use serde_json::Value;
@@ -26,26 +26,11 @@ use self::{
     entry::{Entry, Kept, bytes},
     streams::{Held, Streams},
 };
-use super::{member::Owner, refuse::refusal, sequence::Stamp};
+use super::{effects::Effects, member::Owner, refuse::refusal, sequence::Stamp};
+use crate::store::{AckTo, StoredValue, Write};
 
 /// The length of a value's message beside the value and the names.
 const CHANGE_BYTES: usize = 160;
-
-/// Whom to tell that a request is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct AckTo {
-    pub(crate) client: ClientId,
-    /// The `ack` of its request.
-    pub(crate) ack: u64,
-}
-
-/// What follows from a request: what to tell everyone, in this order, and what to tell who asked.
-#[derive(Debug, Default, PartialEq)]
-pub(super) struct Effects {
-    pub(super) values: Vec<ValueChange>,
-    pub(super) variables: Option<VariablesChange>,
-    pub(super) acks: Vec<AckTo>,
-}
 
 /// A value that was checked and is still to be numbered.
 #[derive(Debug)]
@@ -108,14 +93,15 @@ impl Variables {
             .ok_or_else(|| refusal(ErrorCode::UnknownVariable, unknown()))
     }
 
-    /// Declares valid variables: all of them, or none. Returns those that are new.
+    /// Declares valid variables: all of them, or none.
     ///
     /// # Errors
     /// If one of them exists with another declaration, or there are too many.
     pub(super) fn declare(
         &mut self,
         variables: Vec<Variable>,
-    ) -> Result<Option<VariablesChange>, Refusal> {
+        effects: &mut Effects,
+    ) -> Result<(), Refusal> {
         let mut new: Vec<Entry> = Vec::new();
         for variable in variables {
             let known = self.entries.get(variable.name.as_str());
@@ -143,11 +129,15 @@ impl Variables {
         self.budget.replace_shared(0, more);
         self.next_order += new.len() as u64;
         let declared: Vec<_> = new.iter().map(|entry| entry.state(None)).collect();
+        if !declared.is_empty() {
+            effects.variables = Some(VariablesChange { declared, removed: Vec::new() });
+        }
         for entry in new {
+            let variable = Box::new(entry.variable.clone());
+            effects.writes.push(Write::Declare { variable, order: entry.order });
             self.entries.insert(entry.variable.name.as_str().into(), entry);
         }
-        let change = VariablesChange { declared, removed: Vec::new() };
-        Ok((change != VariablesChange::default()).then_some(change))
+        Ok(())
     }
 
     /// Removes variables with their values. What waits for its turn is sent before.
@@ -156,18 +146,21 @@ impl Variables {
         names: &[String],
         now: RelayTime,
         stamp: Stamper<'_>,
-    ) -> Effects {
-        let mut effects = Effects::default();
+        effects: &mut Effects,
+    ) {
         let mut removed = Vec::new();
         for name in names {
             for held in self.streams.take_all_of(name) {
-                self.send(held, now, stamp, &mut effects);
+                self.send(held, now, stamp, effects);
             }
             let Some(entry) = self.entries.remove(name.as_str()) else { continue };
             self.budget.replace_shared(entry.bytes + entry.all.bytes(), 0);
             for (owner, kept) in &entry.own {
                 self.budget.replace_own(*owner, kept.bytes(), 0);
             }
+            self.unset_machines(&entry, effects);
+            effects.writes.push(Write::Unset { name: name.clone(), machine: None });
+            effects.writes.push(Write::Undeclare { name: name.clone() });
             let budget = &mut self.budget;
             self.pending.retain(|pending| {
                 let stays = pending.change.name != *name;
@@ -181,11 +174,10 @@ impl Variables {
         if !removed.is_empty() {
             effects.variables = Some(VariablesChange { declared: Vec::new(), removed });
         }
-        effects
     }
 
     /// Sets a variable that is declared, to a value that was checked; or lets the value wait for its turn, if
-    /// the client sets the variable too often.
+    /// the client sets the variable too often. What follows is added to `effects`.
     ///
     /// # Errors
     /// If there is no space for the value.
@@ -195,43 +187,41 @@ impl Variables {
         ack: Option<AckTo>,
         now: RelayTime,
         stamp: Stamper<'_>,
-    ) -> Result<Effects, Refusal> {
+        effects: &mut Effects,
+    ) -> Result<(), Refusal> {
         self.apply_due(now);
         self.check_space(&set)?;
-        let mut effects = Effects::default();
         let key = (set.by.id, Arc::from(set.name.as_str()));
         // What is scheduled ahead is no stream: each of its values is wanted. What the client has set before
         // must come before it.
         if matches!(set.when, When::AfterMicros(_)) {
             if let Some(held) = self.streams.take(&key) {
-                self.send(held, now, stamp, &mut effects);
+                self.send(held, now, stamp, effects);
             }
         } else if self.streams.must_wait(&key, now)
             && (self.streams.holds(&key) || !self.changes_nothing(&set))
         {
             if let Some(held) = self.streams.hold(&key, set, ack) {
-                self.send(held, now, stamp, &mut effects);
+                self.send(held, now, stamp, effects);
             }
-            return Ok(effects);
+            return Ok(());
         }
         let held = Held { set, acks: ack.into_iter().collect() };
-        if self.send(held, now, stamp, &mut effects) {
+        if self.send(held, now, stamp, effects) {
             self.streams.sent(key, now);
         }
-        Ok(effects)
+        Ok(())
     }
 
     /// Sends what has waited for its turn.
-    pub(super) fn send_due(&mut self, now: RelayTime, stamp: Stamper<'_>) -> Effects {
+    pub(super) fn send_due(&mut self, now: RelayTime, stamp: Stamper<'_>, effects: &mut Effects) {
         self.apply_due(now);
-        let mut effects = Effects::default();
         while let Some(held) = self.streams.take_due(now) {
             let key = (held.set.by.id, Arc::from(held.set.name.as_str()));
-            if self.send(held, now, stamp, &mut effects) {
+            if self.send(held, now, stamp, effects) {
                 self.streams.sent(key, now);
             }
         }
-        effects
     }
 
     /// When the next value is due that waits for its turn.
@@ -271,15 +261,61 @@ impl Variables {
     }
 
     /// Forgets the values of a machine.
-    pub(super) fn forget(&mut self, owner: Owner) {
+    pub(super) fn forget(&mut self, owner: Owner, effects: &mut Effects) {
         if !self.budget.has_values_of(owner) {
             return;
         }
         for entry in self.entries.values_mut() {
-            if let Some(kept) = entry.own.remove(&owner) {
-                self.budget.replace_own(owner, kept.bytes(), 0);
+            let Some(kept) = entry.own.remove(&owner) else { continue };
+            self.budget.replace_own(owner, kept.bytes(), 0);
+            if let Owner::Machine(machine) = owner {
+                let name = entry.variable.name.clone();
+                effects.writes.push(Write::Unset { name, machine: Some(machine) });
             }
         }
+    }
+
+    /// Whether the values of other machines leave no space for a value.
+    pub(super) fn lacks_space_of_machines(&self, set: &Set) -> bool {
+        self.bytes_of_machines(set).is_some_and(|more| !self.budget.has_machines(more))
+    }
+
+    /// Restores values of an earlier run. Returns those that their variables do not take any more.
+    pub(super) fn restore(&mut self, values: Vec<StoredValue>) -> Vec<Write> {
+        let mut refused = Vec::new();
+        for StoredValue { name, machine, value } in values {
+            let owner = machine.map(Owner::Machine);
+            let entry = self.entries.get(name.as_str());
+            let fits = entry.is_some_and(|entry| {
+                let Variable { event, .. } = entry.variable;
+                let is_whole = entry.variable.check(&value).is_ok_and(|checked| checked == value);
+                !event && is_whole && (machine.is_none() || entry.variable.is_per_machine())
+            });
+            if !fits || !self.restore_value(&name, owner, value) {
+                refused.push(Write::Unset { name, machine });
+            }
+        }
+        refused
+    }
+
+    /// Keeps a value of an earlier run, if there is space for it.
+    fn restore_value(&mut self, name: &str, owner: Option<Owner>, value: Value) -> bool {
+        let Some(entry) = self.entries.get_mut(name) else { return false };
+        let kept = Kept { value, seq: 0 };
+        let Some(owner) = owner else {
+            if !self.budget.has_shared(kept.bytes().saturating_sub(entry.all.bytes())) {
+                return false;
+            }
+            self.budget.replace_shared(entry.all.bytes(), kept.bytes());
+            entry.all = kept;
+            return true;
+        };
+        let has_space = self.budget.has_own(owner, kept.bytes());
+        if has_space {
+            self.budget.replace_own(owner, 0, kept.bytes());
+            entry.own.insert(owner, kept);
+        }
+        has_space
     }
 
     fn changes_nothing(&self, set: &Set) -> bool {
@@ -310,12 +346,48 @@ impl Variables {
         let change = ValueChange { seq, apply_at, name, value, over_micros, target, by };
         effects.values.push(change.clone());
         let pending = Pending { change, owners };
+        self.write(&pending, effects);
         if matches!(when, When::AfterMicros(_)) {
             self.wait(pending);
         } else {
             self.apply(pending);
         }
         true
+    }
+
+    /// Stores a value that was just numbered: it is the one that stays, whenever it applies.
+    fn write(&self, pending: &Pending, effects: &mut Effects) {
+        let Pending { change: ValueChange { name, value, .. }, owners } = pending;
+        let Some(entry) = self.entries.get(name.as_str()) else { return };
+        if entry.variable.event {
+            return;
+        }
+        let set = |machine| Write::Set { name: name.clone(), machine, value: value.clone() };
+        match owners {
+            None => {
+                self.unset_machines(entry, effects);
+                effects.writes.push(set(None));
+            }
+            Some(owners) => {
+                effects.writes.extend(machines(owners).map(|machine| set(Some(machine))))
+            }
+        }
+    }
+
+    /// Removes what is stored of the values of machines.
+    fn unset_machines(&self, entry: &Entry, effects: &mut Effects) {
+        if !entry.variable.is_per_machine() {
+            return;
+        }
+        let name = &entry.variable.name;
+        let waiting = self.pending.iter().filter(|pending| pending.change.name == *name);
+        let waiting = waiting.filter_map(|pending| pending.owners.as_deref()).flat_map(machines);
+        let own: Vec<_> = entry.own.keys().copied().collect();
+        effects.writes.extend(
+            machines(&own)
+                .chain(waiting)
+                .map(|machine| Write::Unset { name: name.clone(), machine: Some(machine) }),
+        );
     }
 
     fn wait(&mut self, pending: Pending) {
@@ -376,29 +448,43 @@ impl Variables {
         }
     }
 
+    /// What a value for single machines adds to what all machines have.
+    fn bytes_of_machines(&self, set: &Set) -> Option<usize> {
+        let (_, owners) = set.target.as_ref()?;
+        let entry = self.entries.get(set.name.as_str())?;
+        if matches!(set.when, When::AfterMicros(_)) {
+            return Some(owners.len() * size_of::<Owner>());
+        }
+        let size = bytes(&set.value);
+        let before = |owner| entry.own.get(owner).map_or(0, Kept::bytes);
+        Some(owners.iter().map(|owner| size.saturating_sub(before(owner))).sum())
+    }
+
     fn check_space(&self, set: &Set) -> Result<(), Refusal> {
         let Some(entry) = self.entries.get(set.name.as_str()) else { return Ok(()) };
         let size = bytes(&set.value);
-        let has_space = match (&set.target, set.when) {
-            (_, When::AfterMicros(_)) => {
-                let owners = set.target.as_ref().map_or(0, |(_, owners)| owners.len());
-                let names = set.name.len() + set.by.name.len();
-                self.budget.has_shared(CHANGE_BYTES + names + size)
-                    && self.budget.has_machines(owners * size_of::<Owner>())
-            }
-            _ if entry.variable.event => true,
-            (None, _) => self.budget.has_shared(size.saturating_sub(entry.all.bytes())),
-            (Some((_, owners)), _) => {
-                let before = |owner: &Owner| entry.own.get(owner).map_or(0, Kept::bytes);
-                let mut each =
-                    owners.iter().map(|owner| (*owner, size.saturating_sub(before(owner))));
-                let all = each.clone().map(|(_, more)| more).sum();
-                self.budget.has_machines(all)
-                    && each.all(|(owner, more)| self.budget.has_own(owner, more))
-            }
+        let has_space = if matches!(set.when, When::AfterMicros(_)) {
+            self.budget.has_shared(CHANGE_BYTES + set.name.len() + set.by.name.len() + size)
+        } else if entry.variable.event {
+            true
+        } else if let Some((_, owners)) = &set.target {
+            owners.iter().all(|owner| {
+                let before = entry.own.get(owner).map_or(0, Kept::bytes);
+                self.budget.has_own(*owner, size.saturating_sub(before))
+            })
+        } else {
+            self.budget.has_shared(size.saturating_sub(entry.all.bytes()))
         };
-        if has_space { Ok(()) } else { Err(full()) }
+        if has_space && !self.lacks_space_of_machines(set) { Ok(()) } else { Err(full()) }
     }
+}
+
+/// The machines among owners.
+fn machines(owners: &[Owner]) -> impl Iterator<Item = MachineId> {
+    owners.iter().filter_map(|owner| match owner {
+        Owner::Machine(machine) => Some(*machine),
+        Owner::Connection(_) => None,
+    })
 }
 
 /// Releases what a value took that no longer waits.

@@ -10,7 +10,8 @@ use std::{
 
 use downbeat_protocol::{ClientId, RelayTime};
 
-use super::{AckTo, Set};
+use super::Set;
+use crate::store::AckTo;
 
 /// The shortest time between two broadcasts of one stream: 50 a second, twice as often as an eye needs, and
 /// what a listener hears between them glides.

@@ -1,6 +1,6 @@
 //! The variables in virtual time.
 
-use downbeat_protocol::MachineId;
+use downbeat_protocol::ClientId;
 use serde_json::json;
 
 use super::*;
@@ -24,10 +24,9 @@ struct Room {
 
 impl Room {
     fn new(declarations: &[Value]) -> Self {
-        let mut variables = Variables::default();
-        let declarations = declarations.iter().cloned().map(declared).collect();
-        variables.declare(declarations).unwrap();
-        Self { variables, seq: 0 }
+        let mut room = Self { variables: Variables::default(), seq: 0 };
+        room.declare(declarations.iter().cloned().map(declared).collect()).unwrap();
+        room
     }
 
     fn with<T>(&mut self, now: u64, act: impl FnOnce(&mut Variables, Stamper<'_>) -> T) -> T {
@@ -43,9 +42,33 @@ impl Room {
         })
     }
 
+    fn effects(
+        &mut self,
+        now: u64,
+        act: impl FnOnce(&mut Variables, Stamper<'_>, &mut Effects) -> Result<(), Refusal>,
+    ) -> Result<Effects, Refusal> {
+        let mut effects = Effects::default();
+        self.with(now, |variables, stamp| act(variables, stamp, &mut effects))?;
+        Ok(effects)
+    }
+
+    fn declare(&mut self, variables: Vec<Variable>) -> Result<Effects, Refusal> {
+        self.effects(0, |known, _, effects| known.declare(variables, effects))
+    }
+
+    fn remove(&mut self, now: u64, names: &[String]) -> Effects {
+        let removed = self.effects(now, |variables, stamp, effects| {
+            variables.remove(names, at(now), stamp, effects);
+            Ok(())
+        });
+        removed.unwrap()
+    }
+
     fn try_set(&mut self, now: u64, set: Set, ack: u64) -> Result<Effects, Refusal> {
         let ack = Some(AckTo { client: set.by.id, ack });
-        self.with(now, |variables, stamp| variables.set(set, ack, at(now), stamp))
+        self.effects(now, |variables, stamp, effects| {
+            variables.set(set, ack, at(now), stamp, effects)
+        })
     }
 
     /// Sets a variable; returns the values that are broadcast.
@@ -54,7 +77,11 @@ impl Room {
     }
 
     fn due(&mut self, now: u64) -> Effects {
-        self.with(now, |variables, stamp| variables.send_due(at(now), stamp))
+        let due = self.effects(now, |variables, stamp, effects| {
+            variables.send_due(at(now), stamp, effects);
+            Ok(())
+        });
+        due.unwrap()
     }
 
     fn value(&mut self, name: &str, owner: Owner, now: u64) -> Value {
@@ -103,17 +130,18 @@ fn declarations_are_all_accepted_or_none() {
     let mut room = Room::new(&[level()]);
     let other = || declared(json!({"name": "other", "type": "bool"}));
     let contradiction = declared(json!({"name": "level", "type": "bool"}));
-    let error = room.variables.declare(vec![other(), contradiction]).unwrap_err();
+    let error = room.declare(vec![other(), contradiction]).unwrap_err();
     assert_eq!(error.code, ErrorCode::Conflict);
     assert!(error.message.contains("\"level\""), "{}", error.message);
     assert_eq!(room.variables.len(), 1);
     let twice = declared(json!({"name": "other", "type": "text"}));
-    assert_eq!(room.variables.declare(vec![other(), twice]).unwrap_err().code, ErrorCode::Conflict);
+    assert_eq!(room.declare(vec![other(), twice]).unwrap_err().code, ErrorCode::Conflict);
 
-    let change = room.variables.declare(vec![declared(level()), other(), other()]).unwrap();
-    let new: Vec<_> = change.unwrap().declared.into_iter().map(|new| new.variable.name).collect();
+    let change = room.declare(vec![declared(level()), other(), other()]).unwrap();
+    let new: Vec<_> =
+        change.variables.unwrap().declared.into_iter().map(|new| new.variable.name).collect();
     assert_eq!(new, ["other"]);
-    assert_eq!(room.variables.declare(vec![other()]).unwrap(), None);
+    assert_eq!(room.declare(vec![other()]).unwrap(), Effects::default());
 }
 
 #[test]
@@ -123,24 +151,23 @@ fn there_are_at_most_so_many_variables_and_bytes() {
         declared(json!({"name": format!("t{index}"), "type": "text", "default": "x".repeat(size)}))
     };
     for index in 0..MAX_VARIABLES {
-        room.variables.declare(vec![text(index, 0)]).unwrap();
+        room.declare(vec![text(index, 0)]).unwrap();
     }
-    let error = room.variables.declare(vec![text(MAX_VARIABLES, 0)]).unwrap_err();
+    let error = room.declare(vec![text(MAX_VARIABLES, 0)]).unwrap_err();
     assert_eq!(error.code, ErrorCode::Full);
-    room.variables.declare(vec![text(0, 0)]).unwrap();
+    room.declare(vec![text(0, 0)]).unwrap();
 
     let mut room = Room::new(&[]);
-    let count =
-        (0..100).take_while(|i| room.variables.declare(vec![text(*i, 4000)]).is_ok()).count();
+    let count = (0..100).take_while(|i| room.declare(vec![text(*i, 4000)]).is_ok()).count();
     assert!((30..33).contains(&count), "{count}: the default counts twice");
     // What has no space is refused, and what is there can still be set and removed.
     let larger = room.try_set(0, set("t0", "x".repeat(20_000)), 0).unwrap_err();
     assert_eq!(larger.code, ErrorCode::Full);
     assert_eq!(room.set(0, set("t0", "short")), [json!("short")]);
     let names: Vec<_> = (0..count).map(|index| format!("t{index}")).collect();
-    room.with(0, |variables, stamp| variables.remove(&names, at(0), stamp));
+    room.remove(0, &names);
     for index in 0..count {
-        room.variables.declare(vec![text(index, 4000)]).unwrap();
+        room.declare(vec![text(index, 4000)]).unwrap();
     }
 }
 
@@ -307,7 +334,7 @@ fn machines_have_values_of_their_own_until_all_are_set() {
         assert_eq!(room.value("light", owner, 600), json!("all"));
     }
     room.set(700, for_machines(&[newcomer], set("light", "mine")));
-    room.variables.forget(newcomer);
+    room.variables.forget(newcomer, &mut Effects::default());
     assert_eq!(room.value("light", newcomer, 800), json!("all"));
 }
 
@@ -319,7 +346,7 @@ fn values_of_machines_are_bounded() {
         for index in 0.. {
             let name = format!("t{index}");
             let declaration = json!({"name": name, "type": "text", "scope": "machine"});
-            if room.variables.declare(vec![declared(declaration)]).is_err() {
+            if room.declare(vec![declared(declaration)]).is_err() {
                 return count;
             }
             let set = for_machines(owners, set(&name, "x".repeat(4000)));
@@ -343,11 +370,11 @@ fn a_removed_variable_takes_its_values_with_it() {
     room.set(1, after(1000, set_by(2, "level", 0.9)));
     room.set(1, for_machines(&[A], set("light", "a")));
     let names = ["level".to_owned(), "light".to_owned(), "unknown".to_owned()];
-    let effects = room.with(2, |variables, stamp| variables.remove(&names, at(2), stamp));
+    let effects = room.remove(2, &names);
     // What was accepted before is done first.
     assert_eq!((sent(&effects), acked(&effects)), (vec![json!(0.6)], vec![0]));
     assert_eq!(effects.variables.unwrap().removed, names[..2]);
-    room.variables.declare(vec![declared(level()), declared(light())]).unwrap();
+    room.declare(vec![declared(level()), declared(light())]).unwrap();
     assert_eq!(room.value("level", A, 5000), json!(0.0));
     assert_eq!(room.value("light", A, 5000), json!(""));
     assert_eq!(room.due(6000), Effects::default());

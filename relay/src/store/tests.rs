@@ -1,0 +1,242 @@
+//! The store on real files.
+
+use std::{fs, time::Duration};
+
+use downbeat_protocol::{ClientId, MachineId, Variable};
+use serde_json::json;
+use tokio::time::timeout;
+
+use super::{queue::Batch, *};
+
+const MACHINE: MachineId = MachineId(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef);
+
+fn declare(name: &str, order: u64) -> Write {
+    let variable: Variable = serde_json::from_value(json!({"name": name, "type": "any"})).unwrap();
+    Write::Declare { variable: Box::new(variable), order }
+}
+
+fn set(name: &str, machine: Option<MachineId>, value: impl Into<serde_json::Value>) -> Write {
+    Write::Set { name: name.into(), machine, value: value.into() }
+}
+
+fn unset(name: &str, machine: Option<MachineId>) -> Write {
+    Write::Unset { name: name.into(), machine }
+}
+
+fn machine(id: u128, seat: Option<u16>) -> StoredMachine {
+    let tags = vec!["left".to_owned(), "caf\u{e9}".to_owned()];
+    StoredMachine { machine: MachineId(id), name: format!("m{id}"), seat, tags }
+}
+
+fn ack(ack: u64) -> AckTo {
+    AckTo { client: ClientId(1), ack }
+}
+
+fn reopened(folder: &Path) -> Stored {
+    Database::open(folder).unwrap().read().unwrap()
+}
+
+fn values(stored: &Stored) -> Vec<(&str, Option<MachineId>, String)> {
+    let values = stored.values.iter();
+    values.map(|v| (v.name.as_str(), v.machine, v.value.to_string())).collect()
+}
+
+#[test]
+fn what_was_committed_is_there_after_a_restart() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("new/data");
+    let mut database = Database::open(&folder).unwrap();
+    assert_eq!(database.read().unwrap(), Stored::default());
+    let writes = [
+        declare("z", 0),
+        declare("a", 1),
+        set("z", None, json!({"x": [1.5, null]})),
+        set("a", Some(MACHINE), "caf\u{e9}"),
+        set("a", None, 1),
+        Write::Keep(machine(1, Some(7))),
+        Write::Keep(machine(2, None)),
+    ];
+    database.commit(writes.iter()).unwrap();
+    drop(database);
+    let stored = reopened(&folder);
+    let names: Vec<_> = stored.variables.iter().map(|v| v.name.as_str()).collect();
+    assert_eq!(names, ["z", "a"]);
+    let expected = [
+        ("a", None, "1".to_owned()),
+        ("z", None, r#"{"x":[1.5,null]}"#.to_owned()),
+        ("a", Some(MACHINE), r#""caf\u00e9""#.replace("\\u00e9", "\u{e9}")),
+    ];
+    assert_eq!(values(&stored), expected);
+    assert_eq!(stored.machines, [machine(1, Some(7)), machine(2, None)]);
+
+    let writes = [
+        set("z", None, 2),
+        unset("a", Some(MACHINE)),
+        unset("a", None),
+        Write::Undeclare { name: "a".into() },
+        Write::Forget { machine: MachineId(1) },
+    ];
+    Database::open(&folder).unwrap().commit(writes.iter()).unwrap();
+    let stored = reopened(&folder);
+    assert_eq!(stored.variables.len(), 1);
+    assert_eq!(values(&stored), [("z", None, "2".to_owned())]);
+    assert_eq!(stored.machines, [machine(2, None)]);
+}
+
+#[cfg(unix)]
+#[test]
+fn only_its_owner_can_read_it() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("data");
+    let mut database = Database::open(&folder).unwrap();
+    database.commit([declare("a", 0)].iter()).unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&folder), 0o700);
+    let mut files = 0;
+    for entry in fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        assert_eq!(mode(&path), 0o600, "{path:?}");
+        files += 1;
+    }
+    assert!(files >= 3, "the file, its log, and the lock");
+}
+
+#[test]
+fn a_file_that_cannot_be_used_is_named_and_left_as_it_is() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("downbeat.sqlite3");
+    let mut database = Database::open(home.path()).unwrap();
+    let second = Database::open(home.path()).unwrap_err();
+    assert!(matches!(second, StoreError::InUse { .. }), "{second}");
+    database
+        .commit((0..500).map(|n| declare(&format!("v{n}"), n)).collect::<Vec<_>>().iter())
+        .unwrap();
+    drop(database);
+    let whole = fs::read(&path).unwrap();
+    let damaged = |bytes: &[u8]| {
+        fs::write(&path, bytes).unwrap();
+        let opened = Database::open(home.path()).and_then(|mut database| database.read());
+        assert_eq!(fs::read(&path).unwrap(), bytes, "left as it is");
+        opened.unwrap_err().to_string()
+    };
+    for bytes in [b"this was a shopping list".repeat(100), whole[..whole.len() / 2].to_vec()] {
+        let message = damaged(&bytes);
+        assert!(message.contains("downbeat.sqlite3 is damaged"), "{message}");
+        assert!(message.contains("move it away") && !message.contains('\n'), "{message}");
+    }
+    let mut torn = whole.clone();
+    torn[4096..].iter_mut().step_by(3).for_each(|byte| *byte = 0xa5);
+    assert!(damaged(&torn).contains("is damaged"), "{}", damaged(&torn));
+
+    fs::write(&path, &whole).unwrap();
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.pragma_update(None, "user_version", 2).unwrap();
+    let message = Database::open(home.path()).unwrap_err().to_string();
+    assert!(message.contains("newer relay (version 2"), "{message}");
+    other.pragma_update(None, "application_id", 7).unwrap();
+    let message = Database::open(home.path()).unwrap_err().to_string();
+    assert!(message.contains("a database of another program"), "{message}");
+    drop(other);
+
+    fs::write(&path, &whole).unwrap();
+    assert_eq!(reopened(home.path()).variables.len(), 500);
+}
+
+#[test]
+fn a_folder_that_cannot_be_used_is_named() {
+    let home = tempfile::tempdir().unwrap();
+    fs::write(home.path().join("file"), "").unwrap();
+    let error = Database::open(&home.path().join("file/data")).unwrap_err();
+    assert!(matches!(error, StoreError::Unusable { .. }));
+    assert!(
+        error.to_string().contains("file/data") && error.to_string().contains("--data"),
+        "{error}"
+    );
+}
+
+#[test]
+fn on_a_full_disk_all_of_a_commit_is_missing_and_comes_later() {
+    let home = tempfile::tempdir().unwrap();
+    let mut database = Database::open(home.path()).unwrap();
+    database.commit([declare("a", 0), set("a", None, 1)].iter()).unwrap();
+    database.limit_pages(1);
+    let large = "x".repeat(100_000);
+    let writes = [set("a", None, 2), set("b", None, large.as_str())];
+    let error = database.commit(writes.iter()).unwrap_err();
+    assert!(error.to_string().contains("full"), "{error}");
+    assert_eq!(values(&database.read().unwrap()), [("a", None, "1".to_owned())]);
+    database.limit_pages(10_000);
+    database.commit(writes.iter()).unwrap();
+    assert_eq!(values(&database.read().unwrap())[0].2, "2");
+}
+
+#[test]
+fn what_cannot_be_written_is_acknowledged_to_nobody_and_counted() {
+    let home = tempfile::tempdir().unwrap();
+    let mut database = Database::open(home.path()).unwrap();
+    database.limit_pages(1);
+    let (queue, counters) = (Arc::new(Queue::default()), Arc::new(Counters::default()));
+    let (sender, mut committed) = mpsc::channel(MAX_COMMITS);
+    let (theirs, their_counters) = (queue.clone(), counters.clone());
+    queue.add(vec![set("a", None, "x".repeat(100_000))], vec![ack(1)]);
+    let running = thread::spawn(move || run(&theirs, &mut database, &sender, &their_counters));
+    while counters.store_failures.get() == 0 {
+        thread::sleep(Duration::from_millis(1));
+    }
+    // What needs no space is committed with the next attempt, but not this: nothing is half there.
+    queue.add(Vec::new(), vec![ack(2)]);
+    queue.end();
+    running.join().unwrap();
+    assert_eq!(committed.blocking_recv(), None);
+    assert!(counters.store_failures.get() >= 2, "tried once more at the end");
+    assert_eq!(reopened(home.path()), Stored::default());
+}
+
+#[tokio::test]
+async fn a_request_is_acknowledged_after_the_commit() {
+    let home = tempfile::tempdir().unwrap();
+    let counters = Arc::default();
+    let (store, stored) = Store::open(home.path(), &counters, &Arc::default()).unwrap();
+    assert_eq!(stored, Stored::default());
+    store.submit(vec![declare("a", 0)], Vec::new());
+    for number in 0..100 {
+        store.submit(vec![set("a", None, number)], vec![ack(number)]);
+    }
+    let mut acks = Vec::new();
+    while acks.len() < 100 {
+        let committed = timeout(Duration::from_secs(30), store.committed()).await.unwrap();
+        acks.extend(committed.unwrap().into_iter().map(|to| to.ack));
+    }
+    assert_eq!(acks, (0..100).collect::<Vec<_>>());
+    store.end();
+    while !store.has_ended() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!(values(&reopened(home.path())), [("a", None, "99".to_owned())]);
+}
+
+#[tokio::test]
+async fn who_asks_waits_for_a_slow_disk_and_one_key_takes_one_place() {
+    let queue = Queue::default();
+    for number in 0..100_000 {
+        queue.add(vec![set("a", None, number)], Vec::new());
+    }
+    queue.has_space().await;
+    for number in 0..100_000 {
+        queue.add(Vec::new(), vec![ack(number)]);
+    }
+    let waiting = timeout(Duration::from_millis(1), queue.has_space());
+    assert!(waiting.await.is_err());
+    let Batch { writes, acks } = queue.take(false).unwrap();
+    assert_eq!((writes.len(), acks.len()), (1, 100_000));
+    queue.has_space().await;
+    // What is put back is older than what has come meanwhile.
+    queue.add(vec![set("a", None, "new")], vec![ack(7)]);
+    queue.put_back(Batch { writes, acks });
+    let Batch { writes, acks } = queue.take(false).unwrap();
+    assert_eq!(writes.into_values().collect::<Vec<_>>(), [set("a", None, "new")]);
+    assert_eq!(acks, [ack(7)]);
+    queue.end();
+    assert!(queue.take(false).is_none());
+}
