@@ -67,6 +67,7 @@ fn the_largest_list_of_sounds_fits_an_outbox() {
         frames: u64::from(u32::MAX),
         rate: 768_000,
         channels: 8,
+        looped: None,
     };
     let bytes = serde_json::to_string(&sound).unwrap().len() + 1;
     assert!(bytes <= 410, "{bytes}");

@@ -348,7 +348,14 @@ impl Cues {
                         let Some(sound) = self.sounds.get(&cue.trigger.sound) else { continue };
                         let Trigger { gain, rate, pan, .. } = cue.trigger;
                         let sound = Arc::clone(sound);
-                        mixer.start(VoiceStart { id: cue.voice, sound, at, gain, rate, pan })
+                        mixer.start(VoiceStart {
+                            id: cue.voice,
+                            source: sound.into(),
+                            at,
+                            gain,
+                            rate,
+                            pan,
+                        })
                     }
                     Some(sent) if at.nanos_since(sent).abs() < RETIME_NANOS => Ok(()),
                     Some(_) => mixer.retime(cue.voice, at).map(|()| cue.sent_start = Some(at)),
