@@ -78,6 +78,7 @@ pub(super) enum ToMixer {
     Stop { id: VoiceId, at: LocalTime },
     Volume(f32),
     Glide { target: GlideTarget, glide: Glide },
+    CancelGlides { target: GlideTarget, from: LocalTime },
 }
 
 /// From the mixer to the handle. The sources travel back to be freed.

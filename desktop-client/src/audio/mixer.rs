@@ -182,6 +182,7 @@ impl Mixer {
                 ToMixer::Retime { id, at } => self.retime(id, at),
                 ToMixer::Stop { id, at } => self.stop(id, at),
                 ToMixer::Volume(gain) => self.set_volume(gain),
+                ToMixer::CancelGlides { target, from } => self.glides.cancel(target, from),
                 ToMixer::Glide { target, glide } => {
                     if let Some((target, glide)) = self.glides.insert(target, glide) {
                         self.begin_glide(target, glide, self.frame);

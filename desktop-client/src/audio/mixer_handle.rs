@@ -128,6 +128,14 @@ impl MixerHandle {
         self.send(ToMixer::Glide { target, glide: Glide { to, ..glide } })
     }
 
+    /// Cancels the glides of a target that begin at `from` or later.
+    ///
+    /// # Errors
+    /// [`QueueFull`]: they stay.
+    pub fn cancel_glides(&mut self, target: GlideTarget, from: LocalTime) -> Result<(), QueueFull> {
+        self.send(ToMixer::CancelGlides { target, from })
+    }
+
     /// Sets the volume, a factor of 0 to 1. It is ramped while something sounds, and otherwise set at
     /// once.
     ///

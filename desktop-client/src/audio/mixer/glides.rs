@@ -31,6 +31,11 @@ impl WaitingGlides {
         earliest
     }
 
+    /// Removes those of a target that begin at `from` or later.
+    pub(super) fn cancel(&mut self, target: GlideTarget, from: LocalTime) {
+        self.glides.retain(|(other, glide)| *other != target || glide.at < from);
+    }
+
     /// The instant of the next one.
     pub(super) fn next_at(&self) -> Option<LocalTime> {
         self.glides.last().map(|(_, next)| next.at)

@@ -7,7 +7,7 @@ use tokio::{sync::mpsc, time::Instant};
 
 use super::super::{
     cues::Cues, options::SessionOptions, protocol::ProtocolState, sound_bank::SoundBank,
-    throttle::Throttle,
+    throttle::Throttle, variables::Variables,
 };
 use crate::{
     audio::{DeviceChoice, DeviceInfo, OutputEvent, OutputManager},
@@ -47,6 +47,7 @@ pub(crate) struct Session {
     pub(super) relay: RelayAddress,
     pub(super) relay_clock: RelayClock,
     pub(super) cues: Cues,
+    pub(super) variables: Variables,
     pub(super) bank: SoundBank,
     pub(super) settings: SettingsStore,
     pub(super) outputs: OutputManager,
@@ -105,6 +106,7 @@ impl Session {
             relay,
             relay_clock: RelayClock::new(),
             cues,
+            variables: Variables::default(),
             bank,
             settings,
             outputs,
