@@ -195,16 +195,17 @@ impl Mixer {
     /// Ramps to `gain`, so that nothing clicks. While nothing sounds it is set at once: during a ramp,
     /// the next voice would start at the former volume.
     fn set_volume(&mut self, gain: f32) {
-        if self.is_sounding() {
+        if self.is_heard() {
             self.volume.ramp_to(gain, VOLUME_SECONDS * self.format.rate as f32);
         } else {
             self.volume.set(gain);
         }
     }
 
-    fn is_sounding(&self) -> bool {
+    /// Whether anything is heard, so that a step of the volume would click.
+    fn is_heard(&self) -> bool {
         let mut slots = self.voices.iter().chain(&self.tails);
-        slots.any(|slot| matches!(slot, Slot::Sounding(_)))
+        slots.any(|slot| matches!(slot, Slot::Sounding(voice) if voice.was_heard()))
     }
 
     fn await_instant(&mut self, waiting: Waiting) {
@@ -306,7 +307,7 @@ impl Mixer {
             GlideTarget::RoomVolume => {
                 let passed = self.device_clock.nanos_from(glide.at, frame).max(0.0);
                 let seconds = (glide.over_nanos as f64 - passed) * 1e-9;
-                if seconds <= 0.0 && !self.is_sounding() {
+                if seconds <= 0.0 && !self.is_heard() {
                     return self.room_volume.set(glide.to);
                 }
                 let frames = (seconds as f32).max(VOLUME_SECONDS) * self.format.rate as f32;

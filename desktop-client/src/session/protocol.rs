@@ -4,9 +4,9 @@
 //! Pure: texts and times in, messages out. It opens no socket, reads no clock, makes no sound.
 
 use downbeat_protocol::{
-    BankNow, ClientId, ClientKind, ClientToRelay, DecodeError, Epoch, Hello, ProbeReply, Refusal,
-    RelayToClient, Roster, Sounding, Stop, TUTORIAL_TRIGGER_INPUT, Target, Trigger, TriggerRequest,
-    ValueChange, VariablesChange, Welcome, decode_from_relay, encode,
+    BankNow, ClientId, ClientKind, ClientToRelay, DecodeError, Epoch, Hello, MachineId, ProbeReply,
+    Refusal, RelayToClient, Roster, Sounding, Stop, TUTORIAL_TRIGGER_INPUT, Target, Trigger,
+    TriggerRequest, ValueChange, VariablesChange, Welcome, decode_from_relay, encode,
 };
 
 use crate::time::LocalTime;
@@ -77,11 +77,12 @@ pub(crate) struct ProtocolState {
 }
 
 impl ProtocolState {
-    /// The state before the first connection of a client with this name.
-    pub(crate) fn new(name: String, kind: ClientKind) -> Self {
+    /// The state before the first connection of a client with this name. Of one without a machine, the
+    /// relay keeps nothing.
+    pub(crate) fn new(name: String, kind: ClientKind, machine: Option<MachineId>) -> Self {
         let client = concat!("downbeat/", env!("CARGO_PKG_VERSION")).to_owned();
         Self {
-            hello: Hello { name, kind, client, machine: None },
+            hello: Hello { name, kind, client, machine },
             phase: Phase::Disconnected,
             epoch: None,
             last_seq: 0,

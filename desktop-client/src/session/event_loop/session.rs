@@ -76,7 +76,8 @@ impl Session {
         observer: Box<dyn FnMut(SessionEvent) + Send>,
     ) -> io::Result<Self> {
         let (to_session, helpers) = mpsc::channel(HELPER_QUEUE);
-        let SessionOptions { relay, name, kind, output, volume, outputs, cache, .. } = options;
+        let SessionOptions { relay, name, machine, kind, output, volume, outputs, cache, .. } =
+            options;
         let clock = outputs.clock;
         let settings = SettingsStore::new(
             options.settings,
@@ -97,7 +98,7 @@ impl Session {
         let mut connection = Connection::new(clock);
         connection.connect_to(relay.clone());
         Ok(Self {
-            protocol: ProtocolState::new(name, kind),
+            protocol: ProtocolState::new(name, kind, Some(machine)),
             helpers,
             clock,
             observer,
