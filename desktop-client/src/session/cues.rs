@@ -465,8 +465,12 @@ impl Cues {
             horizon: clock.relay_at(now).plus_micros(GLIDES_AHEAD_MICROS),
         });
         if let Some(timeline) = timeline {
-            let now = clock.map_or(timeline.horizon, |clock| clock.relay_at(now));
-            let known = self.volume_glides.unwrap_or(SentGlides::ChangedFrom(now));
+            // A new output learns the present volume from its recent past: a value that begins now would begin
+            // after the first frame.
+            let known = self.volume_glides.unwrap_or_else(|| {
+                let past = timeline.horizon.as_micros().saturating_sub(KEPT_MICROS);
+                SentGlides::ChangedFrom(RelayTime::from_micros(past))
+            });
             let target = (GlideTarget::RoomVolume, Driven::RoomVolume);
             let value = |driven| driven as f32;
             if cue::send(mixer, automation, timeline, target, known, value).is_err() {
