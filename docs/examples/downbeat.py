@@ -5,7 +5,6 @@ Usage: downbeat.py HOST[:PORT] [SOUND | VARIABLE=JSON ...]     does each once, t
 It speaks downbeat.v1 as specified in docs/PROTOCOL.md. The protocol's times are in microseconds."""
 import itertools, json, sys, threading, time
 from websocket import WebSocket
-
 now = lambda: time.monotonic_ns() // 1000
 
 def probe_forever(send):
