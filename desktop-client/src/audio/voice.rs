@@ -156,7 +156,7 @@ impl Voice {
         let course = Course::new(at, f64::from(rate) * source.units_per_second());
         let behind = frame as f64 - onset(device_clock, at);
         let late = behind > 0.0;
-        let fader = if behind >= 1.0 {
+        let opening = if behind >= 1.0 {
             Fader::fading_in(gain, fades.join.min(behind as f32))
         } else {
             Fader::full(gain)
@@ -171,7 +171,7 @@ impl Voice {
             channels,
             panning: channels.panning(pan),
             pan: Ramp::at(pan),
-            fader,
+            fader: opening,
             position: behind * (course.rate(0.0) / output_rate),
             correction: 0.0,
             servo: 0.0,
