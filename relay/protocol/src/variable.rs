@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    message::By,
+    client::By,
     name,
     target::{Target, TargetRequest, When},
     time::RelayTime,
