@@ -34,6 +34,8 @@ pub(crate) struct Counters {
     pub(crate) websocket_connections_closed: Counter,
     /// Triggers that were broadcast.
     pub(crate) triggers: Counter,
+    /// Values of variables that were broadcast.
+    pub(crate) values: Counter,
     /// Messages that were answered by an `error`.
     pub(crate) messages_refused: Counter,
     /// TCP connections beyond the limit in all or for their address.
@@ -115,6 +117,7 @@ impl Default for Counters {
             websocket_connections_opened: Counter::default(),
             websocket_connections_closed: Counter::default(),
             triggers: Counter::default(),
+            values: Counter::default(),
             messages_refused: Counter::default(),
             connections_rejected: Counter::default(),
             tls_handshake_failures: Counter::default(),

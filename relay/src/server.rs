@@ -246,6 +246,7 @@ impl Server {
         let supervise = || hub.supervisor.clone();
         parts.spawn(supervise().watch("timekeeper", keep_time(state.clone())));
         parts.spawn(supervise().watch("bank watcher", watch_bank(hub.clone(), watcher)));
+        parts.spawn(supervise().watch("value timer", send_held_values(hub.clone())));
         let mut failures = AcceptFailures::default();
         let mut end = pin!(end);
         loop {
@@ -294,6 +295,11 @@ async fn watch_bank(hub: Arc<Hub>, mut watcher: Watcher) {
     while let Some(bank) = watcher.next(&hub.bank()).await {
         hub.replace_bank(bank).await;
     }
+}
+
+/// Sends the values that have waited for their turn.
+async fn send_held_values(hub: Arc<Hub>) {
+    hub.send_held_values().await;
 }
 
 /// Updates the room and sweeps the clients at regular intervals.

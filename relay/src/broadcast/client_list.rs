@@ -28,6 +28,11 @@ impl ClientList {
         &self.0[range]
     }
 
+    /// The client of this number.
+    pub(crate) fn find(&self, id: ClientId) -> Option<&Arc<Client>> {
+        Some(&self.0[self.index(id).ok()?])
+    }
+
     /// Adds a client, unless it is in the list.
     pub(crate) fn insert(&mut self, client: Arc<Client>) {
         // Mostly at the end.
@@ -63,7 +68,8 @@ mod tests {
             clients.insert(Arc::new(client));
         }
         let lent = clients.clone();
-        assert!(clients.remove(ClientId(9)).is_none());
+        assert!(clients.remove(ClientId(9)).is_none() && clients.find(ClientId(9)).is_none());
+        assert_eq!(clients.find(ClientId(4)).unwrap().id, ClientId(4));
         assert_eq!(clients.remove(ClientId(4)).unwrap().id, ClientId(4));
         let ids = |clients: &ClientList| -> Vec<u32> {
             clients.get(0..clients.len()).iter().map(|client| client.id.0).collect()

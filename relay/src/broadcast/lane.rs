@@ -16,11 +16,13 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use downbeat_protocol::{ClientId, RelayTime};
+use downbeat_protocol::{ClientId, RelayTime, Stop};
 use tokio::{sync::mpsc, time::timeout};
 
 use super::{
-    client_list::ClientList, client_op::ClientOp, scheduled::ScheduledFrames,
+    client_list::ClientList,
+    client_op::ClientOp,
+    scheduled::{Cue, ScheduledFrames},
     writer_pool::WriterPool,
 };
 use crate::{
@@ -38,20 +40,28 @@ const MAX_BATCH: usize = 64;
 /// wait meanwhile.
 const HANDOVER: Duration = Duration::from_millis(2);
 
+/// When the relay shuts down, what would sound within this time is sent at once: it was promised. What waits
+/// for longer is not.
+const RELEASED_MICROS: u64 = 500_000;
+
 /// A command to a lane.
 #[derive(Clone, Debug)]
 pub(crate) enum Command {
     /// A client has connected. It is kept alive from now on. One of the tutorial wire receives all
     /// broadcasts from now on, and these frames at their instants; one of `downbeat.v1` none yet.
-    Connected(Arc<Client>, Vec<(RelayTime, Bytes)>),
+    Connected(Arc<Client>, Vec<(Cue, Bytes)>),
     /// A client has sent its hello and receives all broadcasts from now on.
     Admitted(ClientId),
     /// A client has left.
     Left(ClientId),
     /// Send this complete frame to all.
     Broadcast(Bytes),
-    /// Send it to all at an instant.
-    BroadcastAt(RelayTime, Bytes),
+    /// Send it to all at the instant of a trigger.
+    BroadcastAt(Cue, Bytes),
+    /// Do not send what waits for triggers that this stop ends before they begin.
+    Cancel(Stop),
+    /// Send the first frames to all, in this order, and after them each of the others to one client.
+    Deliver(Vec<Bytes>, Vec<(ClientId, Bytes)>),
     /// Apply the keep-alive policy to all.
     Sweep {
         now: RelayTime,
@@ -93,6 +103,8 @@ pub(super) struct Lane {
     unadmitted: ClientList,
     listeners: ClientList,
     pending: FrameBatch,
+    /// What is sent to single clients after what is pending, so that bursts are still joined.
+    replies: Vec<(ClientId, Bytes)>,
     scheduled: ScheduledFrames,
     writers: WriterPool,
     clock: RelayClock,
@@ -106,6 +118,7 @@ impl Lane {
             unadmitted: ClientList::default(),
             listeners: ClientList::default(),
             pending: FrameBatch::default(),
+            replies: Vec::new(),
             scheduled: ScheduledFrames::default(),
             writers,
             clock,
@@ -135,6 +148,11 @@ impl Lane {
     async fn send_pending(&mut self) {
         let frames = self.pending.take();
         self.broadcast(frames, None).await;
+        for (id, frame) in self.replies.drain(..) {
+            if let Some(client) = self.listeners.find(id) {
+                client.outbox.send(&frame);
+            }
+        }
     }
 
     /// Sends the scheduled frames whose instant is near; the writers wait for the rest of the time.
@@ -156,10 +174,15 @@ impl Lane {
     async fn apply(&mut self, command: Command) {
         match command {
             Command::Broadcast(frame) => self.pending.add(frame),
-            Command::BroadcastAt(at, frame) => self.scheduled.insert(at, frame),
+            Command::BroadcastAt(cue, frame) => self.scheduled.insert(cue, frame),
+            Command::Cancel(stop) => self.scheduled.cancel(&stop),
+            Command::Deliver(frames, replies) => {
+                frames.into_iter().for_each(|frame| self.pending.add(frame));
+                self.replies.extend(replies);
+            }
             Command::Connected(client, scheduled) => {
-                for (at, frame) in scheduled {
-                    self.scheduled.insert(at, frame);
+                for (cue, frame) in scheduled {
+                    self.scheduled.insert(cue, frame);
                 }
                 if self.shutting_down {
                     ClientOp::Shutdown.apply(&client, &self.counters);
@@ -187,8 +210,8 @@ impl Lane {
             }
             Command::Shutdown => {
                 self.shutting_down = true;
-                // A trigger that was promised is sent, if early.
-                self.scheduled.release_all();
+                // A trigger that is about to sound is sent, if early.
+                self.scheduled.release_until(self.clock.now().plus_micros(RELEASED_MICROS));
                 while let Some(frame) = self.scheduled.pop_due(RelayTime::from_micros(0)) {
                     self.pending.add(frame);
                 }

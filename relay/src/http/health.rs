@@ -21,6 +21,8 @@ struct Health {
     websocket_connections: u64,
     websocket_connections_opened: u64,
     triggers: u64,
+    values: u64,
+    variables: usize,
     messages_refused: u64,
     connections_rejected: u64,
     tls_handshake_failures: u64,
@@ -37,6 +39,10 @@ struct Health {
 /// The report.
 pub(super) fn as_json(state: &ServerState) -> String {
     let (hub, counters) = (&state.hub, &state.hub.counters);
+    let (variables, roster) = {
+        let room = hub.room();
+        (room.variables(), room.roster())
+    };
     let health = Health {
         status: "ok",
         version: env!("CARGO_PKG_VERSION"),
@@ -48,6 +54,8 @@ pub(super) fn as_json(state: &ServerState) -> String {
         websocket_connections: counters.websocket_connections(),
         websocket_connections_opened: counters.websocket_connections_opened.get(),
         triggers: counters.triggers.get(),
+        values: counters.values.get(),
+        variables,
         messages_refused: counters.messages_refused.get(),
         connections_rejected: counters.connections_rejected.get(),
         tls_handshake_failures: counters.tls_handshake_failures.get(),
@@ -56,7 +64,7 @@ pub(super) fn as_json(state: &ServerState) -> String {
         rate_limited: counters.rate_limited.get(),
         connection_panics: counters.connection_panics.get(),
         clients_disconnected: counters.clients_disconnected.by_reason().into_iter().collect(),
-        roster: hub.room().roster(),
+        roster,
     };
     // Strings and finite numbers only: serde_json refuses none of it.
     serde_json::to_string(&health).unwrap_or_default()

@@ -126,6 +126,7 @@ fn as_open_metrics(state: &ServerState) -> String {
         &counters.websocket_connections_opened,
     );
     count("triggers", "Triggers broadcast", &counters.triggers);
+    count("values", "Values of variables broadcast", &counters.values);
     count("messages_refused", "Messages answered by an error", &counters.messages_refused);
     count(
         "rate_limited",
@@ -189,6 +190,7 @@ fn register_gauges(registry: &mut Registry, state: &ServerState) {
     let mut gauge = |name: &str, help: &str, value: i64| {
         registry.register(name, help, ConstGauge::new(value));
     };
+    gauge("variables", "Variables", hub.room().variables() as i64);
     gauge("tcp_connections", "Open TCP connections", state.admission.connections().into());
     gauge(
         "websocket_connections",

@@ -1,10 +1,17 @@
-//! The room: its members, the numbers and instants of what sounds, and the lead.
+//! The room: its members, the numbers and instants of what sounds, the variables, and the lead.
 //!
-//! `state`, `lead`, `member` and `roster_updates` are pure: the caller passes the time. The
-//! `hub` holds the state behind a lock and broadcasts what changes.
+//! The [`hub`] holds the state behind a lock and broadcasts what changes. Everything else is pure: the caller
+//! passes the time.
 
 pub(crate) mod hub;
 pub(crate) mod lead;
 pub mod member;
+pub(crate) mod refuse;
+mod requests;
 pub(crate) mod roster_updates;
+mod sequence;
+mod sounding;
 pub(crate) mod state;
+mod targets;
+mod unscheduled;
+mod variables;

@@ -9,7 +9,10 @@ use tokio_tungstenite::tungstenite::Message;
 use super::context::SessionContext;
 use crate::{
     limits::rate_limit::AVERAGE_MESSAGE_BYTES,
-    room::member::Role,
+    room::{
+        member::Role,
+        refuse::{invalid, refusal},
+    },
     text::Sanitized,
     websocket::{client::Client, frame},
 };
@@ -31,7 +34,11 @@ impl V1 {
     ) -> usize {
         let result = match &message {
             Message::Text(text) => match decode_from_client(text) {
-                Ok(message) => self.process(session, message, received).await,
+                Ok(message) => {
+                    let ack = ack_of(&message);
+                    let result = self.process(session, message, received).await;
+                    result.map_err(|refusal| Refusal { ack, ..refusal })
+                }
                 Err(error) => Err(Refusal::from(&error)),
             },
             Message::Binary(_) => Err(refusal(ErrorCode::Malformed, "messages are text frames")),
@@ -71,15 +78,15 @@ impl V1 {
                 send(client, &RelayToClient::ProbeReply(reply));
                 Ok(0)
             }
-            ClientToRelay::Trigger(_) | ClientToRelay::Stop(_) if *role == Role::Listen => {
+            message if *role == Role::Listen && changes_the_room(&message) => {
                 Err(refusal(ErrorCode::NotAllowed, "your token lets you listen, not bang"))
             }
             ClientToRelay::Trigger(request) => hub.trigger(author.clone(), request).await,
             ClientToRelay::Stop(request) => hub.stop(author.clone(), request).await.map(|()| 0),
-            ClientToRelay::Declare(_)
-            | ClientToRelay::Remove(_)
-            | ClientToRelay::Set(_)
-            | ClientToRelay::Assign(_) => {
+            ClientToRelay::Declare(request) => hub.declare(author.id, request).await,
+            ClientToRelay::Remove(request) => hub.remove(author.id, request).await,
+            ClientToRelay::Set(request) => hub.set(author.clone(), request).await,
+            ClientToRelay::Assign(_) => {
                 Err(refusal(ErrorCode::UnknownType, "this relay keeps no variables"))
             }
             ClientToRelay::Report(report) => {
@@ -90,11 +97,38 @@ impl V1 {
     }
 }
 
+/// Whether a message requires more than the right to listen.
+fn changes_the_room(message: &ClientToRelay) -> bool {
+    match message {
+        ClientToRelay::Hello(_) | ClientToRelay::Probe(_) | ClientToRelay::Report(_) => false,
+        ClientToRelay::Trigger(_)
+        | ClientToRelay::Stop(_)
+        | ClientToRelay::Declare(_)
+        | ClientToRelay::Remove(_)
+        | ClientToRelay::Set(_)
+        | ClientToRelay::Assign(_) => true,
+    }
+}
+
+/// The number under which a request is acknowledged or refused.
+fn ack_of(message: &ClientToRelay) -> Option<u64> {
+    match message {
+        ClientToRelay::Declare(request) => request.ack,
+        ClientToRelay::Remove(request) => request.ack,
+        ClientToRelay::Set(request) => request.ack,
+        ClientToRelay::Assign(request) => request.ack,
+        ClientToRelay::Hello(_)
+        | ClientToRelay::Probe(_)
+        | ClientToRelay::Trigger(_)
+        | ClientToRelay::Stop(_)
+        | ClientToRelay::Report(_) => None,
+    }
+}
+
 /// Admits the client to the room.
 async fn admit(session: &SessionContext, hello: &Hello) -> Result<By, Refusal> {
     let SessionContext { hub, client, role, .. } = session;
-    let name = hello.valid_name();
-    let name = name.map_err(|error| refusal(ErrorCode::InvalidValue, error.to_string()))?;
+    let name = hello.valid_name().map_err(invalid)?;
     hub.admit(client, *role, hello, &name).await;
     tracing::info!(
         id = client.id.0, name = %Sanitized(&name), kind = ?hello.kind,
@@ -117,10 +151,6 @@ fn refuse(session: &SessionContext, refusal: Refusal) {
     let reason = Sanitized(&refusal.message);
     tracing::debug!(id = session.client.id.0, %reason, "message_refused");
     send(&session.client, &RelayToClient::Error(refusal));
-}
-
-fn refusal(code: ErrorCode, message: impl Into<String>) -> Refusal {
-    Refusal { code, message: message.into(), ack: None }
 }
 
 fn send(client: &Client, message: &RelayToClient) {

@@ -5,8 +5,8 @@
 use std::{future::Future, net::SocketAddr, time::Duration};
 
 use downbeat_protocol::{
-    ClientKind, ClientToRelay, Hello, Probe, RelayToClient, SUBPROTOCOL, Trigger, TriggerRequest,
-    Welcome, decode_from_relay, encode,
+    Ack, ClientKind, ClientToRelay, Hello, MachineId, Probe, Refusal, RelayToClient, SUBPROTOCOL,
+    Trigger, TriggerRequest, ValueChange, Welcome, decode_from_relay, encode,
 };
 use downbeat_relay::{config::Config, server::Server, supervise::PartPanicked};
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -113,8 +113,21 @@ pub async fn unadmitted_at(address: SocketAddr) -> Player {
 
 /// An admitted client of `downbeat.v1`, and its welcome.
 pub async fn player_at(address: SocketAddr, name: &str) -> (Player, Welcome) {
+    admitted_at(address, hello(name)).await
+}
+
+/// The same on a machine.
+pub async fn player_on(address: SocketAddr, name: &str, machine: u128) -> (Player, Welcome) {
+    let mut message = hello(name);
+    if let ClientToRelay::Hello(hello) = &mut message {
+        hello.machine = Some(MachineId(machine));
+    }
+    admitted_at(address, message).await
+}
+
+async fn admitted_at(address: SocketAddr, hello: ClientToRelay) -> (Player, Welcome) {
     let mut player = unadmitted_at(address).await;
-    player.send(hello(name)).await;
+    player.send(hello).await;
     match player.receive().await {
         RelayToClient::Welcome(welcome) => (player, welcome),
         other => panic!("not a welcome: {other:?}"),
@@ -188,6 +201,27 @@ impl Player {
         match next(&mut self.0).await.0? {
             Message::Text(text) => Some(decode_from_relay(&text).unwrap()),
             other => panic!("not a text frame: {other:?}"),
+        }
+    }
+
+    pub async fn receive_value(&mut self) -> ValueChange {
+        match self.receive().await {
+            RelayToClient::Value(value) => value,
+            other => panic!("not a value: {other:?}"),
+        }
+    }
+
+    pub async fn receive_ack(&mut self) -> u64 {
+        match self.receive().await {
+            RelayToClient::Ack(Ack { ack }) => ack,
+            other => panic!("not an acknowledgement: {other:?}"),
+        }
+    }
+
+    pub async fn receive_error(&mut self) -> Refusal {
+        match self.receive().await {
+            RelayToClient::Error(refusal) => refusal,
+            other => panic!("not an error: {other:?}"),
         }
     }
 

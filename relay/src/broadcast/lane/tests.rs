@@ -134,7 +134,8 @@ async fn scheduled_frames_of_one_instant_are_sent_together_at_that_instant() {
     let (sender, commands) = mpsc::channel(8);
     let running = tokio::spawn(run(commands, lane));
     for text in ["first ", "second"] {
-        sender.send(Command::BroadcastAt(due, Bytes::from(text))).await.unwrap();
+        let cue = Cue { at: due, seq: 1, sound: "bell".into() };
+        sender.send(Command::BroadcastAt(cue, Bytes::from(text))).await.unwrap();
     }
     let mut received = [0; 12];
     timeout(Duration::from_secs(10), there.read_exact(&mut received)).await.unwrap().unwrap();
@@ -142,6 +143,27 @@ async fn scheduled_frames_of_one_instant_are_sent_together_at_that_instant() {
     assert_eq!(&received, b"first second");
     drop(sender);
     timeout(Duration::from_secs(10), running).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_reply_follows_what_was_broadcast_before_it() {
+    let mut lane = lane();
+    let mut sockets = Vec::new();
+    for id in 1..=2 {
+        let (client, there) = connect_as(id, Wire::V1).await;
+        lane.apply(Command::Connected(client, Vec::new())).await;
+        lane.apply(Command::Admitted(ClientId(id))).await;
+        sockets.push(there);
+    }
+    let text = |text: &'static str| Bytes::from_static(text.as_bytes());
+    let replies = vec![(ClientId(2), text("yes ")), (ClientId(9), text("gone"))];
+    lane.apply(Command::Deliver(vec![text("one "), text("two ")], replies)).await;
+    lane.apply(Command::Broadcast(text("three "))).await;
+    lane.send_pending().await;
+    drop(lane);
+    let [first, second] = sockets.try_into().unwrap();
+    assert_eq!(read_to_end(first).await, b"one two three ");
+    assert_eq!(read_to_end(second).await, b"one two three yes ");
 }
 
 #[test]

@@ -3,55 +3,42 @@
 //! Pure: the caller passes the time, and nothing here does I/O. The [`Hub`](super::hub::Hub) holds it
 //! behind a lock and broadcasts what it returns.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use downbeat_protocol::{
-    By, ClientId, ClientKind, MAX_ROSTER_ENTRIES, RelayTime, Report, Roster, RosterChange,
-    Sounding, Stop, StopRequest, Target, Trigger, TriggerRequest,
+    By, ClientId, MAX_ROSTER_ENTRIES, RelayTime, Report, Roster, RosterChange, Sounding, Stop,
+    StopRequest, Target, Trigger, TriggerRequest, When,
 };
 
 use super::{
     lead::{Lead, Player},
     member::Member,
     roster_updates::RosterUpdates,
+    sequence::{Sequence, Stamp},
+    sounding::Voices,
+    unscheduled::Unscheduled,
+    variables::Variables,
 };
-use crate::{
-    broadcast::scheduled::MAX_SCHEDULED_FRAMES, limits::rate_limit::TokenBucket,
-    websocket::client::Wire,
-};
-
-/// Most triggers that are remembered as sounding. A player mixes 64 voices: a newcomer could join no more.
-const MAX_SOUNDING: usize = 64;
+use crate::{limits::rate_limit::TokenBucket, websocket::client::Wire};
 
 /// How often per second a report may raise the lead at once, instead of at the next tick. Players of a
 /// large lab need it no more often, and updating a room of thousands more often would be expensive.
 const LEAD_UPDATES_PER_SECOND: u32 = 100;
 
-/// A trigger that has not ended.
-#[derive(Clone, Debug)]
-struct Voice {
-    sounding: Sounding,
-    ends_at: RelayTime,
-}
-
 /// The state of the room.
 #[derive(Debug)]
 pub(crate) struct Room {
     lead: Lead,
-    members: BTreeMap<ClientId, Member>,
+    pub(super) members: BTreeMap<ClientId, Member>,
     /// How many of them are of the tutorial wire, and how many have reported what lead they need.
     tutorial: usize,
     players: usize,
-    next_seq: u64,
-    /// The latest instant that was assigned.
-    last_instant: RelayTime,
-    /// The instants of triggers that were not scheduled on the tutorial wire, because it had no client: one
-    /// that connects before such an instant still plays. At most [`MAX_SCHEDULED_FRAMES`]; beyond that
-    /// the earliest is forgotten.
-    unscheduled: VecDeque<RelayTime>,
-    /// In the order of their numbers, at most [`MAX_SOUNDING`]; beyond that the oldest is forgotten,
-    /// which only newcomers miss.
-    voices: VecDeque<Voice>,
+    sequence: Sequence,
+    pub(super) unscheduled: Unscheduled,
+    voices: Voices,
+    pub(super) variables: Variables,
+    /// Chooses players at random.
+    pub(super) random: fastrand::Rng,
     roster_updates: RosterUpdates,
     /// Limits how often reports raise the lead between two ticks.
     lead_updates: TokenBucket,
@@ -65,10 +52,11 @@ impl Room {
             members: BTreeMap::new(),
             tutorial: 0,
             players: 0,
-            next_seq: 1,
-            last_instant: RelayTime::from_micros(0),
-            unscheduled: VecDeque::new(),
-            voices: VecDeque::new(),
+            sequence: Sequence::default(),
+            unscheduled: Unscheduled::default(),
+            voices: Voices::default(),
+            variables: Variables::default(),
+            random: fastrand::Rng::new(),
             roster_updates: RosterUpdates::default(),
             lead_updates: TokenBucket::new(LEAD_UPDATES_PER_SECOND, RelayTime::from_micros(0)),
         }
@@ -101,7 +89,7 @@ impl Room {
 
     /// Adds a member.
     pub(super) fn enter(&mut self, id: ClientId, member: Member) {
-        self.tutorial += usize::from(member.kind == ClientKind::Tutorial);
+        self.tutorial += usize::from(member.wire() == Wire::Tutorial);
         self.players += usize::from(member.needed_lead().is_some());
         self.members.insert(id, member);
     }
@@ -109,7 +97,10 @@ impl Room {
     /// Removes a member; `None` if the client was not admitted.
     pub(super) fn leave(&mut self, id: ClientId) -> Option<Member> {
         let member = self.members.remove(&id)?;
-        self.tutorial -= usize::from(member.kind == ClientKind::Tutorial);
+        if member.machine.is_none() {
+            self.variables.forget(member.owner(id));
+        }
+        self.tutorial -= usize::from(member.wire() == Wire::Tutorial);
         self.players -= usize::from(member.needed_lead().is_some());
         Some(member)
     }
@@ -135,26 +126,31 @@ impl Room {
         }
     }
 
+    /// How many variables there are.
+    pub(crate) fn variables(&self) -> usize {
+        self.variables.len()
+    }
+
+    /// When the next value is due that waits for its turn.
+    pub(super) fn next_value_due(&self) -> Option<RelayTime> {
+        self.variables.next_due()
+    }
+
     /// Numbers a trigger and assigns its instant. `sound` is the name in the bank, and lasts `micros` at the
-    /// requested rate.
+    /// requested rate, or until a stop.
     pub(super) fn trigger(
         &mut self,
         request: TriggerRequest,
+        target: Option<Target>,
         sound: &str,
-        micros: u64,
+        micros: Option<u64>,
         by: By,
         now: RelayTime,
     ) -> Trigger {
-        let TriggerRequest { gain, rate, pan, tone, target, data, .. } = request;
-        let target = target.map(|target| Target {
-            names: target.names,
-            tags: target.tags,
-            clients: target.clients,
-            except: target.others.then_some(by.id),
-        });
-        let play_at = self.next_instant(now);
+        let TriggerRequest { gain, rate, pan, tone, when, stagger_micros, data, .. } = request;
+        let Stamp { seq, at: play_at } = self.stamp(when, now);
         let trigger = Trigger {
-            seq: self.next_seq(),
+            seq,
             play_at,
             sound: sound.to_owned(),
             gain,
@@ -162,46 +158,39 @@ impl Room {
             pan,
             tone,
             target,
-            stagger_micros: 0,
-            on_arrival: false,
+            stagger_micros,
+            on_arrival: when == When::Now,
             data,
             by,
         };
-        self.forget_ended(now);
-        if self.voices.len() == MAX_SOUNDING {
-            self.voices.pop_front();
-        }
-        self.voices.push_back(Voice {
-            sounding: Sounding { trigger: trigger.clone(), stop_at: None },
-            ends_at: play_at.plus_micros(micros),
-        });
+        self.voices.add(&trigger, micros, now);
         trigger
     }
 
     /// Numbers a stop and assigns its instant.
     pub(super) fn stop(&mut self, request: StopRequest, by: By, now: RelayTime) -> Stop {
         let StopRequest { trigger, sound } = request;
-        let stop =
-            Stop { seq: self.next_seq(), stop_at: self.next_instant(now), trigger, sound, by };
-        for Voice { sounding, .. } in &mut self.voices {
-            if stop.ends(&sounding.trigger) {
-                let earlier = sounding.stop_at.unwrap_or(stop.stop_at).min(stop.stop_at);
-                sounding.stop_at = Some(earlier);
-            }
-        }
+        let Stamp { seq, at: stop_at } = self.stamp(When::Together, now);
+        let stop = Stop { seq, stop_at, trigger, sound, by };
+        self.voices.stop(&stop);
+        self.unscheduled.cancel(&stop);
         stop
     }
 
     /// What a client that is admitted at `now` joins.
     pub(super) fn sounding(&mut self, now: RelayTime) -> Vec<Sounding> {
-        self.forget_ended(now);
-        self.voices.iter().map(|voice| voice.sounding.clone()).collect()
+        self.voices.at(now).cloned().collect()
+    }
+
+    /// Whether a sound of this name is sounding or waits to.
+    pub(super) fn is_sounding(&mut self, name: &str, now: RelayTime) -> bool {
+        self.voices.at(now).any(|sounding| sounding.trigger.sound == name)
     }
 
     /// Updates the lead and forgets what has ended. Returns the change of the roster to broadcast, if any.
     pub(super) fn tick(&mut self, now: RelayTime) -> Option<RosterChange> {
         self.update_lead(now);
-        self.forget_ended(now);
+        self.voices.forget_ended(now);
         self.roster_updates.update(self.roster(), now)
     }
 
@@ -253,47 +242,17 @@ impl Room {
         }
     }
 
-    fn next_seq(&mut self) -> u64 {
-        let seq = self.next_seq;
-        self.next_seq += 1;
-        seq
+    fn stamp(&mut self, when: When, now: RelayTime) -> Stamp {
+        self.sequence.stamp(when, now, self.lead.micros())
     }
 
-    /// The instant of a trigger or stop that arrives now. It is never before an earlier one, even if the
-    /// lead has fallen.
-    fn next_instant(&mut self, now: RelayTime) -> RelayTime {
-        let at = now.plus_micros(u64::from(self.lead.micros()));
-        self.last_instant = self.last_instant.max(at);
-        self.last_instant
-    }
-
-    /// Records that a trigger was not scheduled on the tutorial wire, because it had no client.
-    pub(super) fn add_unscheduled(&mut self, play_at: RelayTime, now: RelayTime) {
-        self.forget_unscheduled(now);
-        if self.unscheduled.len() == MAX_SCHEDULED_FRAMES {
-            self.unscheduled.pop_front();
-        }
-        self.unscheduled.push_back(play_at);
-    }
-
-    /// The instants at which the first client of the tutorial wire, which connects at `now`, still plays.
-    /// Later clients receive what is then scheduled for all.
-    pub(super) fn take_unscheduled(&mut self, now: RelayTime) -> Vec<RelayTime> {
-        self.forget_unscheduled(now);
-        std::mem::take(&mut self.unscheduled).into()
-    }
-
-    fn forget_unscheduled(&mut self, now: RelayTime) {
-        // In the order of their instants, because those never decrease.
-        while self.unscheduled.front().is_some_and(|at| *at <= now) {
-            self.unscheduled.pop_front();
-        }
-    }
-
-    fn forget_ended(&mut self, now: RelayTime) {
-        self.voices.retain(|voice| {
-            now < voice.ends_at && voice.sounding.stop_at.is_none_or(|stop_at| now < stop_at)
-        });
+    /// The variables, and what numbers their values.
+    pub(super) fn variables_and_stamp(
+        &mut self,
+        now: RelayTime,
+    ) -> (&mut Variables, impl FnMut(When) -> Stamp) {
+        let (sequence, lead) = (&mut self.sequence, self.lead.micros());
+        (&mut self.variables, move |when| sequence.stamp(when, now, lead))
     }
 }
 

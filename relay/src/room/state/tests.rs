@@ -1,10 +1,10 @@
 //! The room in virtual time: its instants, its lead and its roster.
 
-use downbeat_protocol::RelayToClient;
+use downbeat_protocol::{ClientKind, RelayToClient, TargetRequest};
 use proptest::prelude::*;
 
 use super::*;
-use crate::room::member::Role;
+use crate::room::{member::Role, sounding::MAX_SOUNDING};
 
 const SECOND: u64 = 1_000_000;
 
@@ -28,7 +28,7 @@ fn by() -> By {
 }
 
 fn bang(room: &mut Room, sound: &str, now: f64) -> Trigger {
-    room.trigger(TriggerRequest::default(), sound, SECOND, by(), at(now))
+    room.trigger(TriggerRequest::default(), None, sound, Some(SECOND), by(), at(now))
 }
 
 fn needs(lead_micros: u32) -> Report {
@@ -133,7 +133,7 @@ proptest! {
                 _ => {
                     let instant = if need % 2 == 0 {
                         let request = TriggerRequest::default();
-                        room.trigger(request, "bell", SECOND, by(), now).play_at
+                        room.trigger(request, None, "bell", Some(SECOND), by(), now).play_at
                     } else {
                         room.stop(StopRequest::default(), by(), now).stop_at
                     };
@@ -143,21 +143,6 @@ proptest! {
             }
         }
     }
-}
-
-#[test]
-fn an_unscheduled_instant_is_taken_once_and_before_it_has_passed() {
-    let mut room = room();
-    let micros = RelayTime::from_micros;
-    for play_at in [10, 20, 30] {
-        room.add_unscheduled(micros(play_at), micros(5));
-    }
-    assert_eq!(room.take_unscheduled(micros(10)), [micros(20), micros(30)]);
-    assert_eq!(room.take_unscheduled(micros(10)), []);
-    for play_at in 0..MAX_SCHEDULED_FRAMES as u64 + 2 {
-        room.add_unscheduled(micros(100 + play_at), micros(5));
-    }
-    assert_eq!(room.take_unscheduled(micros(10))[0], micros(102), "the earliest is forgotten");
 }
 
 #[test]
@@ -218,6 +203,100 @@ fn at_most_as_many_triggers_as_voices_are_remembered() {
     let sounding = room.sounding(at(1.0));
     assert_eq!(sounding.len(), MAX_SOUNDING);
     assert_eq!(sounding[0].trigger.seq, 11);
+}
+
+#[test]
+fn a_loop_sounds_until_a_stop_and_a_stagger_until_its_last_machine() {
+    let mut room = room();
+    let request = TriggerRequest::default();
+    room.trigger(request.clone(), None, "drone", None, by(), at(1.0));
+    let request = TriggerRequest { stagger_micros: SECOND, ..request };
+    let target = Target { clients: [1, 2, 3].map(ClientId).into(), ..Target::default() };
+    room.trigger(request, Some(target), "bell", Some(SECOND), by(), at(1.0));
+    assert_eq!(room.sounding(at(4.0)).len(), 2);
+    assert_eq!(room.sounding(at(4.05)).len(), 1);
+    assert!(room.is_sounding("drone", at(90_000.0)) && !room.is_sounding("bell", at(90_000.0)));
+    room.stop(StopRequest::default(), by(), at(90_000.0));
+    assert_eq!(room.sounding(at(90_000.1)), []);
+}
+
+#[test]
+fn a_stop_cancels_what_waits() {
+    let mut room = room();
+    let request = TriggerRequest { when: When::AfterMicros(SECOND), ..Default::default() };
+    let waiting = room.trigger(request.clone(), None, "bell", Some(SECOND), by(), at(1.0));
+    assert_eq!(waiting.play_at, at(2.05));
+    assert_eq!(room.sounding(at(1.5))[0].trigger, waiting, "newcomers play it in time");
+    // It delays nothing else, and one that is sounding by then only ends.
+    let now = TriggerRequest { when: When::Now, ..Default::default() };
+    let reflex = room.trigger(now, None, "kick", Some(9 * SECOND), by(), at(1.5));
+    assert!(reflex.on_arrival && reflex.play_at == at(1.5));
+    let stop = room.stop(StopRequest::default(), by(), at(1.6));
+    assert_eq!(stop.stop_at, at(1.65));
+    let sounding = room.sounding(at(1.6));
+    assert_eq!((sounding.len(), sounding[0].stop_at), (1, Some(at(1.65))));
+    // What is triggered after the stop is not cancelled.
+    room.trigger(request, None, "bell", Some(SECOND), by(), at(1.6));
+    assert_eq!(room.sounding(at(1.7)).len(), 1);
+}
+
+/// A room with players 1 to 4, of which 2 has no output, and a tutorial client 5.
+fn seated_room() -> Room {
+    let mut room = room();
+    for id in 2..=4 {
+        room.enter(ClientId(id), member(format!("m{id}"), ClientKind::Headless));
+    }
+    room.enter(ClientId(5), member("tutorial client 5", ClientKind::Tutorial));
+    for id in [1, 3, 4] {
+        room.report(ClientId(id), needs(14_000), at(0.5));
+    }
+    room.members.get_mut(&ClientId(4)).unwrap().seat = Some(7);
+    room.members.get_mut(&ClientId(3)).unwrap().tags = vec!["left".into()];
+    room
+}
+
+#[test]
+fn a_target_for_everyone_stays_open_to_newcomers() {
+    let mut room = seated_room();
+    let mut resolve = |request| room.resolve_target(request, false, ClientId(1)).unwrap();
+    assert_eq!(resolve(None), None);
+    assert_eq!(resolve(Some(TargetRequest::default())), None);
+    let others = TargetRequest { others: true, ..TargetRequest::default() };
+    let except = Some(ClientId(1));
+    assert_eq!(resolve(Some(others)), Some(Target { except, ..Target::default() }));
+}
+
+#[test]
+fn a_stagger_goes_by_seat_and_then_by_number() {
+    let mut room = seated_room();
+    let mut clients = |request| {
+        let target = room.resolve_target(request, true, ClientId(1));
+        target.map(|target| target.unwrap().clients.iter().map(|id| id.0).collect::<Vec<_>>())
+    };
+    assert_eq!(clients(None).unwrap(), [4, 1, 3]);
+    let others = TargetRequest { others: true, ..TargetRequest::default() };
+    assert_eq!(clients(Some(others)).unwrap(), [4, 3]);
+    let list = TargetRequest { clients: [2, 3, 9].map(ClientId).into(), ..Default::default() };
+    assert_eq!(clients(Some(list)).unwrap(), [3]);
+    let nobody = TargetRequest { tags: vec!["right".into()], ..TargetRequest::default() };
+    assert_eq!(clients(Some(nobody)).unwrap_err().code, downbeat_protocol::ErrorCode::NoTarget);
+}
+
+#[test]
+fn one_at_random_is_any_of_the_players_in_the_target() {
+    let mut room = seated_room();
+    room.random = fastrand::Rng::with_seed(1);
+    let mut chosen = std::collections::BTreeSet::new();
+    for _ in 0..100 {
+        let one = TargetRequest { one: true, others: true, ..TargetRequest::default() };
+        let target = room.resolve_target(Some(one), false, ClientId(1)).unwrap().unwrap();
+        assert_eq!((target.clients.len(), target.except), (1, None));
+        chosen.insert(target.clients[0].0);
+    }
+    assert_eq!(chosen.into_iter().collect::<Vec<_>>(), [3, 4]);
+    let one = TargetRequest { one: true, names: vec!["m2".into()], ..TargetRequest::default() };
+    let error = room.resolve_target(Some(one), false, ClientId(1)).unwrap_err();
+    assert_eq!(error.code, downbeat_protocol::ErrorCode::NoTarget);
 }
 
 #[test]

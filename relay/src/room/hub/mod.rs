@@ -6,6 +6,9 @@
 //! the lock is taken. The bank has a lock of its own, for a pointer's copy; whoever needs both takes the
 //! room's first.
 
+mod triggers;
+mod variables;
+
 use std::{
     io,
     sync::{
@@ -14,21 +17,21 @@ use std::{
     },
 };
 
-use bytes::Bytes;
 use downbeat_protocol::{
-    BankNow, By, ClientId, ClientKind, Epoch, ErrorCode, Hello, Limits, Refusal, RelayTime,
-    RelayToClient, Report, Roster, StopRequest, Trigger, TriggerRequest, Welcome, encode,
+    BankNow, ClientId, ClientKind, Epoch, Hello, Limits, RelayTime, RelayToClient, Report, Roster,
+    Welcome, encode,
 };
-use tokio::sync::mpsc::Permit as QueuePlace;
+use tokio::sync::Notify;
 
+use self::triggers::TUTORIAL_TRIGGER;
 use super::{
     lead::Lead,
-    member::{Member, Role, tutorial_name},
+    member::{Member, Role},
     state::Room,
 };
 use crate::{
     VERSION,
-    bank::{Bank, Sound},
+    bank::Bank,
     broadcast::{fan_out::FanOut, lane::Command},
     clock::RelayClock,
     config::Config,
@@ -41,9 +44,6 @@ use crate::{
         outbox::{Backlog, Outbox},
     },
 };
-
-/// The frame that makes a client of the tutorial wire play: the text `trigger-output`.
-const TUTORIAL_TRIGGER: Bytes = Bytes::from_static(b"\x81\x0etrigger-output");
 
 /// Bytes in a MiB.
 const MIB: usize = 1 << 20;
@@ -63,6 +63,8 @@ pub(crate) struct Hub {
     room: Mutex<Room>,
     bank: Mutex<Arc<Bank>>,
     last_id: AtomicU32,
+    /// Notified when a value begins to wait for its turn, and none has waited.
+    value_waits: Notify,
 }
 
 impl Hub {
@@ -93,6 +95,7 @@ impl Hub {
             room: Mutex::new(Room::new(lead)),
             bank: Mutex::new(Arc::new(bank)),
             last_id: AtomicU32::new(0),
+            value_waits: Notify::new(),
         })
     }
 
@@ -137,8 +140,8 @@ impl Hub {
             let mut scheduled = Vec::new();
             if wire == Wire::Tutorial {
                 room.enter(id, Member::tutorial(id, role));
-                let instants = room.take_unscheduled(self.clock.now());
-                scheduled = instants.into_iter().map(|at| (at, TUTORIAL_TRIGGER)).collect();
+                let cues = room.unscheduled.take(self.clock.now());
+                scheduled = cues.into_iter().map(|cue| (cue, TUTORIAL_TRIGGER)).collect();
             }
             place.send(Command::Connected(client.clone(), scheduled));
         }
@@ -158,8 +161,9 @@ impl Hub {
         };
         let mut room = self.room();
         let (bank, now) = (self.bank(), self.clock.now());
-        room.enter(client.id, Member::new(name.to_owned(), kind, role));
+        room.enter(client.id, Member::new(name.to_owned(), kind, role).on(hello.machine));
         let Roster { total, clients, lead_micros } = room.roster_for(client.id);
+        let (variables, pending) = room.variables_for(client.id, now);
         let welcome = Welcome {
             id: client.id,
             epoch: self.epoch,
@@ -169,8 +173,8 @@ impl Hub {
             sounds: bank.infos().cloned().collect(),
             default_sound: bank.default_name().to_owned(),
             sounding: room.sounding(now),
-            variables: Vec::new(),
-            pending: Vec::new(),
+            variables,
+            pending,
             total,
             clients,
             lead_micros,
@@ -184,105 +188,6 @@ impl Hub {
         let member = self.room().leave(client.id);
         self.fan_out.send(client.wire, Command::Left(client.id)).await;
         member.is_some()
-    }
-
-    /// Broadcasts a trigger from a client of `downbeat.v1`; returns the size of the frame.
-    ///
-    /// # Errors
-    /// If a value is out of range, or the bank has no such sound.
-    pub(crate) async fn trigger(&self, by: By, request: TriggerRequest) -> Result<usize, Refusal> {
-        request.validate().map_err(|error| Refusal {
-            code: ErrorCode::InvalidValue,
-            message: error.to_string(),
-            ack: None,
-        })?;
-        let Some(places) = self.reserve_both().await else { return Ok(0) };
-        let mut room = self.room();
-        let bank = self.bank();
-        let name = request.sound.as_deref().unwrap_or(bank.default_name());
-        let sound = bank.get(name).ok_or_else(|| unknown_sound(name))?;
-        let trigger = self.schedule(&mut room, request, sound, by);
-        // A client of the tutorial wire has no name to be a target.
-        let for_tutorial = trigger.target.is_none();
-        let bytes = self.broadcast(places, &mut room, for_tutorial, Some(trigger));
-        self.counters.triggers.increment();
-        Ok(bytes)
-    }
-
-    /// Broadcasts a trigger from a client of the tutorial wire, which plays it whatever the bank holds.
-    /// Returns the size of the frame for `downbeat.v1`.
-    pub(crate) async fn trigger_from_tutorial(&self, id: ClientId) -> usize {
-        let by = By { id, name: tutorial_name(id) };
-        let Some(places) = self.reserve_both().await else { return 0 };
-        let mut room = self.room();
-        let bank = self.bank();
-        let trigger = bank
-            .get(bank.default_name())
-            .map(|sound| self.schedule(&mut room, TriggerRequest::default(), sound, by));
-        let bytes = self.broadcast(places, &mut room, true, trigger);
-        self.counters.triggers.increment();
-        bytes
-    }
-
-    /// Numbers a trigger and assigns its instant.
-    fn schedule(&self, room: &mut Room, request: TriggerRequest, sound: &Sound, by: By) -> Trigger {
-        let micros = sound.info.duration_micros(request.rate);
-        let trigger = room.trigger(request, &sound.info.name, micros, by, self.clock.now());
-        tracing::debug!(seq = trigger.seq, sound = trigger.sound, by = trigger.by.id.0, "trigger");
-        trigger
-    }
-
-    /// Passes a trigger to the lanes whose wire has a client: to wake a lane for nobody would cost a small
-    /// room more than the rest. Returns the size of the frame for `downbeat.v1`.
-    fn broadcast(
-        &self,
-        places: QueuePlaces<'_>,
-        room: &mut Room,
-        for_tutorial: bool,
-        trigger: Option<Trigger>,
-    ) -> usize {
-        // Clients that play on arrival are sent to when the others play, if there are others.
-        let at = trigger.as_ref().map(|trigger| trigger.play_at).filter(|_| room.has_players());
-        let mut bytes = 0;
-        if let Some(trigger) = trigger
-            && room.has(Wire::V1)
-        {
-            let frame = frame::text(&encode(&RelayToClient::Trigger(trigger)));
-            bytes = frame.len();
-            places.v1.send(Command::Broadcast(frame));
-        }
-        match at {
-            _ if !for_tutorial => {}
-            Some(at) if room.has(Wire::Tutorial) => {
-                places.tutorial.send(Command::BroadcastAt(at, TUTORIAL_TRIGGER));
-            }
-            Some(at) => room.add_unscheduled(at, self.clock.now()),
-            None if room.has(Wire::Tutorial) => {
-                places.tutorial.send(Command::Broadcast(TUTORIAL_TRIGGER));
-            }
-            None => {}
-        }
-        bytes
-    }
-
-    /// Broadcasts a stop.
-    ///
-    /// # Errors
-    /// If no sound of that name is in the bank or sounding.
-    pub(crate) async fn stop(&self, by: By, request: StopRequest) -> Result<(), Refusal> {
-        let Some(place) = self.fan_out.reserve(Wire::V1).await else { return Ok(()) };
-        let mut room = self.room();
-        let now = self.clock.now();
-        if let Some(name) = &request.sound
-            && self.bank().get(name).is_none()
-            // It may have been removed from the bank while it sounds.
-            && !room.sounding(now).iter().any(|sounding| sounding.trigger.sound == *name)
-        {
-            return Err(unknown_sound(name));
-        }
-        let stop = room.stop(request, by, now);
-        place.send(Command::Broadcast(frame::text(&encode(&RelayToClient::Stop(stop)))));
-        Ok(())
     }
 
     /// Records a client's report, and sends it its own entry if it is not among the listed members.
@@ -303,33 +208,5 @@ impl Hub {
         if let Some(change) = room.tick(now) {
             place.send(Command::Broadcast(frame::text(&encode(&RelayToClient::Roster(change)))));
         }
-    }
-
-    /// Reserves a place in both queues. `None` only if a lane is gone, and then the relay is ending.
-    async fn reserve_both(&self) -> Option<QueuePlaces<'_>> {
-        let v1 = self.fan_out.reserve(Wire::V1).await?;
-        Some(QueuePlaces { v1, tutorial: self.fan_out.reserve(Wire::Tutorial).await? })
-    }
-}
-
-struct QueuePlaces<'a> {
-    v1: QueuePlace<'a, Command>,
-    tutorial: QueuePlace<'a, Command>,
-}
-
-fn unknown_sound(name: &str) -> Refusal {
-    let message = format!("the bank has no sound named {name:?}");
-    Refusal { code: ErrorCode::UnknownSound, message, ack: None }
-}
-
-#[cfg(test)]
-mod tests {
-    use downbeat_protocol::TUTORIAL_TRIGGER_OUTPUT;
-
-    use super::*;
-
-    #[test]
-    fn the_tutorial_frame_holds_the_tutorial_text() {
-        assert_eq!(TUTORIAL_TRIGGER, frame::text(TUTORIAL_TRIGGER_OUTPUT));
     }
 }

@@ -1,0 +1,417 @@
+//! The variables: what is declared, the values, and the values that wait for their instants.
+//!
+//! Pure: the caller passes the time, and numbers what is broadcast.
+//!
+//! The value with the largest number wins, for each machine, whenever it arrives: a value that waits applies
+//! at its instant only where no newer one has been set meanwhile. So the last value that was set is the one
+//! that stays, and the one to keep on disk.
+
+mod budget;
+mod entry;
+mod streams;
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
+
+use downbeat_protocol::{
+    By, ClientId, ErrorCode, Refusal, RelayTime, Target, ValueChange, Variable, VariableState,
+    VariablesChange, When,
+};
+use serde_json::Value;
+
+use self::{
+    budget::{Budget, MAX_BYTES, MAX_VARIABLES},
+    entry::{Entry, Kept, bytes},
+    streams::{Held, Streams},
+};
+use super::{member::Owner, refuse::refusal, sequence::Stamp};
+
+/// The length of a value's message beside the value and the names.
+const CHANGE_BYTES: usize = 160;
+
+/// Whom to tell that a request is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct AckTo {
+    pub(crate) client: ClientId,
+    /// The `ack` of its request.
+    pub(crate) ack: u64,
+}
+
+/// What follows from a request: what to tell everyone, in this order, and what to tell who asked.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Effects {
+    pub(super) values: Vec<ValueChange>,
+    pub(super) variables: Option<VariablesChange>,
+    pub(super) acks: Vec<AckTo>,
+}
+
+/// A value that was checked and is still to be numbered.
+#[derive(Debug)]
+pub(super) struct Set {
+    pub(super) name: String,
+    pub(super) value: Value,
+    pub(super) over_micros: u64,
+    pub(super) when: When,
+    /// Whose value it is; everyone's if absent.
+    pub(super) target: Option<(Target, Vec<Owner>)>,
+    pub(super) by: By,
+}
+
+/// A value that waits for its instant.
+#[derive(Debug)]
+struct Pending {
+    change: ValueChange,
+    /// The machines in its target.
+    owners: Option<Vec<Owner>>,
+}
+
+impl Pending {
+    fn bytes(&self) -> usize {
+        CHANGE_BYTES
+            + self.change.name.len()
+            + self.change.by.name.len()
+            + bytes(&self.change.value)
+    }
+}
+
+/// Numbers a value.
+pub(super) type Stamper<'a> = &'a mut dyn FnMut(When) -> Stamp;
+
+/// The variables.
+#[derive(Debug, Default)]
+pub(super) struct Variables {
+    entries: BTreeMap<Arc<str>, Entry>,
+    next_order: u64,
+    /// In the order of their instants, and then of their numbers.
+    pending: VecDeque<Pending>,
+    streams: Streams,
+    budget: Budget,
+}
+
+impl Variables {
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The declaration of a variable.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub(super) fn declaration(&self, name: &str) -> Result<&Variable, Refusal> {
+        let unknown = || format!("there is no variable named {name:?}");
+        let entry = self.entries.get(name);
+        entry
+            .map(|entry| &entry.variable)
+            .ok_or_else(|| refusal(ErrorCode::UnknownVariable, unknown()))
+    }
+
+    /// Declares valid variables: all of them, or none. Returns those that are new.
+    ///
+    /// # Errors
+    /// If one of them exists with another declaration, or there are too many.
+    pub(super) fn declare(
+        &mut self,
+        variables: Vec<Variable>,
+    ) -> Result<Option<VariablesChange>, Refusal> {
+        let mut new: Vec<Entry> = Vec::new();
+        for variable in variables {
+            let known = self.entries.get(variable.name.as_str());
+            let known = known.or_else(|| new.iter().find(|n| n.variable.name == variable.name));
+            match known {
+                Some(known) if known.variable == variable => {}
+                Some(_) => {
+                    let message = format!(
+                        "{:?} exists with another declaration; remove it first",
+                        variable.name
+                    );
+                    return Err(refusal(ErrorCode::Conflict, message));
+                }
+                None => new.push(Entry::new(variable, self.next_order + new.len() as u64)),
+            }
+        }
+        if self.len() + new.len() > MAX_VARIABLES {
+            let message = format!("there are at most {MAX_VARIABLES} variables");
+            return Err(refusal(ErrorCode::Full, message));
+        }
+        let more = new.iter().map(|entry| entry.bytes + entry.all.bytes()).sum();
+        if !self.budget.has_shared(more) {
+            return Err(full());
+        }
+        self.budget.replace_shared(0, more);
+        self.next_order += new.len() as u64;
+        let declared: Vec<_> = new.iter().map(|entry| entry.state(None)).collect();
+        for entry in new {
+            self.entries.insert(entry.variable.name.as_str().into(), entry);
+        }
+        let change = VariablesChange { declared, removed: Vec::new() };
+        Ok((change != VariablesChange::default()).then_some(change))
+    }
+
+    /// Removes variables with their values. What waits for its turn is sent before.
+    pub(super) fn remove(
+        &mut self,
+        names: &[String],
+        now: RelayTime,
+        stamp: Stamper<'_>,
+    ) -> Effects {
+        let mut effects = Effects::default();
+        let mut removed = Vec::new();
+        for name in names {
+            for held in self.streams.take_all_of(name) {
+                self.send(held, now, stamp, &mut effects);
+            }
+            let Some(entry) = self.entries.remove(name.as_str()) else { continue };
+            self.budget.replace_shared(entry.bytes + entry.all.bytes(), 0);
+            for (owner, kept) in &entry.own {
+                self.budget.replace_own(*owner, kept.bytes(), 0);
+            }
+            let budget = &mut self.budget;
+            self.pending.retain(|pending| {
+                let stays = pending.change.name != *name;
+                if !stays {
+                    release(budget, pending);
+                }
+                stays
+            });
+            removed.push(name.clone());
+        }
+        if !removed.is_empty() {
+            effects.variables = Some(VariablesChange { declared: Vec::new(), removed });
+        }
+        effects
+    }
+
+    /// Sets a variable that is declared, to a value that was checked; or lets the value wait for its turn, if
+    /// the client sets the variable too often.
+    ///
+    /// # Errors
+    /// If there is no space for the value.
+    pub(super) fn set(
+        &mut self,
+        set: Set,
+        ack: Option<AckTo>,
+        now: RelayTime,
+        stamp: Stamper<'_>,
+    ) -> Result<Effects, Refusal> {
+        self.apply_due(now);
+        self.check_space(&set)?;
+        let mut effects = Effects::default();
+        let key = (set.by.id, Arc::from(set.name.as_str()));
+        // What is scheduled ahead is no stream: each of its values is wanted. What the client has set before
+        // must come before it.
+        if matches!(set.when, When::AfterMicros(_)) {
+            if let Some(held) = self.streams.take(&key) {
+                self.send(held, now, stamp, &mut effects);
+            }
+        } else if self.streams.must_wait(&key, now)
+            && (self.streams.holds(&key) || !self.changes_nothing(&set))
+        {
+            if let Some(held) = self.streams.hold(&key, set, ack) {
+                self.send(held, now, stamp, &mut effects);
+            }
+            return Ok(effects);
+        }
+        let held = Held { set, acks: ack.into_iter().collect() };
+        if self.send(held, now, stamp, &mut effects) {
+            self.streams.sent(key, now);
+        }
+        Ok(effects)
+    }
+
+    /// Sends what has waited for its turn.
+    pub(super) fn send_due(&mut self, now: RelayTime, stamp: Stamper<'_>) -> Effects {
+        self.apply_due(now);
+        let mut effects = Effects::default();
+        while let Some(held) = self.streams.take_due(now) {
+            let key = (held.set.by.id, Arc::from(held.set.name.as_str()));
+            if self.send(held, now, stamp, &mut effects) {
+                self.streams.sent(key, now);
+            }
+        }
+        effects
+    }
+
+    /// When the next value is due that waits for its turn.
+    pub(super) fn next_due(&self) -> Option<RelayTime> {
+        self.streams.next_at()
+    }
+
+    /// What a client whose values `owner` has is told when it is admitted.
+    pub(super) fn states(&mut self, owner: Owner, now: RelayTime) -> Vec<VariableState> {
+        self.apply_due(now);
+        let mut entries: Vec<_> = self.entries.values().collect();
+        entries.sort_unstable_by_key(|entry| entry.order);
+        entries.into_iter().map(|entry| entry.state(Some(owner))).collect()
+    }
+
+    /// The values that wait and that concern a client which is admitted. `includes` tells whether it is in a
+    /// target; from now on its machine is.
+    pub(super) fn pending(
+        &mut self,
+        owner: Owner,
+        includes: impl Fn(&Target) -> bool,
+    ) -> Vec<ValueChange> {
+        let mut concerned = Vec::new();
+        for Pending { change, owners } in &mut self.pending {
+            if let (Some(owners), Some(target)) = (owners, &change.target)
+                && !owners.contains(&owner)
+            {
+                if !includes(target) || !self.budget.has_machines(size_of::<Owner>()) {
+                    continue;
+                }
+                owners.push(owner);
+                self.budget.replace_machines(0, size_of::<Owner>());
+            }
+            concerned.push(ValueChange { target: None, ..change.clone() });
+        }
+        concerned
+    }
+
+    /// Forgets the values of a machine.
+    pub(super) fn forget(&mut self, owner: Owner) {
+        if !self.budget.has_values_of(owner) {
+            return;
+        }
+        for entry in self.entries.values_mut() {
+            if let Some(kept) = entry.own.remove(&owner) {
+                self.budget.replace_own(owner, kept.bytes(), 0);
+            }
+        }
+    }
+
+    fn changes_nothing(&self, set: &Set) -> bool {
+        let owners = set.target.as_ref().map(|(_, owners)| owners.as_slice());
+        self.entries.get(set.name.as_str()).is_some_and(|entry| {
+            let Variable { event, send_unchanged, .. } = entry.variable;
+            !event && !send_unchanged && entry.has(&set.value, owners)
+        })
+    }
+
+    /// Numbers a value and applies it, unless it changes nothing; returns whether it does.
+    fn send(
+        &mut self,
+        held: Held,
+        now: RelayTime,
+        stamp: Stamper<'_>,
+        effects: &mut Effects,
+    ) -> bool {
+        self.apply_due(now);
+        let Held { set, acks } = held;
+        effects.acks.extend(acks);
+        if self.changes_nothing(&set) {
+            return false;
+        }
+        let Stamp { seq, at: apply_at } = stamp(set.when);
+        let Set { name, value, over_micros, when, target, by } = set;
+        let (target, owners) = target.unzip();
+        let change = ValueChange { seq, apply_at, name, value, over_micros, target, by };
+        effects.values.push(change.clone());
+        let pending = Pending { change, owners };
+        if matches!(when, When::AfterMicros(_)) {
+            self.wait(pending);
+        } else {
+            self.apply(pending);
+        }
+        true
+    }
+
+    fn wait(&mut self, pending: Pending) {
+        let owners = pending.owners.as_ref().map_or(0, Vec::len);
+        self.budget.replace_shared(0, pending.bytes());
+        self.budget.replace_machines(0, owners * size_of::<Owner>());
+        if let Some(entry) = self.entries.get_mut(pending.change.name.as_str()) {
+            entry.pending += 1;
+        }
+        let place = |p: &Pending| (p.change.apply_at, p.change.seq);
+        let index = self.pending.partition_point(|other| place(other) <= place(&pending));
+        self.pending.insert(index, pending);
+    }
+
+    fn apply_due(&mut self, now: RelayTime) {
+        while self.pending.front().is_some_and(|pending| pending.change.apply_at <= now) {
+            let Some(pending) = self.pending.pop_front() else { return };
+            release(&mut self.budget, &pending);
+            if let Some(entry) = self.entries.get_mut(pending.change.name.as_str()) {
+                entry.pending -= 1;
+            }
+            self.apply(pending);
+        }
+    }
+
+    /// Keeps a value, where no newer one has been set. It counts from now on, although its instant may be a
+    /// lead ahead: a newcomer then has it a moment early.
+    fn apply(&mut self, pending: Pending) {
+        let Pending { change: ValueChange { seq, name, value, .. }, owners } = pending;
+        let Some(entry) = self.entries.get_mut(name.as_str()) else { return };
+        if entry.variable.event {
+            return;
+        }
+        let kept = Kept { value, seq };
+        let Some(owners) = owners else {
+            if seq > entry.all.seq {
+                self.budget.replace_shared(entry.all.bytes(), kept.bytes());
+                entry.all = kept;
+                let budget = &mut self.budget;
+                entry.own.retain(|owner, own| {
+                    let is_newer = own.seq > seq;
+                    if !is_newer {
+                        budget.replace_own(*owner, own.bytes(), 0);
+                    }
+                    is_newer
+                });
+            }
+            return;
+        };
+        for owner in owners {
+            let before = entry.own.get(&owner).map_or(0, Kept::bytes);
+            let more = kept.bytes().saturating_sub(before);
+            // A value that has waited may find no space any more.
+            if seq > entry.of(owner).seq && self.budget.has_own(owner, more) {
+                self.budget.replace_own(owner, before, kept.bytes());
+                entry.own.insert(owner, kept.clone());
+            }
+        }
+    }
+
+    fn check_space(&self, set: &Set) -> Result<(), Refusal> {
+        let Some(entry) = self.entries.get(set.name.as_str()) else { return Ok(()) };
+        let size = bytes(&set.value);
+        let has_space = match (&set.target, set.when) {
+            (_, When::AfterMicros(_)) => {
+                let owners = set.target.as_ref().map_or(0, |(_, owners)| owners.len());
+                let names = set.name.len() + set.by.name.len();
+                self.budget.has_shared(CHANGE_BYTES + names + size)
+                    && self.budget.has_machines(owners * size_of::<Owner>())
+            }
+            _ if entry.variable.event => true,
+            (None, _) => self.budget.has_shared(size.saturating_sub(entry.all.bytes())),
+            (Some((_, owners)), _) => {
+                let before = |owner: &Owner| entry.own.get(owner).map_or(0, Kept::bytes);
+                let mut each =
+                    owners.iter().map(|owner| (*owner, size.saturating_sub(before(owner))));
+                let all = each.clone().map(|(_, more)| more).sum();
+                self.budget.has_machines(all)
+                    && each.all(|(owner, more)| self.budget.has_own(owner, more))
+            }
+        };
+        if has_space { Ok(()) } else { Err(full()) }
+    }
+}
+
+/// Releases what a value took that no longer waits.
+fn release(budget: &mut Budget, pending: &Pending) {
+    let owners = pending.owners.as_ref().map_or(0, Vec::len);
+    budget.replace_shared(pending.bytes(), 0);
+    budget.replace_machines(owners * size_of::<Owner>(), 0);
+}
+
+fn full() -> Refusal {
+    let message = format!("the variables would take more than {} KiB", MAX_BYTES / 1024);
+    refusal(ErrorCode::Full, message)
+}
+
+#[cfg(test)]
+mod tests;
