@@ -3,7 +3,7 @@
 //! Both rings are wait-free and of fixed size. The mixer never drops what owns memory: a sound that it
 //! no longer needs travels back in a message, and `MixerHandle::poll` frees it.
 
-use super::voice::Source;
+use super::source::Source;
 use crate::time::LocalTime;
 
 /// Capacity of the ring to the mixer, which empties it with each block: at 10 ms a block that is a

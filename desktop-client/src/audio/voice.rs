@@ -7,18 +7,16 @@
 mod course;
 mod fader;
 mod oscillator;
-mod source;
 
 use self::course::Course;
 use self::fader::{Fader, Ramp};
 use self::oscillator::{envelope, value};
-use self::source::Reach;
-pub use self::source::{LoopedSound, Source, ToneShape, ToneSource};
 use super::device_clock::DeviceClock;
 use super::format::OutputFormat;
 use super::interpolate::{HALF, Kernel, Weights};
 use super::message::{FromMixer, Glide, Parameter, VoiceId, VoiceStart};
 use super::panning::Panning;
+use super::source::{Reach, Source};
 use crate::time::LocalTime;
 
 /// Output frames that a voice is mixed, silently, before its instant: the interpolation of its first

@@ -6,18 +6,7 @@
 
 use std::f64::consts::{FRAC_PI_2, TAU};
 
-/// The waveform of a tone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ToneShape {
-    /// A sine.
-    Sine,
-    /// A triangle.
-    Triangle,
-    /// A sawtooth.
-    Saw,
-    /// A square wave.
-    Square,
-}
+use super::super::source::ToneShape;
 
 /// The peak of a tone at a gain of 1: a tone is louder than a sample of the same peak.
 const LEVEL: f64 = 0.25;

@@ -2,12 +2,8 @@
 
 use std::sync::Arc;
 
-use super::super::{
-    buffer::SoundBuffer,
-    interpolate::{HALF, Weights},
-};
-
-pub use super::oscillator::ToneShape;
+use super::buffer::SoundBuffer;
+use super::interpolate::{HALF, Weights};
 
 /// What a voice plays.
 #[derive(Clone, Debug)]
@@ -47,6 +43,19 @@ impl LoopedSound {
     }
 }
 
+/// The waveform of a tone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ToneShape {
+    /// A sine.
+    Sine,
+    /// A triangle.
+    Triangle,
+    /// A sawtooth.
+    Saw,
+    /// A square wave.
+    Square,
+}
+
 /// A tone.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ToneSource {
@@ -60,7 +69,7 @@ pub struct ToneSource {
 
 impl Source {
     /// The sound, if it is one.
-    pub(in super::super) fn sound(&self) -> Option<&SoundBuffer> {
+    pub(super) fn sound(&self) -> Option<&SoundBuffer> {
         match self {
             Self::Sound(sound) | Self::Loop(LoopedSound { sound, .. }) => Some(sound),
             Self::Tone(_) => None,
