@@ -24,7 +24,7 @@ const CLIENT = 'downbeat-page';
 const now = () => performance.now() * 1000;
 
 const settings = new SettingsStore(browserStorage());
-const { name, volume, extraLatencyMillis, uses } = settings.current;
+const { machine, name, volume, extraLatencyMillis, uses } = settings.current;
 
 let perform = () => {};
 const ui = new Ui((action) => perform(action));
@@ -76,7 +76,7 @@ function run(audio) {
 
   const connection = new Connection(
     socketUrl(location.href),
-    () => ({ type: 'hello', name: room.name, kind: 'page', client: CLIENT }),
+    () => ({ type: 'hello', name: room.name, kind: 'page', client: CLIENT, machine }),
     clock,
     {
       state: (state) => {

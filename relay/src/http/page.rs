@@ -61,6 +61,7 @@ const FILES: &[(&str, &str, &[u8])] = files! {
     "/net/connection.js"          JS   "net/connection.js"
     "/protocol/messages.js"       JS   "protocol/messages.js"
     "/protocol/names.js"          JS   "protocol/names.js"
+    "/protocol/shapes.js"         JS   "protocol/shapes.js"
     "/protocol/token.js"          JS   "protocol/token.js"
     "/session/actions.js"         JS   "session/actions.js"
     "/session/admission-check.js" JS   "session/admission-check.js"
