@@ -21,7 +21,7 @@ function bankOn(answer, uses) {
   const log = [];
   const timers = [];
   const bank = new SoundBank(
-    async (file) => `decoded ${file}`,
+    async (file) => ({ buffer: `decoded ${file}`, peaks: `peaks of ${file}` }),
     () => RATE,
     {
       changed: (name) => log.push(`${bank.isReady(name) ? 'loaded' : 'evicted'} ${name}`),
