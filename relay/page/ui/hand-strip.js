@@ -83,6 +83,7 @@ export class HandStrip {
     element('hand-reset').hidden = isNeutral;
     element('hand-toggle').classList.toggle('changed', !isNeutral);
     setText(element('hand-summary'), isNeutral ? '' : summaryOf(current));
+    setText(element('tone-summary'), toneSummaryOf(current));
   }
 
   /** Who can be a target. */
@@ -149,6 +150,11 @@ function segments(group, choices, onChoose) {
 
 function optionsText(options) {
   return options.map(({ value }) => value).join('\n');
+}
+
+function toneSummaryOf({ frequency, durationMillis, shape }) {
+  const pitch = frequency === null ? 'by the variables' : `${Math.round(frequency * 10) / 10} Hz`;
+  return [shape, pitch, formatMicros(durationMillis * 1000)].join(' · ');
 }
 
 /** What differs from the start, in a few words. */

@@ -1,6 +1,7 @@
 // One pad: plays its sound when it is hit, lights when the sound is heard, and shows each voice on its way.
 
 import { velocityDb } from '../state/hand.js';
+import { keyAt } from '../state/pad-keys.js';
 import { formatSeconds } from '../state/units.js';
 import { make, setText } from './dom.js';
 import { drawPeaks, drawTone } from './waveform.js';
@@ -13,13 +14,6 @@ const MAX_HEADS = 8;
 
 /** Number of colours of pads, as tokens.css has them. */
 const COLORS = 8;
-
-/** A colour that a sound keeps, whatever else is in the bank. */
-function colorOf(name) {
-  let hash = 0;
-  for (const character of name) hash = (Math.imul(hash, 31) + character.codePointAt(0)) >>> 0;
-  return (hash ^ (hash >>> 7)) % COLORS;
-}
 
 export class Pad {
   #canvas = make('canvas.wave', { 'aria-hidden': 'true' });
@@ -34,12 +28,13 @@ export class Pad {
 
   /**
    * @param {string} name
-   * @param {string | undefined} key
+   * @param {number} position in the bank: it gives the pad its key and its colour
    * @param {(hitDb: number) => void} onHit
    * @param {() => void} onStop
    */
-  constructor(name, key, onHit, onStop) {
+  constructor(name, position, onHit, onStop) {
     this.name = name;
+    const key = keyAt(position);
     const label = key ? `Play ${name}, key ${key.toUpperCase()}` : `Play ${name}`;
     const hit = make(
       'button.hit',
@@ -52,7 +47,7 @@ export class Pad {
     this.#stop = make('button.stop-one', { type: 'button', 'aria-label': `Stop ${name}`, hidden: true });
     this.element = make(
       'div.pad',
-      { 'data-sound': name, 'data-color': colorOf(name) },
+      { 'data-sound': name, 'data-color': position % COLORS },
       this.#heads,
       hit,
       this.#stop,

@@ -3,11 +3,14 @@
 // Only the pads in sight are drawn and animated; the animation runs while something sounds.
 
 import { TONE } from '../protocol/messages.js';
-import { keyAt, positionOfKey } from '../state/pad-keys.js';
+import { positionOfKey } from '../state/pad-keys.js';
 import { element, takesText } from './dom.js';
 import { Pad } from './pad.js';
 import { Rail } from './rail.js';
 import { matcher } from './search.js';
+
+/** So many pads and fewer are large. */
+const FEW = 12;
 
 export class Pads {
   #grid = element('pads');
@@ -88,11 +91,12 @@ export class Pads {
     this.#visible.clear();
     const pad = (name, position) => {
       const hit = (hitDb) => this.#on.hit(name, hitDb);
-      return new Pad(name, keyAt(position), hit, () => this.#on.stop(name));
+      return new Pad(name, position, hit, () => this.#on.stop(name));
     };
     this.#pads = new Map(names.map((name, position) => [name, pad(name, position)]));
     this.#pads.get(TONE).setShape('sine');
     const elements = [...this.#pads.values()].map((one) => one.element);
+    this.#grid.classList.toggle('few', names.length <= FEW);
     this.#grid.replaceChildren(...elements);
     elements.forEach((one) => this.#observer.observe(one));
     this.#filter();

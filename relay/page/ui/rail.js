@@ -30,7 +30,7 @@ export class Rail {
   update() {
     const { scrollHeight, clientHeight, scrollTop } = this.#scroller;
     // A mouse has a wheel.
-    const isNeeded = matchMedia('(hover: none)').matches && scrollHeight > clientHeight + 1;
+    const isNeeded = matchMedia('(pointer: coarse)').matches && scrollHeight > clientHeight + 1;
     this.#rail.hidden = !isNeeded;
     if (!isNeeded) return;
     const size = Math.max(40, (clientHeight * clientHeight) / scrollHeight);
