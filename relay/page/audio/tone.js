@@ -3,7 +3,7 @@
 // Pure: describes what audio-output.js creates. Every waveform begins at zero and rises, so that machines
 // that start together are in phase, whatever they run.
 
-import { combine, level } from '../automation/line.js';
+import { combine } from '../automation/line.js';
 
 /** Peak of the waveform at a gain of 1. */
 export const TONE_PEAK = 0.25;
@@ -53,18 +53,19 @@ function ramp(from, to, isRising) {
   ];
 }
 
+/** The course of an attack: without a corner at either end. */
+const rise = (share) => Math.sin((share * Math.PI) / 2) ** 2;
+
 /**
- * The envelope of a tone. One that is too short for attack and release is a triangle below full level.
+ * The envelope of a tone, as the desktop client's `audio/voice/oscillator.rs` has it. One that is too short
+ * for attack and release does not reach full level.
  * @param {number} startSeconds
  * @param {number} lengthSeconds
  * @returns {import('../automation/line.js').Line}
  */
 export function envelopeOf(startSeconds, lengthSeconds) {
   const endSeconds = startSeconds + lengthSeconds;
-  const least = ATTACK_SECONDS + RELEASE_SECONDS;
-  const peak = Math.min(1, lengthSeconds / least);
-  const turn = (seconds) => seconds * peak;
-  const attack = ramp(startSeconds, startSeconds + turn(ATTACK_SECONDS), true);
-  const release = ramp(endSeconds - turn(RELEASE_SECONDS), endSeconds, false);
-  return combine([attack, release, level(peak)], (...values) => values.reduce((a, b) => a * b), () => true);
+  const attack = ramp(startSeconds, startSeconds + ATTACK_SECONDS, true);
+  const release = ramp(endSeconds - RELEASE_SECONDS, endSeconds, false);
+  return combine([attack, release], (up, down) => rise(up) * rise(down), () => false);
 }

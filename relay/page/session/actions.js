@@ -7,6 +7,8 @@ import { validName } from '../protocol/names.js';
  * between two values, so that it moves without steps. */
 const GLIDE_MICROS = 25_000;
 
+const NOBODY = 'No machine is chosen: choose who plays.';
+
 /** Most tags of a machine. */
 const MAX_TAGS = 16;
 
@@ -47,7 +49,7 @@ export function actionHandler(parts) {
   function press({ sound, hitDb }) {
     if (sound !== TONE) bank.request(sound);
     const message = hand.request(sound, hitDb);
-    if (message === null) ui.notify('No machine is chosen: choose who plays.');
+    if (message === null) ui.notify(NOBODY);
     else request(message, 'the press');
   }
 
@@ -60,9 +62,16 @@ export function actionHandler(parts) {
     }
   }
 
+  /** The target of a value, where each machine has one of its own. */
+  function targetOf(whose) {
+    if (whose === 'all') return undefined;
+    return whose === 'hand' ? hand.target : { clients: [room.id] };
+  }
+
   /** Sets a variable; the last value of a gesture is acknowledged. */
-  function set({ name, value, isLast, isGliding, forAll }) {
-    const isOwn = session.isPerMachine(name) && !forAll;
+  function set({ name, value, isLast, isGliding, whose }) {
+    const target = session.isPerMachine(name) ? targetOf(whose) : undefined;
+    if (target === null) return ui.notify(NOBODY);
     const ack = isLast ? (lastAck += 1) : undefined;
     if (ack !== undefined) ui.expectAck(ack, name);
     setStream.set({
@@ -70,7 +79,7 @@ export function actionHandler(parts) {
       name,
       value,
       over_micros: isGliding ? GLIDE_MICROS : undefined,
-      target: isOwn ? { clients: [room.id] } : undefined,
+      target,
       ack,
     });
   }

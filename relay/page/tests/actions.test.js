@@ -106,15 +106,31 @@ test('a press for chosen machines is not sent while none is chosen', () => {
 
 test('a moved fader glides, its last value is acknowledged, and a machine sets its own', () => {
   const { perform, log } = world();
+  perform({ type: 'hand', changed: { target: 'tag:left' } });
   perform({ type: 'set', name: 'pitch', value: 1, isGliding: true });
   perform({ type: 'set', name: 'pitch', value: 2, isGliding: true, isLast: true });
-  perform({ type: 'set', name: 'seat-light', value: '#ffffff', isLast: true });
-  perform({ type: 'set', name: 'seat-light', value: '#000000', isLast: true, forAll: true });
+  for (const whose of ['self', 'all', 'hand']) {
+    perform({ type: 'set', name: 'seat-light', value: '#ffffff', isLast: true, whose });
+  }
+  perform({ type: 'hand', changed: { target: 'chosen' } });
+  perform({ type: 'set', name: 'seat-light', value: '#ffffff', isLast: true, whose: 'hand' });
   const requests = callsOf(log, 'setStream.set').map(([message]) => message);
-  assert.deepEqual(requests.map(({ ack }) => ack), [undefined, 1, 2, 3]);
-  assert.deepEqual(requests.map(({ over_micros: over }) => over), [25_000, 25_000, undefined, undefined]);
-  assert.deepEqual(requests.map(({ target }) => target), [undefined, undefined, { clients: [7] }, undefined]);
-  assert.deepEqual(callsOf(log, 'ui.expectAck'), [[1, 'pitch'], [2, 'seat-light'], [3, 'seat-light']]);
+  assert.deepEqual(requests.map(({ ack }) => ack), [undefined, 1, 2, 3, 4]);
+  assert.deepEqual(requests.map(({ over_micros: over }) => over), [25_000, 25_000, undefined, undefined, undefined]);
+  assert.deepEqual(requests.map(({ target }) => target), [
+    undefined,
+    undefined,
+    { clients: [7] },
+    undefined,
+    { tags: ['left'] },
+  ]);
+  assert.equal(callsOf(log, 'ui.notify').length, 1, 'nobody is chosen');
+  assert.deepEqual(callsOf(log, 'ui.expectAck'), [
+    [1, 'pitch'],
+    [2, 'seat-light'],
+    [3, 'seat-light'],
+    [4, 'seat-light'],
+  ]);
 });
 
 test('an assignment has valid and different tags', () => {

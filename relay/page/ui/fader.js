@@ -141,9 +141,6 @@ export class Fader {
     this.#field.addEventListener('blur', () => {
       this.#field.value = formatValue(this.#range, this.#value);
     });
-    this.#field.addEventListener('keydown', ({ key }) => {
-      if (key === 'Enter') this.#field.blur();
-    });
   }
 
   #keyed(key) {

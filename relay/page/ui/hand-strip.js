@@ -25,6 +25,8 @@ const TARGETS = [
   [CHOSEN, 'Chosen machines'],
 ];
 
+const SHAPE_TEXTS = { sine: 'Sine', triangle: 'Tri', saw: 'Saw', square: 'Square' };
+
 const WHENS = [
   ['together', 'Together'],
   ['after', 'After'],
@@ -50,7 +52,7 @@ export class HandStrip {
     this.#perform = perform;
     element('hand-faders').append(...FADERS.map((spec) => this.#fader(spec)));
     element('tone-faders').append(...TONE_FADERS.map((spec) => this.#fader(spec)));
-    this.#shapes = segments('shape', SHAPES.map((shape) => [shape, shape]), (shape) => this.#set({ shape }));
+    this.#shapes = segments('shape', SHAPES.map((shape) => [shape, SHAPE_TEXTS[shape]]), (shape) => this.#set({ shape }));
     element('tone-shapes').append(this.#shapes.element);
     this.#whens = segments('when', WHENS, (when) => this.#set({ when }));
     element('hand-when').append(this.#whens.element);
@@ -138,7 +140,9 @@ export class HandStrip {
 
 /** Radio buttons side by side. */
 function segments(group, choices, onChoose) {
-  const radios = choices.map(([value]) => make('input', { type: 'radio', name: group, value }));
+  const radios = choices.map(([value]) =>
+    make('input', { type: 'radio', name: group, value, 'aria-label': value }),
+  );
   const labels = choices.map(([, text], at) => make('label', {}, radios[at], make('span', {}, text)));
   const made = make('div.segments', {}, ...labels);
   made.addEventListener('change', ({ target }) => onChoose(target.value));

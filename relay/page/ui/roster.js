@@ -49,17 +49,12 @@ export class Roster {
       this.#rows.set(client.id, row);
     }
     for (const [id, row] of known) if (!this.#rows.has(id)) row.element.remove();
-    if (isEdited) this.#list.append(...sorted.filter(({ id }) => !known.has(id)).map(({ id }) => this.#rows.get(id).element));
-    else if (this.#isOrderChanged()) this.#list.replaceChildren(...[...this.#rows.values()].map((row) => row.element));
+    const rows = [...this.#rows.values()].map((row) => row.element);
+    if (isEdited) this.#list.append(...rows.filter((row) => !row.isConnected));
+    else if (rows.some((row, at) => row !== this.#list.children[at])) this.#list.replaceChildren(...rows);
     const more = total - clients.length;
     element('more').hidden = more <= 0 || clients.length === 0;
     setText(element('more'), `and ${more} more`);
-  }
-
-  #isOrderChanged() {
-    const shown = [...this.#list.children];
-    const rows = [...this.#rows.values()];
-    return shown.length !== rows.length || rows.some((row, at) => row.element !== shown[at]);
   }
 
   /** Gives everyone a seat, in the order of the list. */
@@ -99,11 +94,6 @@ class Row {
     this.#tags.addEventListener('change', () => {
       perform({ type: 'assign', client, tags: this.#tags.value.split(',') });
     });
-    for (const field of [this.#seat, this.#tags]) {
-      field.addEventListener('keydown', ({ key }) => {
-        if (key === 'Enter') field.blur();
-      });
-    }
   }
 
   show(client, isSelf) {

@@ -36,7 +36,7 @@ const STATE_TEXTS = {
  *   {type: 'stop-sound', sound: string} |
  *   {type: 'choose', sound: string} |
  *   {type: 'hand', changed?: object} |
- *   {type: 'set', name: string, value: any, isLast: boolean, isGliding: boolean, forAll: boolean} |
+ *   {type: 'set', name: string, value: any, isLast: boolean, isGliding: boolean, whose: string} |
  *   {type: 'assign', client: number, seat?: number, tags?: string[]} |
  *   {type: 'volume', volume: number} |
  *   {type: 'extra-latency', millis: number} |
@@ -101,6 +101,7 @@ export class Ui {
       perform({ type: 'volume', volume });
     });
     listenToMachine(perform);
+    listenToFields(() => this.#bangButton.focus());
   }
 
   /** @param {string} view */
@@ -277,6 +278,22 @@ export class Ui {
   showSyncStatus(text) {
     showSyncStatus(text);
   }
+}
+
+/**
+ * Enter leaves a field, and so does a choice made by pointer: the keys play again.
+ * @param {() => void} leave
+ */
+function listenToFields(leave) {
+  let isByPointer = false;
+  document.addEventListener('pointerdown', () => (isByPointer = true), { capture: true });
+  document.addEventListener('keydown', () => (isByPointer = false), { capture: true });
+  document.addEventListener('change', ({ target }) => {
+    if (target.tagName === 'SELECT' && isByPointer) leave();
+  });
+  document.addEventListener('keydown', ({ key, target }) => {
+    if (key === 'Enter' && takesText(target) && !target.closest('form')) target.blur();
+  });
 }
 
 /** @param {import('./status-line.js').Shown | null} shown */

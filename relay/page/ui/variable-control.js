@@ -14,6 +14,15 @@ const EVENT_MILLIS = 250;
 /** Most choices that are shown side by side; more are a list. */
 const MAX_SEGMENTS = 4;
 
+/** Whose value is set, where each machine has one of its own. */
+const WHOSE = [
+  ['self', 'this machine'],
+  ['all', 'all machines'],
+  ['hand', 'as by hand'],
+];
+
+const option = ([value, text]) => make('option', { value }, text);
+
 /** Longest text, in characters: 4096 bytes of JSON in any script. */
 const MAX_TEXT = 1000;
 
@@ -74,7 +83,7 @@ const PARTS = {
 
   enum: ({ name, choices }, label, set) => {
     if (choices.length > MAX_SEGMENTS) {
-      const options = choices.map((choice) => make('option', { value: choice }, choice));
+      const options = choices.map((choice) => option([choice, choice]));
       const select = make('select', { 'aria-label': label }, ...options);
       select.addEventListener('change', () => set(select.value, ONCE));
       return { body: select, show: (value) => (select.value = value ?? ''), value: () => select.value };
@@ -155,23 +164,23 @@ export class VariableControl {
   /**
    * @param {object} variable
    * @param {any} value
-   * @param {(value: any, how: {isLast: boolean, isGliding: boolean, forAll: boolean}) => void} onSet
+   * @param {(value: any, how: {isLast: boolean, isGliding: boolean, whose: string}) => void} onSet
    */
   constructor(variable, value, onSet) {
     const { name, event, scope, unit } = variable;
     const label = variable.label ?? name;
     this.#held = new HeldValue(value);
-    const everyone = make('input', { type: 'checkbox', 'aria-label': `${label}: set for every machine` });
+    const whose = make('select.whose', { 'aria-label': `${label}: whose value` }, ...WHOSE.map(option));
     const set = (changed, how) => {
       if (!event) {
         this.#held.move(changed);
         if (how.isLast) this.#release();
       }
-      onSet(changed, { ...how, forAll: everyone.checked });
+      onSet(changed, { ...how, whose: whose.value });
     };
     this.#parts = event ? eventParts(variable, label, set) : PARTS[variable.type](variable, label, set);
     const head = make('div.variable-head', {}, make('span.variable-label', { title: name }, label));
-    if (scope === 'machine') head.append(make('label.for-all', {}, everyone, 'all machines'));
+    if (scope === 'machine') head.append(whose);
     const classes = `div.variable.${event ? 'event' : variable.type}`;
     this.element = make(classes, { 'data-variable': name, 'data-unit': unit }, head, this.#parts.body);
     this.#show();
