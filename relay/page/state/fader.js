@@ -2,6 +2,9 @@
 //
 // Pure. Positions go from 0 to 1.
 
+/** Digits of a value that was set by a fader. */
+const DIGITS = 6;
+
 /** The position of a value. @param {object} variable of the type `float` or `int` */
 export function positionOf({ min, max, scale }, value) {
   const share =
@@ -14,7 +17,8 @@ export function valueAtPosition(variable, position) {
   const { min, max, scale } = variable;
   const share = Math.min(1, Math.max(0, position));
   const value = scale === 'logarithmic' ? min * (max / min) ** share : min + (max - min) * share;
-  return rounded(variable, value);
+  // No screen has more positions than these digits tell apart.
+  return rounded(variable, Number(value.toPrecision(DIGITS)));
 }
 
 /** A value within the range and on a step. */

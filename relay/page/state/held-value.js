@@ -5,6 +5,12 @@
 /** How long a control waits for its own last value to come back after it was released. */
 const SETTLE_MILLIS = 1000;
 
+/** Whether two values are the same: a number may lose its last bit on the way through the relay. */
+function isSame(a, b) {
+  if (typeof a !== 'number' || typeof b !== 'number') return JSON.stringify(a) === JSON.stringify(b);
+  return Math.abs(a - b) <= 1e-9 * Math.max(1, Math.abs(a));
+}
+
 export class HeldValue {
   #received;
   #own;
@@ -34,7 +40,7 @@ export class HeldValue {
     this.#received = value;
     if (this.#isHeld || this.#releasedAt === null) return;
     // Others have taken over, or the last own value is back.
-    const isBack = !isOwn || value === this.#own;
+    const isBack = !isOwn || isSame(value, this.#own);
     if (isBack || nowMillis - this.#releasedAt >= SETTLE_MILLIS) this.#releasedAt = null;
   }
 
