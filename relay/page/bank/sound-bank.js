@@ -119,6 +119,13 @@ export class SoundBank {
     return undefined;
   }
 
+  /** Prefetches these sounds before others: they are in sight. @param {string[]} names */
+  prefer(names) {
+    const first = new Set(names.filter((name) => this.#sounds.has(name)));
+    this.#prefetch = [...first, ...this.#prefetch.filter((name) => !first.has(name))];
+    this.#loadNext();
+  }
+
   /** Counts a use of the sound: the most used ones are prefetched. */
   countUse(name) {
     this.#uses.set(name, (this.#uses.get(name) ?? 0) + 1);

@@ -119,6 +119,8 @@ export function actionHandler(parts) {
       case 'choose':
         settings.update({ sound: action.sound });
         return bank.request(action.sound);
+      case 'sight':
+        return bank.prefer(action.sounds);
       case 'hand':
         if (action.changed) hand.update(action.changed);
         else hand.reset();

@@ -9,6 +9,9 @@ import { Pad } from './pad.js';
 import { Rail } from './rail.js';
 import { matcher } from './search.js';
 
+/** How long pads are in sight until they count, in ms. */
+const SIGHT_MILLIS = 250;
+
 /** So many pads and fewer are large. */
 const FEW = 12;
 
@@ -25,11 +28,13 @@ export class Pads {
   #isRunning = false;
   #on;
   #held = new Map();
+  #sightTimer = null;
 
   /**
    * @param {object} on
    * @param {(sound: string, hitDb: number) => void} on.hit
    * @param {(sound: string) => void} on.stop
+   * @param {(sounds: string[]) => void} on.sight which sounds are in sight
    * @param {() => boolean} on.isPlayable whether keys play
    */
   constructor(on) {
@@ -111,6 +116,9 @@ export class Pads {
       pad.setVisible(isIntersecting);
     }
     this.#animate();
+    // Those that are only passed in scrolling do not count.
+    clearTimeout(this.#sightTimer);
+    this.#sightTimer = setTimeout(() => this.#on.sight([...this.#visible].map(({ name }) => name)), SIGHT_MILLIS);
   }
 
   /** Moves the voices of the pads in sight, from frame to frame while something sounds. */
@@ -162,8 +170,9 @@ export class Pads {
     const matches = matcher(this.#search.value);
     let found = 0;
     for (const [name, pad] of this.#pads) {
-      pad.element.hidden = !matches(name);
-      if (!pad.element.hidden) found += 1;
+      const isFound = matches(name);
+      if (pad.element.hidden === isFound) pad.element.hidden = !isFound;
+      if (isFound) found += 1;
     }
     const all = this.#names.length;
     element('found-pads').textContent = found === all ? `${all}` : `${found} of ${all}`;

@@ -2,6 +2,9 @@
 
 import { element } from './dom.js';
 
+/** Screens for fingers, as the style sheets tell them. */
+const FINGERS = '(pointer: coarse), (max-width: 599px)';
+
 export class Rail {
   #scroller = element('pads');
   #rail = element('rail');
@@ -30,7 +33,7 @@ export class Rail {
   update() {
     const { scrollHeight, clientHeight, scrollTop } = this.#scroller;
     // A mouse has a wheel.
-    const isNeeded = matchMedia('(pointer: coarse)').matches && scrollHeight > clientHeight + 1;
+    const isNeeded = matchMedia(FINGERS).matches && scrollHeight > clientHeight + 1;
     this.#rail.hidden = !isNeeded;
     if (!isNeeded) return;
     const size = Math.max(40, (clientHeight * clientHeight) / scrollHeight);

@@ -63,8 +63,9 @@ export class SoundList {
     const matches = matcher(query);
     let found = 0;
     for (const [name, label] of this.#labels) {
-      label.hidden = !matches(name);
-      if (!label.hidden) found += 1;
+      const isFound = matches(name);
+      if (label.hidden === isFound) label.hidden = !isFound;
+      if (isFound) found += 1;
     }
     const all = this.#names.length;
     element('found').textContent = query.trim() === '' ? `${all} sounds` : `${found} of ${all}`;

@@ -35,6 +35,7 @@ const STATE_TEXTS = {
  *   {type: 'stop'} |
  *   {type: 'stop-sound', sound: string} |
  *   {type: 'choose', sound: string} |
+ *   {type: 'sight', sounds: string[]} |
  *   {type: 'hand', changed?: object} |
  *   {type: 'set', name: string, value: any, isLast: boolean, isGliding: boolean, whose: string} |
  *   {type: 'assign', client: number, seat?: number, tags?: string[]} |
@@ -75,6 +76,7 @@ export class Ui {
     this.#pads = new Pads({
       hit: (sound, hitDb) => perform({ type: 'press', sound, hitDb }),
       stop: (sound) => perform({ type: 'stop-sound', sound }),
+      sight: (sounds) => perform({ type: 'sight', sounds }),
       isPlayable: () => this.#views.current === 'play' && !element('page').inert,
     });
     this.#sounds = new SoundList((sound) => {
