@@ -236,14 +236,14 @@ export class VoiceScheduler {
     const placement = place(due, earliest);
     this.#started.add(seq);
     if (!placement || placement.when >= stopSeconds) {
-      this.#count(cue.startsOnArrival ? 0 : earliest - due.startSeconds);
+      this.#count(cue, earliest - due.startSeconds);
       this.#on.missed(cue.trigger);
       return;
     }
     const { voice } = this.#startVoice(cue, placement, estimate);
     if (stopSeconds < Infinity) voice.end(stopSeconds);
-    this.#count(cue.startsOnArrival ? 0 : placement.lateSeconds);
-    this.#on.started(cue.trigger, estimate.localAt(cue.startsAt) + this.latenessMicros);
+    this.#count(cue, placement.lateSeconds);
+    this.#on.started(cue.trigger, estimate.localAt(cue.startsAt) + placement.lateSeconds * 1e6);
   }
 
   /** What the cue plays; undefined if it is not loaded. @returns {object | undefined} */
@@ -284,9 +284,10 @@ export class VoiceScheduler {
     return sounding;
   }
 
-  #count(lateSeconds) {
+  #count({ trigger }, lateSeconds) {
     this.triggers += 1;
-    this.latenessMicros = Math.max(0, Math.round(lateSeconds * 1e6));
+    // What plays on arrival is never late.
+    this.latenessMicros = trigger.on_arrival ? 0 : Math.max(0, Math.round(lateSeconds * 1e6));
     if (this.latenessMicros > ON_TIME_MICROS) this.late += 1;
   }
 

@@ -25,7 +25,7 @@ export const CHOSEN = 'chosen';
 const TAG = 'tag:';
 
 /** Level of a hit at the lower edge of a pad, in dB; the upper edge is full level. */
-export const SOFTEST_DB = -24;
+const SOFTEST_DB = -24;
 
 /** The level of a hit, in dB. @param {number} height from the lower edge, 0, to the upper one, 1 */
 export function velocityDb(height) {

@@ -15,7 +15,7 @@ const MAX_EXTRA_LATENCY_MILLIS = 500;
 export const VIEWS = ['play', 'bang', 'room'];
 
 /** The themes; `auto` follows the system. */
-export const THEMES = ['auto', 'dark', 'light', 'contrast'];
+const THEMES = ['auto', 'dark', 'light', 'contrast'];
 
 /**
  * @typedef {{machine: string, name: string, volume: number, extraLatencyMillis: number,

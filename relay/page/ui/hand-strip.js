@@ -52,7 +52,8 @@ export class HandStrip {
     this.#perform = perform;
     element('hand-faders').append(...FADERS.map((spec) => this.#fader(spec)));
     element('tone-faders').append(...TONE_FADERS.map((spec) => this.#fader(spec)));
-    this.#shapes = segments('shape', SHAPES.map((shape) => [shape, SHAPE_TEXTS[shape]]), (shape) => this.#set({ shape }));
+    const shapes = SHAPES.map((shape) => [shape, SHAPE_TEXTS[shape]]);
+    this.#shapes = segments('shape', shapes, (shape) => this.#set({ shape }));
     element('tone-shapes').append(this.#shapes.element);
     this.#whens = segments('when', WHENS, (when) => this.#set({ when }));
     element('hand-when').append(this.#whens.element);

@@ -118,7 +118,8 @@ export class Pads {
     this.#animate();
     // Those that are only passed in scrolling do not count.
     clearTimeout(this.#sightTimer);
-    this.#sightTimer = setTimeout(() => this.#on.sight([...this.#visible].map(({ name }) => name)), SIGHT_MILLIS);
+    const names = () => [...this.#visible].map(({ name }) => name);
+    this.#sightTimer = setTimeout(() => this.#on.sight(names()), SIGHT_MILLIS);
   }
 
   /** Moves the voices of the pads in sight, from frame to frame while something sounds. */

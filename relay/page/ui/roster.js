@@ -65,7 +65,14 @@ export class Roster {
 
 /** One machine. */
 class Row {
-  #seat = make('input.seat', { type: 'number', min: 0, max: 9999, step: 1, inputmode: 'numeric', placeholder: '–' });
+  #seat = make('input.seat', {
+    type: 'number',
+    min: 0,
+    max: 9999,
+    step: 1,
+    inputmode: 'numeric',
+    placeholder: '–',
+  });
   #tags = make('input.tags', {
     type: 'text',
     placeholder: 'tags',

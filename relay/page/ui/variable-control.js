@@ -228,7 +228,8 @@ function eventParts(variable, label, set) {
     button.addEventListener('click', ({ detail }) => detail === 0 && set(true, ONCE));
     return { body: button, show: () => {} };
   }
-  const start = { float: variable.min, int: variable.min, enum: variable.choices?.[0], text: '', color: '#ffffff' };
+  const { min, choices } = variable;
+  const start = { float: min, int: min, enum: choices?.[0], text: '', color: '#ffffff' };
   let value = start[type];
   const parts = PARTS[type](variable, label, (changed) => (value = changed));
   parts.show(value);

@@ -1,8 +1,8 @@
 // The views of the page, and the drawer beside the pads where there is no room for both of its parts.
 
+import { VIEWS } from '../state/settings.js';
 import { element } from './dom.js';
 
-const VIEWS = ['play', 'bang', 'room'];
 const DRAWERS = ['hand', 'variables'];
 
 export class Views {
