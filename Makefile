@@ -57,7 +57,7 @@ test: .system-test ## Run every test there is
 	cargo fmt --all --check
 	cargo build --workspace --all-targets --locked
 	cargo clippy --workspace --all-targets --locked -- --deny warnings
-	npm ci --silent --no-audit --no-fund --prefix tests/seed-server
+	npm ci --silent --no-audit --no-fund --prefix tests/tutorial-server
 	node --test relay/page/tests/
 	cargo test --workspace --locked
 
@@ -106,7 +106,7 @@ conformance: ## Hold the relay's WebSocket stack against Autobahn's suite (needs
 .PHONY: bench-relay
 bench-relay: ## Measure the relay beside the machine's floor and Node's ws (BENCH="--clients 1000")
 	cargo build --release --locked --package downbeat-relay --package downbeat-tests --bins
-	npm ci --silent --no-audit --no-fund --prefix tests/seed-server || echo "Without Node's ws."
+	npm ci --silent --no-audit --no-fund --prefix tests/tutorial-server || echo "Without Node's ws."
 	ulimit -n "$$(ulimit -Hn)"
 	"$(TARGET)/release/bench-relay" $(BENCH)
 

@@ -2,12 +2,19 @@
 //!
 //! Each also comes from the environment and from `downbeat.toml`; see [`downbeat_command_line`].
 
+mod bang;
+mod variables;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, builder::BoolishValueParser};
-use downbeat_protocol::{MAX_NAME_CHARS, TriggerRequest, clean_name};
+use downbeat_protocol::{MAX_NAME_CHARS, clean_name};
 use tracing::level_filters::LevelFilter;
 
+pub(crate) use self::{
+    bang::{BangConfig, StopConfig},
+    variables::{GetConfig, SetConfig},
+};
 use crate::{
     net::{
         address::{AddressError, RelayAddress, TypedAddress},
@@ -40,6 +47,14 @@ pub(crate) enum Command {
     Play(PlayerConfig),
     /// Bang, and exit once the relay has sent it to everyone.
     Bang(BangConfig),
+    /// Stop a sound or everything, and exit once the relay has sent it to everyone.
+    Stop(StopConfig),
+    /// Set a variable of the room, and exit once the relay has kept the value.
+    Set(SetConfig),
+    /// Print the value of a variable, or all variables.
+    Get(GetConfig),
+    /// Print what happens in the room: one JSON object a line.
+    Watch(RelayConfig),
     /// List the outputs, as --device takes them.
     Devices,
 }
@@ -105,6 +120,33 @@ pub(crate) struct RelayConfig {
         default_value = "127.0.0.1"
     )]
     pub(crate) relay: TypedAddress,
+    /// How to be let in, and by which name.
+    #[command(flatten)]
+    access: AccessConfig,
+}
+
+/// The same for a command whose arguments are something else.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct NamedRelayConfig {
+    /// The relay: HOST, HOST:PORT, or an http://, https://, ws:// or wss:// URL, which may end with
+    /// #token=TOKEN. If absent, this machine.
+    #[arg(
+        long,
+        value_name = "RELAY",
+        env = "DOWNBEAT_RELAY",
+        hide_env_values = true,
+        hide_default_value = true,
+        default_value = "127.0.0.1"
+    )]
+    relay: TypedAddress,
+    /// How to be let in, and by which name.
+    #[command(flatten)]
+    access: AccessConfig,
+}
+
+/// How to be let in by a relay, and by which name.
+#[derive(Clone, Debug, Args)]
+struct AccessConfig {
     /// The token that the relay requires. Other users of this machine can see a flag, but not
     /// `DOWNBEAT_TOKEN` or the configuration file.
     #[arg(
@@ -114,13 +156,24 @@ pub(crate) struct RelayConfig {
         hide_env_values = true,
         hide_default_value = true
     )]
-    pub(crate) token: Option<Token>,
+    token: Option<Token>,
     /// Fingerprint of the relay's certificate, as the relay prints it: only that one is trusted.
     #[arg(long, value_name = "SHA256", env = "DOWNBEAT_FINGERPRINT")]
-    pub(crate) fingerprint: Option<Fingerprint>,
+    fingerprint: Option<Fingerprint>,
     /// This machine's name, for the others. Its host name if absent.
     #[arg(long, env = "DOWNBEAT_NAME", value_parser = name)]
-    pub(crate) name: Option<String>,
+    name: Option<String>,
+}
+
+impl AccessConfig {
+    fn address(&self, relay: &TypedAddress) -> Result<RelayAddress, AddressError> {
+        relay.parse(self.token.clone(), self.fingerprint)
+    }
+
+    fn name(&self) -> String {
+        let host = || clean_name(&gethostname::gethostname().to_string_lossy());
+        self.name.clone().or_else(host).unwrap_or_else(|| "player".to_owned())
+    }
 }
 
 impl RelayConfig {
@@ -129,56 +182,29 @@ impl RelayConfig {
     /// # Errors
     /// If it is invalid.
     pub(crate) fn address(&self) -> Result<RelayAddress, AddressError> {
-        self.relay.parse(self.token.clone(), self.fingerprint)
+        self.access.address(&self.relay)
     }
 
     /// The given name, or the machine's host name.
     #[must_use]
     pub(crate) fn name(&self) -> String {
-        let host = || clean_name(&gethostname::gethostname().to_string_lossy());
-        self.name.clone().or_else(host).unwrap_or_else(|| "player".to_owned())
+        self.access.name()
     }
 }
 
-/// The settings of a bang.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct BangConfig {
-    /// The relay, and this machine's name.
-    #[command(flatten)]
-    pub(crate) relay: RelayConfig,
-    /// The sound to play. The relay's default sound if absent.
-    #[arg(long, value_name = "NAME", env = "DOWNBEAT_SOUND", value_parser = name)]
-    pub(crate) sound: Option<String>,
-    /// Linear factor on its level, 0 to 4.
-    #[arg(long, value_name = "G", env = "DOWNBEAT_GAIN", default_value_t = 1.0)]
-    pub(crate) gain: f32,
-    /// Factor on its speed, 0.25 to 4.
-    #[arg(long, value_name = "R", env = "DOWNBEAT_RATE", default_value_t = 1.0)]
-    pub(crate) rate: f32,
-    /// How many times.
-    #[arg(long, value_name = "N", env = "DOWNBEAT_COUNT", default_value_t = 1,
-          value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) count: u32,
-    /// Milliseconds from one to the next.
-    #[arg(long, value_name = "MS", env = "DOWNBEAT_EVERY", default_value_t = 500)]
-    pub(crate) every: u64,
-}
-
-impl BangConfig {
-    /// What to ask of the relay.
+impl NamedRelayConfig {
+    /// The relay's address, with the credentials.
     ///
     /// # Errors
-    /// The value that is out of its range.
-    pub(crate) fn request(&self) -> Result<TriggerRequest, downbeat_protocol::InvalidValue> {
-        let Self { sound, gain, rate, .. } = self;
-        let request = TriggerRequest {
-            sound: sound.clone(),
-            gain: *gain,
-            rate: *rate,
-            ..TriggerRequest::default()
-        };
-        request.validate()?;
-        Ok(request)
+    /// If it is invalid.
+    pub(crate) fn address(&self) -> Result<RelayAddress, AddressError> {
+        self.access.address(&self.relay)
+    }
+
+    /// The given name, or the machine's host name.
+    #[must_use]
+    pub(crate) fn name(&self) -> String {
+        self.access.name()
     }
 }
 

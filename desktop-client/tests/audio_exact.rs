@@ -29,7 +29,7 @@ fn sine(radians_per_frame: f64, frames: usize, rate: u32) -> Arc<SoundBuffer> {
 
 fn start(id: u64, sound: &Arc<SoundBuffer>, at: LocalTime) -> VoiceStart {
     let sound = Arc::clone(sound);
-    VoiceStart { id: VoiceId(id), sound, at, gain: 1.0, rate: 1.0, pan: 0.0 }
+    VoiceStart { id: VoiceId(id), source: sound.into(), at, gain: 1.0, rate: 1.0, pan: 0.0 }
 }
 
 fn events(mixer: &mut MixerHandle) -> Vec<VoiceEvent> {

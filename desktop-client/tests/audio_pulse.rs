@@ -158,7 +158,9 @@ fn round(
         let at = first.plus_nanos(n as i64 * 150_007_013);
         for mixer in &mut mixers {
             let (id, sound) = (VoiceId(n), Arc::clone(sound));
-            mixer.start(VoiceStart { id, sound, at, gain: 1.0, rate: 1.0, pan: 0.0 }).unwrap();
+            mixer
+                .start(VoiceStart { id, source: sound.into(), at, gain: 1.0, rate: 1.0, pan: 0.0 })
+                .unwrap();
         }
     }
     for mixer in &mut mixers {

@@ -38,7 +38,9 @@ fn play(mixer: &mut MixerHandle, clock: LocalClock) -> i64 {
     let sound = Arc::new(SoundBuffer::new(vec![0.1; 480], 1, mixer.format().rate));
     let at = clock.now().plus_nanos(500_000_000);
     let id = VoiceId(0);
-    mixer.start(VoiceStart { id, sound, at, gain: 1.0, rate: 1.0, pan: 0.0 }).unwrap();
+    mixer
+        .start(VoiceStart { id, source: sound.into(), at, gain: 1.0, rate: 1.0, pan: 0.0 })
+        .unwrap();
     let deadline = Instant::now() + PATIENCE;
     let mut late = None;
     while Instant::now() < deadline {

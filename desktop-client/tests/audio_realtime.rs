@@ -86,7 +86,7 @@ impl Rig {
         let voice = VoiceStart {
             id: VoiceId(id),
             // The mixer holds the only reference, so the thread that drops it frees the sound.
-            sound: Arc::new(sound),
+            source: Arc::new(sound).into(),
             at: self.soon(most_nanos),
             gain: self.random.f32() * 4.0,
             rate: [1.0, 0.25, 1.3, 4.0][self.random.usize(0..4)],

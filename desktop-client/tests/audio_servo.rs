@@ -70,8 +70,14 @@ fn ten_minutes_on_clocks_160_ppm_off_stay_within_a_tenth_of_a_millisecond() {
         let mut device = device.with_block(480).with_drift_ppm(ppm).with_jitter_nanos(jitter, 11);
         device.render(480 * 2_000);
         let at = device.time_of(device.frame() + 10_000);
-        let voice =
-            VoiceStart { id: VoiceId(1), sound: tone(610), at, gain: 1.0, rate: 1.0, pan: 0.0 };
+        let voice = VoiceStart {
+            id: VoiceId(1),
+            source: tone(610).into(),
+            at,
+            gain: 1.0,
+            rate: 1.0,
+            pan: 0.0,
+        };
         mixer.start(voice).unwrap();
         device.render(48_000);
         let mut worst = 0.0_f64;
@@ -92,8 +98,14 @@ fn the_servo_adds_no_audible_distortion() {
         let mut device = device.with_block(480).with_drift_ppm(ppm).with_jitter_nanos(jitter, 13);
         device.render(480 * 2_000);
         let at = device.time_of(device.frame() + 10_000);
-        let voice =
-            VoiceStart { id: VoiceId(1), sound: tone(40), at, gain: 1.0, rate: 1.0, pan: 0.0 };
+        let voice = VoiceStart {
+            id: VoiceId(1),
+            source: tone(40).into(),
+            at,
+            gain: 1.0,
+            rate: 1.0,
+            pan: 0.0,
+        };
         mixer.start(voice).unwrap();
         device.render(480_000);
         // In pieces of 20 ms, like an analyser with a 50 Hz notch around the tone: the best fitting
@@ -118,7 +130,8 @@ fn a_retimed_voice_glides_to_its_new_position() {
     let mut device = device.with_block(480);
     device.render(480 * 500);
     let at = device.time_of(device.frame());
-    let voice = VoiceStart { id: VoiceId(1), sound: tone(60), at, gain: 1.0, rate: 1.0, pan: 0.0 };
+    let voice =
+        VoiceStart { id: VoiceId(1), source: tone(60).into(), at, gain: 1.0, rate: 1.0, pan: 0.0 };
     mixer.start(voice).unwrap();
     device.render(48_000);
     // A third of a period: 10 ms would be whole periods of the tone, which are not detectable.

@@ -9,13 +9,19 @@ import { ClockEstimator, tickMicros } from './clock/estimator.js';
 import { Connection, socketUrl } from './net/connection.js';
 import { actionHandler } from './session/actions.js';
 import { AdmissionCheck } from './session/admission-check.js';
+import { Lights } from './session/lights.js';
 import { OutputWatch } from './session/output-watch.js';
 import { Reporter } from './session/reporter.js';
 import { Session } from './session/session.js';
+import { SetStream } from './session/set-stream.js';
+import { VariableWatch } from './session/variable-watch.js';
 import { VoiceScheduler } from './session/voice-scheduler.js';
+import { Bindings } from './state/bindings.js';
 import { Cues } from './state/cues.js';
+import { Hand } from './state/hand.js';
 import { Room } from './state/room.js';
 import { SettingsStore, browserStorage } from './state/settings.js';
+import { Variables } from './state/variables.js';
 import { Ui } from './ui/ui.js';
 
 const CLIENT = 'downbeat-page';
@@ -24,10 +30,12 @@ const CLIENT = 'downbeat-page';
 const now = () => performance.now() * 1000;
 
 const settings = new SettingsStore(browserStorage());
-const { name, volume, extraLatencyMillis, uses } = settings.current;
+const { machine, name, volume, extraLatencyMillis, view, theme, uses } = settings.current;
 
 let perform = () => {};
 const ui = new Ui((action) => perform(action));
+ui.showTheme(theme);
+ui.showView(view);
 ui.showState('connecting');
 ui.showName(name);
 ui.showVolume(volume);
@@ -42,13 +50,19 @@ try {
 /** @param {AudioOutput} audio */
 function run(audio) {
   const room = new Room(name);
-  const cues = new Cues(room);
+  const hand = new Hand();
+  const variables = new Variables();
+  const bindings = new Bindings(variables);
+  const cues = new Cues(room, bindings);
   const clock = new ClockEstimator(tickMicros(now));
   const decoder = new Decoder();
   audio.setVolume(volume);
 
   const bank = new SoundBank(
-    async (file) => audio.createBuffer(await decoder.decode(file, audio.sampleRate)),
+    async (file) => {
+      const { channels, peaks } = await decoder.decode(file, audio.sampleRate);
+      return { buffer: audio.createBuffer(channels), peaks };
+    },
     () => audio.sampleRate,
     {
       changed: (sound) => session.soundChanged(sound),
@@ -58,9 +72,11 @@ function run(audio) {
   );
 
   /** Shows a voice at the local time at which it is heard. */
-  const showVoice = (heardAtMicros) => {
+  const showVoice = ({ seq, sound }, heardAtMicros) => {
     const show = () => {
-      ui.flash();
+      // A stop may have come before.
+      if (cues.get(seq)?.isCancelled) return;
+      ui.flash(sound);
       ui.meter(
         () => audio.peak(),
         () => cues.size > 0,
@@ -68,15 +84,16 @@ function run(audio) {
     };
     setTimeout(show, Math.max(0, (heardAtMicros - now()) / 1000));
   };
-  const scheduler = new VoiceScheduler(cues, clock, bank, audio, {
-    started: (_, heardAtMicros) => showVoice(heardAtMicros),
+  const scheduler = new VoiceScheduler(cues, bindings, clock, bank, audio, {
+    started: showVoice,
     missed: ({ sound }) => ui.notify(`“${sound}” arrived after its end and was not played here.`),
+    stolen: () => ui.notify('Too many sounds at once: the oldest one was ended here.'),
   });
   scheduler.extraLatencyMicros = extraLatencyMillis * 1000;
 
   const connection = new Connection(
     socketUrl(location.href),
-    () => ({ type: 'hello', name: room.name, kind: 'page', client: CLIENT }),
+    () => ({ type: 'hello', name: room.name, kind: 'page', client: CLIENT, machine }),
     clock,
     {
       state: (state) => {
@@ -96,10 +113,22 @@ function run(audio) {
   const admissionCheck = new AdmissionCheck(connection, ui);
   const reporter = new Reporter({ room, clock, audio, scheduler, send, ui, now });
   const outputWatch = new OutputWatch(audio, scheduler, reporter, ui);
-  const session = new Session({ room, cues, clock, bank, scheduler, reporter, settings, ui, now });
-  perform = actionHandler({
-    settings, room, cues, audio, bank, scheduler, connection, admissionCheck, outputWatch, reporter, session, ui,
+  const lights = new Lights((sound) => ui.showElsewhere(sound), now);
+  const watch = new VariableWatch({ variables, room, clock, scheduler, ui, now });
+  const session = new Session({
+    room, cues, clock, bank, scheduler, reporter, variables: watch, lights, settings, ui, now,
   });
+  const setStream = new SetStream((request) => {
+    if (send(request)) return;
+    ui.notify('Not connected: the value was not set.', 'bad');
+    if (request.ack !== undefined) ui.showRefusal(request.ack);
+  });
+  perform = actionHandler({
+    settings, room, hand, cues, audio, bank, scheduler, setStream, connection, admissionCheck, outputWatch,
+    reporter, session, ui,
+  });
+  ui.showHand(hand);
+  ui.followSounding(() => session.sounding());
 
   audio.onStateChange = () => outputWatch.stateChanged();
   window.addEventListener('online', () => connection.connect());

@@ -47,10 +47,10 @@ impl TutorialServer {
 /// # Errors
 /// If Node or its packages are missing.
 pub fn tutorial_command() -> Result<Command> {
-    let folder = package_folder().join("seed-server");
+    let folder = package_folder().join("tutorial-server");
     ensure!(
         folder.join("node_modules/ws").is_dir(),
-        "the package ws is not installed: run `npm ci --prefix tests/seed-server` first, as \
+        "the package ws is not installed: run `npm ci --prefix tests/tutorial-server` first, as \
          `make test` does"
     );
     let mut command = Command::new(tool("node")?);

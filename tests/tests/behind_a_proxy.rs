@@ -30,6 +30,7 @@ fn page_and_players_sound_below_the_path_of_a_reverse_proxy() -> Result<()> {
     browser.go(&bare)?;
     browser.click("#start")?;
     browser.wait_for("#state[data-state=connected]")?;
+    browser.click("#view-bang")?;
     browser.wait_for("#sound label[data-sound=kick]:not(.missing)")?;
     wait_until_ready(&lab, &relay, &EVERYONE)?;
 

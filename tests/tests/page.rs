@@ -34,6 +34,7 @@ fn join(lab: &Lab, relay: &Relay, channels: &[usize]) -> Result<Browser> {
     browser.click("#start")?;
     browser.wait_for("#state[data-state=connected]")?;
     wait_until_ready(lab, relay, channels)?;
+    browser.click("#view-bang")?;
     browser.click(&format!("#sound label[data-sound={SOUND}]:not(.missing)"))?;
     Ok(browser)
 }

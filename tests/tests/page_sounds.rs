@@ -27,6 +27,7 @@ fn join(folder: &Path) -> Result<(Relay, Browser)> {
     browser.go(&relay.http_url())?;
     browser.click("#start")?;
     browser.wait_for("#state[data-state=connected]")?;
+    browser.click("#view-bang")?;
     Ok((relay, browser))
 }
 

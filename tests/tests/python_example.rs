@@ -76,7 +76,7 @@ fn the_python_client_prints_the_instant_of_each_trigger() -> Result<()> {
         client.send(&ClientToRelay::Trigger(bell))?;
         let trigger = next_trigger(&mut client)?;
         let expected = i64::try_from(trigger.play_at.as_micros())? + offset;
-        let line = script.wait_for_after(mark, "bell by observer sounds at ")?;
+        let line = script.wait_for_after(mark, "bell by observer at ")?;
         let printed: f64 = line.rsplit(' ').next().context("an empty line")?.parse()?;
         #[allow(clippy::cast_precision_loss)] // Unix time in microseconds is exact in an f64.
         errors.push((printed - expected as f64 / 1e6).abs());
@@ -93,7 +93,28 @@ fn a_bang_of_the_python_client_reaches_the_others() -> Result<()> {
     let script = start_script(&relay, &["bell", "no-such-sound"])?;
     let trigger = next_trigger(&mut client)?;
     assert_eq!((trigger.sound.as_str(), trigger.by.name.as_str()), ("bell", "python"));
-    script.wait_for("bell by python sounds at ")?;
+    script.wait_for("bell by python at ")?;
     script.wait_for("error unknown_sound")?;
+    Ok(())
+}
+
+#[test]
+fn the_python_client_sets_a_variable_and_prints_its_values() -> Result<()> {
+    let relay = Relay::start()?;
+    let mut client = V1Client::connect(&relay.ws_url(), "observer", ClientKind::Remote)?;
+    let declaration = serde_json::json!({
+        "variables": [{"name": "pitch", "type": "float", "min": -12, "max": 12, "default": 0}],
+        "ack": 1,
+    });
+    client.send(&ClientToRelay::Declare(serde_json::from_value(declaration)?))?;
+    client.wait_for(|message| matches!(message, RelayToClient::Ack(_)).then_some(()))?;
+    let script = start_script(&relay, &["pitch=-3.5", "pitch=99"])?;
+    let change = client.wait_for(|message| match message {
+        RelayToClient::Value(change) => Some(change),
+        _ => None,
+    })?;
+    assert_eq!((change.name.as_str(), change.value.as_f64()), ("pitch", Some(-3.5)));
+    script.wait_for("pitch = -3.5 by python at ")?;
+    script.wait_for("error invalid_value")?;
     Ok(())
 }

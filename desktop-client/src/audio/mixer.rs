@@ -4,6 +4,7 @@
 //! system call, and does not panic. All memory is allocated in advance; what owns memory is moved, never
 //! dropped.
 
+mod glides;
 mod slot;
 mod volume;
 mod waiting;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 
 use rtrb::{Consumer, Producer, PushError};
 
+use self::glides::WaitingGlides;
 use self::slot::{Slot, free_tail};
 use self::volume::Volume;
 use self::waiting::{Waiting, WaitingVoices};
@@ -19,7 +21,7 @@ use super::device_clock::DeviceClock;
 use super::format::OutputFormat;
 use super::interpolate::Kernel;
 use super::limiter::Limiter;
-use super::message::{FromMixer, ToMixer, VoiceId, VoiceStart};
+use super::message::{FromMixer, Glide, GlideTarget, ToMixer, VoiceId, VoiceStart};
 use super::stats::SharedStats;
 use super::timing_trace::{Entry, Tap};
 use super::voice::{Fades, LEAD_IN, Voice, onset};
@@ -51,9 +53,11 @@ pub(crate) struct Mixer {
     /// The first frame of the next block, counted from the start of the stream.
     frame: u64,
     waiting: WaitingVoices,
+    glides: WaitingGlides,
     voices: [Slot; VOICES],
     tails: [Slot; TAILS],
     volume: Volume,
+    room_volume: Volume,
     limiter: Limiter,
     latency_nanos: f64,
     trace: Option<Tap>,
@@ -76,9 +80,11 @@ impl Mixer {
             fades: Fades::new(format.rate),
             frame: 0,
             waiting: WaitingVoices::new(),
+            glides: WaitingGlides::new(),
             voices: std::array::from_fn(|_| Slot::Free),
             tails: std::array::from_fn(|_| Slot::Free),
-            volume: Volume::new(VOLUME_SECONDS * format.rate as f32),
+            volume: Volume::new(),
+            room_volume: Volume::new(),
             limiter: Limiter::new(format.rate, format.channels),
             latency_nanos: 0.0,
             trace: None,
@@ -109,14 +115,18 @@ impl Mixer {
         self.receive();
         self.steer(frames, stepped);
 
-        // The block is divided where a voice starts or stops.
+        // The block is divided where a voice starts or stops, and where a glide begins.
         let mut done = 0;
         while done < frames {
-            self.start_due(self.frame + done as u64);
-            self.stop_due(self.frame + done as u64);
-            let until = self.next_change(self.frame + done as u64, self.frame + frames as u64);
+            let frame = self.frame + done as u64;
+            self.start_due(frame);
+            self.glide_due(frame);
+            self.stop_due(frame);
+            let until = self.next_change(frame, self.frame + frames as u64);
             let until = (until - self.frame) as usize;
-            self.mix(&mut out[done * channels..until * channels]);
+            let out = &mut out[done * channels..until * channels];
+            self.mix(out, frame);
+            self.room_volume.apply(out, channels);
             done = until;
         }
 
@@ -172,6 +182,12 @@ impl Mixer {
                 ToMixer::Retime { id, at } => self.retime(id, at),
                 ToMixer::Stop { id, at } => self.stop(id, at),
                 ToMixer::Volume(gain) => self.set_volume(gain),
+                ToMixer::CancelGlides { target, from } => self.glides.cancel(target, from),
+                ToMixer::Glide { target, glide } => {
+                    if let Some((target, glide)) = self.glides.insert(target, glide) {
+                        self.begin_glide(target, glide, self.frame);
+                    }
+                }
             }
         }
     }
@@ -179,19 +195,24 @@ impl Mixer {
     /// Ramps to `gain`, so that nothing clicks. While nothing sounds it is set at once: during a ramp,
     /// the next voice would start at the former volume.
     fn set_volume(&mut self, gain: f32) {
-        let mut slots = self.voices.iter().chain(&self.tails);
-        if slots.any(|slot| matches!(slot, Slot::Sounding(_))) {
-            self.volume.ramp_to(gain);
+        if self.is_heard() {
+            self.volume.ramp_to(gain, VOLUME_SECONDS * self.format.rate as f32);
         } else {
             self.volume.set(gain);
         }
     }
 
+    /// Whether anything is heard, so that a step of the volume would click.
+    fn is_heard(&self) -> bool {
+        let mut slots = self.voices.iter().chain(&self.tails);
+        slots.any(|slot| matches!(slot, Slot::Sounding(voice) if voice.was_heard()))
+    }
+
     fn await_instant(&mut self, waiting: Waiting) {
-        if let Err(Waiting { start: VoiceStart { id, sound, .. }, .. }) =
+        if let Err(Waiting { start: VoiceStart { id, source, .. }, .. }) =
             self.waiting.insert(waiting)
         {
-            self.send_reserved(FromMixer::Refused { id, sound });
+            self.send_reserved(FromMixer::Refused { id, source });
         }
     }
 
@@ -200,7 +221,7 @@ impl Mixer {
             waiting.start.at = at;
             self.await_instant(waiting);
         } else if let Some(voice) = self.sounding(id) {
-            voice.at = at;
+            voice.retime(at);
         }
     }
 
@@ -210,8 +231,8 @@ impl Mixer {
             if at > waiting.start.at {
                 waiting.stop_at = earlier(waiting.stop_at);
             } else if let Some(Waiting { start, .. }) = self.waiting.remove(id) {
-                let VoiceStart { id, sound, .. } = start;
-                self.send_reserved(FromMixer::Ended { id, sound });
+                let VoiceStart { id, source, .. } = start;
+                self.send_reserved(FromMixer::Ended { id, source });
             }
         } else if let Some(voice) = self.sounding(id) {
             voice.stop_at = earlier(voice.stop_at);
@@ -247,7 +268,7 @@ impl Mixer {
                 continue;
             }
             if let Some(trace) = &mut self.trace {
-                let (voice, at) = (voice.id.0, voice.at);
+                let (voice, at) = (voice.id.0, voice.at());
                 let frame = onset(&self.device_clock, at);
                 trace.record(Entry::Start { voice, at: at.as_nanos(), frame });
             }
@@ -257,6 +278,41 @@ impl Mixer {
                 drop(started);
             }
             self.voices[place] = Slot::Sounding(voice);
+        }
+    }
+
+    /// Begins every glide that is due by `frame`.
+    fn glide_due(&mut self, frame: u64) {
+        while let Some(at) = self.glides.next_at() {
+            if glide_frame(&self.device_clock, at) > frame as i64 {
+                break;
+            }
+            let Some((target, glide)) = self.glides.pop() else { break };
+            self.begin_glide(target, glide, frame);
+        }
+    }
+
+    fn begin_glide(&mut self, target: GlideTarget, glide: Glide, frame: u64) {
+        match target {
+            GlideTarget::Voice(id, parameter) => {
+                let Self { voices, device_clock, .. } = self;
+                let sounding = voices.iter_mut().find_map(|slot| match slot {
+                    Slot::Sounding(voice) if voice.id == id => Some(voice),
+                    _ => None,
+                });
+                if let Some(voice) = sounding {
+                    voice.glide(parameter, glide, device_clock, frame);
+                }
+            }
+            GlideTarget::RoomVolume => {
+                let passed = self.device_clock.nanos_from(glide.at, frame).max(0.0);
+                let seconds = (glide.over_nanos as f64 - passed) * 1e-9;
+                if seconds <= 0.0 && !self.is_heard() {
+                    return self.room_volume.set(glide.to);
+                }
+                let frames = (seconds as f32).max(VOLUME_SECONDS) * self.format.rate as f32;
+                self.room_volume.ramp_to(glide.to, frames);
+            }
         }
     }
 
@@ -271,26 +327,27 @@ impl Mixer {
         }
     }
 
-    /// The first frame after `now` at which a voice starts or stops, or `end`.
+    /// The first frame after `now` at which a voice starts or stops or a glide begins, or `end`.
     fn next_change(&self, now: u64, end: u64) -> u64 {
         let start = self.waiting.next_at().map(|at| first_frame(&self.device_clock, at));
         let stops = self.voices.iter().filter_map(|slot| match slot {
             Slot::Sounding(voice) => voice.stop_at.map(|at| stop_frame(&self.device_clock, at)),
             _ => None,
         });
+        let glide = self.glides.next_at().map(|at| glide_frame(&self.device_clock, at));
         start
             .into_iter()
+            .chain(glide)
             .chain(stops)
             .filter(|frame| *frame > now as i64)
             .min()
             .map_or(end, |frame| end.min(frame as u64))
     }
 
-    fn mix(&mut self, out: &mut [f32]) {
-        let channels = usize::from(self.format.channels);
+    fn mix(&mut self, out: &mut [f32], frame: u64) {
         for slot in self.voices.iter_mut().chain(&mut self.tails) {
             let Slot::Sounding(voice) = slot else { continue };
-            voice.mix(&self.kernel, out, channels);
+            voice.mix(&self.kernel, &self.device_clock, frame, out);
             if voice.is_over() {
                 slot.end(&mut self.to_handle);
             }
@@ -363,6 +420,11 @@ impl Mixer {
 /// The frame from which a voice must be mixed to sound at `at`.
 fn first_frame(device_clock: &DeviceClock, at: LocalTime) -> i64 {
     onset(device_clock, at).floor() as i64 - LEAD_IN
+}
+
+/// The first frame that leaves at `at` or later. A voice that starts at the same instant has started by then.
+fn glide_frame(device_clock: &DeviceClock, at: LocalTime) -> i64 {
+    onset(device_clock, at).ceil() as i64
 }
 
 fn stop_frame(device_clock: &DeviceClock, at: LocalTime) -> i64 {

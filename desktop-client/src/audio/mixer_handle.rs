@@ -6,11 +6,19 @@ use rtrb::{Consumer, Producer, RingBuffer};
 
 use super::format::OutputFormat;
 use super::message::{
-    FROM_MIXER_CAPACITY, FromMixer, TO_MIXER_CAPACITY, ToMixer, VoiceId, VoiceStart,
+    FROM_MIXER_CAPACITY, FromMixer, Glide, GlideTarget, Parameter, TO_MIXER_CAPACITY, ToMixer,
+    VoiceId, VoiceStart,
 };
 use super::mixer::Mixer;
 use super::stats::{OutputStats, SharedStats};
 use crate::time::LocalTime;
+
+/// The largest gain: four by the trigger, times four by variables.
+const MAX_GAIN: f32 = 16.0;
+
+/// The range of a rate: that of a tone is its frequency over its first one.
+const MIN_RATE: f32 = 1.0 / 1024.0;
+const MAX_RATE: f32 = 1024.0;
 
 /// The ring to the mixer is full; the call had no effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -79,12 +87,9 @@ impl MixerHandle {
     /// # Errors
     /// [`QueueFull`]: the voice will not sound.
     pub fn start(&mut self, start: VoiceStart) -> Result<(), QueueFull> {
-        let within = |value: f32, low, high, otherwise| {
-            if value.is_finite() { value.clamp(low, high) } else { otherwise }
-        };
         self.send(ToMixer::Start(VoiceStart {
-            gain: within(start.gain, 0.0, 4.0, 1.0),
-            rate: within(start.rate, 0.25, 4.0, 1.0),
+            gain: within(start.gain, 0.0, MAX_GAIN, 1.0),
+            rate: within(start.rate, MIN_RATE, MAX_RATE, 1.0),
             pan: within(start.pan, -1.0, 1.0, 0.0),
             ..start
         }))
@@ -108,6 +113,29 @@ impl MixerHandle {
         self.send(ToMixer::Stop { id, at })
     }
 
+    /// Lets a parameter of a voice, or the room's volume, glide from an instant on. The value is clamped to its
+    /// range. A glide for a voice that starts later is ignored: its start has the value by then.
+    ///
+    /// # Errors
+    /// [`QueueFull`]: nothing changes.
+    pub fn glide(&mut self, target: GlideTarget, glide: Glide) -> Result<(), QueueFull> {
+        let to = match target {
+            GlideTarget::Voice(_, Parameter::Gain) => within(glide.to, 0.0, MAX_GAIN, 1.0),
+            GlideTarget::Voice(_, Parameter::Rate) => within(glide.to, MIN_RATE, MAX_RATE, 1.0),
+            GlideTarget::Voice(_, Parameter::Pan) => within(glide.to, -1.0, 1.0, 0.0),
+            GlideTarget::RoomVolume => within(glide.to, 0.0, 1.0, 1.0),
+        };
+        self.send(ToMixer::Glide { target, glide: Glide { to, ..glide } })
+    }
+
+    /// Cancels the glides of a target that begin at `from` or later.
+    ///
+    /// # Errors
+    /// [`QueueFull`]: they stay.
+    pub fn cancel_glides(&mut self, target: GlideTarget, from: LocalTime) -> Result<(), QueueFull> {
+        self.send(ToMixer::CancelGlides { target, from })
+    }
+
     /// Sets the volume, a factor of 0 to 1. It is ramped while something sounds, and otherwise set at
     /// once.
     ///
@@ -122,16 +150,18 @@ impl MixerHandle {
     /// sounds that the mixer no longer needs.
     pub fn poll(&mut self) -> Option<VoiceEvent> {
         loop {
-            let (event, sound) = match self.from_mixer.pop().ok()? {
+            let (event, source) = match self.from_mixer.pop().ok()? {
                 FromMixer::Started { id, lateness_nanos } => {
                     (Some(VoiceEvent::Started { id, lateness_nanos }), None)
                 }
-                FromMixer::Ended { id, sound } => (Some(VoiceEvent::Ended { id }), Some(sound)),
-                FromMixer::Stolen { id, sound } => (Some(VoiceEvent::Stolen { id }), Some(sound)),
-                FromMixer::Refused { id, sound } => (Some(VoiceEvent::Refused { id }), Some(sound)),
-                FromMixer::JumpFaded { sound } => (None, Some(sound)),
+                FromMixer::Ended { id, source } => (Some(VoiceEvent::Ended { id }), Some(source)),
+                FromMixer::Stolen { id, source } => (Some(VoiceEvent::Stolen { id }), Some(source)),
+                FromMixer::Refused { id, source } => {
+                    (Some(VoiceEvent::Refused { id }), Some(source))
+                }
+                FromMixer::JumpFaded { source } => (None, Some(source)),
             };
-            drop(sound);
+            drop(source);
             if event.is_some() {
                 return event;
             }
@@ -154,4 +184,8 @@ impl MixerHandle {
         // A message that does not fit is dropped here, on the handle's thread, with its sound.
         self.to_mixer.push(message).map_err(|_| QueueFull)
     }
+}
+
+fn within(value: f32, low: f32, high: f32, otherwise: f32) -> f32 {
+    if value.is_finite() { value.clamp(low, high) } else { otherwise }
 }

@@ -1,17 +1,22 @@
-//! One sounding instance of a sound: its position, its speed, its fade.
+//! One sounding instance of a sound or a tone: its position, its speed, its fade.
 //!
-//! A voice knows the instant at which its first frame leaves the converter. Once a block, a servo
-//! compares its position with the one that the device clock demands, and closes the gap by playing
-//! inaudibly faster or slower. A voice that is far off jumps instead, with a crossfade.
+//! A voice knows the instant at which its first frame leaves the converter, and the course of its rate since
+//! then. Once a block, a servo compares its position with the one that the device clock demands, and closes
+//! the gap by playing inaudibly faster or slower. A voice that is far off jumps instead, with a crossfade.
 
-use std::sync::Arc;
+mod course;
+mod fader;
+mod oscillator;
 
-use super::buffer::SoundBuffer;
+use self::course::Course;
+use self::fader::{Fader, Ramp};
+use self::oscillator::{envelope, value};
 use super::device_clock::DeviceClock;
 use super::format::OutputFormat;
 use super::interpolate::{HALF, Kernel, Weights};
-use super::message::{FromMixer, VoiceId, VoiceStart};
+use super::message::{FromMixer, Glide, Parameter, VoiceId, VoiceStart};
 use super::panning::Panning;
+use super::source::{Reach, Source};
 use crate::time::LocalTime;
 
 /// Output frames that a voice is mixed, silently, before its instant: the interpolation of its first
@@ -54,6 +59,13 @@ const JUMP_SECONDS: f64 = 0.002;
 /// the stream has just started, on a guessed timeline: synchrony matters more than smoothness.
 const STEP_JUMP_SECONDS: f64 = 100e-6;
 
+/// While its rate or pan glides, a voice is mixed in pieces of this many frames: a third of a millisecond, in
+/// which neither changes audibly.
+const PIECE: usize = 16;
+
+/// A change of gain or pan takes at least this long, so that it does not click.
+const MIN_RAMP_SECONDS: f64 = 0.005;
+
 /// The fades of one output, in frames.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fades {
@@ -83,27 +95,40 @@ enum Ending {
 #[derive(Clone, Debug)]
 pub(super) struct Voice {
     pub(super) id: VoiceId,
-    pub(super) at: LocalTime,
+    at: LocalTime,
     pub(super) stop_at: Option<LocalTime>,
-    sound: Arc<SoundBuffer>,
+    source: Source,
+    /// The position that it must have.
+    course: Course,
+    /// Frames per second of the output.
+    output_rate: f64,
+    channels: Channels,
     panning: Panning,
-    /// The position of the next output frame in the sound, in its frames. Negative before the start.
+    pan: Ramp,
+    fader: Fader,
+    /// The position of the next output frame in the source. Negative before the start.
     position: f64,
-    /// Frames of the sound per output frame, on exact clocks.
-    speed: f64,
     /// The relative correction of the speed.
     correction: f64,
     /// The part of the correction that closes the present gap; the rest compensates the drift.
     servo: f64,
     /// Whether the servo has started; it does not end.
     steered: bool,
-    fade: f32,
-    fade_step: f32,
     /// Its recent level.
     level: f32,
     /// Whether any of it has been mixed.
     heard: bool,
+    /// Whether nothing of its source is left.
+    exhausted: bool,
     ending: Ending,
+}
+
+/// The channels between which a voice is panned.
+#[derive(Clone, Copy, Debug)]
+struct Channels {
+    inputs: u16,
+    mask: u32,
+    outputs: u16,
 }
 
 /// The frame that leaves the converter at `at`, rounded if it is nearly whole.
@@ -122,38 +147,57 @@ impl Voice {
         fades: &Fades,
         frame: u64,
     ) -> (Self, i64) {
-        let VoiceStart { id, sound, at, gain, rate, pan } = start;
-        let panning = Panning::new(sound.channels(), sound.mask(), format.channels, pan, gain);
-        let speed = f64::from(rate) * f64::from(sound.rate()) / f64::from(format.rate);
+        let VoiceStart { id, source, at, gain, rate, pan } = start;
+        let (inputs, mask) = source.sound().map_or((1, 0), |s| (s.channels(), s.mask()));
+        let channels = Channels { inputs, mask, outputs: format.channels };
+        let output_rate = f64::from(format.rate);
+        let course = Course::new(at, f64::from(rate) * source.units_per_second());
         let behind = frame as f64 - onset(device_clock, at);
         let late = behind > 0.0;
-        let (fade, fade_step) =
-            if behind >= 1.0 { (0.0, 1.0 / fades.join.min(behind as f32)) } else { (1.0, 0.0) };
-        let voice = Self {
+        let opening = if behind >= 1.0 {
+            Fader::fading_in(gain, fades.join.min(behind as f32))
+        } else {
+            Fader::full(gain)
+        };
+        let mut voice = Self {
             id,
             at,
             stop_at: None,
-            sound,
-            panning,
-            position: behind * speed,
-            speed,
+            source,
+            course,
+            output_rate,
+            channels,
+            panning: channels.panning(pan),
+            pan: Ramp::at(pan),
+            fader: opening,
+            position: behind * (course.rate(0.0) / output_rate),
             correction: 0.0,
             servo: 0.0,
             steered: false,
-            fade,
-            fade_step,
             level: gain,
             heard: false,
+            exhausted: false,
             ending: Ending::Ended,
         };
+        voice.exhausted = voice.is_exhausted(behind / output_rate);
         let lateness = if late { device_clock.nanos_from(at, frame).max(0.0) as i64 } else { 0 };
         (voice, lateness)
     }
 
+    /// When its first frame leaves the converter.
+    pub(super) fn at(&self) -> LocalTime {
+        self.at
+    }
+
+    /// Moves its start, and with it everything since.
+    pub(super) fn retime(&mut self, at: LocalTime) {
+        self.course.shift(at.nanos_since(self.at));
+        self.at = at;
+    }
+
     /// Whether nothing of it is left to sound.
     pub(super) fn is_over(&self) -> bool {
-        let faded = self.fade <= 0.0 && self.fade_step < 0.0;
-        faded || self.position >= self.sound.frames() as f64 + self.tail()
+        self.fader.has_faded_out() || self.exhausted
     }
 
     /// Its recent level; before it sounds, an upper bound.
@@ -167,31 +211,64 @@ impl Voice {
 
     /// The gain of its fade: 1 is unfaded.
     pub(super) fn fade(&self) -> f32 {
-        self.fade
+        self.fader.fade()
     }
 
     /// Starts the fade of a stop, unless a fade out is under way.
     pub(super) fn stop(&mut self, fades: &Fades) {
-        if self.fade_step >= 0.0 {
-            self.fade_step = -1.0 / fades.stop;
+        if !self.fader.is_fading_out() {
+            self.fader.fade_out(fades.stop);
         }
     }
 
     /// Starts the fade of a stolen voice.
     pub(super) fn steal(&mut self, fades: &Fades) {
-        self.fade_step = -1.0 / fades.make_room;
+        self.fader.fade_out(fades.make_room);
         self.ending = Ending::Stolen;
     }
 
     /// Moves the voice to its due position at `frame`, and returns its former self, fading out.
     pub(super) fn jump(&mut self, device_clock: &DeviceClock, fades: &Fades, frame: u64) -> Self {
         let mut former = self.clone();
-        former.fade_step = -1.0 / fades.make_room;
+        former.fader.fade_out(fades.make_room);
         former.ending = Ending::Jumped;
-        self.position = self.due_position(device_clock, frame);
-        self.fade_step = if self.fade_step < 0.0 { self.fade_step } else { 1.0 / fades.make_room };
-        self.fade = 0.0;
+        self.position = self.course.position(self.course_seconds(device_clock, frame));
+        self.fader.fade_in_again(fades.make_room);
         former
+    }
+
+    /// Lets a parameter glide. The rate follows the instants exactly; gain and pan change from `frame` on, or
+    /// from where they would be by then.
+    pub(super) fn glide(
+        &mut self,
+        parameter: Parameter,
+        glide: Glide,
+        device_clock: &DeviceClock,
+        frame: u64,
+    ) {
+        let Glide { at, to, over_nanos } = glide;
+        let seconds = over_nanos.max(0) as f64 * 1e-9;
+        if parameter == Parameter::Rate {
+            let rate = f64::from(to) * self.source.units_per_second();
+            return self.course.glide(at, rate, seconds);
+        }
+        let elapsed = device_clock.nanos_from(at, frame).max(0.0) * 1e-9;
+        let left = (seconds - elapsed).max(MIN_RAMP_SECONDS) * self.output_rate;
+        let ramp = match parameter {
+            Parameter::Gain => &mut self.fader.gain,
+            _ => &mut self.pan,
+        };
+        if self.heard {
+            ramp.towards(to, left);
+        } else {
+            // Nothing of it was heard, so that a step does not click. It may still be gliding.
+            let share = if seconds > 0.0 { (elapsed / seconds).min(1.0) as f32 } else { 1.0 };
+            *ramp = Ramp::at(ramp.now() + (to - ramp.now()) * share);
+            if share < 1.0 {
+                ramp.towards(to, left);
+            }
+            self.panning = self.channels.panning(self.pan.now());
+        }
     }
 
     /// Corrects the speed for a block of `seconds` that begins with `frame`. Returns true if the voice is
@@ -204,11 +281,11 @@ impl Voice {
         stepped: bool,
     ) -> bool {
         self.level *= 0.5;
-        if !device_clock.is_settled() || self.fade_step < 0.0 {
+        if !device_clock.is_settled() || self.fader.is_fading_out() {
             return false;
         }
-        let per_second = self.speed * device_clock.rate();
-        let behind = (self.due_position(device_clock, frame) - self.position) / per_second;
+        let since = self.course_seconds(device_clock, frame);
+        let behind = (self.course.position(since) - self.position) / self.course.rate(since);
         if behind.abs() > if stepped { STEP_JUMP_SECONDS } else { JUMP_SECONDS } {
             return true;
         }
@@ -230,103 +307,158 @@ impl Voice {
         false
     }
 
-    /// Adds the voice to `out`, whole frames of `channels` values, and advances it.
-    pub(super) fn mix(&mut self, kernel: &Kernel, out: &mut [f32], channels: usize) {
+    /// Adds the voice to `out`, whole frames of `channels` values of which the first is `frame`, and advances
+    /// it.
+    pub(super) fn mix(
+        &mut self,
+        kernel: &Kernel,
+        device_clock: &DeviceClock,
+        frame: u64,
+        out: &mut [f32],
+    ) {
         self.heard = true;
-        let peak = if self.is_whole() {
-            self.mix_copied(out, channels)
-        } else {
-            self.mix_interpolated(kernel, out, channels)
-        };
-        self.level = self.level.max(peak);
+        let since = self.course_seconds(device_clock, frame);
+        let age = device_clock.nanos_from(self.at, frame) * 1e-9;
+        let frames = out.len() / usize::from(self.channels.outputs);
+        let frame_seconds = device_clock.slope() / self.output_rate;
+        let is_gliding = self.course.is_gliding(since)
+            || self.course.is_gliding(since + frames as f64 * frame_seconds);
+        let piece = if is_gliding || self.pan.is_moving() { PIECE } else { frames.max(1) };
+        let mut done = 0;
+        for out in out.chunks_mut(piece * usize::from(self.channels.outputs)) {
+            let frames = out.len() / usize::from(self.channels.outputs);
+            if self.pan.is_moving() {
+                let pan = self.pan.advance(frames as f32);
+                self.panning = self.channels.panning(pan);
+            }
+            let begin = since + done as f64 * frame_seconds;
+            let step = if is_gliding {
+                let end = begin + frames as f64 * frame_seconds;
+                let way = self.course.position(end) - self.course.position(begin);
+                way / (frames as f64 * device_clock.slope()) * (1.0 + self.correction)
+            } else {
+                self.course.rate(begin) / self.output_rate * (1.0 + self.correction)
+            };
+            let peak = self.mix_piece(kernel, out, step, age + done as f64 * frame_seconds);
+            self.level = self.level.max(peak);
+            done += frames;
+        }
+        self.exhausted = self.is_exhausted(age + done as f64 * frame_seconds);
     }
 
-    /// The message for the handle when it is over, which returns the sound.
+    /// The message for the handle when it is over, which returns the source.
     pub(super) fn into_message(self) -> FromMixer {
-        let Self { id, sound, .. } = self;
+        let Self { id, source, .. } = self;
         match self.ending {
-            Ending::Ended => FromMixer::Ended { id, sound },
-            Ending::Stolen => FromMixer::Stolen { id, sound },
-            Ending::Jumped => FromMixer::JumpFaded { sound },
+            Ending::Ended => FromMixer::Ended { id, source },
+            Ending::Stolen => FromMixer::Stolen { id, source },
+            Ending::Jumped => FromMixer::JumpFaded { source },
         }
     }
 
-    fn due_position(&self, device_clock: &DeviceClock, frame: u64) -> f64 {
-        device_clock.nanos_from(self.at, frame) * 1e-9 * self.speed * device_clock.rate()
+    /// Whether nothing of the source is left, `age` seconds after the start.
+    fn is_exhausted(&self, age: f64) -> bool {
+        match &self.source {
+            // After the last frame, as far as its interpolation reaches.
+            Source::Sound(sound) => {
+                let tail = if self.is_whole(self.nominal_step()) { 0.0 } else { HALF as f64 };
+                self.position >= sound.frames() as f64 + tail
+            }
+            Source::Loop(_) => false,
+            Source::Tone(tone) => age >= tone.duration_seconds,
+        }
+    }
+
+    fn course_seconds(&self, device_clock: &DeviceClock, frame: u64) -> f64 {
+        device_clock.nanos_from(self.course.since(), frame) * 1e-9
+    }
+
+    /// Units per output frame, where the rate is steady.
+    fn nominal_step(&self) -> f64 {
+        self.course.rate(f64::INFINITY) / self.output_rate * (1.0 + self.correction)
     }
 
     #[allow(clippy::float_cmp)] // Only a speed of exactly 1 is a copy.
-    fn is_whole(&self) -> bool {
-        self.speed * (1.0 + self.correction) == 1.0 && self.position.fract() == 0.0
+    fn is_whole(&self, step: f64) -> bool {
+        step == 1.0 && self.position.fract() == 0.0
     }
 
-    /// Frames of interpolation after the sound's last frame.
-    fn tail(&self) -> f64 {
-        if self.is_whole() { 0.0 } else { HALF as f64 }
-    }
-
-    fn mix_copied(&mut self, out: &mut [f32], channels: usize) -> f32 {
-        let inputs = usize::from(self.sound.channels());
-        let before = (-self.position).max(0.0) as usize;
-        let first = self.position.max(0.0) as usize;
-        self.position += (out.len() / channels) as f64;
-        let frames = self.sound.samples().get(first * inputs..).unwrap_or_default();
+    /// Adds a piece in which the position advances by `step` per frame. Returns the largest absolute value
+    /// added.
+    fn mix_piece(&mut self, kernel: &Kernel, out: &mut [f32], step: f64, age: f64) -> f32 {
+        let is_whole = self.is_whole(step);
+        let Self { source, channels, panning, fader, position, output_rate, .. } = self;
+        let (start, outputs) = (*position, usize::from(channels.outputs));
+        *position = start + step * (out.len() / outputs) as f64;
+        let frames = out.chunks_exact_mut(outputs);
         let mut peak = 0.0_f32;
-        for (out, frame) in
-            out.chunks_exact_mut(channels).skip(before).zip(frames.chunks_exact(inputs))
-        {
-            peak = peak.max(self.panning.add(out, self.fade, |channel| frame[channel]));
-            self.fade = (self.fade + self.fade_step).clamp(0.0, 1.0);
-        }
-        peak
-    }
-
-    fn mix_interpolated(&mut self, kernel: &Kernel, out: &mut [f32], channels: usize) -> f32 {
-        let step = self.speed * (1.0 + self.correction);
-        let start = self.position;
-        let mut fraction = start - start.floor();
-        let mut weights = kernel.weights(fraction);
-        let mut peak = 0.0_f32;
-        for (n, out) in out.chunks_exact_mut(channels).enumerate() {
-            let position = start + step * n as f64;
-            let floor = position.floor();
-            // At speed 1 the fraction, and with it the weights, only changes by rounding.
-            if (position - floor - fraction).abs() > 1e-7 {
-                fraction = position - floor;
-                weights = kernel.weights(fraction);
+        match source {
+            Source::Sound(sound) if is_whole => {
+                let inputs = usize::from(sound.channels());
+                let before = (-start).max(0.0) as usize;
+                let first = start.max(0.0) as usize;
+                let samples = sound.samples().get(first * inputs..).unwrap_or_default();
+                for (out, frame) in frames.skip(before).zip(samples.chunks_exact(inputs)) {
+                    peak = peak.max(panning.add(out, fader.next(), |channel| frame[channel]));
+                }
             }
-            let reach = Reach::new(&self.sound, floor as i64);
-            let added = self.panning.add(out, self.fade, |channel| reach.value(&weights, channel));
-            peak = peak.max(added);
-            self.fade = (self.fade + self.fade_step).clamp(0.0, 1.0);
+            Source::Sound(sound) => {
+                let mut weights = CachedWeights::new(kernel, start);
+                for (n, out) in frames.enumerate() {
+                    let position = start + step * n as f64;
+                    let weights = weights.at(kernel, position);
+                    let reach = Reach::new(sound, position.floor() as i64);
+                    let read = |channel| reach.value(weights, channel);
+                    peak = peak.max(panning.add(out, fader.next(), read));
+                }
+            }
+            Source::Loop(looped) => {
+                let mut weights = CachedWeights::new(kernel, looped.wrapped(start));
+                for (n, out) in frames.enumerate() {
+                    let position = start + step * n as f64;
+                    let weights = weights.at(kernel, looped.wrapped(position));
+                    let read = |channel| looped.value(weights, position, channel);
+                    peak = peak.max(panning.add(out, fader.next(), read));
+                }
+            }
+            Source::Tone(tone) => {
+                for (n, out) in frames.enumerate() {
+                    let age = age + n as f64 / *output_rate;
+                    let level = fader.next() * envelope(age, tone.duration_seconds);
+                    let value = value(tone.shape, start + step * n as f64, step);
+                    peak = peak.max(panning.add(out, level, |_| value));
+                }
+            }
         }
-        self.position = start + step * (out.len() / channels) as f64;
         peak
     }
 }
 
-/// The frames of a sound that one interpolated value is made of. Outside of the sound is silence.
-struct Reach<'a> {
-    samples: &'a [f32],
-    channels: usize,
-    /// The kernel's taps that lie before the first of `samples`.
-    skipped: usize,
+impl Channels {
+    fn panning(self, pan: f32) -> Panning {
+        Panning::new(self.inputs, self.mask, self.outputs, pan, 1.0)
+    }
 }
 
-impl<'a> Reach<'a> {
-    fn new(sound: &'a SoundBuffer, frame: i64) -> Self {
-        let channels = usize::from(sound.channels());
-        let frames = sound.frames() as i64;
-        let from = frame - (HALF - 1);
-        let begin = from.clamp(0, frames);
-        let end = (frame + HALF + 1).clamp(0, frames);
-        let samples = &sound.samples()[begin as usize * channels..end as usize * channels];
-        Self { samples, channels, skipped: (begin - from).max(0) as usize }
+/// The weights at the last fraction: at speed 1 the fraction, and with it the weights, only changes by
+/// rounding.
+struct CachedWeights {
+    fraction: f64,
+    weights: Weights,
+}
+
+impl CachedWeights {
+    fn new(kernel: &Kernel, position: f64) -> Self {
+        let fraction = position - position.floor();
+        Self { fraction, weights: kernel.weights(fraction) }
     }
 
-    fn value(&self, weights: &Weights, channel: usize) -> f32 {
-        let weights = weights.get(self.skipped..).unwrap_or_default();
-        let frames = self.samples.chunks_exact(self.channels);
-        frames.zip(weights).map(|(frame, weight)| frame[channel] * weight).sum()
+    #[inline]
+    fn at(&mut self, kernel: &Kernel, position: f64) -> &Weights {
+        let fraction = position - position.floor();
+        if (fraction - self.fraction).abs() > 1e-7 {
+            *self = Self { fraction, weights: kernel.weights(fraction) };
+        }
+        &self.weights
     }
 }

@@ -1,10 +1,14 @@
-//! The command line: reads it, and runs the window, `play`, `bang` or `devices`.
+//! The command line: reads it, and runs the window or a command.
 
 mod bang;
 mod devices;
 mod play;
+mod remote;
 mod report_lines;
 mod start;
+mod stop;
+mod variables;
+mod watch;
 mod window;
 
 use std::process::ExitCode;
@@ -34,6 +38,14 @@ pub fn main() -> ExitCode {
             Ok(request) => config.relay.address().map(|relay| bang::run(config, relay, &request)),
             Err(error) => return refuse(PROGRAM, error),
         },
+        Some(Command::Stop(config)) => config.relay.address().map(|relay| stop::run(config, relay)),
+        Some(Command::Set(config)) => {
+            config.relay.address().map(|relay| variables::set(config, relay))
+        }
+        Some(Command::Get(config)) => {
+            config.relay.address().map(|relay| variables::get(config, relay))
+        }
+        Some(Command::Watch(config)) => config.address().map(|relay| watch::run(config, relay)),
         Some(Command::Devices) => Ok(devices::run()),
     };
     match outcome {

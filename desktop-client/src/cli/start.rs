@@ -30,15 +30,17 @@ pub(super) fn session_options(
     let trace = config.record_timing.as_deref().map(|path| {
         TimingTrace::create(path).with_context(|| format!("cannot record to {}", path.display()))
     });
+    let (name, file) = (config.relay.name(), SettingsFile::of_user());
     Ok(SessionOptions {
         relay,
-        name: config.relay.name(),
+        machine: file.machine(&name),
+        name,
         kind,
         output: config.output().or(settings.output).unwrap_or_default(),
         volume: config.volume.or(settings.volume).unwrap_or(DEFAULT_VOLUME),
         extra_latency: config.extra_latency_ms,
         extra_latencies: settings.extra_latencies,
-        settings: SettingsFile::of_user(),
+        settings: file,
         outputs: OutputContext {
             clock,
             trace: trace.transpose()?,

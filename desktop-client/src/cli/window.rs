@@ -19,11 +19,12 @@ use crate::{
 pub(super) fn run(config: &PlayerConfig, relay: RelayAddress) -> anyhow::Result<()> {
     let clock = LocalClock::start();
     let settings = SettingsFile::of_user().read();
-    let sound = settings.sound.clone();
+    let (sound, appearance) = (settings.sound.clone(), settings.appearance);
     let options = session_options(config, relay, settings, ClientKind::Window, clock)?;
     let SessionOptions { relay, name, output, volume, .. } = &options;
     let mut state = State::new(relay.to_string(), name.clone(), *volume, output.clone());
     state.selected = sound;
+    state.appearance = appearance.unwrap_or_default();
     if config.reduced_motion {
         state.flashes = Flashes::reduced();
     }

@@ -4,17 +4,26 @@
 //! over, so that an output that opens late, a sound that is decoded late, and a clock estimate that
 //! comes late are one case: the voice joins in the middle. It reads no clock and does no I/O.
 
+mod cue;
+
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
 };
 
-use downbeat_protocol::{RelayTime, SoundInfo, Stop, Trigger};
+use downbeat_protocol::{RelayTime, SoundInfo, Stop, Trigger, VariableState};
 
-use super::decoded_sounds::DecodedSounds;
+use self::cue::{Cue, CueKind, Instant, SentGlides, Timeline};
+use super::{
+    automation::{Automation, Driven},
+    decoded_sounds::DecodedSounds,
+};
 use crate::{
-    audio::{MixerHandle, OutputFormat, OutputStats, SoundBuffer, VoiceEvent, VoiceId, VoiceStart},
+    audio::{
+        GlideTarget, MixerHandle, OutputFormat, OutputStats, SoundBuffer, VoiceEvent, VoiceId,
+    },
     clock::ClockEstimate,
+    event::{ScheduledVoice, VoiceEnd, VoiceUpdate},
     settings::ExtraLatency,
     time::LocalTime,
 };
@@ -24,6 +33,12 @@ const MAX_CUES: usize = 256;
 
 /// A start that changes by less than this, a tenth of a frame, is not sent again: it is noise.
 const RETIME_NANOS: i64 = 2_000;
+
+/// How far ahead glides are sent to the mixer. Until then a better clock estimate may move them.
+const GLIDES_AHEAD_MICROS: u64 = 500_000;
+
+/// How much of the past of the variables is kept while nothing sounds.
+const KEPT_MICROS: u64 = 2_000_000;
 
 /// How long a cue is kept past its end, for the mixer to report that the voice has ended.
 const GRACE_NANOS: i64 = 1_000_000_000;
@@ -40,26 +55,6 @@ pub(super) struct Tally {
     pub(super) late: u64,
     /// How late the last one was.
     pub(super) lateness_micros: Option<u32>,
-}
-
-/// An instant, by the clock that it is known on.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Instant {
-    Relay(RelayTime),
-    /// For a tutorial relay, which has no time, and for a relay that is gone.
-    Local(LocalTime),
-}
-
-#[derive(Debug)]
-struct Cue {
-    voice: VoiceId,
-    trigger: Trigger,
-    start: Instant,
-    duration_nanos: i64,
-    stop_at: Option<Instant>,
-    /// The start that was last sent to the mixer; none if it does not know this cue.
-    sent_start: Option<LocalTime>,
-    is_stop_sent: bool,
 }
 
 /// When a trigger starts to sound.
@@ -80,6 +75,12 @@ pub(super) struct Cues {
     sounds: DecodedSounds,
     entries: Vec<Cue>,
     voices_named: u64,
+    /// What variables do to voices and to the volume.
+    automation: Automation,
+    /// The glides of the room's volume that the mixer knows; none before the first.
+    volume_glides: Option<SentGlides>,
+    /// What happened to voices since the last [`Cues::take_updates`].
+    updates: Vec<VoiceUpdate>,
     volume: f32,
     extra_latency: ExtraLatency,
     tally: Tally,
@@ -165,6 +166,7 @@ impl Cues {
     /// Replaces the output, or removes it. All voices move to the new one.
     pub(super) fn set_output(&mut self, output: Option<MixerHandle>, now: LocalTime) {
         self.output = output;
+        self.volume_glides = None;
         for cue in &mut self.entries {
             cue.sent_start = None;
             cue.is_stop_sent = false;
@@ -190,7 +192,69 @@ impl Cues {
             // The mixer takes the earliest stop it is sent.
             cue.is_stop_sent = false;
         }
+        self.glides_changed(now);
         self.update_mixer(now);
+    }
+
+    /// Replaces all variables. What they drive has their values from now on.
+    pub(super) fn set_variables(&mut self, variables: &[VariableState], now: LocalTime) {
+        self.automation.clear();
+        self.add_variables(variables, now);
+    }
+
+    /// Adds variables, or replaces those of the same names.
+    pub(super) fn add_variables(&mut self, variables: &[VariableState], now: LocalTime) {
+        for VariableState { variable, value } in variables {
+            if let Some(value) = value.as_f64() {
+                self.automation.declare(variable, value);
+            }
+        }
+        self.glides_changed(now);
+        self.update_mixer(now);
+    }
+
+    /// Removes variables.
+    pub(super) fn remove_variables(&mut self, names: &[String], now: LocalTime) {
+        for name in names {
+            self.automation.remove(name);
+        }
+        self.glides_changed(now);
+        self.update_mixer(now);
+    }
+
+    /// A variable takes a value at an instant.
+    pub(super) fn set_variable(
+        &mut self,
+        name: &str,
+        value: f64,
+        apply_at: RelayTime,
+        over_micros: u64,
+        now: LocalTime,
+    ) {
+        if self.automation.set(name, value, apply_at, over_micros) {
+            self.glides_changed_from(apply_at);
+            self.update_mixer(now);
+        }
+    }
+
+    fn glides_changed(&mut self, now: LocalTime) {
+        if let Some(clock) = self.clock {
+            self.glides_changed_from(clock.relay_at(now));
+        }
+    }
+
+    fn glides_changed_from(&mut self, from: RelayTime) {
+        for cue in &mut self.entries {
+            cue.glides.changed(from);
+        }
+        if let Some(glides) = &mut self.volume_glides {
+            glides.changed(from);
+        }
+    }
+
+    /// What happened to voices since the last call.
+    pub(super) fn take_updates(&mut self) -> Vec<VoiceUpdate> {
+        std::mem::take(&mut self.updates)
     }
 
     /// Sets the estimate of relay time.
@@ -203,7 +267,7 @@ impl Cues {
     /// later stop may end them.
     pub(super) fn leave_epoch(&mut self) {
         let Some(clock) = self.clock.take() else {
-            self.entries.retain(|cue| matches!(cue.start, Instant::Local(_)));
+            self.drop_cues(|cue| matches!(cue.start, Instant::Relay(_)));
             return;
         };
         let to_local = |instant: Instant| match instant {
@@ -215,6 +279,22 @@ impl Cues {
             cue.start = to_local(cue.start);
             cue.stop_at = cue.stop_at.map(to_local);
         }
+    }
+
+    /// Drops the cues that `is_over` says, none of which the mixer reports any more.
+    fn drop_cues(&mut self, mut is_over: impl FnMut(&Cue) -> bool) {
+        let updates = &mut self.updates;
+        self.entries.retain(|cue| {
+            let drops = is_over(cue);
+            if drops {
+                let reason = match cue.sent_start {
+                    Some(_) => VoiceEnd::Finished,
+                    None => VoiceEnd::Unheard,
+                };
+                updates.push(VoiceUpdate::Ended { voice: cue.voice.0, reason });
+            }
+            !drops
+        });
     }
 
     /// Schedules a trigger of the room; none if its sound is not in the bank.
@@ -241,24 +321,39 @@ impl Cues {
         stop_at: Option<Instant>,
         now: LocalTime,
     ) -> Option<Scheduled> {
-        let info = self.bank.get(&trigger.sound)?;
-        let duration_nanos = info.duration_micros(trigger.rate) as i64 * 1000;
+        let info = self.bank.get(&trigger.sound);
+        let kind = CueKind::of(&trigger, info)?;
+        let duration_nanos = kind.duration_nanos(trigger.rate, info);
         if self.entries.len() == MAX_CUES {
-            self.entries.remove(0);
+            let oldest = self.entries[0].voice;
+            self.drop_cues(|cue| cue.voice == oldest);
         }
         self.voices_named += 1;
         let voice = VoiceId(self.voices_named);
+        let at = self.local(start).unwrap_or(now);
+        self.updates.push(VoiceUpdate::Scheduled(ScheduledVoice {
+            voice: voice.0,
+            seq: trigger.seq,
+            sound: trigger.sound.clone(),
+            at,
+            duration_nanos,
+        }));
+        let begins = match start {
+            Instant::Relay(at) => at,
+            Instant::Local(_) => RelayTime::from_micros(0),
+        };
         self.entries.push(Cue {
             voice,
             trigger,
+            kind,
             start,
             duration_nanos,
             stop_at,
             sent_start: None,
             is_stop_sent: false,
+            glides: SentGlides::Until(begins),
         });
         self.update_mixer(now);
-        let at = self.local(start).unwrap_or(now);
         let sent_at = at.plus_nanos(-self.extra_latency.nanos());
         Some(Scheduled { at, late: sent_at.nanos_since(now) < self.latency_nanos() })
     }
@@ -275,7 +370,7 @@ impl Cues {
     /// Stops everything on this machine at once, without the relay.
     pub(super) fn stop_all(&mut self, now: LocalTime) {
         // What the mixer does not know need not be stopped.
-        self.entries.retain(|cue| cue.sent_start.is_some());
+        self.drop_cues(|cue| cue.sent_start.is_none());
         // A negative extra latency must not delay the stop: the mixer is sent `now`.
         let stop_at = Instant::Local(now.plus_nanos(self.extra_latency.nanos()));
         for cue in &mut self.entries {
@@ -303,18 +398,41 @@ impl Cues {
     pub(super) fn tick(&mut self, now: LocalTime) {
         while let Some(event) = self.output.as_mut().and_then(MixerHandle::poll) {
             match event {
-                VoiceEvent::Started { lateness_nanos, .. } => {
+                VoiceEvent::Started { id, lateness_nanos } => {
+                    let lateness_micros =
+                        u32::try_from(lateness_nanos.max(0) / 1000).unwrap_or(u32::MAX);
                     self.tally.triggers += 1;
                     self.tally.late += u64::from(lateness_nanos > 0);
-                    self.tally.lateness_micros =
-                        Some(u32::try_from(lateness_nanos.max(0) / 1000).unwrap_or(u32::MAX));
+                    self.tally.lateness_micros = Some(lateness_micros);
+                    self.updates.push(VoiceUpdate::Started { voice: id.0, lateness_micros });
                 }
-                VoiceEvent::Ended { id }
-                | VoiceEvent::Stolen { id }
-                | VoiceEvent::Refused { id } => self.entries.retain(|cue| cue.voice != id),
+                VoiceEvent::Ended { id } => self.ended(id, VoiceEnd::Finished),
+                VoiceEvent::Stolen { id } => self.ended(id, VoiceEnd::Stolen),
+                VoiceEvent::Refused { id } => self.ended(id, VoiceEnd::Refused),
             }
         }
         self.update_mixer(now);
+        self.forget_past(now);
+    }
+
+    fn ended(&mut self, id: VoiceId, reason: VoiceEnd) {
+        let before = self.entries.len();
+        self.entries.retain(|cue| cue.voice != id);
+        // A former output may report a voice that is dropped already.
+        if self.entries.len() < before {
+            self.updates.push(VoiceUpdate::Ended { voice: id.0, reason });
+        }
+    }
+
+    /// Forgets values of variables from before everything that sounds.
+    fn forget_past(&mut self, now: LocalTime) {
+        let Some(clock) = self.clock else { return };
+        let now = clock.relay_at(now).as_micros().saturating_sub(KEPT_MICROS);
+        let starts = self.entries.iter().filter_map(|cue| match cue.start {
+            Instant::Relay(at) => Some(at),
+            Instant::Local(_) => None,
+        });
+        self.automation.forget_before(starts.fold(RelayTime::from_micros(now), RelayTime::min));
     }
 
     /// Sends the mixer all starts, corrected starts and stops that it does not know.
@@ -328,27 +446,53 @@ impl Cues {
             };
             Some(at.plus_nanos(-extra_nanos))
         };
-        self.entries.retain(|cue| {
+        self.drop_cues(|cue| {
             // Stopped before the mixer knew it.
             let never_begins = cue.sent_start.is_none()
                 && cue.stop_at.and_then(sent).is_some_and(|at| at.nanos_since(now) <= 0);
             // Without a clock estimate nothing is known to be over; MAX_CUES bounds the cues.
             let is_over = sent(cue.start).is_some_and(|at| {
-                now.nanos_since(at) >= cue.duration_nanos.saturating_add(GRACE_NANOS)
+                cue.duration_nanos.is_some_and(|duration| {
+                    now.nanos_since(at) >= duration.saturating_add(GRACE_NANOS)
+                })
             });
-            !never_begins && !is_over
+            never_begins || is_over
         });
-        let Some(mixer) = &mut self.output else { return };
+        let Self { output: Some(mixer), automation, bank, sounds, .. } = self else { return };
+        let timeline = clock.map(|clock| Timeline {
+            clock,
+            extra_nanos,
+            horizon: clock.relay_at(now).plus_micros(GLIDES_AHEAD_MICROS),
+        });
+        if let Some(timeline) = timeline {
+            // A new output learns the present volume from its recent past: a value that begins now would begin
+            // after the first frame.
+            let known = self.volume_glides.unwrap_or_else(|| {
+                let past = timeline.horizon.as_micros().saturating_sub(KEPT_MICROS);
+                SentGlides::ChangedFrom(RelayTime::from_micros(past))
+            });
+            let target = (GlideTarget::RoomVolume, Driven::RoomVolume);
+            let value = |driven| driven as f32;
+            if cue::send(mixer, automation, timeline, target, known, value).is_err() {
+                return;
+            }
+            self.volume_glides = Some(SentGlides::Until(timeline.horizon));
+        }
         for cue in &mut self.entries {
             if let Some(at) = sent(cue.start) {
                 let result = match cue.sent_start {
                     None => {
                         // At another rate than the output's, the mixer interpolates it until the
                         // loader has resampled it: in time, at a lower quality.
-                        let Some(sound) = self.sounds.get(&cue.trigger.sound) else { continue };
-                        let Trigger { gain, rate, pan, .. } = cue.trigger;
-                        let sound = Arc::clone(sound);
-                        mixer.start(VoiceStart { id: cue.voice, sound, at, gain, rate, pan })
+                        let name = &cue.trigger.sound;
+                        let (sound, info) = (sounds.get(name), bank.get(name));
+                        let Some(start) = cue.voice_start(at, sound, info, automation) else {
+                            continue;
+                        };
+                        if let Instant::Relay(begins) = cue.start {
+                            cue.glides = SentGlides::Until(begins);
+                        }
+                        mixer.start(start)
                     }
                     Some(sent) if at.nanos_since(sent).abs() < RETIME_NANOS => Ok(()),
                     Some(_) => mixer.retime(cue.voice, at).map(|()| cue.sent_start = Some(at)),
@@ -356,6 +500,11 @@ impl Cues {
                 // The next block empties a full ring; the next tick sends the rest.
                 let Ok(()) = result else { return };
                 cue.sent_start.get_or_insert(at);
+                if let Some(timeline) = timeline
+                    && cue.send_glides(mixer, automation, timeline).is_err()
+                {
+                    return;
+                }
             }
             // A stop on the local clock needs no estimate of relay time.
             if cue.sent_start.is_some()

@@ -9,6 +9,7 @@ mod relay;
 mod report;
 mod session;
 mod sounds;
+mod variables;
 
 use tokio::{
     sync::mpsc,
@@ -32,6 +33,7 @@ pub(super) async fn run(mut session: Session, mut actions: mpsc::Receiver<Action
             Some(event) = session.helpers.recv() => session.helper_event(event),
             () = sleep_until(wake_at) => session.wake(),
         }
+        session.emit_voice_updates();
     }
     // A helper that waits for room in the queue must see that it is closed, or it would never end.
     session.helpers.close();
@@ -57,6 +59,7 @@ impl Session {
             self.protocol.welcome_deadline().map(local),
             probe_due.map(local),
             self.cues_due,
+            self.value_due().map(local),
             self.settings.write_at(),
         ]
         .into_iter()
@@ -72,6 +75,7 @@ impl Session {
         if self.protocol.own_id().is_some() && self.relay_clock.next_probe_at(local) <= local {
             self.send_probe(local);
         }
+        self.apply_values(local);
         if self.cues_due.is_some_and(|due| due <= now) {
             self.update_cues();
         }

@@ -4,6 +4,7 @@
 //! window is not on the path from a trigger to its sound: it is told what happened through a closure,
 //! and asks for what it wants through [`SessionHandle`]. Nothing here knows egui.
 
+mod automation;
 mod cues;
 mod decoded_sounds;
 mod event_loop;
@@ -12,6 +13,7 @@ mod options;
 pub(crate) mod protocol;
 mod sound_bank;
 mod throttle;
+mod variables;
 
 pub(crate) use handle::start;
 pub(crate) use options::SessionOptions;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use downbeat_protocol::ClientKind;
+use downbeat_protocol::{ClientKind, MachineId};
 
 use crate::{
     audio::OutputContext,
@@ -18,6 +18,8 @@ pub(crate) struct SessionOptions {
     pub(crate) relay: RelayAddress,
     /// This client's name, for the others.
     pub(crate) name: String,
+    /// By which identity relays know this machine.
+    pub(crate) machine: MachineId,
     /// What kind of client it is.
     pub(crate) kind: ClientKind,
     /// The output to play through.

@@ -4,9 +4,9 @@
 //! Pure: texts and times in, messages out. It opens no socket, reads no clock, makes no sound.
 
 use downbeat_protocol::{
-    BankNow, ClientId, ClientKind, ClientToRelay, DecodeError, Epoch, Hello, ProbeReply, Refusal,
-    RelayToClient, Roster, Sounding, Stop, TUTORIAL_TRIGGER_INPUT, Trigger, TriggerRequest,
-    Welcome, decode_from_relay, encode,
+    BankNow, ClientId, ClientKind, ClientToRelay, DecodeError, Epoch, Hello, MachineId, ProbeReply,
+    Refusal, RelayToClient, Roster, Sounding, Stop, TUTORIAL_TRIGGER_INPUT, Target, Trigger,
+    TriggerRequest, ValueChange, VariablesChange, Welcome, decode_from_relay, encode,
 };
 
 use crate::time::LocalTime;
@@ -32,6 +32,12 @@ pub(crate) enum Incoming {
     Trigger(Trigger),
     /// A new stop.
     Stop(Stop),
+    /// A variable takes a value.
+    Value(ValueChange),
+    /// Variables were declared or removed.
+    VariablesChanged(VariablesChange),
+    /// A request of this client is done.
+    Ack(u64),
     /// The roster after a change.
     Roster(Roster),
     /// The relay serves other sounds from now on.
@@ -71,11 +77,12 @@ pub(crate) struct ProtocolState {
 }
 
 impl ProtocolState {
-    /// The state before the first connection of a client with this name.
-    pub(crate) fn new(name: String, kind: ClientKind) -> Self {
+    /// The state before the first connection of a client with this name. Of one without a machine, the
+    /// relay keeps nothing.
+    pub(crate) fn new(name: String, kind: ClientKind, machine: Option<MachineId>) -> Self {
         let client = concat!("downbeat/", env!("CARGO_PKG_VERSION")).to_owned();
         Self {
-            hello: Hello { name, kind, client, machine: None },
+            hello: Hello { name, kind, client, machine },
             phase: Phase::Disconnected,
             epoch: None,
             last_seq: 0,
@@ -86,6 +93,25 @@ impl ProtocolState {
     /// The name of this client.
     pub(crate) fn name(&self) -> &str {
         &self.hello.name
+    }
+
+    /// How much later than its instant this client plays a trigger; none if it does not.
+    pub(crate) fn delay_micros(&self, trigger: &Trigger) -> Option<u64> {
+        trigger.delay_micros(self.id_or_none(), self.name(), self.own_tags())
+    }
+
+    /// Whether this client is in a target.
+    pub(crate) fn is_in(&self, target: Option<&Target>) -> bool {
+        target.is_none_or(|t| t.includes(self.id_or_none(), self.name(), self.own_tags()))
+    }
+
+    fn own_tags(&self) -> &[String] {
+        self.roster.get(self.id_or_none()).map_or(&[], |entry| entry.tags.as_slice())
+    }
+
+    /// The number of this client; one that nobody has while there is none.
+    fn id_or_none(&self) -> ClientId {
+        self.own_id().unwrap_or(ClientId(0))
     }
 
     /// How far the protocol has come.
@@ -160,6 +186,8 @@ impl ProtocolState {
         let last_seq = self.last_seq;
         let missed: Vec<_> =
             welcome.sounding.iter().filter(|s| s.trigger.seq > last_seq).cloned().collect();
+        let pending = welcome.pending.iter().map(|change| change.seq);
+        let last_seq = pending.fold(last_seq, u64::max);
         self.last_seq = missed.iter().map(|s| s.trigger.seq).fold(last_seq, u64::max);
         Incoming::Welcomed { welcome, new_epoch, missed }
     }
@@ -177,7 +205,12 @@ impl ProtocolState {
                 Incoming::Trigger(trigger)
             }
             RelayToClient::Stop(stop) if self.is_new(stop.seq) => Incoming::Stop(stop),
-            RelayToClient::Trigger(_) | RelayToClient::Stop(_) => Incoming::Ignored("seen before"),
+            RelayToClient::Value(change) if self.is_new(change.seq) => Incoming::Value(change),
+            RelayToClient::Trigger(_) | RelayToClient::Stop(_) | RelayToClient::Value(_) => {
+                Incoming::Ignored("seen before")
+            }
+            RelayToClient::Variables(change) => Incoming::VariablesChanged(change),
+            RelayToClient::Ack(ack) => Incoming::Ack(ack.ack),
             RelayToClient::ProbeReply(reply) => Incoming::ProbeReply(reply),
             RelayToClient::Roster(change) => {
                 self.roster.update(change);
@@ -186,9 +219,6 @@ impl ProtocolState {
             RelayToClient::Bank(bank) => Incoming::BankChanged(bank),
             RelayToClient::Error(refusal) => Incoming::Refused(refusal),
             RelayToClient::Welcome(_) => Incoming::Ignored("a second welcome"),
-            RelayToClient::Value(_) | RelayToClient::Variables(_) | RelayToClient::Ack(_) => {
-                Incoming::Ignored("not used here")
-            }
         }
     }
 

@@ -7,7 +7,7 @@
 
 mod usage;
 
-use std::{cmp::Reverse, collections::HashSet, mem, sync::Arc};
+use std::{cmp::Reverse, collections::HashSet, mem};
 
 use downbeat_protocol::{DEFAULT_SOUND, SoundInfo};
 
@@ -17,7 +17,6 @@ use crate::{
     event::SessionEvent,
     sounds::{LoadRequest, Loader, LoaderToSession, Source, decoded_bytes, embedded_bank},
     time::LocalTime,
-    waveform::Waveform,
 };
 
 /// The rate to decode at until an output is open: most outputs have it.
@@ -183,11 +182,10 @@ impl SoundBank {
     /// Takes an answer of the loader. One for a sound that was postponed meanwhile is ignored.
     pub(super) fn take(&mut self, answer: LoaderToSession, cues: &mut Cues, now: LocalTime) {
         match answer {
-            LoaderToSession::Loaded { generation, name, sound, .. }
+            LoaderToSession::Loaded { generation, name, sound, waveform, .. }
                 if generation == self.generation && self.is_pending(&name) =>
             {
                 self.settle(&name, None);
-                let waveform = Arc::new(Waveform::of(sound.samples(), sound.channels()));
                 cues.set_sound(name.clone(), sound, now);
                 self.events.push(SessionEvent::SoundReady { name, waveform });
             }

@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use downbeat_protocol::clean_name;
+use downbeat_protocol::{MachineId, clean_name};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -33,6 +33,8 @@ struct Document {
     appearance: Option<Appearance>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     extra_latency_millis: BTreeMap<String, f64>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    machines: BTreeMap<String, MachineId>,
 }
 
 /// A value of a later version counts as absent.
@@ -45,7 +47,7 @@ fn known_or_none<'de, D: serde::Deserializer<'de>>(
 
 /// Parses the file's text; values out of range are clamped.
 fn parse(text: &str) -> Result<Settings, serde_json::Error> {
-    let Document { volume, output, sound, appearance, extra_latency_millis } =
+    let Document { volume, output, sound, appearance, extra_latency_millis, machines } =
         serde_json::from_str(text)?;
     Ok(Settings {
         volume: volume.filter(|volume| volume.is_finite()).map(|volume| volume.clamp(0.0, 1.0)),
@@ -56,6 +58,7 @@ fn parse(text: &str) -> Result<Settings, serde_json::Error> {
             .into_iter()
             .map(|(id, millis)| (id, ExtraLatency::from_millis(millis)))
             .collect(),
+        machines,
     })
 }
 
@@ -72,6 +75,7 @@ fn format(settings: &Settings) -> Result<String, serde_json::Error> {
         sound: settings.sound.clone(),
         appearance: settings.appearance,
         extra_latency_millis: extra.map(|(id, latency)| (id.clone(), latency.millis())).collect(),
+        machines: settings.machines.clone(),
     })
 }
 
@@ -116,6 +120,30 @@ impl SettingsFile {
             );
             Settings::default()
         })
+    }
+
+    /// The identity of the player of this name, which is made at its first start. Without a file it lasts for
+    /// this run. Blocks for as long as the disk does.
+    pub(crate) fn machine(&self, name: &str) -> MachineId {
+        let known = || self.read().machines.get(name).copied();
+        if let Some(machine) = known() {
+            return machine;
+        }
+        let mut bytes = [0; 16];
+        if let Err(error) = getrandom::fill(&mut bytes) {
+            tracing::warn!(%error, "no randomness from the system, the identity can be guessed");
+            bytes = fastrand::u128(..).to_ne_bytes();
+        }
+        let machine = MachineId(u128::from_ne_bytes(bytes));
+        let machines = BTreeMap::from([(name.to_owned(), machine)]);
+        match self.update(&Settings { machines, ..Settings::default() }) {
+            // Another player of this name may have been first.
+            Ok(()) => known().unwrap_or(machine),
+            Err(error) => {
+                tracing::warn!(%error, "this machine's identity is not saved");
+                machine
+            }
+        }
     }
 
     /// Merges `changes` into the file's present content: another window of this user may have written
@@ -187,6 +215,7 @@ mod tests {
             sound: Some("bell".to_owned()),
             appearance: Some(Appearance::Light),
             extra_latencies: extra(id, 180.5),
+            machines: BTreeMap::from([("lab-3".to_owned(), MachineId(7))]),
         };
         file.update(&first).unwrap();
         assert_eq!(file.read(), first);
@@ -221,6 +250,17 @@ mod tests {
         assert_eq!(file.read(), Settings::default());
         file.update(&volume(0.75)).unwrap();
         assert_eq!(file.read().volume, Some(0.75));
+    }
+
+    #[test]
+    fn an_identity_is_made_once_for_each_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, file) = file(&folder);
+        let first = file.machine("lab-3");
+        assert_ne!(first, file.machine("lab-4"));
+        file.update(&volume(0.5)).unwrap();
+        assert_eq!(SettingsFile::at(path).machine("lab-3"), first);
+        assert_ne!(SettingsFile::none().machine("lab-3"), SettingsFile::none().machine("lab-3"));
     }
 
     #[test]

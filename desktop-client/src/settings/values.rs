@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use downbeat_protocol::MachineId;
 use serde::{Deserialize, Serialize};
 
 use super::extra_latency::ExtraLatency;
@@ -44,16 +45,23 @@ pub(crate) struct Settings {
     pub(crate) appearance: Option<Appearance>,
     /// The extra latency of each output that was given one, by the output's id.
     pub(crate) extra_latencies: BTreeMap<String, ExtraLatency>,
+    /// By which identity relays know the players of this user, by the player's name: several may run on one
+    /// computer.
+    pub(crate) machines: BTreeMap<String, MachineId>,
 }
 
 impl Settings {
     /// Overwrites these settings with those that `newer` has.
     pub(super) fn merge(&mut self, newer: &Self) {
-        let Self { volume, output, sound, appearance, extra_latencies } = newer.clone();
+        let Self { volume, output, sound, appearance, extra_latencies, machines } = newer.clone();
         self.volume = volume.or(self.volume);
         self.output = output.or_else(|| self.output.take());
         self.sound = sound.or_else(|| self.sound.take());
         self.appearance = appearance.or(self.appearance);
         self.extra_latencies.extend(extra_latencies);
+        // An identity is made once. Of two players that make it at the same time, the first wins.
+        for (name, machine) in machines {
+            self.machines.entry(name).or_insert(machine);
+        }
     }
 }

@@ -19,7 +19,7 @@ use super::{
     fetch::{FetchError, Fetcher},
     resample::{decoded_bytes, resample},
 };
-use crate::{audio::SoundBuffer, net::address::RelayAddress};
+use crate::{audio::SoundBuffer, net::address::RelayAddress, waveform::Waveform};
 
 /// The first and the longest wait before a failed fetch is retried. Each wait is twice the last, and is
 /// shortened by up to half at random, so that the machines of a room do not all fetch at the instant of a
@@ -62,6 +62,8 @@ pub enum LoaderToSession {
         hash: String,
         /// The sound at the device's rate.
         sound: Arc<SoundBuffer>,
+        /// Its waveform.
+        waveform: Arc<Waveform>,
     },
     /// A sound is not loaded. Repeated only when the reason changes.
     Failed {
@@ -213,8 +215,8 @@ struct Worker<S> {
     mailbox: Arc<Mailbox>,
     cache: Cache,
     embedded: HashMap<ContentHash, &'static [u8]>,
-    /// The loaded sounds that are still in use. Their number is not limited here.
-    ready: HashMap<ContentHash, Weak<SoundBuffer>>,
+    /// The loaded sounds that are still in use, and their waveforms. Their number is not limited here.
+    ready: HashMap<ContentHash, (Weak<SoundBuffer>, Arc<Waveform>)>,
     send: S,
 }
 
@@ -232,7 +234,8 @@ impl<S: FnMut(LoaderToSession)> Worker<S> {
         let LoadRequest { source, sounds, rate, generation } = request;
         let wanted: Vec<_> =
             sounds.into_iter().map(|info| (ContentHash::parse(&info.hash), info)).collect();
-        self.ready.retain(|_, sound| sound.upgrade().is_some_and(|sound| sound.rate() == rate));
+        self.ready
+            .retain(|_, (sound, _)| sound.upgrade().is_some_and(|sound| sound.rate() == rate));
 
         // Local files first, so that none of them waits for the network.
         let mut missing = Vec::new();
@@ -245,8 +248,8 @@ impl<S: FnMut(LoaderToSession)> Worker<S> {
                 self.failed(generation, info.name, reason, false);
                 continue;
             };
-            if let Some(sound) = self.ready.get(&hash).and_then(Weak::upgrade) {
-                self.loaded(generation, info, sound);
+            if let Some((sound, waveform)) = self.ready(&hash) {
+                self.loaded(generation, info, sound, waveform);
             } else if let Some(file) = self.find(&hash) {
                 self.prepare(generation, info, hash, &file, rate);
             } else {
@@ -289,8 +292,8 @@ impl<S: FnMut(LoaderToSession)> Worker<S> {
                     return;
                 }
                 // It may have been loaded meanwhile, under another name.
-                if let Some(ready) = self.ready.get(&sound.hash).and_then(Weak::upgrade) {
-                    self.loaded(generation, sound.info, ready);
+                if let Some((ready, waveform)) = self.ready(&sound.hash) {
+                    self.loaded(generation, sound.info, ready, waveform);
                     continue;
                 }
                 let fetched = match &unanswered {
@@ -352,18 +355,31 @@ impl<S: FnMut(LoaderToSession)> Worker<S> {
                 self.failed(generation, info.name, reason, false);
             }
             Ok(sound) => {
+                let waveform = Arc::new(Waveform::of(sound.samples(), sound.channels()));
                 let sound = Arc::new(sound);
-                self.ready.insert(hash, Arc::downgrade(&sound));
-                self.loaded(generation, info, sound);
+                self.ready.insert(hash, (Arc::downgrade(&sound), Arc::clone(&waveform)));
+                self.loaded(generation, info, sound, waveform);
             }
             Err(reason) => self.failed(generation, info.name, reason, false),
         }
     }
 
-    fn loaded(&mut self, generation: u64, info: SoundInfo, sound: Arc<SoundBuffer>) {
+    /// A sound that is loaded and still in use.
+    fn ready(&self, hash: &ContentHash) -> Option<(Arc<SoundBuffer>, Arc<Waveform>)> {
+        let (sound, waveform) = self.ready.get(hash)?;
+        Some((sound.upgrade()?, Arc::clone(waveform)))
+    }
+
+    fn loaded(
+        &mut self,
+        generation: u64,
+        info: SoundInfo,
+        sound: Arc<SoundBuffer>,
+        waveform: Arc<Waveform>,
+    ) {
         debug!(sound = info.name, frames = sound.frames(), rate = sound.rate(), "sound loaded");
         let (name, hash) = (info.name, info.hash);
-        (self.send)(LoaderToSession::Loaded { generation, name, hash, sound });
+        (self.send)(LoaderToSession::Loaded { generation, name, hash, sound, waveform });
     }
 
     fn failed(&mut self, generation: u64, name: String, reason: String, will_retry: bool) {

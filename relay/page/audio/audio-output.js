@@ -1,17 +1,16 @@
-// The audio context and its voices: starts and ends sources at exact context times, sets the volume,
-// measures the level, and takes the readings for the output clock.
+// The audio context and its voices: starts and ends voices, sets the volume, measures the level, and takes
+// the readings for the output clock. A voice itself is in voice.js.
 //
 // Knows context time only, never relay time. On a plain http address on a LAN there is no AudioWorklet
-// (no secure context), so each voice is a buffer source, which the browser starts sample-accurately.
+// (no secure context), so each voice is a native source, which the browser starts sample-accurately.
 
-import { panGains } from './pan.js';
+import { level } from '../automation/line.js';
+import { ParamLine } from './param-line.js';
 import { QUANTUM_FRAMES } from './placement.js';
+import { Voice } from './voice.js';
 
 /** Maximum number of voices; a phone stutters when it mixes more. The oldest voice is ended first. */
 const MAX_VOICES = 64;
-
-/** Fade of a sound that starts or ends in its middle, in seconds, against clicks. */
-const FADE_SECONDS = 0.005;
 
 /** Ramp of a volume change, in seconds. */
 const VOLUME_SECONDS = 0.015;
@@ -37,17 +36,11 @@ function limiterCurve() {
   });
 }
 
-/**
- * @typedef {object} Voice A sounding instance.
- * @property {AudioBufferSourceNode} source
- * @property {GainNode} envelope
- * @property {number} level the gain of the envelope between its fades
- * @property {number} from context time of its start
- */
-
 export class AudioOutput {
   #context;
   #volume;
+  /** What the variables make of the volume. */
+  #boundVolume;
   #analyser;
   #waveform;
   /** In the order of their starts. @type {Set<Voice>} */
@@ -63,6 +56,8 @@ export class AudioOutput {
     this.#context = new Context({ latencyHint: 'interactive' });
     this.#context.onstatechange = () => this.onStateChange();
     this.#volume = this.#context.createGain();
+    const bound = this.#context.createGain();
+    this.#boundVolume = new ParamLine(bound.gain, level(1), 0);
     const scale = this.#context.createGain();
     scale.gain.value = 1 / MAX_SUM;
     const limiter = this.#context.createWaveShaper();
@@ -71,6 +66,7 @@ export class AudioOutput {
     this.#analyser.fftSize = 2048;
     this.#waveform = new Float32Array(this.#analyser.fftSize);
     this.#volume
+      .connect(bound)
       .connect(scale)
       .connect(limiter)
       .connect(this.#analyser)
@@ -138,80 +134,39 @@ export class AudioOutput {
   }
 
   /**
+   * The variables change the volume.
+   * @param {import('../automation/line.js').Line} line
+   * @param {number} from context time
+   */
+  followVolume(line, from) {
+    this.#boundVolume.change(line, from);
+  }
+
+  /**
    * Starts a voice.
    *
-   * @param {AudioBuffer} buffer
+   * @param {import('./voice.js').Content} content
    * @param {import('./placement.js').Placement} placement
-   * @param {{gain: number, rate: number, pan: number}} parameters
-   * @param {() => void} ended called once it has ended
+   * @param {import('./voice.js').Parameters} parameters
+   * @param {(wasStolen: boolean) => void} ended called once it has ended
    * @returns {Voice}
    */
-  start(buffer, { when, offset }, { gain, rate, pan }, ended) {
-    const context = this.#context;
-    if (this.#voices.size >= MAX_VOICES) {
-      const [oldest] = this.#voices;
-      this.end(oldest, context.currentTime);
-      this.#voices.delete(oldest);
-    }
-    const source = context.createBufferSource();
-    source.buffer = buffer;
-    source.playbackRate.value = rate;
-    const envelope = context.createGain();
-    envelope.gain.value = gain;
-    if (offset > 0) {
-      envelope.gain.setValueAtTime(0, when);
-      envelope.gain.linearRampToValueAtTime(gain, when + FADE_SECONDS);
-    }
-    source.connect(envelope);
-    const last = pan === 0 ? envelope : this.#panned(envelope, buffer.numberOfChannels, pan);
-    last.connect(this.#volume);
-    const voice = { source, envelope, level: gain, from: when };
-    this.#voices.add(voice);
-    source.onended = () => {
-      last.disconnect();
+  start(content, placement, parameters, ended) {
+    if (this.#voices.size >= MAX_VOICES) this.#steal();
+    const voice = new Voice(this.#context, this.#volume, content, placement, parameters, () => {
       this.#voices.delete(voice);
-      ended();
-    };
-    source.start(when, offset);
+      ended(voice.isStolen);
+    });
+    this.#voices.add(voice);
     return voice;
   }
 
-  /** Appends a panner to `node`; returns its output. */
-  #panned(node, channels, pan) {
-    const context = this.#context;
-    const splitter = context.createChannelSplitter(2);
-    const merger = context.createChannelMerger(2);
-    node.connect(splitter);
-    panGains(channels, pan).forEach((level, side) => {
-      const gain = context.createGain();
-      gain.gain.value = level;
-      splitter.connect(gain, Math.min(side, channels - 1)).connect(merger, 0, side);
-    });
-    return merger;
-  }
-
-  /** Sets the speed of `voice` from context time `at` on, the start of a render quantum. */
-  setSpeed(voice, speed, at) {
-    // Half a frame early, so that rounding does not defer it to the next quantum.
-    const early = at - 0.5 / this.#context.sampleRate;
-    voice.source.playbackRate.setValueAtTime(speed, early);
-  }
-
-  /** Ends `voice` at context time `at`, or now if that is past. No effect on a voice that has ended. */
-  end(voice, at) {
-    const { source, envelope, level, from } = voice;
-    const silentFrom = Math.max(at, this.#context.currentTime);
-    const gain = envelope.gain;
-    if (silentFrom <= from) {
-      source.stop(from);
-      gain.cancelScheduledValues(0);
-      gain.value = 0;
-      return;
-    }
-    gain.cancelScheduledValues(silentFrom);
-    gain.setValueAtTime(level, silentFrom);
-    gain.linearRampToValueAtTime(0, silentFrom + FADE_SECONDS);
-    source.stop(silentFrom + FADE_SECONDS);
+  /** Ends the oldest voice: there are too many. */
+  #steal() {
+    const [oldest] = this.#voices;
+    oldest.isStolen = true;
+    oldest.end(this.#context.currentTime);
+    this.#voices.delete(oldest);
   }
 
   /** The peak level of the last 40 ms or so, 0 to 1. */

@@ -9,7 +9,7 @@ export class Decoder {
   /**
    * @param {ArrayBuffer} file transferred: detached afterwards
    * @param {number} rate in Hz
-   * @returns {Promise<Float32Array[]>}
+   * @returns {Promise<{channels: Float32Array[], peaks: Float32Array}>}
    */
   decode(file, rate) {
     this.#worker ??= this.#start();
@@ -23,10 +23,10 @@ export class Decoder {
 
   #start() {
     const worker = new Worker(new URL('decode-worker.js', import.meta.url), { type: 'module' });
-    worker.onmessage = ({ data: { id, channels, problem } }) => {
+    worker.onmessage = ({ data: { id, channels, peaks, problem } }) => {
       const { resolve, reject } = this.#pending.get(id);
       this.#pending.delete(id);
-      if (problem === undefined) resolve(channels);
+      if (problem === undefined) resolve({ channels, peaks });
       else reject(new Error(problem));
     };
     // It failed to load or ran out of memory: rejects all jobs; the next one starts another worker.

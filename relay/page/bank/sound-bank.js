@@ -35,6 +35,8 @@ export class SoundBank {
   #sounds = new Map();
   /** Decoded sounds by hash, least recently used first. */
   #buffers = new Map();
+  /** Peaks by hash; they stay when a sound is evicted. @type {Map<string, Float32Array>} */
+  #peaks = new Map();
   /** Running loads by hash, with the memory that they will take. @type {Map<string, number>} */
   #loading = new Map();
   /** Hashes of failed loads, until they are retried. */
@@ -46,7 +48,7 @@ export class SoundBank {
   #uses;
 
   /**
-   * @param {(file: ArrayBuffer) => Promise<AudioBuffer>} decode
+   * @param {(file: ArrayBuffer) => Promise<{buffer: AudioBuffer, peaks: Float32Array}>} decode
    * @param {() => number} rate returns the rate to decode to
    * @param {object} on
    * @param {(name: string) => void} on.changed A sound was loaded or evicted.
@@ -75,7 +77,9 @@ export class SoundBank {
   replace(sounds, first = []) {
     this.#sounds = new Map([...sounds].map((sound) => [sound.name, sound]));
     const known = new Set([...this.#sounds.values()].map(({ hash }) => hash));
-    for (const hash of this.#buffers.keys()) if (!known.has(hash)) this.#buffers.delete(hash);
+    for (const held of [this.#buffers, this.#peaks]) {
+      for (const hash of held.keys()) if (!known.has(hash)) held.delete(hash);
+    }
     this.#requested = this.#requested.filter((name) => this.#sounds.has(name));
     const uses = (name) => this.#uses.get(name) ?? 0;
     const rank = (name) => (first.includes(name) ? first.indexOf(name) : first.length);
@@ -89,6 +93,11 @@ export class SoundBank {
   /** Whether the sound is loaded. */
   isReady(name) {
     return this.#buffers.has(this.#sounds.get(name)?.hash);
+  }
+
+  /** The peaks of the sound; undefined if it was never loaded. @returns {Float32Array | undefined} */
+  peaks(name) {
+    return this.#peaks.get(this.#sounds.get(name)?.hash);
   }
 
   /**
@@ -108,6 +117,13 @@ export class SoundBank {
       this.#loadNext();
     }
     return undefined;
+  }
+
+  /** Prefetches these sounds before others: they are in sight. @param {string[]} names */
+  prefer(names) {
+    const first = new Set(names.filter((name) => this.#sounds.has(name)));
+    this.#prefetch = [...first, ...this.#prefetch.filter((name) => !first.has(name))];
+    this.#loadNext();
   }
 
   /** Counts a use of the sound: the most used ones are prefetched. */
@@ -187,9 +203,10 @@ export class SoundBank {
       const response = await this.#fetch(`sounds/${hash}`);
       if (response.status === 429) throw new RateLimited();
       if (!response.ok) throw new Error(`the relay answered ${response.status}`);
-      const buffer = await this.#decode(await response.arrayBuffer());
+      const { buffer, peaks } = await this.#decode(await response.arrayBuffer());
       if (isCurrent()) {
         this.#buffers.set(hash, { buffer, bytes });
+        this.#peaks.set(hash, peaks);
         this.#on.changed(name);
       }
     } catch (error) {

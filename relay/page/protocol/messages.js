@@ -1,85 +1,69 @@
 // The messages of `downbeat.v1`, as specified in docs/PROTOCOL.md: one table of fields for each
-// direction, and one decoder for all of them. Decoded messages keep the field names of the wire.
+// direction, and one decoder for both. Decoded messages keep the field names of the wire.
 //
 // Pure: no socket, no DOM, no clock. The decoder never throws, and it returns no value that it has not
-// validated, except the free-form `data` of a trigger.
+// validated, except the free-form `data` of a trigger and the values of variables, which state/variables.js
+// checks against their declaration.
 
-import { normalizeName } from './names.js';
+import {
+  Invalid,
+  anyValue,
+  between,
+  check,
+  count,
+  defaulted,
+  flag,
+  integer,
+  listOf,
+  name,
+  number,
+  object,
+  oneOf,
+  optional,
+  text,
+} from './shapes.js';
 
-/**
- * A shape validates one value: it returns the value to keep, or throws `Invalid`.
- * @typedef {(value: any, path: string) => any} Shape
- */
+/** The name of the built-in tone, which is not in the bank. */
+export const TONE = 'tone';
 
-class Invalid extends Error {}
+/** Range of a tone's frequency, in Hz. */
+export const MIN_FREQUENCY = 20;
+export const MAX_FREQUENCY = 20_000;
 
-/** @returns {Shape} */
-function check(expected, accepts) {
-  return (value, path) => {
-    if (!accepts(value)) throw new Invalid(`${path} is not ${expected}`);
-    return value;
-  };
-}
+/** The waveforms of a tone; the first is the default. */
+export const SHAPES = ['sine', 'triangle', 'saw', 'square'];
 
-const text = check('a string', (value) => typeof value === 'string');
-/** A name, normalized. @type {Shape} */
-const name = (value, path) => normalizeName(text(value, path));
-const flag = check('true or false', (value) => typeof value === 'boolean');
-const integer = check('a whole number', (value) => Number.isSafeInteger(value));
-const count = check('a whole number from 0', (value) => Number.isSafeInteger(value) && value >= 0);
 const epoch = check('16 hexadecimal digits', (value) => /^[0-9a-f]{16}$/i.test(value));
+const machine = check('32 hexadecimal digits', (value) => /^[0-9a-f]{32}$/i.test(value));
 const hash = check('a hash', (value) => /^[0-9a-f]{1,128}$/i.test(value));
-const anyValue = (value) => value;
-
-/** @returns {Shape} */
-function between(min, max) {
-  return check(
-    `a number from ${min} to ${max}`,
-    (value) => typeof value === 'number' && value >= min && value <= max,
-  );
-}
-
-/** @returns {Shape} */
-function listOf(shape) {
-  return (value, path) => {
-    if (!Array.isArray(value)) throw new Invalid(`${path} is not a list`);
-    return value.map((item, at) => shape(item, `${path}[${at}]`));
-  };
-}
-
-/** A field that may be absent, or null. */
-function optional(shape) {
-  return Object.assign((value, path) => shape(value, path), { absent: undefined, mayBeAbsent: true });
-}
-
-/** A field with a default value. */
-function defaulted(shape, absent) {
-  return Object.assign((value, path) => shape(value, path), { absent, mayBeAbsent: true });
-}
-
-/** Keeps the known fields and drops all others. @returns {Shape} */
-function object(fields) {
-  return (value, path) => {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-      throw new Invalid(`${path} is not an object`);
-    }
-    const kept = {};
-    for (const [field, shape] of Object.entries(fields)) {
-      const given = Object.hasOwn(value, field) ? value[field] : undefined;
-      if ((given === undefined || given === null) && shape.mayBeAbsent) {
-        if (shape.absent !== undefined) kept[field] = shape.absent;
-      } else {
-        kept[field] = shape(given, `${path}.${field}`);
-      }
-    }
-    return kept;
-  };
-}
+const color = check('a colour', (value) => /^#[0-9a-f]{6}$/i.test(value));
 
 const gain = between(0, 4);
 const rate = between(0.25, 4);
 const pan = between(-1, 1);
+const staggerMicros = optional(between(0, 10_000_000));
+const overMicros = optional(between(0, 60_000_000));
 const by = object({ id: count, name });
+const ack = optional(count);
+
+const tone = object({
+  frequency: optional(between(MIN_FREQUENCY, MAX_FREQUENCY)),
+  duration_micros: defaulted(between(1000, 600_000_000), 500_000),
+  shape: defaulted(oneOf(SHAPES), SHAPES[0]),
+});
+
+const afterMicros = object({ after_micros: count });
+/** @type {import('./shapes.js').Shape} */
+const when = (value, path) =>
+  value === 'together' || value === 'now' ? value : afterMicros(value, path);
+
+const targetFields = {
+  names: optional(listOf(name)),
+  tags: optional(listOf(name)),
+  clients: optional(listOf(count)),
+};
+const requestedTarget = object({ ...targetFields, others: optional(flag), one: optional(flag) });
+const target = object({ ...targetFields, except: optional(count) });
 
 const reportFields = {
   lead_micros: optional(count),
@@ -98,8 +82,21 @@ const triggerFields = {
   gain,
   rate,
   pan,
-  target: optional(listOf(name)),
+  tone: optional(tone),
+  target: optional(target),
+  stagger_micros: staggerMicros,
+  on_arrival: optional(flag),
   data: optional(anyValue),
+  by,
+};
+
+const valueFields = {
+  seq: count,
+  apply_at: count,
+  name,
+  value: anyValue,
+  over_micros: overMicros,
+  target: optional(target),
   by,
 };
 
@@ -110,6 +107,7 @@ const sound = object({
   frames: count,
   rate: between(1000, 768000),
   channels: between(1, 8),
+  loop: optional(object({ start: count, end: count })),
 });
 
 const client = object({
@@ -117,21 +115,82 @@ const client = object({
   name,
   kind: text,
   report: optional(object(reportFields)),
+  seat: optional(count),
+  tags: optional(listOf(name)),
   straggler: optional(flag),
 });
 
+/** What a variable can drive. */
+const PARAMETERS = ['gain_db', 'semitones', 'pan', 'volume_db', 'frequency'];
+
+const variableFields = {
+  name,
+  scope: optional(oneOf(['room', 'machine'])),
+  event: optional(flag),
+  clamp: optional(flag),
+  send_unchanged: optional(flag),
+  label: optional(name),
+  group: optional(name),
+  bind: optional(listOf(object({ parameter: oneOf(PARAMETERS), sound: optional(name) }))),
+};
+
+/** The further fields of a variable, by its type. */
+const VARIABLE_TYPES = {
+  float: {
+    min: number,
+    max: number,
+    default: number,
+    step: optional(number),
+    unit: optional(text),
+    scale: optional(oneOf(['linear', 'logarithmic'])),
+  },
+  int: { min: integer, max: integer, default: integer, unit: optional(text) },
+  bool: { default: optional(flag) },
+  enum: { choices: listOf(name), default: name },
+  text: { default: optional(text) },
+  color: { default: color },
+  any: { default: optional(anyValue) },
+};
+
+const typed = object({ type: oneOf(Object.keys(VARIABLE_TYPES)) });
+
+/** A variable, with `more` fields. @returns {import('./shapes.js').Shape} */
+function variable(more = {}) {
+  return (value, path) => {
+    const { type } = typed(value, path);
+    const fields = object({ ...variableFields, ...VARIABLE_TYPES[type], ...more });
+    return { type, ...fields(value, path) };
+  };
+}
+
+const variableState = variable({ value: anyValue });
+
 const CLIENT_TO_RELAY = {
-  hello: { name, kind: text, client: text },
+  hello: { name, kind: text, client: text, machine: optional(machine) },
   probe: { sent: integer },
   trigger: {
     sound: optional(name),
     gain: defaulted(gain, 1),
     rate: defaulted(rate, 1),
     pan: defaulted(pan, 0),
-    target: optional(listOf(name)),
+    tone: optional(tone),
+    target: optional(requestedTarget),
+    when: optional(when),
+    stagger_micros: staggerMicros,
     data: optional(anyValue),
   },
   stop: { trigger: optional(count), sound: optional(name) },
+  set: {
+    name,
+    value: anyValue,
+    over_micros: overMicros,
+    when: optional(when),
+    target: optional(requestedTarget),
+    ack,
+  },
+  declare: { variables: listOf(variable()), ack },
+  remove: { names: listOf(name), ack },
+  assign: { clients: listOf(count), seat: optional(between(0, 9999)), tags: optional(listOf(name)), ack },
   report: reportFields,
 };
 
@@ -145,6 +204,8 @@ const RELAY_TO_CLIENT = {
     sounds: listOf(sound),
     default_sound: name,
     sounding: listOf(object({ trigger: object(triggerFields), stop_at: optional(count) })),
+    variables: defaulted(listOf(variableState), []),
+    pending: optional(listOf(object(valueFields))),
     total: count,
     clients: listOf(client),
     lead_micros: count,
@@ -152,6 +213,9 @@ const RELAY_TO_CLIENT = {
   probe_reply: { sent: integer, received: count, replied: count },
   trigger: triggerFields,
   stop: { seq: count, stop_at: count, trigger: optional(count), sound: optional(name), by },
+  value: valueFields,
+  variables: { declared: optional(listOf(variableState)), removed: optional(listOf(name)) },
+  ack: { ack: count },
   roster: {
     total: count,
     clients: listOf(client),
@@ -159,7 +223,7 @@ const RELAY_TO_CLIENT = {
     lead_micros: count,
   },
   bank: { sounds: listOf(sound), default_sound: name },
-  error: { code: text, message: text },
+  error: { code: text, message: text, ack },
 };
 
 /**

@@ -1,12 +1,17 @@
-// The session with the relay: applies each message to the room, the cues, the bank and the voices, and
-// shows the result.
+// The session with the relay: applies each message to the room, the cues, the bank, the variables and the
+// voices, and shows the result.
 //
-// The only module that interprets messages. Gestures are in actions.js, reports in reporter.js.
+// The only module that interprets messages. Gestures are in actions.js, reports in reporter.js, the instants
+// of values in variable-watch.js.
+
+import { TONE } from '../protocol/messages.js';
 
 const ERROR_TEXTS = {
-  too_many: 'Too fast: the relay dropped that bang.',
-  not_allowed: 'The relay lets this page listen, but not bang.',
+  too_many: 'Too fast: the relay dropped that request.',
+  not_allowed: 'The relay lets this page listen, but not play.',
   unknown_sound: 'The relay no longer has that sound.',
+  unknown_variable: 'The relay no longer has that variable.',
+  no_target: 'Nobody there can play it.',
 };
 
 /** Interval at which cues that are over are dropped, in ms. */
@@ -21,6 +26,8 @@ export class Session {
   #bank;
   #scheduler;
   #reporter;
+  #variables;
+  #lights;
   #settings;
   #ui;
   #now;
@@ -34,17 +41,21 @@ export class Session {
    * @param {import('../bank/sound-bank.js').SoundBank} parts.bank
    * @param {import('./voice-scheduler.js').VoiceScheduler} parts.scheduler
    * @param {import('./reporter.js').Reporter} parts.reporter
+   * @param {import('./variable-watch.js').VariableWatch} parts.variables
+   * @param {import('./lights.js').Lights} parts.lights
    * @param {import('../state/settings.js').SettingsStore} parts.settings
    * @param {import('../ui/ui.js').Ui} parts.ui
    * @param {() => number} parts.now local time, in µs
    */
-  constructor({ room, cues, clock, bank, scheduler, reporter, settings, ui, now }) {
+  constructor({ room, cues, clock, bank, scheduler, reporter, variables, lights, settings, ui, now }) {
     this.#room = room;
     this.#cues = cues;
     this.#clock = clock;
     this.#bank = bank;
     this.#scheduler = scheduler;
     this.#reporter = reporter;
+    this.#variables = variables;
+    this.#lights = lights;
     this.#settings = settings;
     this.#ui = ui;
     this.#now = now;
@@ -59,6 +70,22 @@ export class Session {
   get chosenSound() {
     const { sound } = this.#settings.current;
     return this.#room.sounds.has(sound) ? sound : this.#room.defaultSound;
+  }
+
+  /** Whether a variable has one value for each machine. */
+  isPerMachine(name) {
+    return this.#variables.isPerMachine(name);
+  }
+
+  /** What sounds here now, as the pads show it. */
+  sounding() {
+    const estimate = this.#clock.estimate();
+    if (!estimate) return [];
+    const relayNow = estimate.relayAt(this.#now());
+    return [...this.#cues]
+      .filter((cue) => this.#scheduler.has(cue.trigger.seq))
+      .filter((cue) => cue.startsAt <= relayNow && !cue.isOver(relayNow))
+      .map((cue) => ({ seq: cue.trigger.seq, sound: cue.trigger.sound, ...cue.progressAt(relayNow) }));
   }
 
   /** The connection is lost. Sounding voices go on. */
@@ -76,7 +103,12 @@ export class Session {
       case 'trigger':
         return this.#trigger(message);
       case 'stop':
+        this.#lights.stop(message);
         return this.#cues.stop(message).forEach((cue) => this.#scheduler.stop(cue));
+      case 'value':
+        return this.#variables.value(message);
+      case 'variables':
+        return this.#variables.change(message);
       case 'roster':
         this.#room.roster(message);
         this.#ui.showLead(this.#room.leadMicros);
@@ -85,6 +117,7 @@ export class Session {
         this.#room.bank(message);
         return this.#replaceBank(message.sounds);
       case 'error':
+        if (message.ack !== undefined) this.#ui.showRefusal(message.ack);
         return this.#ui.notify(ERROR_TEXTS[message.code] ?? `The relay reports: ${message.message}`);
     }
   }
@@ -98,6 +131,7 @@ export class Session {
       this.#reporter.reportIfChanged();
     } else {
       this.#hadEstimate = true;
+      this.#variables.advance();
       this.#scheduler.refresh();
       this.#reporter.report();
     }
@@ -106,7 +140,7 @@ export class Session {
   /** A sound was loaded or evicted. */
   soundChanged(sound) {
     const isReady = this.#bank.isReady(sound);
-    this.#ui.showReady(sound, isReady);
+    this.#ui.showReady(sound, isReady, this.#bank.peaks(sound));
     if (!isReady) return;
     this.#ui.dismiss(loadingText(sound));
     this.#scheduler.refresh();
@@ -114,14 +148,16 @@ export class Session {
 
   #welcome(message) {
     const isNewEpoch = this.#room.welcome(message);
-    this.#cues.welcome(message, isNewEpoch);
     if (isNewEpoch) {
       this.#clock.reset();
+      this.#lights.clear();
       this.#hadEstimate = false;
       this.#scheduler.reset();
     } else {
       this.#clock.burst();
     }
+    this.#variables.welcome(message, isNewEpoch);
+    this.#cues.welcome(message, isNewEpoch);
     this.#scheduler.resetCounts();
     this.#reporter.reset();
     this.#replaceBank(message.sounds);
@@ -132,10 +168,12 @@ export class Session {
   }
 
   #trigger(message) {
-    const isCue = this.#cues.trigger(message);
+    const estimate = this.#clock.estimate();
+    const isCue = this.#cues.trigger(message, estimate && estimate.relayAt(this.#now()));
     this.#ui.showLastTrigger(message, message.by.id === this.#room.id);
-    if (isCue) {
-      const { sound } = message;
+    const { sound } = message;
+    if (!isCue && estimate) this.#lights.wait(message, estimate.localAt(message.play_at));
+    if (isCue && sound !== TONE) {
       this.#bank.countUse(sound);
       const isLoaded = this.#bank.request(sound) !== undefined;
       if (!isLoaded && this.#room.sounds.has(sound)) this.#ui.notify(loadingText(sound));
@@ -146,9 +184,9 @@ export class Session {
   #replaceBank(sounds) {
     this.#bank.replace(sounds, [this.chosenSound, this.#room.defaultSound]);
     this.#ui.showSounds(
-      [...this.#room.sounds.keys()],
+      [...this.#room.sounds.values()],
       this.chosenSound,
-      (sound) => this.#bank.isReady(sound),
+      (sound) => ({ isReady: this.#bank.isReady(sound), peaks: this.#bank.peaks(sound) }),
     );
   }
 
@@ -161,6 +199,7 @@ export class Session {
 
   #showRoster() {
     this.#ui.showRoster(this.#room.clients, this.#room.total, this.#room.id);
+    this.#ui.showTargets(this.#room.clients, this.#room.tags);
     this.#reporter.showSyncStatus();
   }
 }

@@ -1,41 +1,17 @@
 // The cues of this client: what should be sounding here, or will be, and from when to when.
 //
 // Each trigger is taken once, by its sequence number. A cue lives until its sound is over, so that a
-// clock, a sound or an output that becomes ready late joins it in the middle.
+// clock, a sound or an output that becomes ready late joins it in the middle. What a cue plays is
+// described in state/cue.js.
 //
 // Pure state: no socket, no audio, no DOM, no clock.
 
-/**
- * @typedef {object} Cue
- * @property {object} trigger the trigger that started it
- * @property {object} [sound] the sound as the bank had it then; undefined if the bank had no such sound
- * @property {number} [stopAt] relay time in µs at which it is silenced before its end
- */
+import { Cue } from './cue.js';
+import { SeenNumbers } from './seen-numbers.js';
+import { delayMicros } from './target.js';
 
-/** A sequence number this far behind the highest is taken for a duplicate. */
-const SEEN_WINDOW = 1024;
-
-/** The sequence numbers received in one epoch, in bounded memory. */
-class SeenNumbers {
-  #numbers = new Set();
-  #highest = 0;
-
-  get highest() {
-    return this.#highest;
-  }
-
-  /** Adds `seq`; true if it is new. */
-  add(seq) {
-    if (seq <= this.#highest - SEEN_WINDOW || this.#numbers.has(seq)) return false;
-    this.#numbers.add(seq);
-    this.#highest = Math.max(this.#highest, seq);
-    if (this.#numbers.size > 2 * SEEN_WINDOW) {
-      const floor = this.#highest - SEEN_WINDOW;
-      for (const number of this.#numbers) if (number <= floor) this.#numbers.delete(number);
-    }
-    return true;
-  }
-}
+/** How far a cue's position follows behind, in µs: a value that arrives late still bends its way. */
+const BEHIND_MICROS = 5_000_000;
 
 /** Whether `stop` ends `trigger`. It ends no trigger with a higher sequence number. */
 function ends(stop, trigger) {
@@ -46,24 +22,22 @@ function ends(stop, trigger) {
   );
 }
 
-/** When `cue` falls silent, in µs of relay time; a cue without a sound never begins. */
-export function endOf({ trigger, stopAt, sound }) {
-  if (!sound) return trigger.play_at;
-  const lengthMicros = (sound.frames / sound.rate / trigger.rate) * 1e6;
-  return Math.min(trigger.play_at + lengthMicros, stopAt ?? Infinity);
-}
-
 export class Cues {
   /** By sequence number. @type {Map<number, Cue>} */
   #active = new Map();
   #room;
+  #bindings;
   #seen = new SeenNumbers();
   /** Triggers up to this number were silenced on this machine. */
   #silencedUpTo = 0;
 
-  /** @param {import('./room.js').Room} room whose bank names the sounds and whose name is this client's */
-  constructor(room) {
+  /**
+   * @param {import('./room.js').Room} room whose bank names the sounds, and who this client is
+   * @param {import('./bindings.js').Bindings} bindings what transposes them
+   */
+  constructor(room, bindings) {
     this.#room = room;
+    this.#bindings = bindings;
   }
 
   get size() {
@@ -95,18 +69,24 @@ export class Cues {
     this.#active = new Map();
     for (const { trigger, stop_at: stopAt } of message.sounding) {
       this.#seen.add(trigger.seq);
-      if (!this.#isForThisClient(trigger) || trigger.seq <= this.#silencedUpTo) continue;
       // The bank may have changed: the sound is as long as it was when it was triggered.
-      const sound = known.get(trigger.seq)?.sound ?? this.#room.sounds.get(trigger.sound);
-      this.#active.set(trigger.seq, { trigger, stopAt, sound });
+      const cue = known.get(trigger.seq) ?? this.#cueOf(trigger);
+      if (!cue || trigger.seq <= this.#silencedUpTo) continue;
+      cue.stopAt = stopAt;
+      this.#active.set(trigger.seq, cue);
     }
   }
 
-  /** Takes a trigger; true if it is a new cue of this client. A duplicate changes nothing. */
-  trigger(message) {
+  /**
+   * Takes a trigger; true if it is a new cue of this client. A duplicate changes nothing.
+   * @param {number | null} relayNow for a trigger that starts on arrival; null if it is not known
+   */
+  trigger(message, relayNow = null) {
     if (!this.#seen.add(message.seq)) return false;
-    if (!this.#isForThisClient(message) || message.seq <= this.#silencedUpTo) return false;
-    this.#active.set(message.seq, { trigger: message, sound: this.#room.sounds.get(message.sound) });
+    const cue = this.#cueOf(message);
+    if (!cue || message.seq <= this.#silencedUpTo) return false;
+    if (message.on_arrival && relayNow !== null) cue.startOnArrival(relayNow);
+    this.#active.set(message.seq, cue);
     return true;
   }
 
@@ -130,10 +110,15 @@ export class Cues {
 
   /** Drops the cues that are over at `relayNow`, in µs of relay time. */
   prune(relayNow) {
-    for (const [seq, cue] of this.#active) if (endOf(cue) <= relayNow) this.#active.delete(seq);
+    for (const [seq, cue] of this.#active) {
+      cue.advance(relayNow - BEHIND_MICROS);
+      if (cue.isOver(relayNow)) this.#active.delete(seq);
+    }
   }
 
-  #isForThisClient({ target }) {
-    return target === undefined || target.includes(this.#room.name);
+  #cueOf(trigger) {
+    const delay = delayMicros(trigger, this.#room.address);
+    if (delay === null) return undefined;
+    return new Cue(trigger, delay, this.#room.sounds.get(trigger.sound), this.#bindings);
   }
 }

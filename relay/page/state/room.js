@@ -63,6 +63,16 @@ export class Room {
     this.total = 0;
   }
 
+  /** Who this client is, as targets address it. @returns {import('./target.js').Self} */
+  get address() {
+    return { id: this.id, name: this.name, tags: this.self?.tags ?? [] };
+  }
+
+  /** The tags in the room, in alphabetical order. */
+  get tags() {
+    return [...new Set(this.clients.flatMap(({ tags = [] }) => tags))].sort();
+  }
+
   /** This client's own roster entry, if there is one. */
   get self() {
     return this.clients.find(({ id }) => id === this.id);

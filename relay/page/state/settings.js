@@ -1,5 +1,5 @@
-// What this browser remembers of this page: name, volume, extra latency, chosen sound, and how often
-// each sound was triggered.
+// What this browser remembers of this page: which machine it is, its name, volume, extra latency, chosen
+// sound, view and theme, and how often each sound was triggered.
 //
 // Storage may be disabled, full, or hold foreign data. The defaults are used then; a setting is never
 // worth an error.
@@ -11,10 +11,27 @@ const KEY = 'downbeat';
 /** Maximum extra latency in either direction, in milliseconds. */
 const MAX_EXTRA_LATENCY_MILLIS = 500;
 
+/** The views of the page; the first is the default. */
+export const VIEWS = ['play', 'bang', 'room'];
+
+/** The themes; `auto` follows the system. */
+const THEMES = ['auto', 'dark', 'light', 'contrast'];
+
 /**
- * @typedef {{name: string, volume: number, extraLatencyMillis: number, sound: string | null,
- *   uses: [string, number][]}} Settings
+ * @typedef {{machine: string, name: string, volume: number, extraLatencyMillis: number,
+ *   sound: string | null, view: string, theme: string, uses: [string, number][]}} Settings
  */
+
+/** The identity of a machine: 32 hexadecimal digits. */
+function newMachine(random) {
+  const digit = () => Math.floor(random() * 16).toString(16);
+  return Array.from({ length: 32 }, digit).join('');
+}
+
+/** Random numbers from 0 to below 1 that nobody can guess: the identity of a machine is a secret. */
+function secureRandom() {
+  return crypto.getRandomValues(new Uint32Array(1))[0] / 2 ** 32;
+}
 
 /** A name that tells two phones apart: `page-` and four hexadecimal digits. */
 function defaultName(random) {
@@ -35,7 +52,7 @@ function clamped(value, min, max, fallback) {
  * @param {() => number} random
  * @returns {Settings}
  */
-export function loadSettings(storage, random = Math.random) {
+export function loadSettings(storage, random = secureRandom) {
   let stored = {};
   try {
     stored = JSON.parse(storage.getItem(KEY)) ?? {};
@@ -43,11 +60,15 @@ export function loadSettings(storage, random = Math.random) {
     // Disabled or unreadable: the same as empty.
   }
   const max = MAX_EXTRA_LATENCY_MILLIS;
+  const isMachine = /^[0-9a-f]{32}$/.test(stored.machine);
   return {
+    machine: isMachine ? stored.machine : newMachine(random),
     name: (typeof stored.name === 'string' && validName(stored.name)) || defaultName(random),
     volume: clamped(stored.volume, 0, 1, 1),
     extraLatencyMillis: clamped(stored.extraLatencyMillis, -max, max, 0),
     sound: typeof stored.sound === 'string' ? validName(stored.sound) : null,
+    view: VIEWS.includes(stored.view) ? stored.view : VIEWS[0],
+    theme: THEMES.includes(stored.theme) ? stored.theme : THEMES[0],
     uses: Array.isArray(stored.uses) ? stored.uses.filter(isUse) : [],
   };
 }
@@ -61,6 +82,8 @@ export class SettingsStore {
   constructor(storage) {
     this.#storage = storage;
     this.#settings = loadSettings(storage);
+    // The machine must stay the same at the next visit.
+    saveSettings(storage, this.#settings);
   }
 
   /** @returns {Settings} */

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { actionHandler } from '../session/actions.js';
+import { Hand } from '../state/hand.js';
 import { callsOf, recorder } from './fakes.js';
 
 function world({ connected = true } = {}) {
@@ -14,10 +15,10 @@ function world({ connected = true } = {}) {
       settings.current = { ...settings.current, ...changed };
     },
   };
-  const room = { name: 'page-1' };
+  const room = { name: 'page-1', id: 7 };
   const scheduler = recorder('scheduler', log, { extraLatencyMicros: 0 });
   const parts = Object.fromEntries(
-    ['cues', 'audio', 'bank', 'admissionCheck', 'outputWatch', 'reporter', 'ui'].map((name) => [
+    ['cues', 'audio', 'bank', 'setStream', 'admissionCheck', 'outputWatch', 'reporter', 'ui'].map((name) => [
       name,
       recorder(name, log),
     ]),
@@ -28,8 +29,9 @@ function world({ connected = true } = {}) {
       return connected;
     },
   });
-  const session = { chosenSound: 'bell' };
-  const perform = actionHandler({ ...parts, settings, room, scheduler, connection, session });
+  const session = { chosenSound: 'bell', isPerMachine: (name) => name === 'seat-light' };
+  const hand = new Hand();
+  const perform = actionHandler({ ...parts, settings, room, hand, scheduler, connection, session });
   return { perform, log, settings, room, scheduler };
 }
 
@@ -82,4 +84,66 @@ test('volume and choice are remembered', () => {
   perform({ type: 'choose', sound: 'kick' });
   assert.deepEqual([settings.current.volume, settings.current.sound], [0.5, 'kick']);
   assert.deepEqual(log, [['audio.setVolume', 0.5], ['bank.request', 'kick']]);
+});
+
+test('a press sends what the hand says', () => {
+  const { perform, log } = world();
+  perform({ type: 'hand', changed: { pan: -1, target: 'others' } });
+  perform({ type: 'press', sound: 'kick', hitDb: -6 });
+  const [[message]] = callsOf(log, 'connection.send');
+  assert.deepEqual([message.sound, message.pan, message.target], ['kick', -1, { others: true }]);
+  assert.ok(Math.abs(message.gain - 0.501) < 0.001);
+  assert.deepEqual(callsOf(log, 'bank.request'), [['kick']]);
+});
+
+test('a press for chosen machines is not sent while none is chosen', () => {
+  const { perform, log } = world();
+  perform({ type: 'hand', changed: { target: 'chosen' } });
+  perform({ type: 'press', sound: 'kick', hitDb: 0 });
+  assert.deepEqual(callsOf(log, 'connection.send'), []);
+  assert.match(callsOf(log, 'ui.notify')[0][0], /No machine is chosen/);
+});
+
+test('a moved fader glides, its last value is acknowledged, and a machine sets its own', () => {
+  const { perform, log } = world();
+  perform({ type: 'hand', changed: { target: 'tag:left' } });
+  perform({ type: 'set', name: 'pitch', value: 1, isGliding: true });
+  perform({ type: 'set', name: 'pitch', value: 2, isGliding: true, isLast: true });
+  for (const whose of ['self', 'all', 'hand']) {
+    perform({ type: 'set', name: 'seat-light', value: '#ffffff', isLast: true, whose });
+  }
+  perform({ type: 'hand', changed: { target: 'chosen' } });
+  perform({ type: 'set', name: 'seat-light', value: '#ffffff', isLast: true, whose: 'hand' });
+  const requests = callsOf(log, 'setStream.set').map(([message]) => message);
+  assert.deepEqual(requests.map(({ ack }) => ack), [undefined, 1, 2, 3, 4]);
+  assert.deepEqual(requests.map(({ over_micros: over }) => over), [25_000, 25_000, undefined, undefined, undefined]);
+  assert.deepEqual(requests.map(({ target }) => target), [
+    undefined,
+    undefined,
+    { clients: [7] },
+    undefined,
+    { tags: ['left'] },
+  ]);
+  assert.equal(callsOf(log, 'ui.notify').length, 1, 'nobody is chosen');
+  assert.deepEqual(callsOf(log, 'ui.expectAck'), [
+    [1, 'pitch'],
+    [2, 'seat-light'],
+    [3, 'seat-light'],
+    [4, 'seat-light'],
+  ]);
+});
+
+test('an assignment has valid and different tags', () => {
+  const { perform, log } = world();
+  perform({ type: 'assign', client: 9, tags: ['left', ' left ', '', 'brass'] });
+  perform({ type: 'assign', client: 9, seat: 3 });
+  const sent = callsOf(log, 'connection.send').map(([message]) => message);
+  assert.deepEqual(sent[0].tags, ['left', 'brass']);
+  assert.deepEqual([sent[1].clients, sent[1].seat, sent[1].tags], [[9], 3, undefined]);
+});
+
+test('a stop of one sound names it', () => {
+  const { perform, log } = world();
+  perform({ type: 'stop-sound', sound: 'bell' });
+  assert.deepEqual(callsOf(log, 'connection.send'), [[{ type: 'stop', sound: 'bell' }]]);
 });

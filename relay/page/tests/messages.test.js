@@ -15,11 +15,26 @@ function examples(direction) {
 }
 
 const DIRECTIONS = [
-  ['client-to-relay', decodeFromClient, ['hello', 'probe', 'trigger', 'stop', 'report']],
+  [
+    'client-to-relay',
+    decodeFromClient,
+    ['hello', 'probe', 'trigger', 'stop', 'set', 'declare', 'remove', 'assign', 'report'],
+  ],
   [
     'relay-to-client',
     decodeFromRelay,
-    ['welcome', 'probe_reply', 'trigger', 'stop', 'roster', 'bank', 'error'],
+    [
+      'welcome',
+      'probe_reply',
+      'trigger',
+      'stop',
+      'value',
+      'variables',
+      'ack',
+      'roster',
+      'bank',
+      'error',
+    ],
   ],
 ];
 
@@ -95,8 +110,40 @@ test('the problem names an invalid value', () => {
   assert.equal(problemWith({ rate: 0 }), 'trigger.rate is not a number from 0.25 to 4');
   assert.equal(problemWith({ seq: 1.5 }), 'trigger.seq is not a whole number from 0');
   assert.equal(problemWith({ by: { id: 1 } }), 'trigger.by.name is not a string');
-  assert.equal(problemWith({ target: ['a', 7] }), 'trigger.target[1] is not a string');
+  const target = { names: ['a', 7] };
+  assert.equal(problemWith({ target }), 'trigger.target.names[1] is not a string');
   assert.equal(problemWith({ target: null }), null);
+  const tone = (changed) => problemWith({ tone: { duration_micros: 1000, ...changed } });
+  assert.equal(tone({}), null);
+  assert.equal(tone({ frequency: 19 }), 'trigger.tone.frequency is not a number from 20 to 20000');
+  assert.match(tone({ shape: 'noise' }), /^trigger\.tone\.shape is not one of sine, triangle/);
+});
+
+test('a variable has the fields of its type', () => {
+  const declared = (variable) => {
+    const text = JSON.stringify({ type: 'variables', declared: [{ name: 'v', value: null, ...variable }] });
+    const { message, problem } = decodeFromRelay(text);
+    return problem ?? message.declared[0];
+  };
+  assert.deepEqual(declared({ type: 'any', default: null, min: 3 }), {
+    type: 'any',
+    name: 'v',
+    default: null,
+    value: null,
+  });
+  assert.equal(declared({ type: 'float', min: 0, max: 1 }), 'variables.declared[0].default is not a number');
+  assert.match(declared({ type: 'vector' }), /type is not one of float, int/);
+  assert.match(declared({ type: 'bool', bind: [{ parameter: 'reverb' }] }), /parameter is not one of gain_db/);
+  assert.match(declared({ type: 'bool', value: undefined }), /value is not there/);
+});
+
+test('the time of a request is a word or a delay', () => {
+  const when = (value) => decodeFromClient(JSON.stringify({ type: 'trigger', when: value }));
+  for (const valid of ['together', 'now', { after_micros: 5 }]) {
+    assert.deepEqual(when(valid).message.when, valid);
+  }
+  assert.match(when('later').problem, /trigger\.when is not an object/);
+  assert.match(when({ after_micros: -1 }).problem, /after_micros is not a whole number/);
 });
 
 test("a client's trigger has the documented defaults", () => {

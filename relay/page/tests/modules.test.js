@@ -12,12 +12,13 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const ALLOWED = {
   protocol: [],
   clock: [],
-  audio: [],
+  automation: [],
+  audio: ['automation'],
   bank: [],
-  state: ['protocol'],
+  state: ['automation', 'protocol'],
   net: ['protocol'],
   ui: ['state', 'protocol'],
-  session: ['audio', 'clock', 'net', 'protocol', 'state'],
+  session: ['audio', 'automation', 'clock', 'net', 'protocol', 'state'],
 };
 
 /** The modules by path, each with the modules that it imports. A worker is imported by its URL. */

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { OutputClock } from '../audio/output-clock.js';
-import { place } from '../audio/placement.js';
+import { earliestStart, place } from '../audio/placement.js';
 
 const LATENCY = 0.035;
 
@@ -177,28 +177,33 @@ test('a reset forgets all readings', () => {
   assert.equal(clock.ready, false);
 });
 
-const SOUND = { startSeconds: 5, lengthSeconds: 2, rate: 1 };
+/** A sound of a second that is due at 5. */
+const dueAt5 = (rate) => ({
+  startSeconds: 5,
+  positionAt: (seconds) => (seconds - 5) * rate,
+  isOver: (seconds) => (seconds - 5) * rate >= 1,
+});
 
 test('a sound in time starts at its instant from its beginning', () => {
-  assert.deepEqual(place(SOUND, 4.9, 48_000), { when: 5, offset: 0, lateSeconds: 0 });
+  assert.deepEqual(place(dueAt5(1), earliestStart(4.9, 48_000)), { when: 5, offset: 0, lateSeconds: 0 });
 });
 
 test('a late sound starts as soon as possible, at the position where it should be', () => {
   const quantum = 128 / 48_000;
-  const { when, offset, lateSeconds } = place(SOUND, 5.5, 48_000);
+  const { when, offset, lateSeconds } = place(dueAt5(1), earliestStart(5.5, 48_000));
   assert.equal(when, 5.5 + quantum);
   assert.ok(Math.abs(lateSeconds - (0.5 + quantum)) < 1e-12);
   assert.ok(Math.abs(offset - lateSeconds) < 1e-12);
 });
 
 test('the position of a late sound follows its rate', () => {
-  const { offset, lateSeconds } = place({ ...SOUND, rate: 2 }, 5.5, 48_000);
-  assert.ok(Math.abs(offset - 2 * lateSeconds) < 1e-12);
+  const { offset, lateSeconds } = place(dueAt5(1.5), earliestStart(5.5, 48_000));
+  assert.ok(Math.abs(offset - 1.5 * lateSeconds) < 1e-12);
 });
 
 test('a sound that is over is not started', () => {
-  assert.equal(place(SOUND, 7, 48_000), null);
-  assert.equal(place({ ...SOUND, rate: 4 }, 5.5, 48_000), null);
+  assert.equal(place(dueAt5(1), earliestStart(7, 48_000)), null);
+  assert.equal(place(dueAt5(4), earliestStart(5.5, 48_000)), null);
 });
 
 test('the error bound holds with jitter and wander as measured in browsers', () => {

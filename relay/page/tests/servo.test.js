@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { Servo, changeTime } from '../audio/servo.js';
+import { glide, level, splice, travel } from '../automation/line.js';
 
 /**
  * Plays for `until` seconds of context time, steered eight times a second. Relay time runs `ppm` faster
@@ -12,7 +13,7 @@ import { Servo, changeTime } from '../audio/servo.js';
  * @returns {{gaps: number[], speeds: number[], jumps: number}} the true error of the voice
  */
 function play({ ppm = 0, ahead = 0, rate = 1, noise = 0, until = 60 }) {
-  const servo = new Servo({ when: 0, offset: ahead * rate }, rate);
+  const servo = new Servo({ when: 0, offset: ahead * rate }, rate, level(0));
   const drift = ppm * 1e-6;
   const [gaps, speeds] = [[], []];
   let jumps = 0;
@@ -70,14 +71,14 @@ test('noise in the readings is inaudible', () => {
 });
 
 test('only what is more than 50 ms off jumps', () => {
-  const servo = () => new Servo({ when: 0, offset: 0 }, 2);
+  const servo = () => new Servo({ when: 0, offset: 0 }, 2, level(0));
   assert.equal(servo().steer(1, 2 * 1.049, 0).jump, false);
   assert.equal(servo().steer(1, 2 * 1.051, 0).jump, true);
   assert.equal(servo().steer(1, 2 * 0.949, 0).jump, true);
 });
 
 test('what has not begun is let be', () => {
-  const servo = new Servo({ when: 5, offset: 0 }, 1);
+  const servo = new Servo({ when: 5, offset: 0 }, 1, level(0));
   assert.deepEqual(servo.steer(4, -1, 0), { jump: false, speed: null });
 });
 
@@ -88,4 +89,33 @@ test('a change holds from the start of a quantum, soon but not at once', () => {
     assert.ok(Math.abs(quanta - Math.round(quanta)) < 1e-6);
     assert.ok(at >= mix + 0.03 && at < mix + 0.033);
   }
+});
+
+test('a glide is not corrected: the way that it makes is due', () => {
+  // An octave up within two seconds, and down again at once, while relay time is 50 ppm faster.
+  const drift = 50e-6;
+  const inRelayTime = glide(glide(level(0), 3, 2, 1200), 9, 0, -1200);
+  const inContext = inRelayTime.map((segment) => ({
+    ...segment,
+    from: segment.from / (1 + drift),
+    to: segment.to / (1 + drift),
+  }));
+  const servo = new Servo({ when: 0, offset: 0 }, 1, inContext);
+  for (let at = 0.125; at < 30; at += 0.125) {
+    const due = travel(inRelayTime, 0, at * (1 + drift));
+    const { speed } = servo.steer(at, due, drift);
+    if (speed !== null) assert.ok(Math.abs(speed - 1 - drift) < 350e-6, `${speed} at ${at}`);
+    assert.ok(Math.abs(due - servo.positionAt(at)) < 0.0007);
+  }
+});
+
+test('a transposition that changes just before a scheduled speed is counted', () => {
+  const servo = new Servo({ when: 0, offset: 0 }, 1, level(0));
+  // Steered to a new speed from 1 on.
+  servo.steer(1, 1.01, 0);
+  const [before, after] = [servo.positionAt(0.98), servo.positionAt(1.1) - servo.positionAt(1)];
+  servo.bend(splice(level(0), level(1200), 0.98), 0.98);
+  assert.ok(Math.abs(servo.positionAt(0.98) - before) < 1e-9);
+  assert.ok(Math.abs(servo.positionAt(1) - (before + 0.04)) < 1e-9);
+  assert.ok(Math.abs(servo.positionAt(1.1) - servo.positionAt(1) - 2 * after) < 1e-9);
 });

@@ -21,7 +21,7 @@ function bankOn(answer, uses) {
   const log = [];
   const timers = [];
   const bank = new SoundBank(
-    async (file) => `decoded ${file}`,
+    async (file) => ({ buffer: `decoded ${file}`, peaks: `peaks of ${file}` }),
     () => RATE,
     {
       changed: (name) => log.push(`${bank.isReady(name) ? 'loaded' : 'evicted'} ${name}`),
@@ -160,4 +160,14 @@ test('a sound above the memory limit is reported once', async () => {
   await settled();
   assert.deepEqual(fetched(), ['sounds/c1']);
   assert.equal(log.filter((line) => line.startsWith('failed day: it takes 300 MiB')).length, 1);
+});
+
+test('sounds in sight are prefetched before the others, and evict nothing', async () => {
+  const { bank, fetched } = bankOn(served);
+  const sounds = Array.from({ length: 10 }, (_, at) => sound(`s${at}`, `h${at}`, 10, at));
+  bank.replace(sounds);
+  bank.prefer(['s9', 'gone', 's8']);
+  await settled();
+  // Four were on their way; six of ten MiB fit.
+  assert.deepEqual(fetched(), ['h0', 'h1', 'h2', 'h3', 'h9', 'h8'].map((hash) => `sounds/${hash}`));
 });

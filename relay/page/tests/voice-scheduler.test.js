@@ -3,9 +3,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { isLevel, travel, valueAt } from '../automation/line.js';
 import { VoiceScheduler } from '../session/voice-scheduler.js';
+import { Bindings } from '../state/bindings.js';
 import { Cues } from '../state/cues.js';
 import { Room } from '../state/room.js';
+import { Variables } from '../state/variables.js';
 
 const SOUND = { name: 'texture', hash: 'aa', bytes: 1, frames: 480_000, rate: 48_000, channels: 1 };
 const LATENCY = 0.03;
@@ -21,13 +24,18 @@ class World {
   started = [];
   ended = [];
   speeds = [];
+  followed = [];
+  volumes = [];
+  stolen = [];
   heard = [];
   missed = [];
 
   constructor() {
     const world = this;
     this.room = new Room('page-1');
-    this.cues = new Cues(this.room);
+    this.variables = new Variables();
+    const bindings = new Bindings(this.variables);
+    this.cues = new Cues(this.room, bindings);
     this.welcome();
     const audio = {
       get running() {
@@ -44,13 +52,19 @@ class World {
         heardAtMicros: world.local * 1e6,
         latencySeconds: LATENCY,
       }),
-      start: (buffer, placement, parameters, ended) => {
-        const voice = { ...placement, gain: parameters.gain, ended };
+      start: (content, placement, parameters, ended) => {
+        const { speed, bend, pan } = parameters;
+        const gain = parameters.gain[0].start;
+        const voice = { ...placement, content, initialSpeed: speed, gain, bend, pan, ended };
+        voice.end = (at) => world.ended.push({ voice, at });
+        voice.setSpeed = (changed, at) => world.speeds.push({ voice, speed: changed, at });
+        voice.follow = (lines, from) => {
+          if (Object.keys(lines).length > 0) world.followed.push({ voice, lines, from });
+        };
         world.started.push(voice);
         return voice;
       },
-      end: (voice, at) => world.ended.push({ voice, at }),
-      setSpeed: (voice, speed, at) => world.speeds.push({ voice, speed, at }),
+      followVolume: (line, from) => world.volumes.push({ line, from }),
     };
     const clock = {
       estimate: () =>
@@ -62,9 +76,10 @@ class World {
           : null,
     };
     const bank = { request: () => (world.loaded ? { duration: 10 } : undefined) };
-    this.scheduler = new VoiceScheduler(this.cues, clock, bank, audio, {
+    this.scheduler = new VoiceScheduler(this.cues, bindings, clock, bank, audio, {
       started: ({ seq }, at) => world.heard.push([seq, at]),
       missed: ({ seq }) => world.missed.push(seq),
+      stolen: ({ seq }) => world.stolen.push(seq),
     });
   }
 
@@ -77,6 +92,9 @@ class World {
       sounding: [],
       limits: { message_bytes: 16_384, min_lead_micros: 1, max_lead_micros: 500_000 },
       lead_micros: 1,
+      clients: [],
+      variables: [],
+      total: 1,
       ...changed,
     };
     const isNewEpoch = this.room.welcome(message);
@@ -99,9 +117,36 @@ class World {
   }
 
   /** A trigger to be heard `seconds` from now. */
-  trigger(seq, seconds) {
-    this.cues.trigger(trigger(seq, (this.local + seconds + 1) * 1e6));
+  trigger(seq, seconds, changed = {}) {
+    const message = { ...trigger(seq, (this.local + seconds + 1) * 1e6), ...changed };
+    this.cues.trigger(message, (this.local + 1) * 1e6);
     this.scheduler.refresh();
+  }
+
+  /** Relay time so many seconds from now, in µs. */
+  relayIn(seconds) {
+    return Math.round((this.local + seconds + 1) * 1e6);
+  }
+
+  /** Context time that is heard so many seconds from now. */
+  contextIn(seconds) {
+    return this.local + seconds - 2 - LATENCY;
+  }
+
+  /** Declares a variable `x` that is bound to `parameter`. */
+  bind(parameter, value, sound) {
+    const range = { min: parameter === 'frequency' ? 20 : -24, max: 2000, default: 440 };
+    const declared = [{ name: 'x', type: 'float', ...range, bind: [{ parameter, sound }], value }];
+    this.variables.change({ declared });
+    this.scheduler.followVariables();
+  }
+
+  /** Sets it `seconds` from now. */
+  set(seq, seconds, value, overMicros = 0) {
+    const at = this.relayIn(seconds);
+    const change = { seq, apply_at: at, name: 'x', value, over_micros: overMicros, by: { id: 2 } };
+    this.variables.value(change, this.room.address);
+    this.scheduler.followVariables();
   }
 }
 
@@ -310,4 +355,178 @@ test('a voice silenced here does not start again after a reconnection', () => {
   world.welcome({ sounding: [{ trigger: sounding }] });
   world.scheduler.refresh();
   assert.equal(world.started.length, 1);
+});
+
+test('a stop before its start cancels a trigger silently', () => {
+  const world = new World();
+  world.settle();
+  world.trigger(1, 60);
+  assert.equal(world.started.length, 0, 'it waits');
+  world.cues.stop({ seq: 2, stop_at: world.relayIn(0.1), by: { id: 2, name: 'stage' } });
+  world.scheduler.refresh();
+  world.run(61);
+  assert.deepEqual([world.started.length, world.missed, world.scheduler.triggers], [0, [], 0]);
+});
+
+test('a voice is created a second before its start at most', () => {
+  const world = new World();
+  world.settle();
+  world.trigger(1, 5);
+  const startsAt = world.contextIn(5);
+  world.run(3.5);
+  assert.equal(world.started.length, 0);
+  world.run(1);
+  assert.equal(world.started.length, 1);
+  near(world.started[0].when, startsAt);
+  assert.equal(world.scheduler.late, 0);
+});
+
+test('a staggered trigger sounds later', () => {
+  const world = new World();
+  world.settle();
+  world.trigger(1, 0.2, { target: { clients: [3, 7] }, stagger_micros: 300_000 });
+  near(world.started[0].when, world.contextIn(0.5));
+});
+
+test('a trigger on arrival starts at once, from its start, and is never late', () => {
+  const world = new World();
+  world.settle();
+  world.trigger(1, -0.4, { on_arrival: true });
+  const [voice] = world.started;
+  near(voice.when, world.local - 2 + 128 / 48_000);
+  assert.deepEqual([voice.offset, world.scheduler.late, world.scheduler.latenessMicros], [0, 0, 0]);
+  // It is heard after the latency of the output, and stays where it started.
+  near(world.heard[0][1] / 1e6, world.local + LATENCY + 128 / 48_000);
+  world.run(4);
+  assert.deepEqual([world.speeds, world.started.length], [[], 1]);
+});
+
+test('a loop repeats what its sound says', () => {
+  const world = new World();
+  world.settle();
+  world.welcome({ sounds: [{ ...SOUND, loop: { start: 48_000, end: 96_000 } }] });
+  world.trigger(1, -25);
+  const [voice] = world.started;
+  assert.deepEqual(voice.content.loop, { start: 1, end: 2 });
+  near(voice.offset, 25 + LATENCY + 128 / 48_000);
+});
+
+test('a tone starts on its instant, and in its phase if it is late', () => {
+  const world = new World();
+  world.settle();
+  const tone = { frequency: 220, duration_micros: 2_000_000, shape: 'saw' };
+  world.trigger(1, 0.2, { sound: 'tone', tone, rate: 2 });
+  world.trigger(2, -0.5, { sound: 'tone', tone });
+  world.trigger(3, -2, { sound: 'tone', tone });
+  const [onTime, late] = world.started;
+  near(onTime.content.startSeconds, world.contextIn(0.2));
+  assert.deepEqual([onTime.offset, onTime.initialSpeed, onTime.content.lengthSeconds], [0, 440, 2]);
+  near(late.content.startSeconds, world.contextIn(-0.5));
+  assert.ok(Math.abs(late.offset - 220 * (0.5 + LATENCY + 128 / 48_000)) < 0.01);
+  assert.deepEqual([late.content.shape, world.missed], ['saw', [3]]);
+});
+
+test('a tone without a frequency has that of the variables', () => {
+  const world = new World();
+  world.settle();
+  world.bind('frequency', 880);
+  world.trigger(1, 0.2, { sound: 'tone' });
+  world.trigger(2, 0.2, { sound: 'tone', tone: { frequency: 300, duration_micros: 1e6, shape: 'sine' } });
+  const [bound, named] = world.started;
+  assert.deepEqual([bound.initialSpeed, valueAt(bound.bend, 0)], [440, 1200]);
+  assert.deepEqual([named.initialSpeed, valueAt(named.bend, 0)], [300, 0]);
+});
+
+test('a variable bends a sounding voice at its instant', () => {
+  const world = new World();
+  world.settle();
+  world.bind('gain_db', 0, 'texture');
+  world.trigger(1, 0.2);
+  world.run(1);
+  world.followed.length = 0;
+  world.set(2, 0.05, -20, 500_000);
+  const [{ lines, from }] = world.followed;
+  assert.deepEqual(Object.keys(lines), ['gain']);
+  near(from, world.local - 2 + 128 / 48_000);
+  const at = world.contextIn(0.05);
+  near(valueAt(lines.gain, at), 0.5);
+  near(valueAt(lines.gain, at + 0.25), 0.5 * 0.55);
+  near(valueAt(lines.gain, at + 0.5), 0.05);
+});
+
+test('a value that is pending is scheduled again as the clock becomes more exact', () => {
+  const world = new World();
+  world.settle();
+  world.bind('pan', 0, 'texture');
+  world.trigger(1, 0.2);
+  world.set(2, 3, 1, 100_000);
+  const before = world.followed.length;
+  world.step = 2000;
+  world.run(2);
+  assert.ok(world.followed.length > before + 10);
+  const { lines } = world.followed.at(-1);
+  near(valueAt(lines.pan, world.contextIn(1 - 0.002 + 0.05)), 0.5);
+  world.run(2);
+  const settled = world.followed.length;
+  world.run(2);
+  assert.equal(world.followed.length, settled, 'nothing is left to come');
+});
+
+test('a glide of the pitch moves the voice as far as it is due, and is not corrected', () => {
+  const world = new World();
+  world.settle();
+  world.bind('semitones', 0, 'texture');
+  world.trigger(1, 0.2);
+  world.run(1);
+  const [voice] = world.started;
+  world.set(2, 0.1, 12, 2_000_000);
+  // The voice really follows what was scheduled.
+  const { lines, from } = world.followed.at(-1);
+  voice.bend = lines.bend;
+  assert.ok(from < world.contextIn(0.1));
+  world.run(3);
+  assert.deepEqual(world.speeds, []);
+  const position = travel(voice.bend, voice.when, world.contextIn(0));
+  near(position, world.cues.get(1).positionAt(world.relayIn(0)));
+  // A step at once is at the nearest render quantum: what that is off is closed.
+  world.set(3, 0.1, -5);
+  voice.bend = world.followed.at(-1).lines.bend;
+  const step = voice.bend.at(-1).from;
+  near((step * 48_000) / 128, Math.round((step * 48_000) / 128));
+  assert.ok(Math.abs(step - world.contextIn(0.1)) < 64.1 / 48_000);
+});
+
+test('a voice that joins during a glide starts where it is due', () => {
+  const world = new World();
+  world.settle();
+  world.bind('semitones', 0, 'texture');
+  world.loaded = false;
+  world.trigger(1, 0.2);
+  world.set(2, 0.2, 12);
+  world.run(2.2);
+  world.loaded = true;
+  world.scheduler.refresh();
+  near(world.started[0].offset, 2 * (2.05 + LATENCY + 128 / 48_000));
+});
+
+test('the volume of the machine follows its variables', () => {
+  const world = new World();
+  world.settle();
+  world.bind('volume_db', 0);
+  world.volumes.length = 0;
+  world.set(2, 0.1, -20, 100_000);
+  const [{ line }] = world.volumes;
+  near(valueAt(line, world.contextIn(0.1)), 1);
+  near(valueAt(line, world.contextIn(0.2)), 0.1);
+  world.variables.change({ removed: ['x'] });
+  world.scheduler.followVariables();
+  assert.ok(isLevel(world.volumes.at(-1).line));
+});
+
+test('a voice that is ended for another one is reported', () => {
+  const world = new World();
+  world.settle();
+  world.trigger(1, 0.2);
+  world.started[0].ended(true);
+  assert.deepEqual([world.stolen, world.scheduler.has(1)], [[1], false]);
 });

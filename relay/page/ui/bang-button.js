@@ -1,14 +1,12 @@
 // The bang button: presses by pointer, key or screen reader, and the flash when a trigger is heard.
 
-import { element } from './dom.js';
-import { FlashLimit } from './flash-limit.js';
+import { element, takesText } from './dom.js';
 
 /** Duration of a flash before it fades, in ms: several frames on any screen. */
 const FLASH_MILLIS = 70;
 
 export class BangButton {
   #flashes = 0;
-  #limit = new FlashLimit();
   #timer = null;
 
   /**
@@ -65,13 +63,12 @@ export class BangButton {
     element('bang').focus({ preventScroll: true, focusVisible: false });
   }
 
-  /** Flashes once, at the moment a trigger is heard. */
-  flash() {
+  /** Flashes once, at the moment a trigger is heard. @param {boolean} isFlash at full contrast */
+  flash(isFlash) {
     this.#flashes += 1;
     const { dataset, classList } = element('bang');
     dataset.flashes = String(this.#flashes);
     // A low-contrast glow does not extend a flash.
-    const isFlash = this.#limit.allows(performance.now());
     if (!isFlash && classList.contains('flash')) return;
     classList.add(isFlash ? 'flash' : 'glow');
     clearTimeout(this.#timer);
@@ -84,6 +81,7 @@ function isBangKey(event) {
   if (event.code !== 'Space' && event.key !== 'Enter') return false;
   if (event.ctrlKey || event.altKey || event.metaKey) return false;
   if (element('page').inert) return false;
+  if (takesText(event.target)) return false;
   const focused = event.target.closest?.('button, input');
   if (!focused || focused.id === 'bang') return true;
   return focused.type === 'radio' || focused.type === 'range';

@@ -1,11 +1,11 @@
-// The level meter around the bang button.
+// The level meters: around the bang button, and beside it where that is a bar.
 
 import { element } from './dom.js';
 
 /** The lowest level shown, in dB below full scale. */
 const FLOOR_DB = -48;
 
-/** Ticks of the meter, as instrument.css draws them. */
+/** Ticks of the meter, as bang.css draws them. */
 const TICKS = 60;
 
 /** How far the meter falls per animation frame. */
@@ -29,6 +29,7 @@ export class LevelMeter {
       this.#level = Math.max(level, this.#level - FALL);
       const lit = Math.round(this.#level * TICKS) / TICKS;
       element('meter-arc').style.strokeDasharray = `${lit * 100} 100`;
+      element('meter-bar').style.setProperty('--level', String(lit));
       this.#isRunning = this.#level > 0 || isSounding();
       if (this.#isRunning) requestAnimationFrame(frame);
     };

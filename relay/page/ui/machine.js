@@ -7,9 +7,6 @@ import { element, setText } from './dom.js';
 export function listenToMachine(perform) {
   const name = element('name');
   name.addEventListener('change', () => perform({ type: 'rename', name: name.value }));
-  name.addEventListener('keydown', ({ key }) => {
-    if (key === 'Enter') name.blur();
-  });
 
   const field = element('extra-latency');
   const set = (input) => {

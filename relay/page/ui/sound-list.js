@@ -1,6 +1,7 @@
 // The list of sounds, with a search field if it is long.
 
 import { element } from './dom.js';
+import { matcher } from './search.js';
 
 /** A list of more sounds than this has a search field. */
 const MANY = 24;
@@ -51,22 +52,23 @@ export class SoundList {
     for (const label of this.#labels.values()) label.remove();
     this.#labels = new Map(names.map((name) => [name, labelOf(name)]));
     element('sound').append(...this.#labels.values());
-    element('instrument').classList.toggle('many', names.length > MANY);
+    element('page').classList.toggle('many', names.length > MANY);
     element('search-bar').hidden = names.length <= MANY;
     if (names.length <= MANY) element('search').value = '';
     this.#filter();
   }
 
   #filter() {
-    const query = fold(element('search').value.trim());
+    const query = element('search').value;
+    const matches = matcher(query);
     let found = 0;
     for (const [name, label] of this.#labels) {
-      const matches = fold(name).includes(query);
-      label.hidden = !matches;
-      if (matches) found += 1;
+      const isFound = matches(name);
+      if (label.hidden === isFound) label.hidden = !isFound;
+      if (isFound) found += 1;
     }
     const all = this.#names.length;
-    element('found').textContent = query === '' ? `${all} sounds` : `${found} of ${all}`;
+    element('found').textContent = query.trim() === '' ? `${all} sounds` : `${found} of ${all}`;
   }
 }
 
@@ -82,9 +84,4 @@ function labelOf(name) {
   label.title = name;
   label.append(radio, text);
   return label;
-}
-
-/** Folds case and removes accents, for the search. */
-function fold(name) {
-  return name.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase();
 }

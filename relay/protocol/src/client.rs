@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::name;
+
 /// The number of a client while it is connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -32,6 +34,16 @@ impl ClientKind {
     pub fn is_player(self) -> bool {
         !matches!(self, Self::Remote)
     }
+}
+
+/// The author of a trigger, a stop or a value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct By {
+    /// Its number.
+    pub id: ClientId,
+    /// Its name.
+    #[serde(deserialize_with = "name::read")]
+    pub name: String,
 }
 
 /// The state of a client.

@@ -20,12 +20,12 @@ mod validation;
 mod variable;
 mod variable_rules;
 
-pub use client::{ClientId, ClientKind, Report};
+pub use client::{By, ClientId, ClientKind, Report};
 pub use decode::{DecodeError, Message, decode_from_client, decode_from_relay, encode};
 pub use machine::{AssignRequest, MachineId};
 pub use message::{
-    BankNow, By, ClientToRelay, ErrorCode, Hello, Limits, Probe, ProbeReply, Refusal,
-    RelayToClient, Sounding, Welcome,
+    BankNow, ClientToRelay, ErrorCode, Hello, Limits, Probe, ProbeReply, Refusal, RelayToClient,
+    Sounding, Welcome,
 };
 pub use name::{MAX_NAME_CHARS, clean_name, is_hidden};
 pub use roster::{MAX_ROSTER_ENTRIES, Roster, RosterChange, RosterEntry};

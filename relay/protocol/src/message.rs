@@ -100,16 +100,6 @@ pub struct ProbeReply {
     pub replied: RelayTime,
 }
 
-/// The author of a trigger, a stop or a value.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct By {
-    /// Its number.
-    pub id: ClientId,
-    /// Its name.
-    #[serde(deserialize_with = "name::read")]
-    pub name: String,
-}
-
 /// The reply to a hello.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Welcome {

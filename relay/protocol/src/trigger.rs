@@ -4,8 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    client::ClientId,
-    message::By,
+    client::{By, ClientId},
     name,
     target::{Target, TargetRequest, When},
     time::RelayTime,

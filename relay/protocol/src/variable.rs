@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    message::By,
+    client::By,
     name,
     target::{Target, TargetRequest, When},
     time::RelayTime,
@@ -128,6 +128,7 @@ pub enum Scope {
 }
 
 impl Scope {
+    #[allow(clippy::trivially_copy_pass_by_ref)] // The signature that serde asks for.
     fn is_room(&self) -> bool {
         *self == Self::Room
     }
@@ -145,6 +146,7 @@ pub enum Scale {
 }
 
 impl Scale {
+    #[allow(clippy::trivially_copy_pass_by_ref)] // The signature that serde asks for.
     fn is_linear(&self) -> bool {
         *self == Self::Linear
     }

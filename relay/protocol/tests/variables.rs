@@ -6,7 +6,7 @@
 use downbeat_protocol::{ClientToRelay, Variable, decode_from_client};
 use serde_json::{Value, json};
 
-fn variable(declaration: Value) -> Variable {
+fn variable(declaration: &Value) -> Variable {
     let message = json!({"type": "declare", "variables": [declaration]});
     match decode_from_client(&message.to_string()).unwrap() {
         ClientToRelay::Declare(mut request) => request.variables.remove(0),
@@ -51,7 +51,7 @@ fn a_value_is_kept_as_declared_or_refused() {
         (&any, json!({"x": [1, null]}), Some(json!({"x": [1, null]}))),
         (&any, json!([large]), None),
     ] {
-        let variable = variable(declaration.clone());
+        let variable = variable(declaration);
         assert_eq!(variable.validate(), Ok(()), "{declaration}");
         assert_eq!(variable.check(&given).ok(), kept, "{given} for {declaration}");
     }
@@ -60,13 +60,13 @@ fn a_value_is_kept_as_declared_or_refused() {
 #[test]
 fn an_error_names_the_variable_what_it_takes_and_what_it_was_given() {
     let float = json!({"name": "pitch", "type": "float", "min": -12, "max": 12, "default": 0});
-    let error = variable(float).check(&json!("high")).unwrap_err();
+    let error = variable(&float).check(&json!("high")).unwrap_err();
     assert_eq!(error.to_string(), r#""pitch" takes a number from -12 to 12, not "high""#);
 }
 
 #[test]
 fn an_event_has_no_value() {
-    let event = variable(json!({"name": "flash", "type": "any", "event": true}));
+    let event = variable(&json!({"name": "flash", "type": "any", "event": true}));
     assert_eq!(event.validate(), Ok(()));
     assert_eq!(event.default_value(), Value::Null);
     assert!(event.check(&json!(null)).is_err());
@@ -105,7 +105,7 @@ fn a_declaration_that_contradicts_itself_is_refused() {
         json!({"name": "k", "type": "color", "default": "black"}),
         json!({"name": "b", "type": "bool", "bind": [{"parameter": "pan"}]}),
     ] {
-        assert!(variable(invalid.clone()).validate().is_err(), "{invalid}");
+        assert!(variable(&invalid).validate().is_err(), "{invalid}");
     }
     for valid in [
         float(json!({})),
@@ -113,6 +113,6 @@ fn a_declaration_that_contradicts_itself_is_refused() {
         bound("semitones", json!("texture")),
         float(json!({"min": 0.1, "default": 0.5, "scale": "logarithmic"})),
     ] {
-        assert_eq!(variable(valid.clone()).validate(), Ok(()), "{valid}");
+        assert_eq!(variable(&valid).validate(), Ok(()), "{valid}");
     }
 }

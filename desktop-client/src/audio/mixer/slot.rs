@@ -7,6 +7,7 @@ use super::super::voice::Voice;
 
 /// A place for a voice.
 #[derive(Debug, Default)]
+#[allow(clippy::large_enum_variant)] // A box would be allocated and freed in the callback.
 pub(super) enum Slot {
     #[default]
     Free,

@@ -6,18 +6,17 @@ pub(super) struct Volume {
     now: f32,
     target: f32,
     step: f32,
-    ramp_frames: f32,
 }
 
 impl Volume {
-    pub(super) fn new(ramp_frames: f32) -> Self {
-        Self { now: 1.0, target: 1.0, step: 0.0, ramp_frames }
+    pub(super) fn new() -> Self {
+        Self { now: 1.0, target: 1.0, step: 0.0 }
     }
 
-    /// Ramps to `target`.
-    pub(super) fn ramp_to(&mut self, target: f32) {
+    /// Ramps to `target` over so many frames.
+    pub(super) fn ramp_to(&mut self, target: f32, frames: f32) {
         self.target = target;
-        self.step = (target - self.now) / self.ramp_frames;
+        self.step = (target - self.now) / frames.max(1.0);
     }
 
     /// Sets the gain at once.

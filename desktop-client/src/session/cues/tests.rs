@@ -1,6 +1,6 @@
 //! Cues on an offline device: what sounds, frame by frame, in virtual time.
 
-use downbeat_protocol::{By, ClientId, RelayTime};
+use downbeat_protocol::{By, ClientId, LoopFrames, RelayTime, TONE, Tone};
 
 use super::*;
 use crate::{
@@ -31,7 +31,8 @@ fn bank() -> Vec<SoundInfo> {
         channels: 1,
         looped: None,
     };
-    vec![info("ramp"), info("other")]
+    let part = LoopFrames { start: 0, end: 4_800 };
+    vec![info("ramp"), info("other"), SoundInfo { looped: Some(part), ..info("loop") }]
 }
 
 fn trigger(seq: u64, play_at: LocalTime) -> Trigger {
@@ -383,4 +384,148 @@ fn a_sound_at_another_rate_plays_at_once_and_in_time() {
     // 20 ms after the instant: 882 frames of the output, 960 of the sound.
     assert_at(position(&sounded, 1764 + 882), 961.0);
     assert_eq!(rig.cues.tally().late, 0);
+}
+
+fn variable(name: &str, parameter: &str, (min, max): (f64, f64), value: f64) -> VariableState {
+    let state = serde_json::json!({
+        "name": name, "type": "float", "min": min, "max": max, "default": value, "value": value,
+        "bind": [{"parameter": parameter}],
+    });
+    serde_json::from_value(state).unwrap()
+}
+
+fn updates(rig: &mut Rig) -> Vec<VoiceUpdate> {
+    rig.cues.take_updates()
+}
+
+#[test]
+fn a_voice_is_scheduled_starts_and_ends() {
+    let mut rig = Rig::ready();
+    let at = rig.in_millis(40);
+    rig.schedule(7, at);
+    let scheduled = updates(&mut rig);
+    let [VoiceUpdate::Scheduled(voice)] = scheduled.as_slice() else { panic!("{scheduled:?}") };
+    assert_eq!((voice.seq, voice.sound.as_str()), (7, "ramp"));
+    assert!(voice.at.nanos_since(at).abs() < 2_000);
+    assert_eq!(voice.duration_nanos, Some(1_000_000_000));
+    let voice = voice.voice;
+    rig.run(4800);
+    assert_eq!(updates(&mut rig), [VoiceUpdate::Started { voice, lateness_micros: 0 }]);
+    rig.run(RATE as usize);
+    assert_eq!(updates(&mut rig), [VoiceUpdate::Ended { voice, reason: VoiceEnd::Finished }]);
+}
+
+#[test]
+fn a_voice_that_never_sounds_ends_unheard() {
+    let mut rig = Rig::ready();
+    let undecoded = Trigger { sound: "other".into(), ..trigger(1, rig.now()) };
+    rig.cues.schedule(undecoded, None, rig.now()).unwrap();
+    rig.cues.stop_all(rig.now());
+    let updates = updates(&mut rig);
+    let [VoiceUpdate::Scheduled(_), VoiceUpdate::Ended { reason, .. }] = updates.as_slice() else {
+        panic!("{updates:?}")
+    };
+    assert_eq!(*reason, VoiceEnd::Unheard);
+}
+
+#[test]
+fn a_loop_sounds_until_a_stop() {
+    let mut rig = Rig::ready();
+    rig.cues.set_sound("loop".into(), ramp(), rig.now());
+    let looped = Trigger { sound: "loop".into(), ..trigger(1, rig.now()) };
+    rig.cues.schedule(looped, None, rig.now()).unwrap();
+    for _ in 0..30 {
+        assert_at(position(&rig.run(4800), 2400), 2401.0);
+    }
+    rig.cues.stop(&stop(2, rig.in_millis(10)), rig.now());
+    rig.run(4800);
+    assert!(rig.run(4800).iter().all(|level| *level == 0.0));
+    rig.run(BLOCK);
+    assert!(!rig.cues.is_active());
+}
+
+#[test]
+fn a_tone_needs_no_sound_in_the_bank_and_follows_its_variable() {
+    let mut rig = Rig::ready();
+    let pitch = variable("f", "frequency", (20.0, 20_000.0), 1000.0);
+    rig.cues.set_variables(&[pitch], rig.now());
+    let at = rig.in_millis(100);
+    let tone = Some(Tone { duration_micros: 2_000_000, ..Tone::default() });
+    let tone = Trigger { sound: TONE.into(), tone, ..trigger(1, at) };
+    rig.cues.schedule(tone, None, rig.now()).unwrap();
+    // An octave down half a second after the start, at once.
+    let change = relay(at.plus_nanos(500 * MILLI));
+    rig.cues.set_variable("f", 500.0, change, 0, rig.now());
+    let mut sounded = Vec::new();
+    for _ in 0..11 {
+        sounded.extend(rig.run(4800));
+    }
+    let crossings = |from: usize, to: usize| {
+        sounded[from..to].windows(2).filter(|pair| pair[0] < 0.0 && pair[1] >= 0.0).count()
+    };
+    // A tenth of a second each: well before, just before and after, and well after the change.
+    assert!(crossings(9_600, 14_400).abs_diff(100) <= 1, "{}", crossings(9_600, 14_400));
+    assert!(crossings(24_000, 28_800).abs_diff(100) <= 1, "{}", crossings(24_000, 28_800));
+    assert!(crossings(28_800, 33_600).abs_diff(50) <= 1, "{}", crossings(28_800, 33_600));
+}
+
+#[test]
+fn a_bound_gain_glides_from_its_instant_on_every_voice() {
+    let mut rig = Rig::ready();
+    rig.cues.set_variables(&[variable("level", "gain_db", (-60.0, 0.0), 0.0)], rig.now());
+    let at = rig.in_millis(100);
+    rig.schedule(1, at);
+    let change = relay(at.plus_nanos(200 * MILLI));
+    rig.cues.set_variable("level", -60.0, change, 100_000, rig.now());
+    let mut sounded = Vec::new();
+    for _ in 0..8 {
+        sounded.extend(rig.run(4800));
+    }
+    // Frames since the start, and the gain there.
+    for (frame, gain) in [(4_800, 1.0), (9_500, 1.0), (12_000, 0.5), (14_500, 0.0), (30_000, 0.0)] {
+        let level = sounded[4_800 + frame] / (frame as f32 / RATE as f32 * 0.5);
+        assert!((level - gain).abs() < 0.01, "{level} at {frame}, not {gain}");
+    }
+    // A later voice has the gain from its start, and one after the variable is gone has its own.
+    rig.schedule(2, rig.in_millis(50));
+    assert!(rig.run(9600).iter().all(|level| level.abs() < 1e-4));
+    rig.cues.remove_variables(&["level".to_owned()], rig.now());
+    let sounded = rig.run(4800);
+    assert!(sounded[2400] > 0.01, "{}", sounded[2400]);
+}
+
+#[test]
+fn a_newer_value_replaces_one_that_was_to_begin_later() {
+    let mut rig = Rig::ready();
+    rig.cues.set_variables(&[variable("level", "gain_db", (-60.0, 0.0), 0.0)], rig.now());
+    rig.schedule(1, rig.in_millis(50));
+    rig.cues.set_variable("level", -60.0, relay(rig.in_millis(300)), 0, rig.now());
+    rig.run(4800);
+    rig.cues.set_variable("level", -6.0206, relay(rig.in_millis(20)), 0, rig.now());
+    rig.run(9600);
+    rig.run(4800);
+    let sounded = rig.run(4800);
+    let frame = 19_200.0 - 2_400.0 + 1.0;
+    assert!((position(&sounded, 0) - frame / 2.0).abs() < 30.0, "{}", position(&sounded, 0));
+}
+
+#[test]
+fn a_new_output_has_the_rooms_volume_from_its_first_frame() {
+    let mut rig = Rig::ready();
+    rig.cues.set_variables(&[variable("v", "volume_db", (-60.0, 0.0), -40.0)], rig.now());
+    rig.schedule(1, rig.now());
+    for _ in 0..3 {
+        rig.open_output_at(RATE);
+        let loudest = rig.run(9600).into_iter().map(f32::abs).fold(0.0, f32::max);
+        assert!(loudest > 0.0 && loudest <= 0.5 * 0.011, "{loudest}");
+    }
+}
+
+#[test]
+fn a_trigger_on_arrival_is_never_late() {
+    let mut rig = Rig::ready();
+    let on_arrival = Trigger { on_arrival: true, ..trigger(1, rig.in_millis(-500)) };
+    assert!(!rig.cues.schedule_now(on_arrival, rig.now()).unwrap().late);
+    rig.run(9600);
+    assert_eq!(rig.cues.tally(), Tally { triggers: 1, late: 0, lateness_micros: Some(0) });
 }

@@ -80,6 +80,10 @@ impl Session {
                 self.cues.stop(&stop, now);
                 self.schedule_cue_updates();
             }
+            Incoming::Value(change) => self.value_set(&change, now),
+            Incoming::VariablesChanged(change) => self.variables_changed(change, now),
+            // The session sends no request that asks for one.
+            Incoming::Ack(_) => {}
             Incoming::Roster(roster) => self.emit(SessionEvent::Roster(roster)),
             Incoming::BankChanged(BankNow { sounds, default_sound }) => {
                 self.serve(sounds, default_sound);
@@ -111,9 +115,15 @@ impl Session {
         self.reported_lead_micros = 0;
         let roster = welcome.roster();
         self.serve(welcome.sounds, welcome.default_sound);
+        self.cues.set_variables(&welcome.variables, now);
+        self.variables.reset(welcome.variables);
         let max_lead_micros = welcome.limits.max_lead_micros;
         self.connected(RelayProtocol::V1 { id: welcome.id, max_lead_micros });
         self.emit(SessionEvent::Roster(roster));
+        self.emit(SessionEvent::Variables(self.variables.states().to_vec()));
+        for change in welcome.pending {
+            self.value_set(&change, now);
+        }
     }
 
     fn connected(&mut self, protocol: RelayProtocol) {

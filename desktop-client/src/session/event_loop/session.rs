@@ -7,7 +7,7 @@ use tokio::{sync::mpsc, time::Instant};
 
 use super::super::{
     cues::Cues, options::SessionOptions, protocol::ProtocolState, sound_bank::SoundBank,
-    throttle::Throttle,
+    throttle::Throttle, variables::Variables,
 };
 use crate::{
     audio::{DeviceChoice, DeviceInfo, OutputEvent, OutputManager},
@@ -47,6 +47,7 @@ pub(crate) struct Session {
     pub(super) relay: RelayAddress,
     pub(super) relay_clock: RelayClock,
     pub(super) cues: Cues,
+    pub(super) variables: Variables,
     pub(super) bank: SoundBank,
     pub(super) settings: SettingsStore,
     pub(super) outputs: OutputManager,
@@ -75,7 +76,8 @@ impl Session {
         observer: Box<dyn FnMut(SessionEvent) + Send>,
     ) -> io::Result<Self> {
         let (to_session, helpers) = mpsc::channel(HELPER_QUEUE);
-        let SessionOptions { relay, name, kind, output, volume, outputs, cache, .. } = options;
+        let SessionOptions { relay, name, machine, kind, output, volume, outputs, cache, .. } =
+            options;
         let clock = outputs.clock;
         let settings = SettingsStore::new(
             options.settings,
@@ -96,7 +98,7 @@ impl Session {
         let mut connection = Connection::new(clock);
         connection.connect_to(relay.clone());
         Ok(Self {
-            protocol: ProtocolState::new(name, kind),
+            protocol: ProtocolState::new(name, kind, Some(machine)),
             helpers,
             clock,
             observer,
@@ -105,6 +107,7 @@ impl Session {
             relay,
             relay_clock: RelayClock::new(),
             cues,
+            variables: Variables::default(),
             bank,
             settings,
             outputs,

@@ -45,17 +45,19 @@ impl Session {
     /// Schedules a trigger, if it is for this machine.
     pub(super) fn schedule(
         &mut self,
-        trigger: Trigger,
+        mut trigger: Trigger,
         stop_at: Option<RelayTime>,
         now: LocalTime,
     ) {
-        let id = self.protocol.own_id().unwrap_or(ClientId(0));
-        if trigger.delay_micros(id, self.protocol.name(), &[]).is_none() {
-            return;
-        }
+        let Some(delay) = self.protocol.delay_micros(&trigger) else { return };
+        trigger.play_at = trigger.play_at.plus_micros(delay);
         let own = self.protocol.own_id() == Some(trigger.by.id);
         let (sound, by) = (trigger.sound.clone(), Some(trigger.by.name.clone()));
-        let scheduled = self.cues.schedule(trigger, stop_at, now);
+        let scheduled = if trigger.on_arrival {
+            self.cues.schedule_now(trigger, now)
+        } else {
+            self.cues.schedule(trigger, stop_at, now)
+        };
         self.played(scheduled, sound, by, own);
     }
 

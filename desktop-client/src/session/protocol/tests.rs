@@ -8,7 +8,7 @@ const NOW: LocalTime = LocalTime::from_nanos(0);
 
 /// A client whose hello is sent.
 fn connected() -> ProtocolState {
-    let mut protocol = ProtocolState::new("lab-3".to_owned(), ClientKind::Window);
+    let mut protocol = ProtocolState::new("lab-3".to_owned(), ClientKind::Window, None);
     let hello = protocol.connected(NOW);
     assert!(matches!(hello, ClientToRelay::Hello(hello) if hello.name == "lab-3"));
     protocol

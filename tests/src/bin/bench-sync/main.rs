@@ -25,6 +25,7 @@ mod room;
 mod snapcast;
 mod soundworks;
 mod table;
+mod variable;
 
 use std::str::FromStr;
 

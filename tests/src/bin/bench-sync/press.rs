@@ -123,7 +123,14 @@ pub fn main(arguments: &[String]) -> Result<()> {
         connection.press()?;
         let at = pressed.plus_nanos((MARK_SECONDS * 1e9) as i64);
         let sound = Arc::clone(&sound);
-        mixer.start(VoiceStart { id: VoiceId(bang), sound, at, gain: 1.0, rate: 1.0, pan: 0.0 })?;
+        mixer.start(VoiceStart {
+            id: VoiceId(bang),
+            source: sound.into(),
+            at,
+            gain: 1.0,
+            rate: 1.0,
+            pan: 0.0,
+        })?;
         writeln!(std::io::stdout(), "pressed {pressed_micros}")?;
         free(&mut mixer);
     }

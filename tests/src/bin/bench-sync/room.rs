@@ -22,7 +22,7 @@ use downbeat_tests::{
 };
 use serde_json::Value;
 
-use crate::{Settings, latecomer, press, table::Row};
+use crate::{Settings, latecomer, press, table::Row, variable};
 
 /// One in this many players starts while the others play.
 pub const LATE_ONE_IN: usize = 4;
@@ -60,6 +60,8 @@ pub fn measure(settings: &Settings, rig: Rig, network: Network) -> Result<Vec<Ro
         let name = format!("downbeat, {rig}, disturbed");
         rows.push(bang(&mut room, settings, &name, false)?);
         drop(disturbance);
+        let name = format!("downbeat, {rig}, a variable's step");
+        rows.push(variable::measure(&room, settings, &name)?);
     }
     Ok(rows)
 }

@@ -1,0 +1,127 @@
+//! `downbeat watch`: prints what happens in the room, one JSON object a line, until it is ended.
+
+use downbeat_command_line::Printer;
+use downbeat_protocol::{ClientKind, RelayToClient, Roster, encode};
+use serde_json::{Value, json};
+use tokio::time::sleep_until;
+
+use super::start::{event_loop, printer};
+use crate::{
+    config::RelayConfig,
+    net::{
+        address::RelayAddress,
+        connection::{Connection, ConnectionEvent},
+    },
+    session::protocol::{Incoming, Phase, ProtocolState},
+    time::LocalClock,
+};
+
+/// Runs the command. It reconnects for as long as it runs.
+pub(super) fn run(config: &RelayConfig, relay: RelayAddress) -> anyhow::Result<()> {
+    let mut watch = Watch {
+        printer: printer()?,
+        protocol: ProtocolState::new(config.name(), ClientKind::Remote, None),
+        roster: Roster::default(),
+    };
+    event_loop()?.block_on(watch.run(relay));
+    Ok(())
+}
+
+struct Watch {
+    printer: Printer,
+    protocol: ProtocolState,
+    /// As it was printed.
+    roster: Roster,
+}
+
+impl Watch {
+    async fn run(&mut self, relay: RelayAddress) {
+        let clock = LocalClock::start();
+        let mut connection = Connection::new(clock);
+        connection.connect_to(relay);
+        // A relay that sends nothing may be gone.
+        let mut check_at = tokio::time::Instant::now();
+        loop {
+            let event = tokio::select! {
+                event = connection.next() => Some(event),
+                () = sleep_until(check_at) => None,
+            };
+            let Some(event) = event else {
+                check_at += std::time::Duration::from_secs(1);
+                self.protocol.check_deadline(clock.now());
+                if let Err(ConnectionEvent::Lost { reason, .. }) = connection.check() {
+                    self.lost(&reason);
+                }
+                continue;
+            };
+            match event {
+                ConnectionEvent::Connecting => {}
+                ConnectionEvent::Open => {
+                    let hello = self.protocol.connected(clock.now());
+                    if let Err(ConnectionEvent::Lost { reason, .. }) = connection.send(&hello) {
+                        self.lost(&reason);
+                    }
+                }
+                ConnectionEvent::Received(text, _) => {
+                    let incoming = self.protocol.receive(&text);
+                    if matches!(self.protocol.phase(), Phase::V1(_)) {
+                        connection.reset_backoff();
+                    }
+                    self.received(incoming);
+                }
+                ConnectionEvent::Lost { reason, .. } => self.lost(&reason),
+            }
+        }
+    }
+
+    fn lost(&mut self, reason: &str) {
+        self.protocol.disconnected();
+        self.roster = Roster::default();
+        self.print(&json!({"type": "lost", "reason": reason}));
+    }
+
+    fn received(&mut self, incoming: Incoming) {
+        match incoming {
+            Incoming::Welcomed { welcome, .. } => {
+                self.roster = welcome.roster();
+                self.print_message(&RelayToClient::Welcome(*welcome));
+            }
+            Incoming::Trigger(trigger) => self.print_message(&RelayToClient::Trigger(trigger)),
+            Incoming::Stop(stop) => self.print_message(&RelayToClient::Stop(stop)),
+            Incoming::Value(change) => self.print_message(&RelayToClient::Value(change)),
+            Incoming::VariablesChanged(change) => {
+                self.print_message(&RelayToClient::Variables(change));
+            }
+            Incoming::BankChanged(bank) => self.print_message(&RelayToClient::Bank(bank)),
+            Incoming::Roster(roster) => {
+                for client in &roster.clients {
+                    if self.roster.get(client.id).is_none() {
+                        let (id, name, kind) = (client.id, &client.name, client.kind);
+                        self.print(
+                            &json!({"type": "joined", "id": id, "name": name, "kind": kind}),
+                        );
+                    }
+                }
+                for client in &self.roster.clients {
+                    if roster.get(client.id).is_none() {
+                        let (id, name) = (client.id, &client.name);
+                        self.print(&json!({"type": "left", "id": id, "name": name}));
+                    }
+                }
+                self.roster = roster;
+            }
+            Incoming::TutorialTrigger => self.print(&json!({"type": "tutorial_trigger"})),
+            Incoming::Refused(refusal) => self.print_message(&RelayToClient::Error(refusal)),
+            Incoming::ProbeReply(_) | Incoming::Ack(_) | Incoming::Ignored(_) => {}
+        }
+    }
+
+    /// Prints a message as it is on the wire.
+    fn print_message(&self, message: &RelayToClient) {
+        self.printer.print(encode(message));
+    }
+
+    fn print(&self, line: &Value) {
+        self.printer.print(line.to_string());
+    }
+}
