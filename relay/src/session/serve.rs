@@ -93,7 +93,8 @@ impl SessionContext {
     async fn process(&self, v1: &mut V1, received: Received) -> usize {
         let Received { message, at, .. } = received;
         match self.client.wire {
-            Wire::V1 => v1.receive(self, message, at).await,
+            // Boxed: every idle connection would otherwise carry the space for the largest request.
+            Wire::V1 => Box::pin(v1.receive(self, message, at)).await,
             Wire::Tutorial => tutorial::receive(self, &message).await,
         }
     }
