@@ -29,7 +29,7 @@ const MAX_RADIUS: f32 = 320.0;
 const PLAY_RADIUS: (f32, f32) = (72.0, 150.0);
 const NARROW_RADIUS: f32 = 60.0;
 /// The row at the bottom of the view *Play*, in two columns.
-pub(super) const STRIP: f32 = 15.5 * GRID;
+const STRIP: f32 = 15.5 * GRID;
 
 /// The places that all views share.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -62,6 +62,8 @@ pub struct BangPlaces {
 pub struct PlayPlaces {
     /// The bang.
     pub bang: BangPlaces,
+    /// The level and the volume.
+    pub output: Rect,
     /// The pads; in one column, everything else too.
     pub main: Rect,
     /// What there is beside them, if there are two columns.
@@ -75,8 +77,6 @@ pub struct SidePlaces {
     pub rest: Rect,
     /// What shapes the sounds that are played by hand, below the pads.
     pub hand: Rect,
-    /// The output, beside that.
-    pub output: Rect,
 }
 
 impl Layout {
@@ -110,13 +110,11 @@ impl Layout {
             let area = Rect::from_min_size(body.min, Vec2::new(body.width(), height));
             let center = pos2(area.left() + NARROW_RADIUS + GRID, area.center().y);
             let left = center.x + NARROW_RADIUS + BEZEL;
-            let last = Rect::from_min_max(
-                pos2(left, area.center().y - LAST / 2.0),
-                pos2(area.right(), area.center().y + LAST / 2.0),
-            );
+            let right = Rect::from_min_max(pos2(left, area.top()), area.max);
+            let (last, output) = right.split_top_bottom_at_y(area.top() + LAST);
             let bang = BangPlaces { area, center, radius: NARROW_RADIUS, last };
             let main = Rect::from_min_max(pos2(body.left(), area.bottom() + GRID), body.max);
-            return PlayPlaces { bang, main, side: None };
+            return PlayPlaces { bang, output, main, side: None };
         }
         let width = (body.width() * 0.32).clamp(272.0, 420.0).round();
         let split = body.right() - width;
@@ -135,9 +133,10 @@ impl Layout {
                 pos2(body.right(), bottom - PAD),
             ),
             hand: Rect::from_min_max(pos2(body.left(), bottom), pos2(split - PAD, body.bottom())),
-            output: Rect::from_min_max(pos2(split, bottom), body.max),
         };
-        PlayPlaces { bang: BangPlaces { area, center, radius, last }, main, side: Some(side) }
+        let output = Rect::from_min_max(pos2(split, bottom), body.max);
+        let bang = BangPlaces { area, center, radius, last };
+        PlayPlaces { bang, output, main, side: Some(side) }
     }
 
     /// The places of the view *Bang*: the bang, and below it the sounds to choose from, with the number
@@ -194,9 +193,10 @@ mod tests {
             let window = Rect::from_min_size(Pos2::ZERO, Vec2::new(width, height));
             let layout = layout(width, height);
             let play = layout.play();
-            let mut apart = vec![layout.header, disc(&play.bang), play.bang.last, play.main];
+            let mut apart =
+                vec![layout.header, disc(&play.bang), play.bang.last, play.output, play.main];
             if let Some(side) = play.side {
-                apart.extend([side.rest, side.hand, side.output]);
+                apart.extend([side.rest, side.hand]);
             } else {
                 apart.push(layout.tabs);
             }

@@ -1,12 +1,12 @@
 //! The output: the device, its extra latency, the level, and the volume.
 
-use egui::{Align2, Id, Rect, Ui, UiBuilder, Vec2, accesskit::Role, pos2, vec2};
+use egui::{Align2, Color32, Id, Rect, Ui, UiBuilder, Vec2, accesskit::Role, pos2, vec2};
 
 use super::{
     extra_latency, format,
     memory::Memory,
     meter::{self, Needles},
-    theme::{self, GRID, size},
+    theme::{self, GRID, Palette, size},
     widgets::{self, Adjustable, Mapping},
 };
 use crate::{
@@ -45,6 +45,7 @@ pub(super) fn show(
         widgets::heading(ui, "LEVEL", &peak(needles));
         meter::show(ui, needles, state.output_problem().is_some(), true);
         ui.add_space(GRID);
+        widgets::heading(ui, "VOLUME", &format::decibels(state.volume));
         actions.extend(volume(ui, state, widgets::FADER));
     });
     actions
@@ -70,28 +71,61 @@ pub(super) fn show_level(
     let row = widgets::strip(ui, 2.0 * GRID);
     let caption = widgets::caption(ui, row, Align2::LEFT_CENTER, "LEVEL");
     let beside = Rect::from_min_max(pos2(caption.rect.right() + GRID, row.top()), row.max);
-    let (text, ink) = match &state.output {
-        OutputState::None { reason } => (unheard(reason), color.bad),
-        OutputState::Open { name, fallback_reason: Some(reason), .. } => {
-            (format!("{name}: {reason}"), color.warn)
-        }
-        OutputState::Opening | OutputState::Open { .. } => (peak(needles), color.muted),
-    };
-    if !text.is_empty() {
-        let runs = [(text.as_str(), theme::regular(size::SMALL), ink)];
-        let line = widgets::line(ui, beside, Align2::RIGHT_CENTER, &runs);
-        if ink != color.muted {
-            widgets::announce(ui, &line);
-            line.on_hover_text(text);
-        }
+    if let Some((text, ink)) = problem(color, state) {
+        show_problem(ui, beside, text, ink);
+    } else {
+        let text = peak(needles);
+        let runs = [(text.as_str(), theme::regular(size::SMALL), color.muted)];
+        widgets::line(ui, beside, Align2::RIGHT_CENTER, &runs);
     }
     meter::show(ui, needles, state.output_problem().is_some(), false);
     ui.add_space(0.75 * GRID);
+    widgets::heading(ui, "VOLUME", &format::decibels(state.volume));
     volume(ui, state, widgets::SMALL_FADER).into_iter().collect()
 }
 
+/// Shows the same in a window of one column: without captions, and a problem in place of the level.
+pub(super) fn show_small_level(
+    ui: &mut Ui,
+    rect: Rect,
+    state: &State,
+    now: LocalTime,
+    memory: &mut Memory,
+) -> Vec<Action> {
+    let color = theme::palette(ui);
+    let moving = memory.needles.advance(state.meter, now);
+    meter::keep_moving(ui, moving);
+    let mut child = ui.new_child(UiBuilder::new().max_rect(rect).id_salt("level"));
+    child.spacing_mut().item_spacing.y = GRID;
+    let ui = &mut child;
+    if let Some((text, ink)) = problem(color, state) {
+        let row = widgets::strip(ui, 3.5 * GRID);
+        show_problem(ui, row, text, ink);
+    } else {
+        meter::show(ui, &memory.needles, false, false);
+    }
+    volume(ui, state, widgets::SMALL_FADER).into_iter().collect()
+}
+
+/// What is wrong with the output, if anything is.
+fn problem(color: &Palette, state: &State) -> Option<(String, Color32)> {
+    match &state.output {
+        OutputState::None { reason } => Some((unheard(reason), color.bad)),
+        OutputState::Open { name, fallback_reason: Some(reason), .. } => {
+            Some((format!("{name}: {reason}"), color.warn))
+        }
+        OutputState::Opening | OutputState::Open { .. } => None,
+    }
+}
+
+fn show_problem(ui: &mut Ui, rect: Rect, text: String, ink: Color32) {
+    let runs = [(text.as_str(), theme::regular(size::SMALL), ink)];
+    let line = widgets::line(ui, rect, Align2::RIGHT_CENTER, &runs);
+    widgets::announce(ui, &line);
+    line.on_hover_text(text);
+}
+
 fn volume(ui: &mut Ui, state: &State, height: f32) -> Option<Action> {
-    widgets::heading(ui, "VOLUME", &format::decibels(state.volume));
     let number = Adjustable {
         name: "Volume",
         value: state.volume.into(),

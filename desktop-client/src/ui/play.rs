@@ -30,8 +30,13 @@ pub(super) fn show(
     memory: &mut Memory,
 ) -> Vec<Action> {
     let mut actions = Vec::new();
-    let PlayPlaces { bang, main, side } = layout.play();
+    let PlayPlaces { bang, output: level, main, side } = layout.play();
     actions.extend(bang::show(ui, &bang, bangs, state, now, memory));
+    actions.extend(if layout.is_wide {
+        output::show_level(ui, level, state, now, memory)
+    } else {
+        output::show_small_level(ui, level, state, now, memory)
+    });
     let (tools, rest) = main.split_top_bottom_at_y(main.top() + TOOLS + GRID + CAPTION);
     show_tools(ui, tools, state, memory);
     let rest = Rect::from_min_max(rest.min + vec2(0.0, GRID), rest.max);
@@ -41,7 +46,6 @@ pub(super) fn show(
                 actions.extend(pads::show(ui, rest.height(), state, now, memory));
             });
             hand_panel::show(ui, side.hand, state, &mut memory.hand);
-            actions.extend(output::show_level(ui, side.output, state, now, memory));
             widgets::scrolling(ui, "side", side.rest, |ui| {
                 actions.extend(variables::show(ui, state, now, memory));
                 room::show_list(ui, state);
@@ -51,8 +55,6 @@ pub(super) fn show(
             actions.extend(pads::show(ui, rest.height() - PAD, state, now, memory));
             let hand = widgets::strip(ui, hand_panel::HEIGHT);
             hand_panel::show(ui, hand, state, &mut memory.hand);
-            let level = widgets::strip(ui, super::layout::STRIP);
-            actions.extend(output::show_level(ui, level, state, now, memory));
             actions.extend(variables::show(ui, state, now, memory));
             room::show_list(ui, state);
         }),

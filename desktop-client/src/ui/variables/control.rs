@@ -13,6 +13,8 @@ use crate::ui::{
 };
 
 const LABEL: f32 = 2.5 * GRID;
+/// Between a label and what is below it.
+const BELOW: f32 = 4.0;
 const LINE: f32 = 4.5 * GRID;
 const EDITOR: f32 = 9.0 * GRID;
 /// Most choices that stand side by side.
@@ -43,11 +45,13 @@ impl Outcome {
 /// The height of a variable's control.
 pub(super) fn height(variable: &Variable) -> f32 {
     match &variable.kind {
-        VariableKind::Float { .. } if variable.event => LABEL + LINE,
-        VariableKind::Float { .. } => LABEL + widgets::SMALL_FADER + 4.0,
+        VariableKind::Float { .. } | VariableKind::Int { .. } if variable.event => {
+            LABEL + BELOW + LINE
+        }
+        VariableKind::Float { .. } => LABEL + BELOW + widgets::SMALL_FADER,
         VariableKind::Bool { .. } | VariableKind::Color { .. } | VariableKind::Int { .. } => LINE,
-        VariableKind::Enum { .. } | VariableKind::Text { .. } => LABEL + LINE,
-        VariableKind::Any { .. } => LABEL + EDITOR + LINE,
+        VariableKind::Enum { .. } | VariableKind::Text { .. } => LABEL + BELOW + LINE,
+        VariableKind::Any { .. } => LABEL + BELOW + EDITOR + LINE,
     }
 }
 
@@ -117,8 +121,8 @@ impl Control<'_> {
         let value = shown.as_f64().unwrap_or(*default);
         let unit = unit.as_deref();
         let row = widgets::strip(ui, LABEL);
+        ui.add_space(BELOW);
         self.heading(ui, row, &number(value, *step, unit));
-        ui.add_space(4.0);
         let mapping = match scale {
             Scale::Logarithmic if *min > 0.0 => Mapping::Logarithmic { min: *min, max: *max },
             _ => Mapping::Linear { min: *min, max: *max },
@@ -133,6 +137,7 @@ impl Control<'_> {
     /// The number of an event: a field, and a button that sends it.
     fn number_to_send(&self, ui: &mut Ui, unit: Option<&str>, drafts: &mut Drafts) -> Outcome {
         let row = widgets::strip(ui, LABEL);
+        ui.add_space(BELOW);
         self.heading(ui, row, unit.unwrap_or_default());
         let typed = self.field_and_send(ui, drafts);
         let value = typed.and_then(|text| text.trim().replace(',', ".").parse::<f64>().ok());
@@ -241,6 +246,7 @@ impl Control<'_> {
 
     fn choice(&self, ui: &mut Ui, choices: &[String], shown: &Value) -> Option<Value> {
         let row = widgets::strip(ui, LABEL);
+        ui.add_space(BELOW);
         self.heading(ui, row, "");
         let row = widgets::strip(ui, LINE);
         let texts: Vec<&str> = choices.iter().map(String::as_str).collect();
@@ -285,6 +291,7 @@ impl Control<'_> {
 
     fn text(&self, ui: &mut Ui, shown: &Value, drafts: &mut Drafts) -> Option<Value> {
         let row = widgets::strip(ui, LABEL);
+        ui.add_space(BELOW);
         self.heading(ui, row, "");
         if self.variable.event {
             return self.field_and_send(ui, drafts).map(Value::from);
@@ -316,6 +323,7 @@ impl Control<'_> {
 
     fn json(&self, ui: &mut Ui, shown: &Value, drafts: &mut Drafts) -> Option<Value> {
         let row = widgets::strip(ui, LABEL);
+        ui.add_space(BELOW);
         self.heading(ui, row, "JSON");
         let kept = if shown.is_null() { String::new() } else { shown.to_string() };
         let mut text = drafts.get(&self.id).cloned().unwrap_or(kept);
