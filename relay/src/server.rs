@@ -167,11 +167,10 @@ impl Server {
             tracing::warn!("{warning}");
         }
         let hub = Hub::new(config, bank)?;
-        match &config.data {
-            Some(folder) => tracing::info!(?folder, "kept on disk"),
-            None => tracing::info!(
+        if config.data.is_none() {
+            tracing::info!(
                 "variables, seats and tags end with the relay: there is no data folder (--data)"
-            ),
+            );
         }
         let state = Arc::new(ServerState::new(config, access, hub));
         Ok(Self { listener, address, state, identity, folder, reload: Arc::default() })

@@ -199,7 +199,7 @@ fn closing_clients_with_unread_data_do_not_delay_the_others() -> Result<()> {
     non_reading.receive(PATIENCE, |client, received, _| {
         match received {
             Received::Trigger | Received::Value | Received::Other => {
-                late += usize::from(answered[client])
+                late += usize::from(answered[client]);
             }
             Received::Close(code) => answered[client] = code == 1000,
             Received::End => ended += 1,

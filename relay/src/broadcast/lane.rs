@@ -177,7 +177,9 @@ impl Lane {
             Command::BroadcastAt(cue, frame) => self.scheduled.insert(cue, frame),
             Command::Cancel(stop) => self.scheduled.cancel(&stop),
             Command::Deliver(frames, replies) => {
-                frames.into_iter().for_each(|frame| self.pending.add(frame));
+                for frame in frames {
+                    self.pending.add(frame);
+                }
                 self.replies.extend(replies);
             }
             Command::Connected(client, scheduled) => {

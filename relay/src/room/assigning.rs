@@ -32,7 +32,6 @@ impl Room {
         if owners.is_empty() {
             return Err(refusal(ErrorCode::NoTarget, "none of these clients is connected"));
         }
-        let seat = request.seat.map(|seat| (seat > 0).then_some(seat));
         let tags = request.tags.as_ref().map(|tags| {
             let mut known = BTreeSet::new();
             tags.iter().filter(|tag| known.insert(*tag)).cloned().collect::<Vec<_>>()
@@ -40,15 +39,15 @@ impl Room {
         for owner in owners.keys() {
             let Owner::Machine(machine) = *owner else { continue };
             self.keep_machine(machine, effects)?;
-            self.machines.assign(machine, seat, tags.as_deref());
+            self.machines.assign(machine, request.seat, tags.as_deref());
             effects.writes.extend(self.machines.stored(machine));
         }
         for (id, member) in &mut self.members {
             if !owners.contains_key(&member.owner(*id)) {
                 continue;
             }
-            if let Some(seat) = seat {
-                member.seat = seat;
+            if let Some(seat) = request.seat {
+                member.seat = (seat > 0).then_some(seat);
             }
             if let Some(tags) = &tags {
                 member.tags.clone_from(tags);
@@ -161,7 +160,11 @@ mod tests {
         assert_eq!(unset.count(), 16 * forgotten.len());
         let value = |room: &mut Room, id| {
             enter(room, id);
-            room.variables_for(ClientId(id), at(100)).0[3].value.as_str().unwrap().len()
+            room.variables_for(ClientId(id), at(100), &mut Effects::default()).0[3]
+                .value
+                .as_str()
+                .unwrap()
+                .len()
         };
         assert_eq!((value(&mut room, 1), value(&mut room, 80)), (0, 4000));
     }

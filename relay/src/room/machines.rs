@@ -80,16 +80,11 @@ impl Machines {
         self.machines.entry(id).or_insert(machine);
     }
 
-    /// Changes the seat and the tags of a machine, where they are given.
-    pub(super) fn assign(
-        &mut self,
-        id: MachineId,
-        seat: Option<Option<u16>>,
-        tags: Option<&[String]>,
-    ) {
+    /// Changes the seat and the tags of a machine, where they are given; seat 0 is none.
+    pub(super) fn assign(&mut self, id: MachineId, seat: Option<u16>, tags: Option<&[String]>) {
         let Some(machine) = self.machines.get_mut(&id) else { return };
         if let Some(seat) = seat {
-            machine.seat = seat;
+            machine.seat = (seat > 0).then_some(seat);
         }
         if let Some(tags) = tags {
             machine.tags = tags.to_vec();
@@ -154,12 +149,12 @@ mod tests {
         let mut machines = Machines::default();
         assert_eq!(machines.enter(MachineId(7), "new"), None);
         machines.keep(MachineId(7), "new", 1);
-        machines.assign(MachineId(7), Some(Some(3)), Some(&["left".to_owned()]));
+        machines.assign(MachineId(7), Some(3), Some(&["left".to_owned()]));
         machines.assign(MachineId(7), None, None);
         machines.leave(MachineId(7));
         let known = Some((Some(3), vec!["left".to_owned()]));
         assert_eq!(machines.enter(MachineId(7), "renamed"), known);
-        machines.assign(MachineId(7), Some(None), Some(&[]));
+        machines.assign(MachineId(7), Some(0), Some(&[]));
         let stored = StoredMachine { name: "renamed".into(), ..stored(7) };
         assert_eq!(machines.stored(MachineId(7)), Some(Write::Keep(stored)));
         assert_eq!(machines.stored(MachineId(8)), None);

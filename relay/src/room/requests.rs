@@ -142,11 +142,20 @@ impl Room {
         &mut self,
         id: ClientId,
         now: RelayTime,
+        effects: &mut Effects,
     ) -> (Vec<VariableState>, Vec<ValueChange>) {
         let Some(member) = self.members.get(&id) else { return Default::default() };
-        let owner = member.owner(id);
+        let (owner, machine) = (member.owner(id), member.machine);
         let includes = |target: &Target| target.includes(id, &member.name, &member.tags);
-        (self.variables.states(owner, now), self.variables.pending(owner, includes))
+        let states = self.variables.states(owner, now);
+        let (pending, has_joined) = self.variables.pending(owner, includes, effects);
+        if let Some(machine) = machine.filter(|_| has_joined)
+            && self.keep_machine(machine, effects).is_err()
+        {
+            // There is no space for it: it hears the values, and keeps none.
+            self.variables.forget(owner, effects);
+        }
+        (states, pending)
     }
 
     /// The target of a value, and the machines in it. `None` is everyone.

@@ -83,10 +83,11 @@ impl V1 {
             }
             ClientToRelay::Trigger(request) => hub.trigger(author.clone(), request).await,
             ClientToRelay::Stop(request) => hub.stop(author.clone(), request).await.map(|()| 0),
-            ClientToRelay::Declare(request) => hub.declare(author.id, request).await,
-            ClientToRelay::Remove(request) => hub.remove(author.id, request).await,
-            ClientToRelay::Set(request) => hub.set(author.clone(), request).await,
-            ClientToRelay::Assign(request) => hub.assign(author.id, request).await,
+            // Boxed: every idle connection would otherwise carry the space for them.
+            ClientToRelay::Declare(request) => Box::pin(hub.declare(author.id, request)).await,
+            ClientToRelay::Remove(request) => Box::pin(hub.remove(author.id, request)).await,
+            ClientToRelay::Set(request) => Box::pin(hub.set(author.clone(), request)).await,
+            ClientToRelay::Assign(request) => Box::pin(hub.assign(author.id, request)).await,
             ClientToRelay::Report(report) => {
                 hub.report(client, report);
                 Ok(0)

@@ -257,11 +257,10 @@ fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
 
 fn explain(path: &Path, error: &rusqlite::Error) -> StoreError {
     let what = match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseCorrupt) => format!("damaged ({error})"),
         Some(ErrorCode::NotADatabase) => "damaged, or no database".to_owned(),
+        // Without a code: a value of another type than its table allows.
+        Some(ErrorCode::DatabaseCorrupt) | None => format!("damaged ({error})"),
         Some(_) => return StoreError::unusable(path, error),
-        // A value of another type than its table allows, or a table that is missing.
-        None => format!("damaged ({error})"),
     };
     StoreError::NotReadable { path: path.to_owned(), what }
 }

@@ -79,6 +79,12 @@ impl Store {
     }
 }
 
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
 /// Commits what is queued until the end. What cannot be written is tried again, and acknowledged to nobody:
 /// who has asked gives up by then.
 fn run(

@@ -18,14 +18,15 @@ use std::{
 };
 
 use downbeat_protocol::{
-    BankNow, ClientId, ClientKind, Epoch, Hello, Limits, MachineId, RelayTime, RelayToClient,
-    Report, Roster, Welcome, encode,
+    BankNow, ClientId, ClientKind, Epoch, Hello, Limits, RelayTime, RelayToClient, Report, Roster,
+    Welcome, encode,
 };
 use thiserror::Error;
 use tokio::sync::Notify;
 
 use self::triggers::TUTORIAL_TRIGGER;
 use super::{
+    effects::Effects,
     lead::Lead,
     member::{Member, Role},
     state::Room,
@@ -196,8 +197,12 @@ impl Hub {
         let (bank, now) = (self.bank(), self.clock.now());
         room.enter(client.id, Member::new(name.to_owned(), kind, role).on(hello.machine));
         let Roster { total, clients, lead_micros } = room.roster_for(client.id);
-        self.store_seen(&room, hello.machine);
-        let (variables, pending) = room.variables_for(client.id, now);
+        let mut effects = Effects::default();
+        let (variables, pending) = room.variables_for(client.id, now, &mut effects);
+        if let Some(store) = &self.store {
+            effects.writes.extend(room.stored_machine(hello.machine));
+            store.submit(effects.writes, Vec::new());
+        }
         let welcome = Welcome {
             id: client.id,
             epoch: self.epoch,
@@ -222,20 +227,14 @@ impl Hub {
         let member = {
             let mut room = self.room();
             let member = room.leave(client.id);
-            self.store_seen(&room, member.as_ref().and_then(|member| member.machine));
+            if let Some(store) = &self.store {
+                let machine = member.as_ref().and_then(|member| member.machine);
+                store.submit(room.stored_machine(machine).into_iter().collect(), Vec::new());
+            }
             member
         };
         self.fan_out.send(client.wire, Command::Left(client.id)).await;
         member.is_some()
-    }
-
-    /// Stores when a machine was seen last, and its name, if anything is kept of it.
-    fn store_seen(&self, room: &Room, machine: Option<MachineId>) {
-        if let Some(store) = &self.store
-            && let Some(write) = room.stored_machine(machine)
-        {
-            store.submit(vec![write], Vec::new());
-        }
     }
 
     /// Records a client's report, and sends it its own entry if it is not among the listed members.

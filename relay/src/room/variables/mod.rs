@@ -8,6 +8,7 @@
 
 mod budget;
 mod entry;
+mod stored;
 mod streams;
 
 use std::{
@@ -16,7 +17,7 @@ use std::{
 };
 
 use downbeat_protocol::{
-    By, ErrorCode, MachineId, Refusal, RelayTime, Target, ValueChange, Variable, VariableState,
+    By, ErrorCode, Refusal, RelayTime, Target, ValueChange, Variable, VariableState,
     VariablesChange, When,
 };
 use serde_json::Value;
@@ -24,10 +25,11 @@ use serde_json::Value;
 use self::{
     budget::{Budget, MAX_BYTES, MAX_VARIABLES},
     entry::{Entry, Kept, bytes},
+    stored::machines,
     streams::{Held, Streams},
 };
 use super::{effects::Effects, member::Owner, refuse::refusal, sequence::Stamp};
-use crate::store::{AckTo, StoredValue, Write};
+use crate::store::{AckTo, Write};
 
 /// The length of a value's message beside the value and the names.
 const CHANGE_BYTES: usize = 160;
@@ -238,13 +240,15 @@ impl Variables {
     }
 
     /// The values that wait and that concern a client which is admitted. `includes` tells whether it is in a
-    /// target; from now on its machine is.
+    /// target: its machine is from now on, also on disk. Returns whether that is so for one of them.
     pub(super) fn pending(
         &mut self,
         owner: Owner,
         includes: impl Fn(&Target) -> bool,
-    ) -> Vec<ValueChange> {
+        effects: &mut Effects,
+    ) -> (Vec<ValueChange>, bool) {
         let mut concerned = Vec::new();
+        let mut has_joined = false;
         for Pending { change, owners } in &mut self.pending {
             if let (Some(owners), Some(target)) = (owners, &change.target)
                 && !owners.contains(&owner)
@@ -254,23 +258,39 @@ impl Variables {
                 }
                 owners.push(owner);
                 self.budget.replace_machines(0, size_of::<Owner>());
+                has_joined = true;
+                let ValueChange { name, value, .. } = change.clone();
+                let set = |machine| Write::Set { name, machine: Some(machine), value };
+                effects.writes.extend(machines(&[owner]).next().map(set));
             }
             concerned.push(ValueChange { target: None, ..change.clone() });
         }
-        concerned
+        (concerned, has_joined)
     }
 
-    /// Forgets the values of a machine.
+    /// Forgets the values of a machine, also those that wait for it.
     pub(super) fn forget(&mut self, owner: Owner, effects: &mut Effects) {
+        let unset = |name: &str| {
+            let unset = |machine| Write::Unset { name: name.to_owned(), machine: Some(machine) };
+            machines(&[owner]).next().map(unset)
+        };
+        self.streams.forget(owner);
+        for Pending { change, owners } in &mut self.pending {
+            let Some(owners) = owners else { continue };
+            let before = owners.len();
+            owners.retain(|other| *other != owner);
+            if owners.len() < before {
+                self.budget.replace_machines(size_of::<Owner>(), 0);
+                effects.writes.extend(unset(&change.name));
+            }
+        }
         if !self.budget.has_values_of(owner) {
             return;
         }
         for entry in self.entries.values_mut() {
-            let Some(kept) = entry.own.remove(&owner) else { continue };
-            self.budget.replace_own(owner, kept.bytes(), 0);
-            if let Owner::Machine(machine) = owner {
-                let name = entry.variable.name.clone();
-                effects.writes.push(Write::Unset { name, machine: Some(machine) });
+            if let Some(kept) = entry.own.remove(&owner) {
+                self.budget.replace_own(owner, kept.bytes(), 0);
+                effects.writes.extend(unset(&entry.variable.name));
             }
         }
     }
@@ -278,44 +298,6 @@ impl Variables {
     /// Whether the values of other machines leave no space for a value.
     pub(super) fn lacks_space_of_machines(&self, set: &Set) -> bool {
         self.bytes_of_machines(set).is_some_and(|more| !self.budget.has_machines(more))
-    }
-
-    /// Restores values of an earlier run. Returns those that their variables do not take any more.
-    pub(super) fn restore(&mut self, values: Vec<StoredValue>) -> Vec<Write> {
-        let mut refused = Vec::new();
-        for StoredValue { name, machine, value } in values {
-            let owner = machine.map(Owner::Machine);
-            let entry = self.entries.get(name.as_str());
-            let fits = entry.is_some_and(|entry| {
-                let Variable { event, .. } = entry.variable;
-                let is_whole = entry.variable.check(&value).is_ok_and(|checked| checked == value);
-                !event && is_whole && (machine.is_none() || entry.variable.is_per_machine())
-            });
-            if !fits || !self.restore_value(&name, owner, value) {
-                refused.push(Write::Unset { name, machine });
-            }
-        }
-        refused
-    }
-
-    /// Keeps a value of an earlier run, if there is space for it.
-    fn restore_value(&mut self, name: &str, owner: Option<Owner>, value: Value) -> bool {
-        let Some(entry) = self.entries.get_mut(name) else { return false };
-        let kept = Kept { value, seq: 0 };
-        let Some(owner) = owner else {
-            if !self.budget.has_shared(kept.bytes().saturating_sub(entry.all.bytes())) {
-                return false;
-            }
-            self.budget.replace_shared(entry.all.bytes(), kept.bytes());
-            entry.all = kept;
-            return true;
-        };
-        let has_space = self.budget.has_own(owner, kept.bytes());
-        if has_space {
-            self.budget.replace_own(owner, 0, kept.bytes());
-            entry.own.insert(owner, kept);
-        }
-        has_space
     }
 
     fn changes_nothing(&self, set: &Set) -> bool {
@@ -353,41 +335,6 @@ impl Variables {
             self.apply(pending);
         }
         true
-    }
-
-    /// Stores a value that was just numbered: it is the one that stays, whenever it applies.
-    fn write(&self, pending: &Pending, effects: &mut Effects) {
-        let Pending { change: ValueChange { name, value, .. }, owners } = pending;
-        let Some(entry) = self.entries.get(name.as_str()) else { return };
-        if entry.variable.event {
-            return;
-        }
-        let set = |machine| Write::Set { name: name.clone(), machine, value: value.clone() };
-        match owners {
-            None => {
-                self.unset_machines(entry, effects);
-                effects.writes.push(set(None));
-            }
-            Some(owners) => {
-                effects.writes.extend(machines(owners).map(|machine| set(Some(machine))))
-            }
-        }
-    }
-
-    /// Removes what is stored of the values of machines.
-    fn unset_machines(&self, entry: &Entry, effects: &mut Effects) {
-        if !entry.variable.is_per_machine() {
-            return;
-        }
-        let name = &entry.variable.name;
-        let waiting = self.pending.iter().filter(|pending| pending.change.name == *name);
-        let waiting = waiting.filter_map(|pending| pending.owners.as_deref()).flat_map(machines);
-        let own: Vec<_> = entry.own.keys().copied().collect();
-        effects.writes.extend(
-            machines(&own)
-                .chain(waiting)
-                .map(|machine| Write::Unset { name: name.clone(), machine: Some(machine) }),
-        );
     }
 
     fn wait(&mut self, pending: Pending) {
@@ -477,14 +424,6 @@ impl Variables {
         };
         if has_space && !self.lacks_space_of_machines(set) { Ok(()) } else { Err(full()) }
     }
-}
-
-/// The machines among owners.
-fn machines(owners: &[Owner]) -> impl Iterator<Item = MachineId> {
-    owners.iter().filter_map(|owner| match owner {
-        Owner::Machine(machine) => Some(*machine),
-        Owner::Connection(_) => None,
-    })
 }
 
 /// Releases what a value took that no longer waits.

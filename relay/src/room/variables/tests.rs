@@ -1,6 +1,6 @@
 //! The variables in virtual time.
 
-use downbeat_protocol::ClientId;
+use downbeat_protocol::{ClientId, MachineId};
 use serde_json::json;
 
 use super::*;
@@ -74,6 +74,11 @@ impl Room {
     /// Sets a variable; returns the values that are broadcast.
     fn set(&mut self, now: u64, set: Set) -> Vec<Value> {
         sent(&self.try_set(now, set, 0).unwrap())
+    }
+
+    fn pending(&mut self, owner: Owner, is_included: bool) -> Vec<ValueChange> {
+        let effects = &mut Effects::default();
+        self.variables.pending(owner, |_| is_included, effects).0
     }
 
     fn due(&mut self, now: u64) -> Effects {
@@ -304,15 +309,15 @@ fn newcomers_are_told_what_waits_for_them() {
         assert!(pending.iter().all(|change| change.target.is_none()));
         pending.into_iter().map(|change| change.name).collect()
     };
-    assert_eq!(names(room.variables.pending(A, |_| false)), ["level", "light"]);
-    assert_eq!(names(room.variables.pending(B, |_| false)), ["level"]);
+    assert_eq!(names(room.pending(A, false)), ["level", "light"]);
+    assert_eq!(names(room.pending(B, false)), ["level"]);
     assert_eq!(room.value("light", B, 1010), json!(""));
     // One that its target includes has the value too.
     room.set(2000, after(1000, for_machines(&[A], set("light", "right"))));
-    assert_eq!(names(room.variables.pending(B, |_| true)), ["light"]);
+    assert_eq!(names(room.pending(B, true)), ["light"]);
     for owner in [A, B] {
         assert_eq!(room.value("light", owner, 3010), json!("right"));
-        assert_eq!(room.variables.pending(owner, |_| true), []);
+        assert_eq!(room.pending(owner, true), []);
     }
 }
 
@@ -336,6 +341,27 @@ fn machines_have_values_of_their_own_until_all_are_set() {
     room.set(700, for_machines(&[newcomer], set("light", "mine")));
     room.variables.forget(newcomer, &mut Effects::default());
     assert_eq!(room.value("light", newcomer, 800), json!("all"));
+}
+
+#[test]
+fn what_waits_for_a_machine_that_is_forgotten_is_not_kept() {
+    let mut room = Room::new(&[light()]);
+    let guest = Owner::Connection(ClientId(9));
+    room.set(0, for_machines(&[guest, A], set("light", "now")));
+    room.set(1, for_machines(&[guest, A], set("light", "held")));
+    room.set(1, after(1000, for_machines(&[guest, A], set_by(2, "light", "later"))));
+    for owner in [guest, A] {
+        let mut effects = Effects::default();
+        room.variables.forget(owner, &mut effects);
+        let unset = Write::Unset { name: "light".into(), machine: Some(MachineId(1)) };
+        let expected = if owner == A { vec![unset.clone(), unset] } else { Vec::new() };
+        assert_eq!(effects.writes, expected);
+    }
+    assert_eq!(sent(&room.due(20)), [json!("held")]);
+    for now in [100, 2000] {
+        assert_eq!(room.value("light", guest, now), json!(""));
+        assert_eq!(room.value("light", A, now), json!(""));
+    }
 }
 
 #[test]
