@@ -122,8 +122,8 @@ impl eframe::App for Window {
         }
     }
 
-    fn clear_color(&self, _: &egui::Visuals) -> [f32; 4] {
-        theme::color::BACKGROUND.to_normalized_gamma_f32()
+    fn clear_color(&self, visuals: &egui::Visuals) -> [f32; 4] {
+        visuals.panel_fill.to_normalized_gamma_f32()
     }
 }
 
@@ -138,8 +138,8 @@ fn icon() -> IconData {
             let distance = dx.hypot(dy);
             let edge = |radius: f32| (radius + 0.5 - distance).clamp(0.0, 1.0);
             let lit = ((dy + middle) / (2.0 * middle)).clamp(0.0, 1.0);
-            let face = theme::mix(theme::color::ACCENT_LIGHT, theme::color::ACCENT_DEEP, lit);
-            let ink = theme::mix(theme::color::PANEL, face, edge(24.0));
+            let face = theme::mix(theme::DARK.accent_light, theme::DARK.accent_deep, lit);
+            let ink = theme::mix(theme::DARK.panel, face, edge(24.0));
             rgba.extend_from_slice(&[ink.r(), ink.g(), ink.b(), (255.0 * edge(31.0)) as u8]);
         }
     }

@@ -9,10 +9,10 @@ mod values;
 
 use std::{collections::VecDeque, mem};
 
-use downbeat_protocol::{Roster, SoundInfo, VariableState, VariablesChange};
+use downbeat_protocol::{ClientId, Roster, SoundInfo, VariableState, VariablesChange};
 
 use crate::{
-    event::{OutputInfo, Played, SessionEvent, VoiceUpdate},
+    event::{OutputInfo, Played, RelayProtocol, SessionEvent, VoiceUpdate},
     settings::{Appearance, OutputChoice},
     sync_status::SyncStatus,
 };
@@ -100,6 +100,14 @@ impl State {
     /// Whether there is a relay to bang at.
     pub(crate) fn can_bang(&self) -> bool {
         matches!(self.connection, ConnectionState::Connected(_))
+    }
+
+    /// This client's number, on a relay that speaks `downbeat.v1`.
+    pub(crate) fn own_id(&self) -> Option<ClientId> {
+        match self.connection {
+            ConnectionState::Connected(RelayProtocol::V1 { id, .. }) => Some(id),
+            _ => None,
+        }
     }
 
     /// The last trigger that played here.

@@ -7,12 +7,15 @@ mod support;
 use std::time::Duration;
 
 use downbeat::event::SessionEvent;
-use downbeat::settings::ExtraLatency;
+use downbeat::settings::{Appearance, ExtraLatency};
 use downbeat::state::State;
-use downbeat::ui::{FIRST_SIZE, MIN_SIZE};
-use egui::Vec2;
-use egui_kittest::{SnapshotOptions, kittest::Queryable as _};
-use support::{open, open_sized, scenes};
+use downbeat::ui::{FIRST_SIZE, MIN_SIZE, View};
+use egui::{Vec2, accesskit::Role};
+use egui_kittest::{
+    SnapshotOptions,
+    kittest::{NodeT as _, Queryable as _},
+};
+use support::{open, open_sized, open_view, scenes, show};
 
 fn picture_sized(name: &str, state: State, size: Vec2, scale: f32) {
     let mut window = open_sized(state, size, scale);
@@ -28,6 +31,60 @@ fn check(window: &mut egui_kittest::Harness<'_, support::Window>, name: &str) {
 
 fn picture(name: &str, state: State) {
     picture_sized(name, state, FIRST_SIZE, 1.0);
+}
+
+/// Every control of every view, in every width, has a name and lies within the window. Pictures of them in
+/// all colours, for people to look at, are saved to the folder that `DOWNBEAT_PICTURES` names.
+#[test]
+fn every_control_has_a_name_and_lies_within_the_window() {
+    let folder = std::env::var_os("DOWNBEAT_PICTURES").map(std::path::PathBuf::from);
+    for (width, height) in [(480.0, 800.0), (900.0, 760.0), (1600.0, 1000.0)] {
+        for (appearance, color) in [
+            (Appearance::Dark, "dark"),
+            (Appearance::Light, "light"),
+            (Appearance::HighContrast, "high-contrast"),
+        ] {
+            for view in View::ALL {
+                let mut state = scenes::instrument();
+                state.apply(SessionEvent::AppearanceChanged(appearance));
+                let mut window = open_sized(state, Vec2::new(width, height), 1.0);
+                window.get_by_label(&format!("{} view", view.text())).click();
+                window.step();
+                window.hover_at(egui::Pos2::ZERO);
+                window.step();
+                check_controls(&window, width);
+                let Some(folder) = &folder else { continue };
+                let picture = window.render().expect("the window is drawn");
+                let name = format!("{}-{width}-{color}.png", view.text().to_lowercase());
+                picture.save(folder.join(name)).expect("the folder exists");
+            }
+        }
+    }
+}
+
+fn check_controls(window: &egui_kittest::Harness<'_, support::Window>, width: f32) {
+    let mut controls = 0;
+    for role in [
+        Role::Button,
+        Role::CheckBox,
+        Role::ColorWell,
+        Role::ComboBox,
+        Role::MultilineTextInput,
+        Role::RadioButton,
+        Role::Slider,
+        Role::SpinButton,
+        Role::Tab,
+        Role::TextInput,
+    ] {
+        for control in window.query_all_by_role(role) {
+            controls += 1;
+            let name = control.accesskit_node().label().unwrap_or_default();
+            assert!(!name.is_empty(), "{role:?} at {:?} has no name", control.rect());
+            let rect = control.rect();
+            assert!(rect.left() >= 0.0 && rect.right() <= width, "{name}: {rect:?}");
+        }
+    }
+    assert!(controls >= 8, "{controls} controls");
 }
 
 #[test]
@@ -132,14 +189,17 @@ fn extra_latency_changed(millis: f64) -> SessionEvent {
 fn extra_latency() {
     let mut state = scenes::playing();
     state.apply(extra_latency_changed(182.5));
-    picture("extra_latency", state);
+    let mut window = open_view(state, View::Settings);
+    window.hover_at(egui::Pos2::ZERO);
+    window.run();
+    check(&mut window, "extra_latency");
 }
 
 #[test]
 fn editing_the_extra_latency() {
     let mut state = scenes::playing();
     state.apply(extra_latency_changed(-500.0));
-    let mut window = open(state);
+    let mut window = open_view(state, View::Settings);
     window.get_by_label("Extra latency").click();
     window.run();
     window.hover_at(egui::Pos2::ZERO);
@@ -168,7 +228,65 @@ fn narrow_lost() {
 
 #[test]
 fn large() {
-    picture_sized("large", scenes::playing(), Vec2::new(1600.0, 1000.0), 1.0);
+    picture_sized("large", scenes::instrument(), Vec2::new(1600.0, 1000.0), 1.0);
+}
+
+fn colored(appearance: Appearance) -> State {
+    let mut state = scenes::instrument();
+    state.apply(SessionEvent::AppearanceChanged(appearance));
+    state
+}
+
+#[test]
+fn playing_in_light_colours() {
+    picture_sized("playing_light", colored(Appearance::Light), FIRST_SIZE, 1.0);
+}
+
+#[test]
+fn playing_in_high_contrast() {
+    let size = Vec2::new(480.0, 800.0);
+    picture_sized("playing_high_contrast", colored(Appearance::HighContrast), size, 1.0);
+}
+
+fn view(name: &str, view: View, size: Vec2) {
+    let mut window = open_sized(scenes::instrument(), size, 1.0);
+    show(&mut window, view);
+    window.hover_at(egui::Pos2::ZERO);
+    window.step();
+    check(&mut window, name);
+}
+
+#[test]
+fn bang() {
+    view("bang", View::Bang, FIRST_SIZE);
+}
+
+#[test]
+fn room() {
+    view("room", View::Room, FIRST_SIZE);
+}
+
+#[test]
+fn narrow_room() {
+    view("narrow_room", View::Room, MIN_SIZE);
+}
+
+#[test]
+fn settings() {
+    view("settings", View::Settings, FIRST_SIZE);
+}
+
+#[test]
+fn choosing_a_target() {
+    let mut window = open(scenes::instrument());
+    for label in ["Target", "Target stage-left", "Tag right", "Round the room"] {
+        window.get_by_label(label).click();
+        window.step();
+        window.step();
+    }
+    window.hover_at(egui::Pos2::ZERO);
+    window.step();
+    check(&mut window, "choosing_a_target");
 }
 
 #[test]
@@ -178,7 +296,7 @@ fn twice_as_fine() {
 
 #[test]
 fn choosing_an_output() {
-    let mut window = open(scenes::playing());
+    let mut window = open_view(scenes::playing(), View::Settings);
     window.get_by_label("Output").click();
     window.run();
     window.hover_at(egui::Pos2::ZERO);

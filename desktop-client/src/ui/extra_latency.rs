@@ -3,7 +3,7 @@
 use egui::{Color32, DragValue, Id, Rect, Stroke, TextStyle, Ui, UiBuilder, vec2};
 
 use super::{
-    theme::{self, GRID, color},
+    theme::{self, GRID},
     widgets,
 };
 use crate::{settings::ExtraLatency, state::OutputState};
@@ -22,6 +22,7 @@ const EXPLANATION: &str = "Plays this much earlier, for latency the output does 
 
 /// Shows the extra latency of the open output. Returns another one if it was changed.
 pub(super) fn show(ui: &mut Ui, output: &OutputState) -> Option<ExtraLatency> {
+    let color = theme::palette(ui);
     let latency = match output {
         OutputState::Open { extra_latency, .. } => Some(*extra_latency),
         OutputState::Opening | OutputState::None { .. } => None,
@@ -41,8 +42,8 @@ pub(super) fn show(ui: &mut Ui, output: &OutputState) -> Option<ExtraLatency> {
     ui.painter().rect(
         stepper,
         theme::ROUNDING,
-        color::WELL,
-        Stroke::new(1.0, color::LINE),
+        color.well,
+        Stroke::new(1.0, color.line),
         egui::StrokeKind::Inside,
     );
     let (less, others) = stepper.split_left_right_at_x(stepper.left() + STEP_WIDTH);
@@ -68,6 +69,7 @@ pub(super) fn show(ui: &mut Ui, output: &OutputState) -> Option<ExtraLatency> {
 
 /// The number.
 fn number(ui: &mut Ui, rect: Rect, millis: &mut f64) {
+    let color = theme::palette(ui);
     // A fixed id, so that a drag goes on when other widgets come and go.
     let place = rect.shrink2(vec2(1.0, 2.0));
     let mut child =
@@ -84,8 +86,8 @@ fn number(ui: &mut Ui, rect: Rect, millis: &mut f64) {
         widget.weak_bg_fill = Color32::TRANSPARENT;
         widget.bg_stroke = Stroke::NONE;
     }
-    style.visuals.widgets.hovered.weak_bg_fill = color::RAISED;
-    style.visuals.widgets.active.weak_bg_fill = color::RAISED;
+    style.visuals.widgets.hovered.weak_bg_fill = color.raised;
+    style.visuals.widgets.active.weak_bg_fill = color.raised;
     let value = DragValue::new(millis)
         .range(-ExtraLatency::MAX_MILLIS..=ExtraLatency::MAX_MILLIS)
         .speed(FINE_MILLIS)
@@ -100,12 +102,13 @@ fn number(ui: &mut Ui, rect: Rect, millis: &mut f64) {
 
 /// A button, with what `paint` draws on it.
 fn step(ui: &mut Ui, rect: Rect, name: &str, paint: impl FnOnce(&Ui, Color32)) -> bool {
+    let color = theme::palette(ui);
     let response = widgets::pressable(ui, rect, Id::unique(name), name, false);
     if response.hovered() || response.has_focus() {
-        widgets::surface(ui, &response, rect, color::RAISED_HOVER, color::LINE);
+        widgets::surface(ui, &response, rect, color.raised_hover, color.line);
     }
     let held = response.is_pointer_button_down_on();
-    paint(ui, if held { color::MUTED } else { color::TEXT });
+    paint(ui, if held { color.muted } else { color.text });
     response.clicked()
 }
 
@@ -119,8 +122,9 @@ fn sign(ui: &Ui, rect: Rect, ink: Color32, plus: bool) {
 }
 
 fn cross(ui: &Ui, rect: Rect, ink: Color32) {
+    let color = theme::palette(ui);
     let (center, arm) = (rect.center().round(), 4.5);
-    let stroke = Stroke::new(2.0, theme::mix(ink, color::MUTED, 0.5));
+    let stroke = Stroke::new(2.0, theme::mix(ink, color.muted, 0.5));
     for way in [vec2(arm, arm), vec2(arm, -arm)] {
         ui.painter().line_segment([center - way, center + way], stroke);
     }

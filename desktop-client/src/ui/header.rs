@@ -5,9 +5,13 @@ use egui::{Align2, Color32, Id, Rect, Ui, pos2, vec2};
 
 use super::{
     address_editor::{self, AddressEditor},
+    command::Command,
     format,
+    layout::Layout,
     memory::Memory,
-    theme::{self, GRID, PAD, color, size},
+    tabs,
+    theme::{self, GRID, PAD, Palette, size},
+    view::View,
     widgets::{self, Look},
 };
 use crate::{
@@ -16,17 +20,29 @@ use crate::{
     state::{ConnectionState, State},
 };
 
-const STOP_WIDTH: f32 = 16.0 * GRID;
+const STOP_WIDTH: f32 = 15.0 * GRID;
 const STAT_WIDTH: f32 = 9.0 * GRID;
 /// The relay's name gets at least this; the room lists the numbers too.
 const MIN_NAME_WIDTH: f32 = 25.0 * GRID;
 
 /// Shows the header.
-pub(super) fn show(ui: &mut Ui, rect: Rect, state: &State, memory: &mut Memory) -> Vec<Action> {
-    ui.painter().rect_filled(rect, 0.0, color::PANEL);
-    ui.painter().hline(rect.x_range(), rect.bottom(), egui::Stroke::new(1.0, color::LINE));
+pub(super) fn show(
+    ui: &mut Ui,
+    layout: &Layout,
+    state: &State,
+    memory: &mut Memory,
+) -> Vec<Action> {
+    let rect = layout.header;
+    let color = theme::palette(ui);
+    ui.painter().rect_filled(rect, 0.0, color.panel);
+    ui.painter().hline(rect.x_range(), rect.bottom(), egui::Stroke::new(1.0, color.line));
+    if !layout.is_wide {
+        let row = layout.tabs;
+        ui.painter().rect_filled(row, 0.0, color.panel);
+        ui.painter().hline(row.x_range(), row.bottom(), egui::Stroke::new(1.0, color.line));
+    }
     let inside = rect.shrink2(vec2(PAD, 1.5 * GRID));
-    match &mut memory.address {
+    let actions = match &mut memory.address {
         Some(editor) => {
             let (open, actions) = address_editor::show(ui, inside, editor);
             if !open {
@@ -34,21 +50,47 @@ pub(super) fn show(ui: &mut Ui, rect: Rect, state: &State, memory: &mut Memory) 
             }
             actions
         }
-        None => show_line(ui, inside, state, memory),
+        None => show_line(ui, inside, layout, state, memory),
+    };
+    // Where the tabs are part of the header, the address editor takes their place.
+    if (!layout.is_wide || memory.address.is_none())
+        && let Some(view) = tabs::show(ui, layout.tabs, memory.view, alert(state))
+    {
+        memory.view = view;
     }
+    actions
 }
 
-fn show_line(ui: &mut Ui, inside: Rect, state: &State, memory: &mut Memory) -> Vec<Action> {
+/// The view to look at, if something is wrong there.
+fn alert(state: &State) -> Option<View> {
+    let is_in_trouble = state.sync_status.is_loose() || state.sync_status.is_straggler();
+    if state.output_problem().is_some() {
+        return Some(View::Settings);
+    }
+    is_in_trouble.then_some(View::Room)
+}
+
+fn show_line(
+    ui: &mut Ui,
+    inside: Rect,
+    layout: &Layout,
+    state: &State,
+    memory: &mut Memory,
+) -> Vec<Action> {
+    let color = theme::palette(ui);
     let mut actions = Vec::new();
     let stop = Rect::from_min_max(pos2(inside.right() - STOP_WIDTH, inside.top()), inside.max);
     let button = widgets::button(ui, stop, "Stop all", Look::Stop);
-    if button.on_hover_text("Stop all sounds on every machine (Esc)").clicked() {
+    let hover = Command::StopAll.hover(ui);
+    if button.on_hover_text(hover).clicked() {
         actions.push(Action::StopAll);
     }
     let mut right = stop.left() - PAD;
     if let ConnectionState::Connected(RelayProtocol::V1 { .. }) = state.connection {
-        let room = ((right - inside.left() - MIN_NAME_WIDTH) / STAT_WIDTH).max(0.0) as usize;
-        let mut numbers = stats(state);
+        let left =
+            if layout.is_wide { layout.tabs.right() } else { inside.left() + MIN_NAME_WIDTH };
+        let room = ((right - left) / STAT_WIDTH).max(0.0) as usize;
+        let mut numbers = stats(color, state);
         if room == 1 && state.sync_status.is_loose() {
             // If there is room for one, it is the bad one.
             numbers.reverse();
@@ -63,55 +105,57 @@ fn show_line(ui: &mut Ui, inside: Rect, state: &State, memory: &mut Memory) -> V
         }
     }
 
+    let right = if layout.is_wide { layout.tabs.left() } else { right };
     let relay =
         Rect::from_min_max(inside.min - vec2(GRID, 0.0), pos2(right - GRID, inside.bottom()));
     let response = widgets::pressable(ui, relay, Id::unique("relay"), "Change relay", false);
     if response.hovered() || response.has_focus() {
-        widgets::surface(ui, &response, relay, color::RAISED, color::LINE);
+        widgets::surface(ui, &response, relay, color.raised, color.line);
     }
-    if response.on_hover_text("Connect to another relay").clicked() {
+    let hover = Command::ChangeRelay.hover(ui);
+    if response.on_hover_text(hover).clicked() {
         memory.address = Some(AddressEditor::new(&state.relay));
     }
-    let (lamp, status) = connection(state);
-    widgets::lamp(ui.painter(), pos2(relay.left() + 2.0 * GRID, relay.center().y), lamp);
+    let (lamp, status) = connection(color, state);
+    widgets::lamp(ui, pos2(relay.left() + 2.0 * GRID, relay.center().y), lamp);
     let text = Rect::from_min_max(relay.min + vec2(4.0 * GRID, 0.0), relay.max - vec2(GRID, 0.0));
     let (top, bottom) = text.split_top_bottom_at_fraction(0.54);
-    let name = [(state.relay.as_str(), theme::bold(size::NAME), color::TEXT)];
+    let name = [(state.relay.as_str(), theme::bold(size::NAME), color.text)];
     widgets::line(ui, top, Align2::LEFT_CENTER, &name);
-    let line = [(status.as_str(), theme::regular(size::SMALL), color::MUTED)];
+    let line = [(status.as_str(), theme::regular(size::SMALL), color.muted)];
     let label = widgets::line(ui, bottom, Align2::LEFT_CENTER, &line);
     widgets::announce(ui, &label);
     actions
 }
 
 /// The colour of the lamp, and the state of the connection in words.
-fn connection(state: &State) -> (Color32, String) {
+fn connection(color: &Palette, state: &State) -> (Color32, String) {
     match &state.connection {
-        ConnectionState::Connecting => (color::WARN, "Connecting…".to_owned()),
+        ConnectionState::Connecting => (color.warn, "Connecting…".to_owned()),
         ConnectionState::Connected(RelayProtocol::V1 { .. }) => {
-            (color::GOOD, format!("Connected as {}", state.name))
+            (color.good, format!("Connected as {}", state.name))
         }
         ConnectionState::Connected(RelayProtocol::Tutorial) => {
-            (color::WARN, "Tutorial relay: one sound, played on arrival".to_owned())
+            (color.warn, "Tutorial relay: one sound, played on arrival".to_owned())
         }
         ConnectionState::Lost { .. } | ConnectionState::InvalidAddress { .. } => {
-            (color::BAD, "Not connected".to_owned())
+            (color.bad, "Not connected".to_owned())
         }
     }
 }
 
 /// The numbers, from right to left.
-fn stats(state: &State) -> [(&'static str, String, Color32); 2] {
+fn stats(color: &Palette, state: &State) -> [(&'static str, String, Color32); 2] {
     let clock = match state.sync_status.clock_error_micros() {
         Some(micros) => {
-            let ink = if state.sync_status.is_loose() { color::WARN } else { color::TEXT };
+            let ink = if state.sync_status.is_loose() { color.warn } else { color.text };
             (format!("±{}", format::micros(micros.into())), ink)
         }
-        None => ("–".to_owned(), color::MUTED),
+        None => ("–".to_owned(), color.muted),
     };
     let lead = match state.roster.lead_micros {
-        0 => ("–".to_owned(), color::MUTED),
-        micros => (format::micros(micros.into()), color::TEXT),
+        0 => ("–".to_owned(), color.muted),
+        micros => (format::micros(micros.into()), color.text),
     };
     [("LEAD", lead.0, lead.1), ("CLOCK", clock.0, clock.1)]
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use egui::{Align2, Color32, Rect, Ui, WidgetInfo, accesskit::Role, pos2, vec2};
 
 use super::{
-    theme::{self, GRID, color, size},
+    theme::{self, GRID, Palette, size},
     widgets,
 };
 use crate::{state::Meter, time::LocalTime};
@@ -85,9 +85,10 @@ impl Needles {
     }
 }
 
-/// Shows the meter; `problem` says that there is no output.
-pub(super) fn show(ui: &mut Ui, needles: &Needles, problem: bool) {
-    let area = widgets::strip(ui, 2.0 * ROW + 4.0 + 2.0 * GRID);
+/// Shows the meter, with a scale if there is room for it; `problem` says that there is no output.
+pub(super) fn show(ui: &mut Ui, needles: &Needles, problem: bool, has_scale: bool) {
+    let color = theme::palette(ui);
+    let area = widgets::strip(ui, 2.0 * ROW + 4.0 + if has_scale { 2.0 * GRID } else { 0.0 });
     let bars = Rect::from_min_max(pos2(area.left() + LETTER, area.top()), area.max);
     for (index, (needle, letter)) in needles.channels.iter().zip(["L", "R"]).enumerate() {
         let top = area.top() + index as f32 * (ROW + 4.0);
@@ -97,11 +98,12 @@ pub(super) fn show(ui: &mut Ui, needles: &Needles, problem: bool) {
             Align2::LEFT_CENTER,
             letter,
             theme::bold(size::CAPTION),
-            color::MUTED,
+            color.muted,
         );
         show_row(ui, row, needle, problem);
     }
-    for mark in [-48.0, -36.0, -24.0, -12.0, 0.0] {
+    let marks: &[f32] = if has_scale { &[-48.0, -36.0, -24.0, -12.0, 0.0] } else { &[] };
+    for &mark in marks {
         let x = bars.left() + bars.width() * place(mark);
         let align = if mark == 0.0 { Align2::RIGHT_BOTTOM } else { Align2::CENTER_BOTTOM };
         let font = theme::regular(size::CAPTION);
@@ -110,7 +112,7 @@ pub(super) fn show(ui: &mut Ui, needles: &Needles, problem: bool) {
             align,
             format!("{mark:.0}"),
             font,
-            color::MUTED,
+            color.muted,
         );
     }
 
@@ -125,8 +127,8 @@ pub(super) fn show(ui: &mut Ui, needles: &Needles, problem: bool) {
             pos2(bars.center().x, bars.top() + ROW + 2.0),
             vec2(12.0 * GRID, 2.0 * ROW + 4.0),
         );
-        ui.painter().rect_filled(middle, 0.0, color::PANEL);
-        let label = [("No output", theme::bold(size::BODY), color::BAD)];
+        ui.painter().rect_filled(middle, 0.0, color.panel);
+        let label = [("No output", theme::bold(size::BODY), color.bad)];
         widgets::line(ui, middle, Align2::CENTER_CENTER, &label);
     }
 }
@@ -142,17 +144,18 @@ fn place(decibels: f32) -> f32 {
     ((decibels - FLOOR) / -FLOOR).clamp(0.0, 1.0)
 }
 
-fn lamp_color(decibels: f32) -> Color32 {
+fn lamp_color(color: &Palette, decibels: f32) -> Color32 {
     if decibels > -3.0 {
-        color::BAD
+        color.bad
     } else if decibels > -12.0 {
-        color::WARN
+        color.warn
     } else {
-        color::GOOD
+        color.good
     }
 }
 
 fn show_row(ui: &Ui, row: Rect, needle: &Needle, problem: bool) {
+    let color = theme::palette(ui);
     let lamps = ((row.width() + LAMP_GAP) / (LAMP + LAMP_GAP)).floor().max(1.0) as usize;
     let pitch = (row.width() + LAMP_GAP) / lamps as f32;
     let holding =
@@ -163,9 +166,9 @@ fn show_row(ui: &Ui, row: Rect, needle: &Needle, problem: bool) {
         let lit = top_of_lamp <= place(needle.level) + 0.5 / lamps as f32;
         let held = holding == Some(lamp + 1);
         let ink = match (problem, lit || held) {
-            (true, _) => theme::mix(color::PANEL, color::LINE, 0.5),
-            (false, true) => lamp_color(decibels),
-            (false, false) => theme::mix(color::WELL, lamp_color(decibels), 0.16),
+            (true, _) => theme::mix(color.panel, color.line, 0.5),
+            (false, true) => lamp_color(color, decibels),
+            (false, false) => theme::mix(color.well, lamp_color(color, decibels), 0.16),
         };
         let left = row.left() + lamp as f32 * pitch;
         let rect = Rect::from_min_size(pos2(left, row.top()), vec2(pitch - LAMP_GAP, ROW));

@@ -1,10 +1,10 @@
-//! The sounds, as pads: a press on one selects it for the bang. Above them, which sounds failed, and why.
+//! The sounds of the view *Bang*: a press on one selects it for the bang.
 
 use egui::{Align2, Rect, Ui, Vec2, pos2, vec2};
 
 use super::{
     format,
-    theme::{self, GRID, PAD, color, size},
+    theme::{self, GRID, PAD, size},
     widgets,
 };
 use crate::{
@@ -32,26 +32,25 @@ fn columns(width: f32, sounds: usize, rows: usize) -> usize {
 
 /// Shows the sounds, in `rows` rows if they fit.
 pub(super) fn show(ui: &mut Ui, state: &State, rows: usize) -> Vec<Action> {
+    let color = theme::palette(ui);
     let mut actions = Vec::new();
     let width = ui.available_width();
     let columns = columns(width, state.bank.len(), rows);
     let needed = height(state.bank.len().div_ceil(columns).max(1));
     let area = ui.allocate_space(vec2(width, needed)).1;
     let title = Rect::from_min_size(area.min, vec2(width, CAPTION_HEIGHT));
-    let caption = widgets::caption(ui, title, Align2::LEFT_CENTER, "SOUND");
-    let rest = Rect::from_min_max(pos2(caption.rect.right() + PAD, title.top()), title.max);
-    show_failures(ui, rest, state);
+    widgets::caption(ui, title, Align2::LEFT_CENTER, "SOUND OF THE BANG");
     let top = title.bottom() + GRID;
 
     if state.bank.is_empty() {
         let slot = Rect::from_min_size(pos2(area.left(), top), vec2(width, PAD_HEIGHT));
-        ui.painter().rect_filled(slot, theme::ROUNDING, color::PANEL);
+        ui.painter().rect_filled(slot, theme::ROUNDING, color.panel);
         let text = if state.can_bang() {
             "The relay has no sounds"
         } else {
             "Sounds appear once connected"
         };
-        let runs = [(text, theme::regular(size::BODY), color::MUTED)];
+        let runs = [(text, theme::regular(size::BODY), color.muted)];
         widgets::line(ui, slot.shrink2(vec2(PAD, 0.0)), Align2::CENTER_CENTER, &runs);
         return actions;
     }
@@ -69,24 +68,25 @@ pub(super) fn show(ui: &mut Ui, state: &State, rows: usize) -> Vec<Action> {
 }
 
 fn show_pad(ui: &mut Ui, rect: Rect, sound: &BankSound, chosen: bool) -> bool {
+    let color = theme::palette(ui);
     let name = &sound.info.name;
     let id = ui.scope_id().with(("sound", &sound.info.hash, name));
     let response = widgets::pressable(ui, rect, id, &format!("Sound {name}"), chosen);
     let (fill, border) = match (chosen, response.hovered()) {
-        (true, _) => (color::CHOSEN, color::ACCENT),
-        (false, true) => (color::RAISED_HOVER, color::LINE),
-        (false, false) => (color::RAISED, color::RAISED),
+        (true, _) => (color.chosen, color.accent),
+        (false, true) => (color.raised_hover, color.line),
+        (false, false) => (color.raised, color.raised),
     };
     widgets::surface(ui, &response, rect, fill, border);
 
     let length = format::micros(sound.info.duration_micros(1.0));
     let (note, note_ink) = match &sound.readiness {
-        Readiness::Ready => (length, color::MUTED),
-        Readiness::Loading => ("Loading…".to_owned(), color::MUTED),
-        Readiness::OnFirstUse => ("Loads on first use".to_owned(), color::MUTED),
-        Readiness::Failed { .. } => ("Not playable".to_owned(), color::BAD),
+        Readiness::Ready => (length, color.muted),
+        Readiness::Loading => ("Loading…".to_owned(), color.muted),
+        Readiness::OnFirstUse => ("Loads on first use".to_owned(), color.muted),
+        Readiness::Failed { .. } => ("Not playable".to_owned(), color.bad),
     };
-    let ink = if sound.readiness == Readiness::Ready { color::TEXT } else { color::MUTED };
+    let ink = if sound.readiness == Readiness::Ready { color.text } else { color.muted };
     let text = rect.shrink2(vec2(1.5 * GRID, GRID));
     let (top, bottom) = text.split_top_bottom_at_fraction(0.55);
     widgets::ink(ui, top, Align2::LEFT_CENTER, &[(name, theme::bold(size::NAME), ink)]);
@@ -102,25 +102,6 @@ fn show_pad(ui: &mut Ui, rect: Rect, sound: &BankSound, chosen: bool) -> bool {
         response.on_hover_text(format!("Not playable on this machine: {reason}"));
     }
     clicked
-}
-
-/// Shows the failed sounds beside the caption.
-fn show_failures(ui: &mut Ui, rect: Rect, state: &State) {
-    let failed: Vec<String> = state
-        .bank
-        .iter()
-        .filter_map(|sound| match &sound.readiness {
-            Readiness::Failed { reason } => Some(format!("{}: {reason}", sound.info.name)),
-            Readiness::Loading | Readiness::Ready | Readiness::OnFirstUse => None,
-        })
-        .collect();
-    let text = match failed.as_slice() {
-        [] => return,
-        [only] => only.clone(),
-        several => format!("{} sounds are not playable here", several.len()),
-    };
-    let runs = [(text.as_str(), theme::regular(size::SMALL), color::BAD)];
-    widgets::line(ui, rect, Align2::RIGHT_CENTER, &runs).on_hover_text(failed.join("\n"));
 }
 
 #[cfg(test)]

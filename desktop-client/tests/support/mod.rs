@@ -10,10 +10,10 @@ use downbeat::{
     event::SessionEvent,
     state::State,
     time::LocalTime,
-    ui::{self, Memory, theme},
+    ui::{self, Memory, View, theme},
 };
 use egui::Vec2;
-use egui_kittest::{Harness, HarnessBuilder};
+use egui_kittest::{Harness, HarnessBuilder, kittest::Queryable as _};
 
 /// The window under test: its state, its time, and the actions it requested.
 pub struct Window {
@@ -26,6 +26,20 @@ pub struct Window {
 /// A window of the initial size.
 pub fn open(state: State) -> Harness<'static, Window> {
     open_sized(state, ui::FIRST_SIZE, 1.0)
+}
+
+/// A window of the initial size that shows this view.
+pub fn open_view(state: State, view: View) -> Harness<'static, Window> {
+    let mut window = open(state);
+    show(&mut window, view);
+    window
+}
+
+/// Switches to a view.
+pub fn show(window: &mut Harness<'static, Window>, view: View) {
+    window.get_by_label(&format!("{} view", view.text())).click();
+    window.step();
+    window.step();
 }
 
 /// A window of this size in points, with `scale` pixels per point.

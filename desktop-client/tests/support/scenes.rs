@@ -3,13 +3,16 @@
 use std::{sync::Arc, time::Duration};
 
 use downbeat::{
-    event::{OutputInfo, Played, RelayProtocol, SessionEvent},
+    event::{OutputInfo, Played, RelayProtocol, ScheduledVoice, SessionEvent, VoiceUpdate},
     settings::{ExtraLatency, OutputChoice},
     state::State,
     time::LocalTime,
     waveform::Waveform,
 };
-use downbeat_protocol::{ClientId, ClientKind, Report, Roster, RosterEntry, SoundInfo};
+use downbeat_protocol::{
+    ClientId, ClientKind, LoopFrames, Report, Roster, RosterEntry, SoundInfo, VariableState,
+};
+use serde_json::json;
 
 /// The time at which the scenes are shown.
 pub const NOW: LocalTime = LocalTime::from_nanos(60_000_000_000);
@@ -133,6 +136,125 @@ pub fn bank() -> Vec<SoundInfo> {
     .into()
 }
 
+/// A room that is being played: a larger bank with a loop, voices, variables, seats and tags.
+pub fn instrument() -> State {
+    let mut state = playing();
+    let bank = larger_bank();
+    state
+        .apply(SessionEvent::BankChanged { bank: bank.clone(), default_sound: "click".to_owned() });
+    for sound in bank {
+        state.apply(SessionEvent::SoundReady { waveform: waveform(&sound.name), name: sound.name });
+    }
+    state.apply(SessionEvent::SoundSelected { name: "bell".to_owned() });
+    let mut roster = roster();
+    let places: [(u16, &[&str]); 7] = [
+        (1, &["left", "brass"]),
+        (2, &["right"]),
+        (3, &["left"]),
+        (0, &[]),
+        (4, &["right"]),
+        (0, &[]),
+        (0, &[]),
+    ];
+    for (client, (seat, tags)) in roster.clients.iter_mut().zip(places) {
+        client.seat = (seat > 0).then_some(seat);
+        client.tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
+    }
+    state.apply(SessionEvent::Roster(roster));
+    state.apply(SessionEvent::Variables(variables()));
+    for (voice, sound, millis_ago, length) in [
+        (1, "texture", 11_000, Some(30_000)),
+        (2, "drone", 2_300, None),
+        (3, "bell", 1_700, Some(3_000)),
+        (4, "bell", 40, Some(3_000)),
+    ] {
+        sounding(&mut state, voice, sound, millis_ago, length);
+    }
+    let mut bell = played("bell", NOW.plus_nanos(-40_000_000));
+    bell.own = true;
+    state.apply(SessionEvent::Played(bell));
+    state.apply(SessionEvent::Meter { peak: [0.55, 0.4] });
+    state
+}
+
+/// Starts a voice of this sound, this many milliseconds ago.
+pub fn sounding(state: &mut State, voice: u64, sound: &str, ago: i64, length: Option<i64>) {
+    state.apply(SessionEvent::Voice(VoiceUpdate::Scheduled(ScheduledVoice {
+        voice,
+        seq: voice,
+        sound: sound.to_owned(),
+        at: NOW.plus_nanos(-ago * 1_000_000),
+        duration_nanos: length.map(|millis| millis * 1_000_000),
+    })));
+    state.apply(SessionEvent::Voice(VoiceUpdate::Started { voice, lateness_micros: 0 }));
+}
+
+/// Fifteen sounds, of which one is a loop.
+pub fn larger_bank() -> Vec<SoundInfo> {
+    let mut bank = bank();
+    for (name, frames) in [
+        ("drone", 288_000),
+        ("glass", 96_000),
+        ("hat closed", 9_600),
+        ("hat open", 38_400),
+        ("low tom", 52_800),
+        ("rim", 7_200),
+        ("snare", 24_000),
+        ("voice ah", 120_000),
+        ("wood block", 12_000),
+    ] {
+        let mut sound = SoundInfo {
+            name: name.to_owned(),
+            hash: format!("{frames:064x}"),
+            frames,
+            ..bank[0].clone()
+        };
+        sound.looped = (name == "drone").then_some(LoopFrames { start: 48_000, end: 240_000 });
+        bank.push(sound);
+    }
+    bank
+}
+
+/// A bank of this many sounds.
+pub fn bank_of(count: usize) -> Vec<SoundInfo> {
+    let template = bank().remove(0);
+    let sound = |number: usize| SoundInfo {
+        name: format!("sound {number:03}"),
+        hash: format!("{number:064x}"),
+        ..template.clone()
+    };
+    (0..count).map(sound).collect()
+}
+
+/// One variable of each type, as a relay sends them.
+pub fn variables() -> Vec<VariableState> {
+    let declared = json!([
+        { "name": "cutoff", "type": "float", "min": 20.0, "max": 20_000.0, "default": 800.0,
+          "unit": "Hz", "scale": "logarithmic", "label": "Cutoff", "group": "Filter",
+          "value": 1250.0 },
+        { "name": "resonance", "type": "float", "min": 0.0, "max": 1.0, "default": 0.2,
+          "step": 0.01, "label": "Resonance", "group": "Filter", "value": 0.35 },
+        { "name": "mode", "type": "enum", "choices": ["low", "band", "high"], "default": "low",
+          "label": "Mode", "group": "Filter", "value": "band" },
+        { "name": "level", "type": "float", "min": -60.0, "max": 6.0, "default": 0.0,
+          "step": 0.5, "unit": "dB", "scope": "machine", "label": "Level of a machine",
+          "group": "Room", "value": -6.0 },
+        { "name": "lights", "type": "bool", "default": false, "label": "Lights",
+          "group": "Room", "value": true },
+        { "name": "wash", "type": "color", "default": "#000000", "label": "Wash",
+          "group": "Room", "value": "#3366ff" },
+        { "name": "section", "type": "int", "min": 1, "max": 12, "default": 1,
+          "label": "Section", "group": "Score", "value": 4 },
+        { "name": "title", "type": "text", "default": "", "label": "Title",
+          "group": "Score", "value": "Opening" },
+        { "name": "cue", "type": "bool", "event": true, "label": "Cue",
+          "group": "Score", "value": null },
+        { "name": "score", "type": "any", "default": {}, "label": "Plan",
+          "group": "Score", "value": { "bars": [4, 4, 3], "bpm": 96 } },
+    ]);
+    serde_json::from_value(declared).expect("the declarations are valid")
+}
+
 /// Seven of forty-one.
 pub fn roster() -> Roster {
     let report = |clock: u32, latency: Option<u32>, late: u64| {
@@ -172,13 +294,20 @@ pub fn roster() -> Roster {
     }
 }
 
-/// A waveform that decays, and differs by the name.
-fn waveform(name: &str) -> Arc<Waveform> {
+/// A waveform that depends on the name: one that decays, swells, is steady, or repeats.
+pub fn waveform(name: &str) -> Arc<Waveform> {
     let seed =
         name.bytes().fold(1_u32, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte.into()));
+    let envelope = |place: f32| match name {
+        "texture" | "drone" => 0.55 + 0.3 * (place * 23.0).sin() * (place * 7.0).cos(),
+        "voice ah" | "glass" => (place * 5.0).min(1.0) * (1.0 - place).powf(0.7),
+        "clap" | "snare" => (-place * 6.0).exp() + 0.6 * (-(place - 0.12).abs() * 30.0).exp(),
+        "chord" | "low tom" => (-place * 2.2).exp() * (0.8 + 0.2 * (place * 60.0).sin()),
+        _ => (-place * (3.0 + (seed % 9) as f32)).exp(),
+    };
     let samples = (0..4096_u32).map(|n| {
         let noise = (n.wrapping_mul(2_654_435_761) ^ seed) % 1000;
-        (noise as f32 / 1000.0) * (-(n as f32) / (400.0 + (seed % 1500) as f32)).exp()
+        (0.6 + 0.4 * noise as f32 / 1000.0) * envelope(n as f32 / 4096.0).max(0.0)
     });
     Arc::new(Waveform::of(&samples.collect::<Vec<_>>(), 1))
 }

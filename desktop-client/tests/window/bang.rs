@@ -5,14 +5,14 @@ use std::time::Duration;
 use downbeat::{
     action::Action,
     event::SessionEvent,
-    ui::{FIRST_SIZE, Layout, MIN_SIZE},
+    ui::{FIRST_SIZE, Layout, MIN_SIZE, View},
 };
 use egui::{Key, Pos2, Rect, ViewportId, accesskit::Role};
 use egui_kittest::{Harness, kittest::Queryable as _};
 
 use crate::{
     actions, bang, press,
-    support::{Window, open, open_sized, scenes},
+    support::{Window, open, open_sized, open_view, scenes, show},
 };
 
 #[test]
@@ -86,11 +86,14 @@ fn assistive_technology_can_bang() {
 
 #[test]
 fn the_selected_sound_is_banged() {
-    let mut window = open(scenes::playing());
+    let mut window = open_view(scenes::playing(), View::Bang);
     window.get_by_label("Sound bell").click();
     assert_eq!(actions(&mut window), [Action::SelectSound("bell".to_owned())]);
-    window.key_press(Key::Space);
-    assert_eq!(actions(&mut window), [bang("bell")]);
+    for view in View::ALL {
+        show(&mut window, view);
+        window.key_press(Key::Space);
+        assert_eq!(actions(&mut window), [bang("bell")], "{view:?}");
+    }
 }
 
 #[test]
@@ -105,7 +108,7 @@ fn escape_stops_all_wherever_the_focus_is() {
     let mut window = open(scenes::playing());
     window.key_press(Key::Escape);
     assert_eq!(actions(&mut window), [Action::StopAll]);
-    window.get_by_label("Sound bell").focus();
+    window.get_by_label("Pad bell").focus();
     window.run();
     window.key_press(Key::Escape);
     assert_eq!(actions(&mut window), [Action::StopAll]);
@@ -136,11 +139,14 @@ fn nothing_is_drawn_while_nothing_happens() {
 #[test]
 fn the_bang_keeps_its_position() {
     for size in [FIRST_SIZE, MIN_SIZE] {
-        let places = Layout::of(Rect::from_min_size(Pos2::ZERO, size));
-        for state in [scenes::connecting(), scenes::with_output(), scenes::playing()] {
-            let window = open_sized(state, size, 1.0);
+        let layout = Layout::of(Rect::from_min_size(Pos2::ZERO, size));
+        for state in [scenes::connecting(), scenes::with_output(), scenes::instrument()] {
+            let mut window = open_sized(state, size, 1.0);
             let disc = window.get_by_label("Bang").rect();
-            assert!(disc.center().distance(places.center) < 0.5, "{disc:?}");
+            assert!(disc.center().distance(layout.play().bang.center) < 0.5, "{disc:?}");
+            show(&mut window, View::Bang);
+            let disc = window.get_by_label("Bang").rect();
+            assert!(disc.center().distance(layout.bang().0.center) < 0.5, "{disc:?}");
         }
     }
 }

@@ -6,10 +6,15 @@
 
 mod bang;
 mod output;
+mod pads;
 mod relay;
+mod room;
 mod status;
 #[path = "../support/mod.rs"]
 mod support;
+mod target;
+mod variables;
+mod views;
 
 use downbeat::action::Action;
 use downbeat_protocol::TriggerRequest;

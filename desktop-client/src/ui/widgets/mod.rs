@@ -1,16 +1,30 @@
-//! The widgets that views are made of: lines of text, buttons, panels, and shaded discs.
+//! The widgets that views are made of: lines of text, buttons, panels, shaded discs, and what sets a value.
 //!
 //! Painted text is also exposed to assistive technology, which a painter alone would not do.
 
+mod adjust;
+mod choices;
+mod fader;
+mod field;
+pub(super) mod knob;
+mod mapping;
+
 use egui::{
-    Align2, Color32, FontId, Id, Mesh, Painter, Pos2, Rect, Response, Sense, Stroke, StrokeKind,
-    Ui, UiBuilder, Vec2, WidgetInfo,
+    Align2, Color32, FontId, Id, Mesh, Painter, Pos2, Rect, Response, ScrollArea, Sense, Stroke,
+    StrokeKind, Ui, UiBuilder, Vec2, WidgetInfo,
     accesskit::{Live, Role},
     epaint::text::{LayoutJob, TextFormat, TextWrapping},
-    pos2,
+    pos2, vec2,
 };
 
-use super::theme::{self, GRID, PAD, ROUNDING, color, size};
+pub(super) use self::{
+    adjust::Adjustable,
+    choices::{chevron, menu, opener, segments, switch},
+    fader::{HEIGHT as FADER, SMALL_HEIGHT as SMALL_FADER, fader},
+    field::{Drafts, Field, field},
+    mapping::Mapping,
+};
+use super::theme::{self, GRID, PAD, Palette, ROUNDING, size};
 
 /// One run of a line: text, font and colour.
 pub(super) type Run<'a> = (&'a str, FontId, Color32);
@@ -29,12 +43,14 @@ pub(super) fn ink(ui: &Ui, rect: Rect, align: Align2, runs: &[Run<'_>]) -> Rect 
 
 /// Paints a caption: small spaced capitals.
 pub(super) fn caption(ui: &mut Ui, rect: Rect, align: Align2, text: &str) -> Response {
-    let runs = [(text, theme::bold(size::CAPTION), color::MUTED)];
+    let color = theme::palette(ui);
+    let runs = [(text, theme::bold(size::CAPTION), color.muted)];
     let place = spaced_ink(ui, rect, align, &runs, theme::CAPTION_SPACING);
     label(ui, place, text)
 }
 
 fn spaced_ink(ui: &Ui, rect: Rect, align: Align2, runs: &[Run<'_>], spacing: f32) -> Rect {
+    let color = theme::palette(ui);
     let mut job = LayoutJob::default();
     for (text, font, color) in runs {
         let format = TextFormat {
@@ -49,7 +65,7 @@ fn spaced_ink(ui: &Ui, rect: Rect, align: Align2, runs: &[Run<'_>], spacing: f32
     job.wrap = TextWrapping::truncate_at_width(rect.width());
     let galley = ui.painter().layout_job(job);
     let place = align.align_size_within_rect(galley.size(), rect);
-    ui.painter().galley(place.min, galley, color::TEXT);
+    ui.painter().galley(place.min, galley, color.text);
     place
 }
 
@@ -72,14 +88,16 @@ pub(super) fn paragraph(
 
 /// The height that [`paragraph`] needs.
 pub(super) fn paragraph_height(ui: &Ui, width: f32, text: &str, font: FontId) -> f32 {
-    ui.painter().layout(text.to_owned(), font, color::TEXT, width).size().y
+    let color = theme::palette(ui);
+    ui.painter().layout(text.to_owned(), font, color.text, width).size().y
 }
 
 /// The smallest width, up to `max`, in which the text takes no more lines than in `max`, so that no single
 /// word stands alone in the last line.
 fn balanced_width(ui: &Ui, max: f32, text: &str, font: &FontId) -> f32 {
+    let color = theme::palette(ui);
     let rows =
-        |width| ui.painter().layout(text.to_owned(), font.clone(), color::TEXT, width).rows.len();
+        |width| ui.painter().layout(text.to_owned(), font.clone(), color.text, width).rows.len();
     let needed = rows(max);
     let (mut too_narrow, mut enough) = (0.0, max);
     while needed > 1 && enough - too_narrow > GRID {
@@ -121,20 +139,21 @@ pub(super) enum Look {
 
 /// A button that fills `rect`, with centred text.
 pub(super) fn button(ui: &mut Ui, rect: Rect, text: &str, look: Look) -> Response {
+    let color = theme::palette(ui);
     let response = pressable(ui, rect, ui.scope_id().with(("button", text)), text, false);
     let (text_color, border) = match look {
-        Look::Raised => (color::TEXT, color::LINE),
-        Look::Accent => (color::ON_ACCENT, color::ACCENT),
-        Look::Stop => (color::BAD, theme::mix(color::LINE, color::BAD, 0.45)),
+        Look::Raised => (color.text, color.line),
+        Look::Accent => (color.on_accent, color.accent),
+        Look::Stop => (color.bad, theme::mix(color.line, color.bad, 0.45)),
     };
     let fill = match (look, response.hovered()) {
-        (Look::Accent, false) => color::ACCENT,
-        (Look::Accent, true) => color::ACCENT_LIGHT,
-        (_, false) => color::RAISED,
-        (_, true) => color::RAISED_HOVER,
+        (Look::Accent, false) => color.accent,
+        (Look::Accent, true) => color.accent_light,
+        (_, false) => color.raised,
+        (_, true) => color.raised_hover,
     };
     let fill = if response.is_pointer_button_down_on() {
-        theme::mix(fill, color::BACKGROUND, 0.35)
+        theme::mix(fill, color.background, 0.35)
     } else {
         fill
     };
@@ -167,16 +186,18 @@ pub(super) fn pressable(ui: &mut Ui, rect: Rect, id: Id, name: &str, chosen: boo
 
 /// The body of a button, and its focus ring.
 pub(super) fn surface(ui: &Ui, response: &Response, rect: Rect, fill: Color32, border: Color32) {
+    let color = theme::palette(ui);
     let painter = ui.painter();
     painter.rect(rect, ROUNDING, fill, Stroke::new(1.0, border), StrokeKind::Inside);
     if response.has_focus() {
-        let ring = Stroke::new(2.0, color::TEXT);
+        let ring = Stroke::new(2.0, color.text);
         painter.rect_stroke(rect, ROUNDING, ring, StrokeKind::Inside);
     }
 }
 
 /// A panel of the available width: a caption, a value beside it, and its contents.
 pub(super) fn panel(ui: &mut Ui, title: &str, value: &str, contents: impl FnOnce(&mut Ui)) {
+    let color = theme::palette(ui);
     let background = ui.painter().add(egui::Shape::Noop);
     let outer = ui.available_rect_before_wrap();
     let inner =
@@ -186,16 +207,23 @@ pub(super) fn panel(ui: &mut Ui, title: &str, value: &str, contents: impl FnOnce
     contents(&mut child);
     let bottom = child.min_rect().bottom() + PAD;
     let rect = Rect::from_min_max(outer.min, pos2(outer.right(), bottom));
-    ui.painter().set(background, egui::Shape::rect_filled(rect, ROUNDING, color::PANEL));
+    ui.painter().set(background, sheet(color, rect));
     ui.advance_cursor_after_rect(rect);
+}
+
+/// What a group of things stands on.
+pub(super) fn sheet(color: &Palette, rect: Rect) -> egui::Shape {
+    let edge = Stroke::new(1.0, color.panel_edge);
+    egui::epaint::RectShape::new(rect, ROUNDING, color.panel, edge, StrokeKind::Inside).into()
 }
 
 /// The heading of a panel.
 pub(super) fn heading(ui: &mut Ui, title: &str, value: &str) {
+    let color = theme::palette(ui);
     let row = strip(ui, 2.0 * GRID);
     caption(ui, row, Align2::LEFT_CENTER, title);
     if !value.is_empty() {
-        let runs = [(value, theme::regular(size::SMALL), color::MUTED)];
+        let runs = [(value, theme::regular(size::SMALL), color.muted)];
         line(ui, row, Align2::RIGHT_CENTER, &runs);
     }
 }
@@ -206,15 +234,11 @@ pub(super) fn strip(ui: &mut Ui, height: f32) -> Rect {
 }
 
 /// A small round light.
-pub(super) fn lamp(painter: &Painter, center: Pos2, color: Color32) {
-    disc(
-        painter,
-        center,
-        12.0,
-        Vec2::ZERO,
-        &[(0.0, theme::glow(color, 0.35)), (1.0, Color32::TRANSPARENT)],
-    );
-    painter.circle_filled(center, 5.0, color);
+pub(super) fn lamp(ui: &Ui, center: Pos2, ink: Color32) {
+    let halo = theme::palette(ui).glow(ink, 0.35);
+    let stops = [(0.0, halo), (1.0, Color32::TRANSPARENT)];
+    disc(ui.painter(), center, 12.0, Vec2::ZERO, &stops);
+    ui.painter().circle_filled(center, 5.0, ink);
 }
 
 /// A disc with a radial gradient: `stops` are shares of the radius, from 0 on, with their colours. `light`
@@ -281,4 +305,27 @@ pub(super) fn bevel(
 /// Corners of a circle: one every three points is invisible.
 fn corners(radius: f32) -> u32 {
     ((radius * std::f32::consts::TAU / 3.0) as u32).clamp(24, 640)
+}
+
+/// A small button among captions, with what it does.
+pub(super) fn text_button(ui: &mut Ui, rect: Rect, text: &str, hover: &str) -> bool {
+    let color = theme::palette(ui);
+    let response = pressable(ui, rect, ui.scope_id().with(("small", hover)), text, false);
+    let fill = if response.hovered() { color.raised_hover } else { color.raised };
+    surface(ui, &response, rect, fill, color.line);
+    ink(ui, rect, Align2::CENTER_CENTER, &[(text, theme::bold(size::CAPTION), color.text)]);
+    response.on_hover_text(hover).clicked()
+}
+
+/// Shows `contents` in `rect`, with a scroll bar if they are higher.
+pub(super) fn scrolling(ui: &mut Ui, name: &str, rect: Rect, contents: impl FnOnce(&mut Ui)) {
+    // The scroll bar uses the gap beside the column, so that nothing moves when it appears.
+    let outer = Rect::from_min_max(rect.min, rect.max + vec2(PAD - 4.0, 0.0));
+    let mut child = ui.new_child(UiBuilder::new().max_rect(outer).id_salt(name));
+    child.shrink_clip_rect(outer);
+    ScrollArea::vertical().id_salt(name).auto_shrink(false).show(&mut child, |ui| {
+        ui.set_max_width(rect.width());
+        ui.spacing_mut().item_spacing.y = PAD;
+        contents(ui);
+    });
 }

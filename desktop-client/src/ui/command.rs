@@ -1,0 +1,213 @@
+//! The commands of the window: what each is called, what it does, and its keys. Keys are handled here and
+//! nowhere else; tooltips and the list in the settings show them.
+
+use egui::{Event, Id, Key, KeyboardShortcut, Modifiers, Ui};
+
+use super::{memory::Memory, view::View};
+
+/// What a person can ask for with a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Play the selected sound.
+    Bang,
+    /// Stop all sounds.
+    StopAll,
+    /// Show a view.
+    Show(View),
+    /// Search the pads.
+    Search,
+    /// Play with neutral values, everywhere, together.
+    ResetHand,
+    /// Edit the relay's address.
+    ChangeRelay,
+}
+
+const fn plain(key: Key) -> KeyboardShortcut {
+    KeyboardShortcut::new(Modifiers::NONE, key)
+}
+
+const fn command(key: Key) -> KeyboardShortcut {
+    KeyboardShortcut::new(Modifiers::COMMAND, key)
+}
+
+impl Command {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Bang,
+        Self::StopAll,
+        Self::Show(View::Play),
+        Self::Show(View::Bang),
+        Self::Show(View::Room),
+        Self::Show(View::Settings),
+        Self::Search,
+        Self::ResetHand,
+        Self::ChangeRelay,
+    ];
+
+    /// Its name.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Bang => "Bang",
+            Self::StopAll => "Stop all",
+            Self::Show(view) => view.text(),
+            Self::Search => "Search sounds",
+            Self::ResetHand => "Reset play by hand",
+            Self::ChangeRelay => "Change relay",
+        }
+    }
+
+    /// What it does.
+    #[must_use]
+    pub fn tooltip(self) -> &'static str {
+        match self {
+            Self::Bang => "Play the selected sound on every machine",
+            Self::StopAll => "Stop all sounds on every machine",
+            Self::Show(View::Play) => "Pads, variables, and how they are played",
+            Self::Show(View::Bang) => "One large button, for a lesson",
+            Self::Show(View::Room) => "The machines, their seats and tags, and their synchrony",
+            Self::Show(View::Settings) => "Output, relay, appearance, and the keys",
+            Self::Search => "Show the sounds whose name contains this",
+            Self::ResetHand => "No change of gain, pitch and pan; everyone, together",
+            Self::ChangeRelay => "Connect to another relay",
+        }
+    }
+
+    /// Its keys.
+    #[must_use]
+    pub fn shortcuts(self) -> &'static [KeyboardShortcut] {
+        match self {
+            Self::Bang => const { &[plain(Key::Space), plain(Key::Enter)] },
+            Self::StopAll => const { &[plain(Key::Escape)] },
+            Self::Show(View::Play) => const { &[command(Key::Num1)] },
+            Self::Show(View::Bang) => const { &[command(Key::Num2)] },
+            Self::Show(View::Room) => const { &[command(Key::Num3)] },
+            Self::Show(View::Settings) => const { &[command(Key::Num4), command(Key::Comma)] },
+            Self::Search => const { &[plain(Key::Slash), command(Key::F)] },
+            Self::ResetHand => const { &[command(Key::Num0)] },
+            Self::ChangeRelay => const { &[command(Key::L)] },
+        }
+    }
+
+    /// Its keys, for people.
+    pub(super) fn keys(self, ui: &Ui) -> String {
+        let name = |shortcut: &KeyboardShortcut| match shortcut.logical_key {
+            Key::Escape => "Esc".to_owned(),
+            // Signs instead of their names.
+            key @ (Key::Slash | Key::Comma) => {
+                let modifiers = ui.ctx().format_modifiers(shortcut.modifiers);
+                let plus = if modifiers.is_empty() { "" } else { "+" };
+                format!("{modifiers}{plus}{}", if key == Key::Slash { "/" } else { "," })
+            }
+            _ => ui.ctx().format_shortcut(shortcut),
+        };
+        self.shortcuts().iter().map(name).collect::<Vec<_>>().join(" or ")
+    }
+
+    /// What it does, and its keys.
+    pub(super) fn hover(self, ui: &Ui) -> String {
+        format!("{} ({})", self.tooltip(), self.keys(ui))
+    }
+}
+
+/// The commands whose keys were pressed since the last frame. What it returns is handled: no widget sees
+/// those keys, except the bang's.
+pub(super) fn pressed(ui: &Ui, memory: &Memory) -> Vec<Command> {
+    let focus = ui.memory(egui::Memory::focused);
+    // Space and Enter bang, unless the keyboard focus is elsewhere: in a field, or on a control that was
+    // reached with Tab.
+    let has_keyboard = focus.is_none_or(|id| id == Id::unique("bang"));
+    let is_typing = ui.ctx().text_edit_focused();
+    // Esc first closes what is open, and leaves the field that has the focus: it has lost that already.
+    let is_something_open = memory.address.is_some()
+        || memory.was_typing
+        || is_typing
+        || egui::Popup::is_any_open(ui.ctx());
+    let applies = |command: Command| match command {
+        Command::Bang => has_keyboard,
+        Command::StopAll => !is_something_open,
+        _ => true,
+    };
+    ui.input_mut(|input| {
+        let mut commands = Vec::new();
+        let mut searches = false;
+        input.events.retain(|event| {
+            let Event::Key { key, pressed: true, repeat, modifiers, .. } = event else {
+                return true;
+            };
+            let Some(command) = find(*key, *modifiers, is_typing).filter(|found| applies(*found))
+            else {
+                return true;
+            };
+            if command == Command::Bang && *repeat {
+                return true;
+            }
+            commands.push(command);
+            searches |= command == Command::Search;
+            command == Command::Bang
+        });
+        if searches {
+            // The same press would type a slash into the field.
+            input.events.retain(|event| !matches!(event, Event::Text(text) if text == "/"));
+        }
+        commands
+    })
+}
+
+/// The command of a key, if it has one.
+fn find(key: Key, modifiers: Modifiers, is_typing: bool) -> Option<Command> {
+    let matches = |shortcut: &KeyboardShortcut| {
+        let is_plain = shortcut.modifiers.is_none();
+        // On some keyboards a slash takes Shift.
+        let fits = if is_plain {
+            !modifiers.command && !modifiers.ctrl && !modifiers.alt
+        } else {
+            modifiers.command && !modifiers.alt
+        };
+        let escapes = key == Key::Escape || key == Key::Space || key == Key::Enter;
+        shortcut.logical_key == key && fits && !(is_plain && is_typing && !escapes)
+    };
+    Command::ALL.into_iter().find(|command| command.shortcuts().iter().any(matches))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_has_a_text_a_tooltip_and_keys_of_its_own() {
+        let mut keys: Vec<&KeyboardShortcut> = Vec::new();
+        let mut texts = Vec::new();
+        for command in Command::ALL {
+            assert!(!command.tooltip().is_empty());
+            assert!(!command.shortcuts().is_empty(), "{command:?}");
+            keys.extend(command.shortcuts());
+            texts.push((command.text(), matches!(command, Command::Show(_))));
+        }
+        for (index, key) in keys.iter().enumerate() {
+            assert!(!keys[index + 1..].contains(key), "{key:?} has two commands");
+        }
+        for (index, text) in texts.iter().enumerate() {
+            assert!(!texts[index + 1..].contains(text), "{text:?} names two commands");
+        }
+    }
+
+    #[test]
+    fn no_plain_key_of_a_command_is_the_key_of_a_pad() {
+        for command in Command::ALL {
+            for shortcut in command.shortcuts().iter().filter(|key| key.modifiers.is_none()) {
+                assert!(!super::super::keys::PAD_KEYS.contains(&shortcut.logical_key));
+            }
+        }
+    }
+
+    #[test]
+    fn plain_keys_type_while_a_field_has_the_focus() {
+        assert_eq!(find(Key::Slash, Modifiers::NONE, false), Some(Command::Search));
+        assert_eq!(find(Key::Slash, Modifiers::SHIFT, false), Some(Command::Search));
+        assert_eq!(find(Key::Slash, Modifiers::NONE, true), None);
+        assert_eq!(find(Key::F, Modifiers::COMMAND, true), Some(Command::Search));
+        assert_eq!(find(Key::F, Modifiers::NONE, false), None);
+        assert_eq!(find(Key::Space, Modifiers::ALT, false), None);
+    }
+}
