@@ -7,7 +7,7 @@ use downbeat_protocol::{
     ClientId, InvalidValue, Shape, TONE, TargetRequest, Tone, TriggerRequest, When,
 };
 
-use super::{RelayConfig, name};
+use super::relay::{RelayConfig, name};
 
 /// The settings of a bang.
 #[derive(Clone, Debug, Args)]

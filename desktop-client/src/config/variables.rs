@@ -3,9 +3,8 @@
 use clap::Args;
 
 use super::{
-    NamedRelayConfig,
     bang::{TargetConfig, WhenConfig},
-    name,
+    relay::{NamedRelayConfig, name},
 };
 
 /// The settings of `set`.

@@ -115,6 +115,11 @@ fn named_paths(module: &[String], tokens: &[String], all: &BTreeSet<Names>) -> V
                 at = end_of_block(tokens, at + 2);
                 continue;
             }
+            // A visibility says who may use an item. It uses nothing.
+            ["pub", "(", "in"] => {
+                at += tokens[at..].iter().position(|token| token == ")").unwrap_or(0) + 1;
+                continue;
+            }
             ["mod", name, "{"] => {
                 place.push(name.to_owned());
                 inner_ends.push(depth);
@@ -216,7 +221,7 @@ fn paths_are_resolved_relative_to_their_module() {
     let all: BTreeSet<Names> = ["a", "a/b", "a/b/c"].map(names).into();
     let code = "use crate::{d::{self, E}, f}; use super::{g, super::h as i}; use c::J;
         mod inner { use super::K; } fn l() { self::m::n(); super::o(); }
-        mod tests { use super::*; use crate::p; } crate::q::r();";
+        mod tests { use super::*; use crate::p; } pub(in crate::s) fn t() {} crate::q::r();";
     let tokens = super::source::tokens(code);
     let found = named_paths(&names("a/b"), &tokens, &all);
     let expected = ["d", "d/E", "f", "a/g", "h", "a/b/c/J", "a/b/K", "a/b/m/n", "a/o", "q/r"];
