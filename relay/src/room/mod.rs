@@ -1,6 +1,6 @@
 //! The room: its members, the numbers and instants of what sounds, the variables, and the lead.
 //!
-//! The [`hub`] holds the state behind a lock and broadcasts what changes. Everything else is pure: the caller
+//! The `hub` holds the state behind a lock and broadcasts what changes. Everything else is pure: the caller
 //! passes the time.
 
 mod assigning;

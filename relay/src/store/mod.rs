@@ -1,6 +1,6 @@
 //! What survives the relay: variables, their values, and machines, in one `SQLite` file.
 //!
-//! A thread of its own writes it: a disk that sleeps must not delay a trigger. The [`queue`] collects what is to
+//! A thread of its own writes it: a disk that sleeps must not delay a trigger. The `queue` collects what is to
 //! be written, and the thread commits all of it at once. A request is acknowledged after the commit.
 //!
 //! This module knows no rules of the room: it writes what it is given.
