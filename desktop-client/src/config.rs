@@ -117,7 +117,14 @@ fn extra_latency(text: &str) -> Result<ExtraLatency, String> {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory as _;
+
     use super::*;
+
+    #[test]
+    fn no_command_has_two_flags_of_one_name() {
+        Config::command().debug_assert();
+    }
 
     fn window(arguments: &[&str]) -> Result<PlayerConfig, String> {
         let parsed = Config::try_parse_from(["downbeat"].iter().chain(arguments));

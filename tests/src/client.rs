@@ -3,12 +3,12 @@
 use std::{
     io::ErrorKind,
     net::{TcpStream, ToSocketAddrs as _},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use downbeat_protocol::{
-    ClientKind, ClientToRelay, Hello, RelayToClient, Roster, SUBPROTOCOL, Welcome,
+    ClientKind, ClientToRelay, Hello, Probe, RelayToClient, Roster, SUBPROTOCOL, Welcome,
     decode_from_relay, encode,
 };
 use tungstenite::{
@@ -240,6 +240,29 @@ impl V1Client {
         }
     }
 
+    /// Unix time minus relay time, in microseconds: by the probe with the shortest round trip.
+    ///
+    /// # Errors
+    /// If a probe is not answered.
+    pub fn measure_unix_offset(&mut self) -> Result<i64> {
+        let mut best: Option<(i64, i64)> = None;
+        for _ in 0..32 {
+            self.send(&ClientToRelay::Probe(Probe { sent: unix_micros()? }))?;
+            let reply = self.wait_for(|message| match message {
+                RelayToClient::ProbeReply(reply) => Some(reply),
+                _ => None,
+            })?;
+            let arrived = unix_micros()?;
+            let at_relay = i64::midpoint(
+                i64::try_from(reply.received.as_micros())?,
+                i64::try_from(reply.replied.as_micros())?,
+            );
+            let exchange = (arrived - reply.sent, i64::midpoint(reply.sent, arrived) - at_relay);
+            best = Some(best.map_or(exchange, |shortest| shortest.min(exchange)));
+        }
+        Ok(best.context("no probe was answered")?.1)
+    }
+
     /// The underlying WebSocket.
     pub fn socket(&mut self) -> &mut Socket {
         &mut self.socket
@@ -259,4 +282,8 @@ fn receive(socket: &mut Socket, deadline: Instant) -> Result<RelayToClient> {
             other => bail!("the relay sent {other:?}"),
         }
     }
+}
+
+fn unix_micros() -> Result<i64> {
+    Ok(i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros())?)
 }

@@ -312,3 +312,59 @@ fn a_player_sounds_even_if_its_stdout_is_not_read() -> Result<()> {
     }
     Ok(())
 }
+
+/// Runs a command that is to end with this code.
+fn run(lab: &Lab, arguments: &[&str], code: i32) -> Result<Process> {
+    let mut command = lab.downbeat()?;
+    command.args(arguments);
+    let mut process = Process::spawn(arguments.join(" ").as_str(), command)?;
+    process.expect_exit(code)?;
+    Ok(process)
+}
+
+#[test]
+fn variables_are_set_and_read_from_a_shell_and_watch_prints_what_happens() -> Result<()> {
+    const PITCH: &str = r#"{"name":"pitch","type":"float","min":-12,"max":12,"default":0}"#;
+    const SCENE: &str = r#"{"name":"scene","type":"text"}"#;
+    let lab = Lab::open(1)?;
+    let relay = Relay::start_with(&["--variable", PITCH, "--variable", SCENE])?;
+    let url = relay.http_url();
+    let mut command = lab.downbeat()?;
+    command.args(["watch", &url]);
+    let watch = Process::spawn("downbeat watch", command)?;
+    watch.wait_for(r#""type":"welcome""#)?;
+
+    run(&lab, &["set", "pitch", "-3.5", "--over-ms", "100", "--relay", &url], 0)?;
+    run(&lab, &["set", "scene", "the end", "--relay", &url], 0)?;
+    let get = |arguments: &[&str]| -> Result<Vec<String>> {
+        let arguments = [&["get"], arguments, &["--relay", &url]].concat();
+        Ok(run(&lab, &arguments, 0)?.lines(From::Stdout))
+    };
+    assert_eq!(get(&["pitch"])?, ["-3.5"]);
+    assert_eq!(get(&[])?, ["pitch\t-3.5", "scene\t\"the end\""]);
+    run(&lab, &["bang", &url, "--set", "frequency=220"], 0)?;
+    run(&lab, &["stop", &url], 0)?;
+    for line in [
+        r#""name":"pitch","value":-3.5,"over_micros":100000"#,
+        r#""name":"scene","value":"the end""#,
+        r#""sound":"tone""#,
+        r#"{"type":"stop""#,
+        r#"{"type":"joined""#,
+        r#"{"type":"left""#,
+    ] {
+        watch.wait_for(line)?;
+    }
+
+    for (arguments, named) in [
+        (["set", "pitch", "high"], "a number from -12 to 12"),
+        (["set", "pitch", "13"], "a number from -12 to 12"),
+        (["set", "tempo", "1"], "there are pitch, scene"),
+    ] {
+        let process = run(&lab, &[&arguments[..], &["--relay", &url]].concat(), 1)?;
+        let stderr = process.lines(From::Stderr);
+        assert!(stderr.len() == 1 && stderr[0].contains(named), "{stderr:#?}");
+    }
+    let process = run(&lab, &["bang", &url, "--one"], 1)?;
+    assert!(process.lines(From::Stderr)[0].contains("no player"));
+    Ok(())
+}

@@ -6,13 +6,13 @@ use std::{
     path::Path,
     process::Command,
     thread::sleep,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, ensure};
 use downbeat_protocol::{
-    ClientKind, ClientToRelay, DeclareRequest, Probe, RelayToClient, StopRequest, TONE, Tone,
-    Trigger, TriggerRequest,
+    ClientKind, ClientToRelay, DeclareRequest, RelayToClient, StopRequest, TONE, Tone, Trigger,
+    TriggerRequest,
 };
 use downbeat_tests::{
     browser::Browser,
@@ -83,26 +83,6 @@ fn open() -> Result<Room> {
     Ok(Room { lab, relay, screen, window, browser, client, _processes: [headless, process] })
 }
 
-fn unix_micros() -> Result<i64> {
-    Ok(i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros())?)
-}
-
-/// Unix time minus relay time, in microseconds: by the probe with the shortest round trip.
-fn measure_offset(client: &mut V1Client) -> Result<i64> {
-    let mut best = (i64::MAX, 0);
-    for _ in 0..16 {
-        client.send(&ClientToRelay::Probe(Probe { sent: unix_micros()? }))?;
-        let reply = client.wait_for(|message| match message {
-            RelayToClient::ProbeReply(reply) => Some(reply),
-            _ => None,
-        })?;
-        let arrived = unix_micros()?;
-        let received = i64::try_from(reply.received.as_micros())?;
-        best = best.min((arrived - reply.sent, i64::midpoint(reply.sent, arrived) - received));
-    }
-    Ok(best.1)
-}
-
 fn next_trigger(client: &mut V1Client) -> Result<Trigger> {
     client.wait_for(|message| match message {
         RelayToClient::Trigger(trigger) => Some(trigger),
@@ -126,7 +106,7 @@ fn a_pad_pressed_in_the_window_lights_on_the_page_when_it_sounds() -> Result<()>
            if (pad.matches('.flash, .glow')) lit.push(performance.timeOrigin + performance.now());
          }).observe(pad, { attributeFilter: ['class'] });",
     )?;
-    let offset = measure_offset(&mut room.client)?;
+    let offset = room.client.measure_unix_offset()?;
     let take = room.lab.record();
     // The second pad of the embedded bank.
     room.screen.press(&room.window, "2")?;

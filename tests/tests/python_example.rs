@@ -1,13 +1,10 @@
 //! The example client of `docs/examples`, written in Python from `docs/PROTOCOL.md`: it receives
 //! triggers, converts their instants to local time, and bangs.
 
-use std::{
-    process::Command,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use downbeat_protocol::{ClientKind, ClientToRelay, Probe, RelayToClient, Trigger, TriggerRequest};
+use downbeat_protocol::{ClientKind, ClientToRelay, RelayToClient, Trigger, TriggerRequest};
 use downbeat_tests::{
     client::V1Client,
     process::Process,
@@ -29,31 +26,6 @@ fn start_script(relay: &Relay, sounds: &[&str]) -> Result<Process> {
     Process::spawn("downbeat.py", command)
 }
 
-fn unix_micros() -> Result<i64> {
-    Ok(i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros())?)
-}
-
-/// Unix time minus relay time, in microseconds: by the probe with the shortest round trip.
-fn measure_offset(client: &mut V1Client) -> Result<i64> {
-    let mut best: Option<(i64, i64)> = None;
-    for _ in 0..32 {
-        client.send(&ClientToRelay::Probe(Probe { sent: unix_micros()? }))?;
-        let reply = client.wait_for(|message| match message {
-            RelayToClient::ProbeReply(reply) => Some(reply),
-            _ => None,
-        })?;
-        let arrived = unix_micros()?;
-        let middle = i64::midpoint(reply.sent, arrived);
-        let at_relay = i64::midpoint(
-            i64::try_from(reply.received.as_micros())?,
-            i64::try_from(reply.replied.as_micros())?,
-        );
-        let exchange = (arrived - reply.sent, middle - at_relay);
-        best = Some(best.map_or(exchange, |shortest| shortest.min(exchange)));
-    }
-    Ok(best.context("no probe was answered")?.1)
-}
-
 fn next_trigger(client: &mut V1Client) -> Result<Trigger> {
     client.wait_for(|message| match message {
         RelayToClient::Trigger(trigger) => Some(trigger),
@@ -68,7 +40,7 @@ fn the_python_client_prints_the_instant_of_each_trigger() -> Result<()> {
     let script = start_script(&relay, &["kick"])?;
     // It bangs once it has measured the clock.
     assert_eq!(next_trigger(&mut client)?.by.name, "python");
-    let offset = measure_offset(&mut client)?;
+    let offset = client.measure_unix_offset()?;
     let mut errors = Vec::new();
     for _ in 0..TRIGGERS {
         let mark = script.mark();

@@ -22,9 +22,9 @@ pub(super) fn set(config: &SetConfig, relay: RelayAddress) -> anyhow::Result<()>
         if remote.is_tutorial() {
             return Err(RemoteError::TutorialState);
         }
-        let VariableState { variable, .. } = remote.variable(&config.name)?;
+        let VariableState { variable, .. } = remote.variable(&config.variable)?;
         let request = SetRequest {
-            name: config.name.clone(),
+            name: config.variable.clone(),
             value: parse(variable, &config.value)?,
             over_micros: config.over_ms * 1000,
             when: config.when.when(),
@@ -46,7 +46,7 @@ pub(super) fn get(config: &GetConfig, relay: RelayAddress) -> anyhow::Result<()>
         if remote.is_tutorial() {
             return Err(RemoteError::TutorialState);
         }
-        match &config.name {
+        match &config.variable {
             Some(name) => print(format_args!("{}\n", remote.variable(name)?.value)),
             None => {
                 for VariableState { variable, value } in remote.variables() {

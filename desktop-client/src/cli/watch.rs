@@ -1,8 +1,8 @@
 //! `downbeat watch`: prints what happens in the room, one JSON object a line, until it is ended.
 
 use downbeat_command_line::Printer;
-use downbeat_protocol::{ClientKind, RelayToClient, Roster, encode};
-use serde_json::{Value, json};
+use downbeat_protocol::{ClientId, ClientKind, RelayToClient, Roster, encode};
+use serde::Serialize;
 use tokio::time::sleep_until;
 
 use super::start::{event_loop, printer};
@@ -25,6 +25,16 @@ pub(super) fn run(config: &RelayConfig, relay: RelayAddress) -> anyhow::Result<(
     };
     event_loop()?.block_on(watch.run(relay));
     Ok(())
+}
+
+/// A line that is no message of the relay.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Line<'a> {
+    Joined { id: ClientId, name: &'a str, kind: ClientKind },
+    Left { id: ClientId, name: &'a str },
+    TutorialTrigger,
+    Lost { reason: &'a str },
 }
 
 struct Watch {
@@ -77,7 +87,7 @@ impl Watch {
     fn lost(&mut self, reason: &str) {
         self.protocol.disconnected();
         self.roster = Roster::default();
-        self.print(&json!({"type": "lost", "reason": reason}));
+        self.print(&Line::Lost { reason });
     }
 
     fn received(&mut self, incoming: Incoming) {
@@ -97,20 +107,18 @@ impl Watch {
                 for client in &roster.clients {
                     if self.roster.get(client.id).is_none() {
                         let (id, name, kind) = (client.id, &client.name, client.kind);
-                        self.print(
-                            &json!({"type": "joined", "id": id, "name": name, "kind": kind}),
-                        );
+                        self.print(&Line::Joined { id, name, kind });
                     }
                 }
                 for client in &self.roster.clients {
                     if roster.get(client.id).is_none() {
                         let (id, name) = (client.id, &client.name);
-                        self.print(&json!({"type": "left", "id": id, "name": name}));
+                        self.print(&Line::Left { id, name });
                     }
                 }
                 self.roster = roster;
             }
-            Incoming::TutorialTrigger => self.print(&json!({"type": "tutorial_trigger"})),
+            Incoming::TutorialTrigger => self.print(&Line::TutorialTrigger),
             Incoming::Refused(refusal) => self.print_message(&RelayToClient::Error(refusal)),
             Incoming::ProbeReply(_) | Incoming::Ack(_) | Incoming::Ignored(_) => {}
         }
@@ -121,7 +129,8 @@ impl Watch {
         self.printer.print(encode(message));
     }
 
-    fn print(&self, line: &Value) {
-        self.printer.print(line.to_string());
+    fn print(&self, line: &Line<'_>) {
+        // Strings and numbers can always be written.
+        self.printer.print(serde_json::to_string(line).unwrap_or_default());
     }
 }

@@ -12,7 +12,7 @@ use super::{
 pub(crate) struct SetConfig {
     /// The variable's name.
     #[arg(value_name = "NAME", value_parser = name)]
-    pub(crate) name: String,
+    pub(crate) variable: String,
     /// Its new value: a number, true or false, a text, a colour such as #ff8800, or JSON.
     #[arg(value_name = "VALUE", allow_hyphen_values = true)]
     pub(crate) value: String,
@@ -36,7 +36,7 @@ pub(crate) struct SetConfig {
 pub(crate) struct GetConfig {
     /// The variable's name. If absent, all variables are printed: name, tab, value as JSON.
     #[arg(value_name = "NAME", value_parser = name)]
-    pub(crate) name: Option<String>,
+    pub(crate) variable: Option<String>,
     /// The relay, and this machine's name.
     #[command(flatten)]
     pub(crate) relay: NamedRelayConfig,
