@@ -349,11 +349,13 @@ fn variables_are_set_and_read_from_a_shell_and_watch_prints_what_happens() -> Re
         r#""name":"scene","value":"the end""#,
         r#""sound":"tone""#,
         r#"{"type":"stop""#,
-        r#"{"type":"joined""#,
-        r#"{"type":"left""#,
     ] {
         watch.wait_for(line)?;
     }
+    let visitor = V1Client::connect(&relay.ws_url(), "visitor", ClientKind::Remote)?;
+    watch.wait_for(r#""name":"visitor","kind":"remote"}"#)?;
+    drop(visitor);
+    watch.wait_for(r#"{"type":"left""#)?;
 
     for (arguments, named) in [
         (["set", "pitch", "high"], "a number from -12 to 12"),
