@@ -44,13 +44,14 @@ const VARIABLES: &str = "290x230+650+372";
 const MAX_LIGHT_MILLIS: f64 = 150.0;
 
 struct Room {
+    /// Ended first: a window does not survive its screen.
+    _processes: [Process; 2],
     lab: Lab,
     relay: Relay,
     screen: Screen,
     window: Window,
     browser: Browser,
     client: V1Client,
-    _processes: [Process; 2],
 }
 
 /// Opens a window, a browser and a player in one room, with two variables.
@@ -80,7 +81,8 @@ fn open() -> Result<Room> {
     client.send(&ClientToRelay::Declare(DeclareRequest { variables, ack: Some(1) }))?;
     client.wait_for(|message| matches!(message, RelayToClient::Ack(_)).then_some(()))?;
     browser.wait_for("[data-variable=level]")?;
-    Ok(Room { lab, relay, screen, window, browser, client, _processes: [headless, process] })
+    let _processes = [headless, process];
+    Ok(Room { _processes, lab, relay, screen, window, browser, client })
 }
 
 fn next_trigger(client: &mut V1Client) -> Result<Trigger> {
