@@ -81,8 +81,7 @@ fn open() -> Result<Room> {
     client.send(&ClientToRelay::Declare(DeclareRequest { variables, ack: Some(1) }))?;
     client.wait_for(|message| matches!(message, RelayToClient::Ack(_)).then_some(()))?;
     browser.wait_for("[data-variable=level]")?;
-    let _processes = [headless, process];
-    Ok(Room { _processes, lab, relay, screen, window, browser, client })
+    Ok(Room { _processes: [headless, process], lab, relay, screen, window, browser, client })
 }
 
 fn next_trigger(client: &mut V1Client) -> Result<Trigger> {
