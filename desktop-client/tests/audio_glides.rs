@@ -146,6 +146,21 @@ fn a_gliding_tone_is_the_integral_of_its_frequency() {
     assert!(off < 2e-4, "{off}");
 }
 
+#[test]
+fn a_change_of_rate_a_little_after_a_frame_begins_with_that_frame() {
+    let (mut mixer, device) = running(MONO);
+    let mut device = device.with_block(4_800);
+    let frame = device.frame() + 480;
+    mixer.start(start(tone(300.0, 10.0), device.time_of(frame))).unwrap();
+    // A thousandth of a frame later than a whole one.
+    let at = device.time_of(frame + 1_000).plus_nanos(20);
+    mixer.glide(voice(Parameter::Rate), Glide { at, to: 2.0, over_nanos: 0 }).unwrap();
+    let out = device.render(9_600);
+    let cycles = |n: usize| (300 * n.min(1_000) + 600 * n.saturating_sub(1_000)) as f64 / 48_000.0;
+    let off = error(&out[480 + 96..], |n| LEVEL * (TAU * cycles(n + 96)).sin());
+    assert!(off < 1e-3, "{off}");
+}
+
 /// Plays a tone through a series of glides on a device whose clock is fast by `ppm`. Returns the local time, in
 /// seconds, of its first crossing of zero after second 9.
 fn crossing_after_glides(ppm: f64, block: usize) -> f64 {

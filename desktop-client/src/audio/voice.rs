@@ -321,8 +321,7 @@ impl Voice {
         let age = device_clock.nanos_from(self.at, frame) * 1e-9;
         let frames = out.len() / usize::from(self.channels.outputs);
         let frame_seconds = device_clock.slope() / self.output_rate;
-        let is_gliding = self.course.is_gliding(since)
-            || self.course.is_gliding(since + frames as f64 * frame_seconds);
+        let is_gliding = self.course.changes_between(since, since + frames as f64 * frame_seconds);
         let piece = if is_gliding || self.pan.is_moving() { PIECE } else { frames.max(1) };
         let mut done = 0;
         for out in out.chunks_mut(piece * usize::from(self.channels.outputs)) {

@@ -20,7 +20,8 @@ use super::{
 };
 use crate::{
     audio::{
-        GlideTarget, MixerHandle, OutputFormat, OutputStats, SoundBuffer, VoiceEvent, VoiceId,
+        Glide, GlideTarget, MixerHandle, OutputFormat, OutputStats, SoundBuffer, VoiceEvent,
+        VoiceId,
     },
     clock::ClockEstimate,
     event::{ScheduledVoice, VoiceEnd, VoiceUpdate},
@@ -202,6 +203,17 @@ impl Cues {
         self.add_variables(variables, now);
     }
 
+    /// Drops all variables: a tutorial relay has none, and no time at which the volume could change.
+    pub(super) fn clear_variables(&mut self, now: LocalTime) {
+        self.automation.clear();
+        self.volume_glides = None;
+        if let Some(mixer) = &mut self.output {
+            let glide = Glide { at: now, to: 1.0, over_nanos: 0 };
+            // The ring is full after hundreds of messages within one block.
+            let _ = mixer.glide(GlideTarget::RoomVolume, glide);
+        }
+    }
+
     /// Adds variables, or replaces those of the same names.
     pub(super) fn add_variables(&mut self, variables: &[VariableState], now: LocalTime) {
         for VariableState { variable, value } in variables {
@@ -279,6 +291,8 @@ impl Cues {
             cue.start = to_local(cue.start);
             cue.stop_at = cue.stop_at.map(to_local);
         }
+        // What the mixer knows was told in times of the former epoch.
+        self.volume_glides = None;
     }
 
     /// Drops the cues that `is_over` says, none of which the mixer reports any more.
@@ -308,9 +322,14 @@ impl Cues {
         self.schedule_at(trigger, start, stop_at.map(Instant::Relay), now)
     }
 
-    /// Schedules a trigger without an instant: it starts as soon as the output can play it.
+    /// Schedules a trigger that plays on arrival: it starts as soon as the output can play it. Where relay time
+    /// is known, it follows stops and variables like any other.
     pub(super) fn schedule_now(&mut self, trigger: Trigger, now: LocalTime) -> Option<Scheduled> {
-        let start = Instant::Local(now.plus_nanos(self.reach_nanos()));
+        let at = now.plus_nanos(self.reach_nanos());
+        let start = match self.clock {
+            Some(clock) => Instant::Relay(clock.relay_at(at)),
+            None => Instant::Local(at),
+        };
         self.schedule_at(trigger, start, None, now)
     }
 

@@ -47,9 +47,15 @@ impl Course {
         self.from * (self.log_ratio() * seconds / self.glide_seconds).exp()
     }
 
-    /// Whether the rate changes, `seconds` after [`Course::since`].
-    pub(super) fn is_gliding(&self, seconds: f64) -> bool {
+    fn is_gliding(&self, seconds: f64) -> bool {
         (0.0..self.glide_seconds).contains(&seconds)
+    }
+
+    /// Whether the rate changes between two times, in seconds after [`Course::since`]. A change at once counts
+    /// where the first is before it: a frame is taken for the instant from which it is a little off.
+    #[allow(clippy::float_cmp)] // A steady course has the same rate twice.
+    pub(super) fn changes_between(&self, begin: f64, end: f64) -> bool {
+        self.from != self.to && begin < self.glide_seconds && end > 0.0
     }
 
     /// Lets the rate glide to `rate`, from `at` on and for `glide_seconds`.

@@ -280,6 +280,8 @@ fn stopped_voices_stay_silent_on_a_new_output() {
 #[test]
 fn a_trigger_without_an_instant_is_not_late() {
     let mut rig = Rig::ready();
+    // As with a tutorial relay.
+    rig.cues.set_clock(None, rig.now());
     let schedule = rig.cues.schedule_now(trigger(0, LocalTime::default()), rig.now()).unwrap();
     assert!(!schedule.late);
     let sounded = rig.run(9600);
@@ -528,4 +530,41 @@ fn a_trigger_on_arrival_is_never_late() {
     assert!(!rig.cues.schedule_now(on_arrival, rig.now()).unwrap().late);
     rig.run(9600);
     assert_eq!(rig.cues.tally(), Tally { triggers: 1, late: 0, lateness_micros: Some(0) });
+}
+
+#[test]
+fn a_trigger_on_arrival_follows_variables_and_stops_like_any_other() {
+    let mut rig = Rig::ready();
+    rig.cues.set_variables(&[variable("level", "gain_db", (-60.0, 0.0), -60.0)], rig.now());
+    let on_arrival = Trigger { on_arrival: true, ..trigger(1, rig.now()) };
+    rig.cues.schedule_now(on_arrival.clone(), rig.now()).unwrap();
+    assert!(rig.run(9600).iter().all(|level| level.abs() < 1e-4));
+    rig.cues.set_variables(&[], rig.now());
+    rig.run(4800);
+    assert!(rig.run(4800).iter().any(|level| level.abs() > 0.01));
+    // It was stopped while this machine was disconnected.
+    rig.cues.keep_only(&[], rig.now());
+    rig.run(4800);
+    assert!(rig.run(4800).iter().all(|level| *level == 0.0));
+}
+
+#[test]
+fn the_rooms_volume_ends_with_its_variables() {
+    let mut rig = Rig::ready();
+    rig.cues.set_variables(&[variable("v", "volume_db", (-60.0, 0.0), -40.0)], rig.now());
+    rig.schedule(1, rig.now());
+    rig.run(4800);
+    // Another epoch, whose clock begins at another time, without this variable.
+    rig.cues.leave_epoch();
+    rig.cues.set_variables(&[], rig.now());
+    rig.cues.set_clock(Some(clock()), rig.now());
+    rig.run(4800);
+    assert!(rig.run(4800)[2400] > 0.05);
+    rig.cues.set_variables(&[variable("v", "volume_db", (-60.0, 0.0), -40.0)], rig.now());
+    rig.run(4800);
+    // A tutorial relay.
+    rig.cues.leave_epoch();
+    rig.cues.clear_variables(rig.now());
+    rig.run(4800);
+    assert!(rig.run(4800)[2400] > 0.05);
 }

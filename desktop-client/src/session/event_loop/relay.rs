@@ -1,6 +1,6 @@
 //! What the connection and the relay's messages do.
 
-use downbeat_protocol::{BankNow, ClientToRelay, Welcome};
+use downbeat_protocol::{BankNow, ClientToRelay, Sounding, Welcome};
 
 use super::{
     super::protocol::{Incoming, Phase},
@@ -52,8 +52,11 @@ impl Session {
         if former != Phase::Tutorial && self.protocol.phase() == Phase::Tutorial {
             self.connection.reset_backoff();
             self.cues.leave_epoch();
+            self.cues.clear_variables(self.clock.now());
+            self.variables.reset(Vec::new());
             self.bank.serve_embedded(&mut self.cues);
             self.connected(RelayProtocol::Tutorial);
+            self.emit(SessionEvent::Variables(Vec::new()));
             self.send_pending();
         }
     }
@@ -65,8 +68,10 @@ impl Session {
                 self.welcomed(*welcome, new_epoch, now);
                 // What is about to be stopped does not begin here.
                 if !self.is_stop_pending {
-                    for sounding in missed {
-                        self.schedule(sounding.trigger, sounding.stop_at, now);
+                    for Sounding { mut trigger, stop_at } in missed {
+                        // It arrived at the others long ago: it is joined where it is.
+                        trigger.on_arrival = false;
+                        self.schedule(trigger, stop_at, now);
                     }
                 }
                 self.send_pending();
