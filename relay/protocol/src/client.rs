@@ -47,7 +47,7 @@ pub struct By {
 }
 
 /// The state of a client.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// The lead that it needs to start every sound on time; absent if it does not play.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -68,4 +68,32 @@ pub struct Report {
     pub lateness_micros: Option<u32>,
     /// Blocks that the device has missed since it was opened.
     pub xruns: u64,
+    /// The number of the bank that it has; absent if it does not play.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bank: Option<u64>,
+    /// How many sounds of that bank it can play.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready: Option<u32>,
+    /// The first 16 of the others, by name.
+    #[serde(default, deserialize_with = "name::read_list", skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
+    /// The name of its output.
+    #[serde(
+        default,
+        deserialize_with = "name::read_option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub output: Option<String>,
+    /// The largest level since its last report, in dB below full scale; absent in silence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level_db: Option<i32>,
+    /// Its volume.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volume_db: Option<f32>,
+    /// Whether it is silent by hand or from afar.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub muted: bool,
+    /// The extra latency of its output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extra_latency_micros: Option<i32>,
 }

@@ -35,9 +35,25 @@ struct Tag {
     kind: String,
 }
 
-const FROM_CLIENT: [&str; 9] =
-    ["hello", "probe", "trigger", "stop", "declare", "remove", "set", "assign", "report"];
-const FROM_RELAY: [&str; 10] = [
+const FROM_CLIENT: [&str; 16] = [
+    "hello",
+    "probe",
+    "trigger",
+    "stop",
+    "declare",
+    "remove",
+    "set",
+    "assign",
+    "forget",
+    "command",
+    "lock",
+    "watch",
+    "upload",
+    "edit_sounds",
+    "outcomes",
+    "report",
+];
+const FROM_RELAY: [&str; 17] = [
     "welcome",
     "probe_reply",
     "trigger",
@@ -47,6 +63,13 @@ const FROM_RELAY: [&str; 10] = [
     "ack",
     "roster",
     "bank",
+    "machine",
+    "command",
+    "lock",
+    "machines",
+    "receipt",
+    "joining",
+    "upload_ready",
     "error",
 ];
 

@@ -10,6 +10,8 @@ mod decode;
 mod machine;
 mod message;
 mod name;
+mod receipt;
+mod rights;
 mod roster;
 mod sound;
 mod target;
@@ -22,19 +24,28 @@ mod variable_rules;
 
 pub use client::{By, ClientId, ClientKind, Report};
 pub use decode::{DecodeError, Message, decode_from_client, decode_from_relay, encode};
-pub use machine::{AssignRequest, MachineId};
+pub use machine::{
+    AssignRequest, AwayEntry, Command, CommandNow, CommandRequest, ForgetRequest, JoinLink,
+    Joining, LockChange, LockRequest, MachineEntry, MachineId, MachineNumber, MachineRecord,
+    MachinesChange, OutputLatency, Place, WatchRequest,
+};
 pub use message::{
     BankNow, ClientToRelay, ErrorCode, Hello, Limits, Probe, ProbeReply, Refusal, RelayToClient,
     Sounding, Welcome,
 };
 pub use name::{MAX_NAME_CHARS, clean_name, is_hidden};
+pub use receipt::{LateClient, Missed, MissedClient, Outcomes, Receipt, TriggerOutcome};
+pub use rights::Rights;
 pub use roster::{MAX_ROSTER_ENTRIES, Roster, RosterChange, RosterEntry};
-pub use sound::{DEFAULT_SOUND, LoopFrames, SoundInfo};
+pub use sound::{
+    DEFAULT_SOUND, EditSoundsRequest, LoopFrames, RemovedSound, SoundEdit, SoundInfo, UploadReady,
+    UploadRequest,
+};
 pub use target::{Target, TargetRequest, When};
 pub use time::{Epoch, RelayTime};
 pub use tone::{DEFAULT_FREQUENCY, Shape, TONE, Tone};
 pub use trigger::{Stop, StopRequest, Trigger, TriggerRequest};
-pub use validation::InvalidValue;
+pub use validation::{InvalidValue, MAX_MISSING, MAX_OUTCOMES, MAX_UPLOAD_BYTES};
 pub use variable::{
     Ack, Binding, DeclareRequest, Parameter, RemoveRequest, Scale, Scope, SetRequest, ValueChange,
     Variable, VariableKind, VariableState, VariablesChange,

@@ -5,10 +5,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     client::{ClientId, ClientKind, Report},
-    machine::{AssignRequest, MachineId},
+    machine::{
+        AssignRequest, CommandNow, CommandRequest, ForgetRequest, Joining, LockChange, LockRequest,
+        MachineId, MachineRecord, MachinesChange, WatchRequest,
+    },
     name,
+    receipt::{Outcomes, Receipt},
     roster::{Roster, RosterChange, RosterEntry},
-    sound::SoundInfo,
+    sound::{EditSoundsRequest, RemovedSound, SoundInfo, UploadReady, UploadRequest},
     time::{Epoch, RelayTime},
     trigger::{Stop, StopRequest, Trigger, TriggerRequest},
     variable::{
@@ -34,8 +38,22 @@ pub enum ClientToRelay {
     Remove(RemoveRequest),
     /// A request to set a variable.
     Set(SetRequest),
-    /// A request to assign seats and tags.
+    /// A request to change what is kept about machines.
     Assign(AssignRequest),
+    /// A request to forget machines.
+    Forget(ForgetRequest),
+    /// A request to let clients do something.
+    Command(CommandRequest),
+    /// A request to lock the room.
+    Lock(LockRequest),
+    /// A request to be told about all machines.
+    Watch(WatchRequest),
+    /// A request to upload a file.
+    Upload(UploadRequest),
+    /// A request to change sounds of the bank.
+    EditSounds(EditSoundsRequest),
+    /// What the client did about the last triggers.
+    Outcomes(Outcomes),
     /// The state of the client, every few seconds and on large changes.
     Report(Report),
 }
@@ -62,6 +80,20 @@ pub enum RelayToClient {
     Roster(RosterChange),
     /// The new bank.
     Bank(BankNow),
+    /// What the relay keeps about the client's machine, and what it may do.
+    Machine(MachineRecord),
+    /// What the client does at once.
+    Command(CommandNow),
+    /// The room was locked or unlocked.
+    Lock(LockChange),
+    /// A change among all machines, for those who watch the room.
+    Machines(MachinesChange),
+    /// Who sounded a trigger, for those who watch the room.
+    Receipt(Receipt),
+    /// How others join, for those who watch the room.
+    Joining(Joining),
+    /// Where a file can be uploaded.
+    UploadReady(UploadReady),
     /// A message was refused.
     Error(Refusal),
 }
@@ -119,6 +151,18 @@ pub struct Welcome {
     /// The sound of a trigger that names none.
     #[serde(deserialize_with = "name::read")]
     pub default_sound: String,
+    /// The number of the bank: each new bank has a larger one.
+    #[serde(default)]
+    pub bank: u64,
+    /// The last sounds that were removed, the newest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub removed: Vec<RemovedSound>,
+    /// What is kept about the client's machine, and what it may do.
+    #[serde(default)]
+    pub machine: MachineRecord,
+    /// Whether the room is locked: only conductors bang, stop and set.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub locked: bool,
     /// What is sounding now; the client joins it.
     pub sounding: Vec<Sounding>,
     /// The variables with their values.
@@ -153,6 +197,12 @@ pub struct BankNow {
     /// The sound of a trigger that names none.
     #[serde(deserialize_with = "name::read")]
     pub default_sound: String,
+    /// The number of the bank.
+    #[serde(default)]
+    pub bank: u64,
+    /// The last sounds that were removed, the newest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub removed: Vec<RemovedSound>,
 }
 
 /// What is sounding: its trigger, and its stop if there is one.
@@ -202,6 +252,8 @@ pub enum ErrorCode {
     TooMany,
     /// The client is not authorized.
     NotAllowed,
+    /// The room is locked.
+    Locked,
     /// A code that this version does not know.
     #[serde(other)]
     Other,

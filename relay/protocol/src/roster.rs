@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    client::{ClientId, ClientKind, Report},
+    client::{ClientId, ClientKind},
     name,
 };
 
@@ -33,9 +33,9 @@ pub struct RosterEntry {
     pub name: String,
     /// Its kind.
     pub kind: ClientKind,
-    /// Its last report.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub report: Option<Report>,
+    /// It plays: it has an output and knows relay time.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub plays: bool,
     /// Its seat, from 1: the order of a stagger.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seat: Option<u16>,
@@ -109,7 +109,7 @@ mod tests {
             id: ClientId(id),
             name: format!("m{id}"),
             kind: ClientKind::Window,
-            report: None,
+            plays: false,
             seat: None,
             tags: Vec::new(),
             straggler,

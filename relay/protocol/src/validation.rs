@@ -5,9 +5,12 @@
 use thiserror::Error;
 
 use crate::{
-    machine::AssignRequest,
+    client::Report,
+    machine::{AssignRequest, CommandRequest, ForgetRequest},
     message::Hello,
     name::{MAX_NAME_CHARS, clean_name},
+    receipt::Outcomes,
+    sound::{EditSoundsRequest, UploadRequest},
     target::{TargetRequest, When},
     tone::{TONE, Tone},
     trigger::TriggerRequest,
@@ -33,6 +36,18 @@ const MAX_TAGS: usize = 16;
 
 /// Largest number of a seat.
 const MAX_SEAT: u16 = 9999;
+
+/// Largest extra latency, either way: half a second, in microseconds.
+const MAX_EXTRA_LATENCY_MICROS: i32 = 500_000;
+
+/// Most outcomes in a message: what a client does within a second.
+pub const MAX_OUTCOMES: usize = 64;
+
+/// Most sounds that a report lists as missing.
+pub const MAX_MISSING: usize = 16;
+
+/// Largest file that can be uploaded: five minutes in stereo with 24 bits at 48 kHz.
+pub const MAX_UPLOAD_BYTES: u64 = 96 << 20;
 
 /// Why a value is refused.
 #[derive(Clone, Debug, PartialEq, Error)]
@@ -111,7 +126,7 @@ pub(crate) fn in_range(
     }
 }
 
-fn micros_in_range(
+fn integer_in_range(
     field: &'static str,
     given: u64,
     min: u64,
@@ -168,7 +183,7 @@ impl TriggerRequest {
             target.validate()?;
         }
         self.when.validate()?;
-        micros_in_range("stagger_micros", self.stagger_micros, 0, MAX_STAGGER_MICROS)?;
+        integer_in_range("stagger_micros", self.stagger_micros, 0, MAX_STAGGER_MICROS)?;
         if let Some(data) = &self.data {
             let given = data.to_string().len();
             if given > MAX_DATA_BYTES {
@@ -185,7 +200,7 @@ impl Tone {
             in_range("tone.frequency", frequency, 20.0, 20_000.0)?;
         }
         let (min, max) = TONE_MICROS.into_inner();
-        micros_in_range("tone.duration_micros", self.duration_micros, min, max)
+        integer_in_range("tone.duration_micros", self.duration_micros, min, max)
     }
 }
 
@@ -202,7 +217,7 @@ impl When {
         match self {
             Self::Together | Self::Now => Ok(()),
             Self::AfterMicros(micros) => {
-                micros_in_range("when.after_micros", micros, 0, MAX_AFTER_MICROS)
+                integer_in_range("when.after_micros", micros, 0, MAX_AFTER_MICROS)
             }
         }
     }
@@ -215,9 +230,91 @@ impl AssignRequest {
     /// The first invalid field.
     pub fn validate(&self) -> Result<(), InvalidValue> {
         at_most("clients", self.clients.len(), MAX_TARGETS)?;
+        at_most("machines", self.machines.len(), MAX_TARGETS)?;
+        names("name", self.name.as_slice(), 1)?;
         if let Some(seat) = self.seat {
             in_range("seat", seat, 0.0, f64::from(MAX_SEAT))?;
         }
+        if let Some(place) = self.place {
+            in_range("place.x", place.x, 0.0, 1.0)?;
+            in_range("place.y", place.y, 0.0, 1.0)?;
+        }
+        if let Some(volume) = self.volume_db {
+            in_range("volume_db", volume, -60.0, 0.0)?;
+        }
+        if let Some(micros) = self.extra_latency_micros {
+            let max = f64::from(MAX_EXTRA_LATENCY_MICROS);
+            in_range("extra_latency_micros", micros, -max, max)?;
+        }
         names("tags", self.tags.as_deref().unwrap_or_default(), MAX_TAGS)
+    }
+}
+
+impl ForgetRequest {
+    /// Checks what serde does not.
+    ///
+    /// # Errors
+    /// If there are too many machines.
+    pub fn validate(&self) -> Result<(), InvalidValue> {
+        at_most("machines", self.machines.len(), MAX_TARGETS)
+    }
+}
+
+impl CommandRequest {
+    /// Checks what serde does not.
+    ///
+    /// # Errors
+    /// If there are too many clients.
+    pub fn validate(&self) -> Result<(), InvalidValue> {
+        at_most("clients", self.clients.len(), MAX_TARGETS)
+    }
+}
+
+impl UploadRequest {
+    /// Checks what serde does not.
+    ///
+    /// # Errors
+    /// If the name is invalid, or the file is empty or too large.
+    pub fn validate(&self) -> Result<(), InvalidValue> {
+        names("name", std::slice::from_ref(&self.name), 1)?;
+        integer_in_range("bytes", self.bytes, 1, MAX_UPLOAD_BYTES)
+    }
+}
+
+impl EditSoundsRequest {
+    /// Checks what serde does not.
+    ///
+    /// # Errors
+    /// The first invalid field.
+    pub fn validate(&self) -> Result<(), InvalidValue> {
+        at_most("sounds", self.sounds.len(), MAX_TARGETS)?;
+        for edit in &self.sounds {
+            names("name", edit.name.as_slice(), 1)?;
+            if let Some(gain) = edit.gain_db {
+                in_range("gain_db", gain, -60.0, 12.0)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Outcomes {
+    /// Checks what serde does not.
+    ///
+    /// # Errors
+    /// If there are too many.
+    pub fn validate(&self) -> Result<(), InvalidValue> {
+        at_most("outcomes", self.outcomes.len(), MAX_OUTCOMES)
+    }
+}
+
+impl Report {
+    /// Checks what serde does not.
+    ///
+    /// # Errors
+    /// The first invalid field.
+    pub fn validate(&self) -> Result<(), InvalidValue> {
+        names("missing", &self.missing, MAX_MISSING)?;
+        names("output", self.output.as_slice(), 1)
     }
 }

@@ -31,6 +31,9 @@ pub struct Variable {
     /// A value is broadcast even if it is the same as before.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub send_unchanged: bool,
+    /// Players may set it too, not only conductors.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub open: bool,
     /// What interfaces call it; its name if absent.
     #[serde(
         default,
