@@ -49,7 +49,7 @@ pub(super) fn get(config: &GetConfig, relay: RelayAddress) -> anyhow::Result<()>
         match &config.variable {
             Some(name) => print(format_args!("{}\n", remote.variable(name)?.value)),
             None => {
-                for VariableState { variable, value } in remote.variables() {
+                for VariableState { variable, value, .. } in remote.variables() {
                     print(format_args!("{}\t{value}\n", variable.name));
                 }
             }

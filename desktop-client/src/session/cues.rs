@@ -11,7 +11,7 @@ use std::{
     sync::Arc,
 };
 
-use downbeat_protocol::{RelayTime, SoundInfo, Stop, Trigger, VariableState};
+use downbeat_protocol::{PastValue, RelayTime, SoundInfo, Stop, Trigger, VariableState};
 
 use self::cue::{Cue, CueKind, Instant, SentGlides, Timeline};
 use super::{
@@ -216,9 +216,13 @@ impl Cues {
 
     /// Adds variables, or replaces those of the same names.
     pub(super) fn add_variables(&mut self, variables: &[VariableState], now: LocalTime) {
-        for VariableState { variable, value } in variables {
-            if let Some(value) = value.as_f64() {
-                self.automation.declare(variable, value);
+        for VariableState { variable, value, past } in variables {
+            let base = past.as_ref().map_or(value, |past| &past.from);
+            let Some(base) = base.as_f64() else { continue };
+            self.automation.declare(variable, base);
+            for PastValue { apply_at, value, over_micros } in past.iter().flat_map(|p| &p.values) {
+                let Some(value) = value.as_f64() else { continue };
+                self.automation.set(&variable.name, value, *apply_at, *over_micros);
             }
         }
         self.glides_changed(now);

@@ -163,7 +163,12 @@ function variable(more = {}) {
   };
 }
 
-const variableState = variable({ value: anyValue });
+const pastValue = object({ apply_at: count, value: anyValue, over_micros: overMicros });
+
+const variableState = variable({
+  value: anyValue,
+  past: optional(object({ from: anyValue, values: listOf(pastValue) })),
+});
 
 const CLIENT_TO_RELAY = {
   hello: { name, kind: text, client: text, machine: optional(machine) },

@@ -21,8 +21,9 @@ const MAX_CHANGES = 512;
  * @property {boolean} isApplied
  * @property {number | null} by the client that set it
  *
- * @typedef {{variable: object, value: any, base: any, changes: Change[], version: number}} Entry `base` is
- * the value before the first of the changes, which are in the order of their instants.
+ * @typedef {{variable: object, value: any, base: any, changes: Change[], since: number, version: number}}
+ * Entry `base` is the value before the first of the changes, which are in the order of their instants. None is
+ * forgotten for a while after `since`.
  */
 
 /** Whether a variable can have this value. */
@@ -77,7 +78,9 @@ export class Variables {
     if (isNewEpoch) this.#seen = new SeenNumbers();
     this.#entries = new Map();
     for (const state of variables) {
-      this.#declare(state);
+      this.#declare(state, now);
+      // The relay tells how what sounds has come to where it is.
+      if (state.past) continue;
       const entry = this.#entries.get(state.name);
       const former = known.get(state.name);
       if (!former || JSON.stringify(former.variable) !== JSON.stringify(entry.variable)) continue;
@@ -125,7 +128,7 @@ export class Variables {
         if (!entry.variable.event) entry.value = change.value;
         applied.push({ name, value: change.value, by: change.by });
       }
-      forget(entry, now - HISTORY_MICROS);
+      if (now - HISTORY_MICROS >= entry.since) forget(entry, now - HISTORY_MICROS);
     }
     return applied;
   }
@@ -157,11 +160,20 @@ export class Variables {
     );
   }
 
-  #declare({ value, ...variable }) {
+  #declare({ value, past, ...variable }, now = 0) {
     const fallback = variable.event ? null : (variable.default ?? null);
     const kept = accepts(variable, value) ? value : fallback;
     const version = this.#newVersion;
-    this.#entries.set(variable.name, { variable, value: kept, base: kept, changes: [], version });
+    const entry = { variable, value: kept, base: kept, changes: [], since: -Infinity, version };
+    if (past && accepts(variable, past.from)) {
+      entry.base = past.from;
+      entry.since = now;
+      entry.changes = past.values.slice(-MAX_CHANGES).filter(({ value }) => accepts(variable, value))
+        .map(({ apply_at: at, over_micros: over = 0, value }) => (
+          { seq: 0, at, over, value, isApplied: true, by: null }
+        ));
+    }
+    this.#entries.set(variable.name, entry);
   }
 
   #schedule({ seq, apply_at: at, name, value, over_micros: over = 0, target, by }, self) {

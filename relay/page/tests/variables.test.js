@@ -86,6 +86,25 @@ test('an event is heard once, and leaves no value', () => {
   assert.equal(variables.valueOf('x'), null);
 });
 
+test('a welcome tells how what sounds has come to where it is', () => {
+  const variables = declared({});
+  value(variables, 1000, 9);
+  const values = [
+    { apply_at: 1_000_000, value: 5 },
+    { apply_at: 2_000_000, over_micros: 1_000_000, value: 10 },
+  ];
+  const past = { from: 2, values };
+  // Half an hour after that: what has sounded since then is still to be joined.
+  const now = 1_800_000_000;
+  variables.welcome({ variables: [{ ...FLOAT, value: 10, past }], now }, false, SELF);
+  variables.advance(now);
+  const line = variables.lineOf('x', (number) => number);
+  assert.deepEqual([0, 1_500_000, 2_500_000, 9_000_000].map((at) => valueAt(line, at)), [2, 5, 7.5, 10]);
+  assert.equal(variables.valueOf('x'), 10);
+  variables.advance(now + 20_000_000);
+  assert.equal(valueAt(variables.lineOf('x', (number) => number), 0), 10, 'it is not kept for ever');
+});
+
 test('a removed variable is gone, and can be declared anew', () => {
   const variables = declared({});
   value(variables, 1000, 5);

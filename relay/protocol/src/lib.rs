@@ -47,8 +47,8 @@ pub use tone::{DEFAULT_FREQUENCY, Shape, TONE, Tone};
 pub use trigger::{Stop, StopRequest, Trigger, TriggerRequest};
 pub use validation::{InvalidValue, MAX_MISSING, MAX_OUTCOMES, MAX_UPLOAD_BYTES};
 pub use variable::{
-    Ack, Binding, DeclareRequest, Parameter, RemoveRequest, Scale, Scope, SetRequest, ValueChange,
-    Variable, VariableKind, VariableState, VariablesChange,
+    Ack, Binding, DeclareRequest, Parameter, PastValue, PastValues, RemoveRequest, Scale, Scope,
+    SetRequest, ValueChange, Variable, VariableKind, VariableState, VariablesChange,
 };
 
 /// The WebSocket subprotocol that a client offers to speak these messages.

@@ -194,6 +194,30 @@ pub struct VariableState {
     pub variable: Variable,
     /// Its value; with the scope `machine`, that of the receiver's machine. `null` for an event.
     pub value: Value,
+    /// Its last values, if it drives something that sounds or still glides; only in a welcome.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub past: Option<PastValues>,
+}
+
+/// The last values of a variable: what it drives has come by them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PastValues {
+    /// The value before the first of them.
+    pub from: Value,
+    /// In the order in which they were set; the last one is the value of the variable.
+    pub values: Vec<PastValue>,
+}
+
+/// A value that a variable has taken.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PastValue {
+    /// When it took effect.
+    pub apply_at: RelayTime,
+    /// The value.
+    pub value: Value,
+    /// How long what it drives takes to get there.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub over_micros: u64,
 }
 
 /// The variables have changed.

@@ -144,10 +144,11 @@ impl Room {
         now: RelayTime,
         effects: &mut Effects,
     ) -> (Vec<VariableState>, Vec<ValueChange>) {
+        let since = self.sounding_since(now);
         let Some(member) = self.members.get(&id) else { return Default::default() };
         let (owner, machine) = (member.owner(id), member.machine);
         let includes = |target: &Target| target.includes(id, &member.name, &member.tags);
-        let states = self.variables.states(owner, now);
+        let states = self.variables.states(owner, since, now);
         let (pending, has_joined) = self.variables.pending(owner, includes, effects);
         if let Some(machine) = machine.filter(|_| has_joined)
             && self.keep_machine(machine, effects).is_err()

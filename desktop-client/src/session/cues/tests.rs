@@ -1,6 +1,6 @@
 //! Cues on an offline device: what sounds, frame by frame, in virtual time.
 
-use downbeat_protocol::{By, ClientId, LoopFrames, RelayTime, TONE, Tone};
+use downbeat_protocol::{By, ClientId, LoopFrames, PastValues, RelayTime, TONE, Tone};
 
 use super::*;
 use crate::{
@@ -494,6 +494,41 @@ fn a_bound_gain_glides_from_its_instant_on_every_voice() {
     rig.cues.remove_variables(&["level".to_owned()], rig.now());
     let sounded = rig.run(4800);
     assert!(sounded[2400] > 0.01, "{}", sounded[2400]);
+}
+
+#[test]
+fn a_late_joiner_is_where_the_others_are_after_and_within_a_glide_of_the_pitch() {
+    let declared = || variable("pitch", "semitones", (-12.0, 12.0), 0.0);
+    let mut there = Rig::ready();
+    there.cues.set_variables(&[declared()], there.now());
+    let at = there.in_millis(50);
+    there.schedule(1, at);
+    // An octave down at once, and then a glide that has not ended when the other comes.
+    let changes = [(100, -12.0, 0), (200, 12.0, 400_000)]
+        .map(|(millis, value, over)| (relay(at.plus_nanos(millis * MILLI)), value, over));
+    for (instant, value, over_micros) in changes {
+        there.cues.set_variable("pitch", value, instant, over_micros, there.now());
+    }
+    // By then both are at the same time, 350 ms after the start.
+    there.run(19_200);
+
+    let mut late = Rig::ready();
+    late.run(19_200);
+    assert_eq!(late.now(), there.now());
+    let values = changes.map(|(apply_at, value, over_micros)| PastValue {
+        apply_at,
+        value: value.into(),
+        over_micros,
+    });
+    let past = PastValues { from: 0.0.into(), values: values.to_vec() };
+    late.cues.set_variables(
+        &[VariableState { value: 12.0.into(), past: Some(past), ..declared() }],
+        late.now(),
+    );
+    late.schedule(1, at);
+    let sounded = [there.run(9_600), late.run(9_600)];
+    let [there, late] = sounded.map(|sounded| position(&sounded, 9_000));
+    assert!(there > 10_000.0 && (there - late).abs() < 5.0, "{late}, not {there}");
 }
 
 #[test]

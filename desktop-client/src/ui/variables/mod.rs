@@ -199,6 +199,7 @@ mod tests {
 
     fn variable(name: &str, group: Option<&str>) -> VariableState {
         VariableState {
+            past: None,
             variable: Variable {
                 name: name.to_owned(),
                 kind: VariableKind::Bool { default: false },

@@ -198,6 +198,11 @@ impl Room {
         self.voices.at(now).cloned().collect()
     }
 
+    /// When the first of what is sounding began; `now` if nothing is.
+    pub(super) fn sounding_since(&mut self, now: RelayTime) -> RelayTime {
+        self.voices.at(now).fold(now, |since, sounding| since.min(sounding.trigger.play_at))
+    }
+
     /// Whether a sound of this name is sounding or waits to.
     pub(super) fn is_sounding(&mut self, name: &str, now: RelayTime) -> bool {
         self.voices.at(now).any(|sounding| sounding.trigger.sound == name)

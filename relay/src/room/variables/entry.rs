@@ -69,6 +69,6 @@ impl Entry {
     /// What a machine is told; without one, what all are told.
     pub(super) fn state(&self, owner: Option<Owner>) -> VariableState {
         let kept = owner.map_or(&self.all, |owner| self.of(owner));
-        VariableState { variable: self.variable.clone(), value: kept.value.clone() }
+        VariableState { variable: self.variable.clone(), value: kept.value.clone(), past: None }
     }
 }

@@ -8,6 +8,7 @@
 
 mod budget;
 mod entry;
+mod history;
 mod stored;
 mod streams;
 
@@ -25,6 +26,7 @@ use serde_json::Value;
 use self::{
     budget::{Budget, MAX_BYTES, MAX_VARIABLES},
     entry::{Entry, Kept, bytes},
+    history::History,
     stored::machines,
     streams::{Held, Streams},
 };
@@ -73,6 +75,7 @@ pub(super) struct Variables {
     next_order: u64,
     /// In the order of their instants, and then of their numbers.
     pending: VecDeque<Pending>,
+    history: History,
     streams: Streams,
     budget: Budget,
 }
@@ -163,6 +166,7 @@ impl Variables {
             self.unset_machines(&entry, effects);
             effects.writes.push(Write::Unset { name: name.clone(), machine: None });
             effects.writes.push(Write::Undeclare { name: name.clone() });
+            self.history.remove(name);
             let budget = &mut self.budget;
             self.pending.retain(|pending| {
                 let stays = pending.change.name != *name;
@@ -231,12 +235,22 @@ impl Variables {
         self.streams.next_at()
     }
 
-    /// What a client whose values `owner` has is told when it is admitted.
-    pub(super) fn states(&mut self, owner: Owner, now: RelayTime) -> Vec<VariableState> {
+    /// What a client whose values `owner` has is told when it is admitted, with the past of what has begun at
+    /// `since` or later.
+    pub(super) fn states(
+        &mut self,
+        owner: Owner,
+        since: RelayTime,
+        now: RelayTime,
+    ) -> Vec<VariableState> {
         self.apply_due(now);
         let mut entries: Vec<_> = self.entries.values().collect();
         entries.sort_unstable_by_key(|entry| entry.order);
-        entries.into_iter().map(|entry| entry.state(Some(owner))).collect()
+        let state = |entry: &Entry| VariableState {
+            past: self.history.since(&entry.variable.name, owner, since),
+            ..entry.state(Some(owner))
+        };
+        entries.into_iter().map(state).collect()
     }
 
     /// The values that wait and that concern a client which is admitted. `includes` tells whether it is in a
@@ -361,13 +375,15 @@ impl Variables {
     }
 
     /// Keeps a value, where no newer one has been set. It counts from now on, although its instant may be a
-    /// lead ahead: a newcomer then has it a moment early.
+    /// lead ahead: a newcomer then shows it a moment early.
     fn apply(&mut self, pending: Pending) {
-        let Pending { change: ValueChange { seq, name, value, .. }, owners } = pending;
-        let Some(entry) = self.entries.get_mut(name.as_str()) else { return };
+        let Pending { change, owners } = pending;
+        let Some(entry) = self.entries.get_mut(change.name.as_str()) else { return };
         if entry.variable.event {
             return;
         }
+        self.history.add(entry, &change, owners.as_deref());
+        let ValueChange { seq, value, .. } = change;
         let kept = Kept { value, seq };
         let Some(owners) = owners else {
             if seq > entry.all.seq {

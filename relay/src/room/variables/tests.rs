@@ -90,7 +90,7 @@ impl Room {
     }
 
     fn value(&mut self, name: &str, owner: Owner, now: u64) -> Value {
-        let states = self.variables.states(owner, at(now));
+        let states = self.variables.states(owner, at(now), at(now));
         states.into_iter().find(|state| state.variable.name == name).unwrap().value
     }
 }
@@ -322,6 +322,48 @@ fn newcomers_are_told_what_waits_for_them() {
 }
 
 #[test]
+fn newcomers_are_told_by_which_values_a_sound_has_come() {
+    let bound = |name: &str, scope: &str| {
+        json!({"name": name, "type": "float", "min": 0, "max": 1, "default": 0, "scope": scope,
+               "bind": [{"parameter": "pan"}]})
+    };
+    let mut room = Room::new(&[bound("all", "room"), bound("own", "machine"), level()]);
+    let past = |room: &mut Room, name: &str, owner, since: u64, now: u64| {
+        let states = room.variables.states(owner, at(since), at(now));
+        let state = states.into_iter().find(|state| state.variable.name == name).unwrap();
+        let past = state.past?;
+        let values = past.values.iter();
+        let values = values.map(|p| (p.apply_at.as_micros() / 1000, p.value.as_f64().unwrap()));
+        Some((past.from.as_f64().unwrap(), values.collect::<Vec<_>>()))
+    };
+    room.set(0, set("all", 0.1));
+    room.set(1000, Set { over_micros: 2_000_000, ..set("all", 0.2) });
+    room.set(2000, set("level", 0.5));
+    // What began before the first value, between both, and within the glide.
+    assert_eq!(past(&mut room, "all", A, 0, 2000), Some((0.0, vec![(10, 0.1), (1010, 0.2)])));
+    assert_eq!(past(&mut room, "all", A, 500, 2000), Some((0.1, vec![(1010, 0.2)])));
+    assert_eq!(past(&mut room, "all", A, 3000, 3000), Some((0.1, vec![(1010, 0.2)])));
+    assert_eq!(past(&mut room, "all", A, 3010, 3010), None);
+    // A variable that drives nothing has no past.
+    assert_eq!(past(&mut room, "level", A, 0, 2000), None);
+
+    room.set(4000, for_machines(&[A], set("own", 0.3)));
+    room.set(5000, set("own", 0.4));
+    assert_eq!(past(&mut room, "own", A, 0, 6000), Some((0.0, vec![(4010, 0.3), (5010, 0.4)])));
+    assert_eq!(past(&mut room, "own", A, 4500, 6000), Some((0.3, vec![(5010, 0.4)])));
+    assert_eq!(past(&mut room, "own", B, 0, 6000), Some((0.0, vec![(5010, 0.4)])));
+
+    // A long history keeps its end.
+    for step in 0..600_u16 {
+        room.set(7000 + u64::from(step) * 100, set("all", f64::from(step % 7) / 10.0));
+    }
+    let (from, values) = past(&mut room, "all", A, 0, 70_000).unwrap();
+    assert_eq!((from, values.len()), (f64::from(343_u16 % 7) / 10.0, 256));
+    room.remove(70_000, &["all".to_owned()]);
+    assert_eq!(past(&mut room, "own", A, 0, 70_000), None);
+}
+
+#[test]
 fn machines_have_values_of_their_own_until_all_are_set() {
     let mut room = Room::new(&[light()]);
     room.set(0, for_machines(&[A], set("light", "a")));
@@ -410,6 +452,6 @@ fn a_removed_variable_takes_its_values_with_it() {
 fn variables_are_told_in_the_order_of_their_declaration() {
     let names = ["zeta", "alpha", "mu"];
     let mut room = Room::new(&names.map(|name| json!({"name": name, "type": "bool"})));
-    let told = room.variables.states(A, at(0)).into_iter().map(|state| state.variable.name);
+    let told = room.variables.states(A, at(0), at(0)).into_iter().map(|state| state.variable.name);
     assert_eq!(told.collect::<Vec<_>>(), names);
 }
