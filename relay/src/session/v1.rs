@@ -87,6 +87,9 @@ impl V1 {
             ClientToRelay::Remove(request) => hub.remove(author.id, request).await,
             ClientToRelay::Set(request) => hub.set(author.clone(), request).await,
             ClientToRelay::Assign(request) => hub.assign(author.id, request).await,
+            ClientToRelay::Upload(_) | ClientToRelay::EditSounds(_) => {
+                Err(refusal(ErrorCode::NotAllowed, "this relay takes no sounds"))
+            }
             ClientToRelay::Report(report) => {
                 hub.report(client, report);
                 Ok(0)
@@ -115,6 +118,8 @@ fn ack_of(message: &ClientToRelay) -> Option<u64> {
         ClientToRelay::Remove(request) => request.ack,
         ClientToRelay::Set(request) => request.ack,
         ClientToRelay::Assign(request) => request.ack,
+        ClientToRelay::Upload(request) => Some(request.ack),
+        ClientToRelay::EditSounds(request) => request.ack,
         ClientToRelay::Hello(_)
         | ClientToRelay::Probe(_)
         | ClientToRelay::Trigger(_)

@@ -156,6 +156,8 @@ impl Hub {
         let message = RelayToClient::Bank(BankNow {
             sounds: bank.infos().cloned().collect(),
             default_sound: bank.default_name().to_owned(),
+            bank: 0,
+            removed: Vec::new(),
         });
         *self.bank.lock().unwrap_or_else(PoisonError::into_inner) = bank;
         place.send(Command::Broadcast(frame::text(&encode(&message))));
@@ -211,6 +213,8 @@ impl Hub {
             limits: self.limits.clone(),
             sounds: bank.infos().cloned().collect(),
             default_sound: bank.default_name().to_owned(),
+            bank: 0,
+            removed: Vec::new(),
             sounding: room.sounding(now),
             variables,
             pending,
