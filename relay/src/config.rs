@@ -31,7 +31,8 @@ pub struct Config {
     #[arg(long, env = "DOWNBEAT_LOOP", value_name = "NAME", value_delimiter = ',')]
     pub r#loop: Vec<String>,
 
-    /// Folder for what survives the relay: variables, values, seats and tags. Without one they end with it
+    /// Folder for what survives the relay: variables, values, machines, the lock. Without one they end with
+    /// it
     #[arg(long, env = "DOWNBEAT_DATA", value_name = "DIR")]
     pub data: Option<PathBuf>,
 
@@ -59,7 +60,28 @@ pub struct Config {
     )]
     pub token: Option<Secret>,
 
-    /// A second token, for clients that may listen but not trigger
+    /// Token of conductors, who may do everything. With it, others are players: they bang, and set the
+    /// variables that are open to them
+    #[arg(
+        long,
+        env = "DOWNBEAT_CONDUCTOR_TOKEN",
+        hide_env_values = true,
+        hide_default_value = true,
+        value_name = "TOKEN"
+    )]
+    pub conductor_token: Option<Secret>,
+
+    /// Token of players, beside a --token
+    #[arg(
+        long,
+        env = "DOWNBEAT_PLAYER_TOKEN",
+        hide_env_values = true,
+        hide_default_value = true,
+        value_name = "TOKEN"
+    )]
+    pub player_token: Option<Secret>,
+
+    /// Token of listeners, who sound with the others and do not bang, beside a --token
     #[arg(
         long,
         env = "DOWNBEAT_LISTEN_TOKEN",
@@ -84,6 +106,10 @@ pub struct Config {
     /// Origin of another page that may connect; its host name is also accepted as the relay's
     #[arg(long, env = "DOWNBEAT_ALLOW_ORIGIN", value_name = "URL", value_delimiter = ',')]
     pub allow_origin: Vec<String>,
+
+    /// Do not announce the relay on the network (mDNS). One that serves its own machine only never does
+    #[arg(long, env = "DOWNBEAT_NO_ANNOUNCE", value_parser = BoolishValueParser::new())]
+    pub no_announce: bool,
 
     /// Maximum number of connections
     #[arg(long, env = "DOWNBEAT_CONNECTIONS", value_name = "N", default_value_t = DEFAULT_CONNECTIONS, value_parser = clap::value_parser!(u32).range(1..))]
@@ -132,11 +158,14 @@ impl Default for Config {
             min_lead_ms: DEFAULT_MIN_LEAD_MS,
             max_lead_ms: DEFAULT_MAX_LEAD_MS,
             token: None,
+            conductor_token: None,
+            player_token: None,
             listen_token: None,
             tls: false,
             tls_cert: None,
             tls_key: None,
             allow_origin: Vec::new(),
+            no_announce: false,
             connections: DEFAULT_CONNECTIONS,
             connections_per_address: DEFAULT_CONNECTIONS_PER_ADDRESS,
             messages: DEFAULT_MESSAGES,

@@ -50,6 +50,10 @@ pub(crate) struct Counters {
     pub(crate) http_errors: Counter,
     /// Messages and HTTP requests that were ignored or refused because of a rate limit.
     pub(crate) rate_limited: Counter,
+    /// Room codes that were wrong.
+    pub(crate) wrong_room_codes: Counter,
+    /// Times that the announcement on the network has ended by itself, and was started again.
+    pub(crate) announcement_restarts: Counter,
     /// Connections whose task panicked: a bug in the relay.
     pub(crate) connection_panics: Counter,
     /// Clients that the relay disconnected.
@@ -127,6 +131,8 @@ impl Default for Counters {
             malformed_requests: Counter::default(),
             http_errors: Counter::default(),
             rate_limited: Counter::default(),
+            wrong_room_codes: Counter::default(),
+            announcement_restarts: Counter::default(),
             connection_panics: Counter::default(),
             clients_disconnected: Disconnected::default(),
             deliveries: Counter::default(),

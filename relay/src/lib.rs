@@ -11,8 +11,8 @@
 //! - `broadcast` sends frames to all clients, and keeps their connections alive.
 //! - `websocket` reads messages from a socket and writes frames to it.
 //! - `store` keeps on disk what survives the relay.
-//! - `bank` holds the sounds; `limits` bounds connections and rates.
-//! - The leaves: `config`, `clock`, `counters`, `supervise`, `text`.
+//! - `bank` holds the sounds; `joining` says how others join; `limits` bounds connections and rates.
+//! - The leaves: `config`, `clock`, `counters`, `rights`, `supervise`, `text`.
 
 pub mod accept;
 pub mod bank;
@@ -21,8 +21,10 @@ pub mod clock;
 pub mod config;
 mod counters;
 pub mod http;
+mod joining;
 mod limits;
-pub mod room;
+mod rights;
+mod room;
 pub mod server;
 mod session;
 pub mod store;

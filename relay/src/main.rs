@@ -1,6 +1,10 @@
 //! `downbeat-relay`: reads its settings and serves until it is told to stop.
 
-use std::{io, panic, process::ExitCode};
+use std::{
+    io::{self, IsTerminal as _},
+    panic,
+    process::ExitCode,
+};
 
 use anyhow::Context as _;
 use downbeat_platform::scheduling;
@@ -97,6 +101,10 @@ fn announce(server: &Server) {
             let url = others.first().cloned().unwrap_or_else(|| server.url());
             lines.push(format!("Link for players: {url}/#fingerprint={fingerprint}"));
         }
+    }
+    // It contains a token: it is for the eyes of who has started the relay, and not for a file.
+    if io::stdout().is_terminal() {
+        lines.extend(server.invitation());
     }
     // A relay whose standard output is closed still serves.
     downbeat_command_line::print(format_args!("{}\n", lines.join("\n")));

@@ -34,6 +34,7 @@ use crate::{
         auth::{Access, AccessError},
         context::ServerState,
     },
+    joining::{Invitation, announcement::Announcement, qr},
     room::hub::{Hub, HubError},
     store::StoreError,
     supervise::{PartPanicked, Supervisor},
@@ -77,6 +78,9 @@ pub enum StartError {
     /// The tokens or origins are unusable.
     #[error(transparent)]
     Access(#[from] AccessError),
+    /// There is no room code.
+    #[error("the system has no random numbers: {0}")]
+    Random(io::Error),
     /// There is no usable certificate.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
@@ -133,6 +137,7 @@ pub struct Server {
     identity: Option<Identity>,
     folder: Option<Folder>,
     reload: Arc<Notify>,
+    announcement: Option<Announcement>,
 }
 
 impl Server {
@@ -163,17 +168,34 @@ impl Server {
         let listen = |source| StartError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        if let Some(warning) = exposure(address.ip(), access.is_open(), identity.is_some()) {
+        if let Some(warning) = exposure(address.ip(), access.tokens().is_open(), identity.is_some())
+        {
             tracing::warn!("{warning}");
         }
-        let hub = Hub::new(config, bank)?;
+        let self_signed = identity.as_ref().filter(|identity| identity.is_self_signed);
+        let fingerprint = self_signed.map(|identity| identity.fingerprint.clone());
+        let (is_tls, tokens) = (identity.is_some(), access.tokens().clone());
+        let needs_token = !tokens.is_open();
+        let invitation = Invitation::new(tokens, address, is_tls, fingerprint.clone());
+        let hub = Hub::new(config, bank, invitation.map_err(StartError::Random)?)?;
         if config.data.is_none() {
             tracing::info!(
-                "variables, seats and tags end with the relay: there is no data folder (--data)"
+                "variables, machines and the lock end with the relay: there is no data folder (--data)"
             );
         }
+        // One that others cannot reach is none of their business.
+        let is_announced = !config.no_announce && !address.ip().to_canonical().is_loopback();
+        let announcement = is_announced.then(|| Announcement {
+            host_name: host_name.into_owned(),
+            listens_on: address,
+            epoch: hub.epoch,
+            is_tls,
+            fingerprint,
+            needs_token,
+        });
         let state = Arc::new(ServerState::new(config, access, hub));
-        Ok(Self { listener, address, state, identity, folder, reload: Arc::default() })
+        let reload = Arc::default();
+        Ok(Self { listener, address, state, identity, folder, reload, announcement })
     }
 
     /// Notifying this reloads the bank, while the relay [runs](Self::run).
@@ -202,7 +224,7 @@ impl Server {
             IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1]),
             ip => ip,
         };
-        self.url_of(here)
+        self.state.hub.invitation.url(here)
     }
 
     /// Its certificate, if it speaks TLS.
@@ -226,30 +248,22 @@ impl Server {
         let _ = self.state.priority.set(priority);
     }
 
-    fn url_of(&self, ip: IpAddr) -> String {
-        let scheme = if self.identity.is_some() { "https" } else { "http" };
-        format!("{scheme}://{}", SocketAddr::new(ip, self.address.port()))
-    }
-
     /// The URLs for other machines: one for each network that it listens on.
     #[must_use]
     pub fn urls_for_others(&self) -> Vec<String> {
-        if !self.address.ip().is_unspecified() {
-            return Vec::new();
+        self.state.hub.invitation.urls_for_others()
+    }
+
+    /// What a person needs to join, for the terminal of who runs the relay: the link of a player as a QR code,
+    /// and the room code. It contains secrets.
+    #[must_use]
+    pub fn invitation(&self) -> Vec<String> {
+        let link = self.state.hub.invitation.link_for_players();
+        let mut lines = link.and_then(|link| qr::lines(&link)).unwrap_or_default();
+        if let Some(code) = self.state.hub.invitation.code() {
+            lines.push(format!("Room code: {code}"));
         }
-        // Without a list of networks the relay still serves them.
-        let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
-        let mut addresses: Vec<IpAddr> = interfaces.iter().map(if_addrs::Interface::ip).collect();
-        addresses.retain(|ip| match ip {
-            IpAddr::V4(v4) => !v4.is_loopback() && !v4.is_link_local(),
-            // A link-local address needs a zone, which browsers do not accept.
-            IpAddr::V6(v6) => {
-                self.address.is_ipv6() && !v6.is_loopback() && !v6.is_unicast_link_local()
-            }
-        });
-        addresses.sort_unstable();
-        addresses.dedup();
-        addresses.into_iter().map(|ip| self.url_of(ip)).collect()
+        lines
     }
 
     /// Serves until `end` completes, then closes all connections; returns when they are closed, or after
@@ -267,7 +281,7 @@ impl Server {
     }
 
     async fn serve(self, end: impl Future<Output = ()>) {
-        let Self { listener, state, identity, folder, reload, .. } = self;
+        let Self { listener, state, identity, folder, reload, announcement, .. } = self;
         let hub = state.hub.clone();
         let tls = identity.map(|identity| Arc::new(TlsAcceptor::new(identity.tls)));
         // Every connection holds a receiver: it announces the shutdown, which is complete when no receiver
@@ -281,6 +295,11 @@ impl Server {
         parts.spawn(supervise().watch("bank watcher", watch_bank(hub.clone(), watcher)));
         parts.spawn(supervise().watch("value timer", send_held_values(hub.clone())));
         parts.spawn(supervise().watch("acknowledger", acknowledge_committed(hub.clone())));
+        if let Some(announcement) = announcement {
+            // It holds a receiver as well: a shutdown waits for its goodbye.
+            let announcing = announcement.run(hub.counters.clone(), receiver.clone());
+            tokio::spawn(supervise().watch("announcement", announcing));
+        }
         let mut failures = AcceptFailures::default();
         let mut end = pin!(end);
         loop {

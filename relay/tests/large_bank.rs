@@ -68,6 +68,7 @@ fn the_largest_list_of_sounds_fits_an_outbox() {
         rate: 768_000,
         channels: 8,
         looped: Some(downbeat_protocol::LoopFrames { start: 1 << 31, end: u64::from(u32::MAX) }),
+        gain_db: 0.0,
     };
     let bytes = serde_json::to_string(&sound).unwrap().len() + 1;
     assert!(bytes <= 460, "{bytes}");

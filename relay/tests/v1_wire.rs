@@ -176,7 +176,7 @@ async fn follow(player: &mut common::Player, known: &mut Roster, what: impl Fn(&
 }
 
 #[tokio::test]
-async fn everyone_receives_the_roster_and_the_reports() {
+async fn everyone_receives_the_roster_and_who_plays() {
     let relay = TestRelay::start().await;
     let (mut one, welcome) = relay.player("one").await;
     let mut known = welcome.roster();
@@ -187,9 +187,12 @@ async fn everyone_receives_the_roster_and_the_reports() {
 
     let report = Report { lead_micros: Some(14_200), triggers: 3, ..Report::default() };
     two.send(ClientToRelay::Report(report.clone())).await;
-    follow(&mut one, &mut known, |roster| roster.clients[1].report.is_some()).await;
-    assert_eq!(known.clients[1].report, Some(report.clone()));
+    follow(&mut one, &mut known, |roster| roster.clients[1].plays).await;
+    assert!(!known.clients[0].plays);
     assert_eq!(known.lead_micros, 14_200);
+    // The reports are for the relay, and for those who watch.
+    let health = relay.health().await;
+    assert_eq!(health["clients"][1]["report"]["triggers"], 3, "{health}");
 
     let hopeless = Report { lead_micros: Some(900_000), ..report };
     one.send(ClientToRelay::Report(hopeless)).await;

@@ -100,7 +100,7 @@ pub struct AssignRequest {
     pub ack: Option<u64>,
 }
 
-/// A request to forget machines. One that is connected begins anew.
+/// A request to forget machines. One that is connected begins anew, as if it had just come.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ForgetRequest {
     /// The machines.
@@ -279,13 +279,20 @@ pub struct MachinesChange {
 }
 
 /// How others join: for those who watch the room.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Joining {
     /// What a person types on the page where a token is needed: eight digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
     /// The links, those with fewer rights first, each for every numeric address of the relay.
     pub links: Vec<JoinLink>,
+}
+
+impl fmt::Debug for Joining {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The code is a secret.
+        f.debug_struct("Joining").field("links", &self.links).finish_non_exhaustive()
+    }
 }
 
 /// A link that joins the room.

@@ -213,6 +213,7 @@ impl Bank {
             rate: wav.rate,
             channels: wav.channels,
             looped: looped.map(|Loop { start, end }| LoopFrames { start, end }),
+            gain_db: 0.0,
         };
         self.by_hash.insert(hash, self.sounds.len());
         self.sounds.push(Sound { info, file });

@@ -1,20 +1,20 @@
-//! Authorization: tokens, accepted host names, and origins.
+//! Authorization: the tokens of a request, accepted host names, and origins.
 //!
-//! Pure: headers in, a decision out. Nothing here is logged or echoed. Only digests of the tokens are kept,
-//! and they are compared in constant time.
+//! Pure: headers in, a decision out. Nothing here is logged or echoed.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
+
+use downbeat_protocol::Rights;
 
 use hyper::{
     HeaderMap,
     header::{AUTHORIZATION, HOST, ORIGIN, SEC_WEBSOCKET_PROTOCOL},
 };
-use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use crate::{
-    config::{Config, Secret},
-    room::member::Role,
+    config::Config,
+    joining::tokens::{TokenError, Tokens, is_token},
 };
 
 /// Prefix of the entry of `Sec-WebSocket-Protocol` that carries a token: a browser can set no other header
@@ -28,15 +28,9 @@ const MAX_TOKENS: usize = 3;
 /// Why the settings cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum AccessError {
-    /// A token that no header can carry. The message does not contain it.
-    #[error("{0} must have 1 to 128 letters, digits, '-', '.', '_' or '~'")]
-    Token(&'static str),
-    /// The second token without the first.
-    #[error("--listen-token needs a --token, for clients that may bang")]
-    ListenOnly,
-    /// Both tokens are equal.
-    #[error("--token and --listen-token are equal; choose different ones")]
-    Same,
+    /// The tokens contradict each other, or no header can carry one.
+    #[error(transparent)]
+    Token(#[from] TokenError),
     /// An origin that no browser would send.
     #[error(
         "--allow-origin {0:?} is not an origin; write http://HOST, http://HOST:PORT or file://"
@@ -47,8 +41,7 @@ pub enum AccessError {
 /// What is allowed to whom.
 #[derive(Debug)]
 pub struct Access {
-    bang: Option<[u8; 32]>,
-    listen: Option<[u8; 32]>,
+    tokens: Arc<Tokens>,
     /// Scheme and authority, in lower case and without a default port.
     origins: Vec<(Scheme, String)>,
     host_name: String,
@@ -72,32 +65,20 @@ impl Access {
     /// # Errors
     /// If the settings cannot be used.
     pub fn new(config: &Config, host_name: &str) -> Result<Self, AccessError> {
-        let digest = |secret: &Option<Secret>, flag| match secret {
-            None => Ok(None),
-            Some(Secret(token)) if is_token(token) => Ok(Some(digest_of(token))),
-            Some(_) => Err(AccessError::Token(flag)),
-        };
-        let bang = digest(&config.token, "--token")?;
-        let listen = digest(&config.listen_token, "--listen-token")?;
-        match (&bang, &listen) {
-            (None, Some(_)) => return Err(AccessError::ListenOnly),
-            (Some(bang), Some(listen)) if bang == listen => return Err(AccessError::Same),
-            _ => {}
-        }
+        let tokens = Arc::new(Tokens::new(config)?);
         let origin =
             |text: &String| parse_origin(text).ok_or_else(|| AccessError::Origin(text.clone()));
         let origins = config.allow_origin.iter().map(origin).collect::<Result<_, _>>()?;
-        Ok(Self { bang, listen, origins, host_name: host_name.to_ascii_lowercase() })
+        Ok(Self { tokens, origins, host_name: host_name.to_ascii_lowercase() })
     }
 
-    /// Whether no token is needed.
-    pub(crate) fn is_open(&self) -> bool {
-        self.bang.is_none()
+    /// The tokens.
+    pub(crate) fn tokens(&self) -> &Arc<Tokens> {
+        &self.tokens
     }
 
-    /// What a client with these headers may do; `None` if the token is missing or wrong.
-    pub(super) fn role(&self, headers: &HeaderMap) -> Option<Role> {
-        let Some(bang) = &self.bang else { return Some(Role::Bang) };
+    /// The rights of a client with these headers; `None` if the token is missing or wrong.
+    pub(super) fn rights(&self, headers: &HeaderMap) -> Option<Rights> {
         let bearer = headers.get_all(AUTHORIZATION).iter().filter_map(|value| {
             let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
             scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
@@ -107,17 +88,8 @@ impl Access {
             .filter_map(|value| value.to_str().ok())
             .flat_map(|value| value.split(','))
             .filter_map(|offer| offer.trim().strip_prefix(TOKEN_OFFER));
-        let mut role = None;
-        for token in bearer.chain(offered).filter(|token| is_token(token)).take(MAX_TOKENS) {
-            let digest = digest_of(token);
-            if is_same(&digest, bang) {
-                return Some(Role::Bang);
-            }
-            if self.listen.as_ref().is_some_and(|listen| is_same(&digest, listen)) {
-                role = Some(Role::Listen);
-            }
-        }
-        role
+        let presented = bearer.chain(offered).filter(|token| is_token(token));
+        self.tokens.rights(presented.take(MAX_TOKENS))
     }
 
     /// Whether the `Host` header names the relay. A page of another site can point its own name to the
@@ -150,20 +122,6 @@ impl Access {
         let same = bare(origin.0, host) == origin.1 && origin.0 != Scheme::File;
         same || self.origins.contains(&origin)
     }
-}
-
-fn is_token(text: &str) -> bool {
-    (1..=128).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b))
-}
-
-fn digest_of(token: &str) -> [u8; 32] {
-    Sha256::digest(token.as_bytes()).into()
-}
-
-/// Compares in constant time.
-fn is_same(a: &[u8; 32], b: &[u8; 32]) -> bool {
-    std::hint::black_box(a.iter().zip(b).fold(0, |differ, (a, b)| differ | (a ^ b))) == 0
 }
 
 fn parse_origin(text: &str) -> Option<(Scheme, String)> {

@@ -2,16 +2,19 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock},
 };
 
 use downbeat_platform::scheduling::Priority;
 use tokio::sync::watch;
 
-use super::auth::Access;
+use super::{auth::Access, joining::QR_CODES_PER_SECOND};
 use crate::{
     config::Config,
-    limits::admission::{Admission, AdmissionLimits, Permit},
+    limits::{
+        admission::{Admission, AdmissionLimits, Permit},
+        rate_limit::TokenBucket,
+    },
     room::hub::Hub,
 };
 
@@ -25,6 +28,8 @@ pub(crate) struct ServerState {
     pub(super) messages_per_second: u32,
     /// Requests that one connection may send a second.
     pub(super) requests_per_second: u32,
+    /// Limits how many QR codes are made.
+    pub(super) qr_codes: Mutex<TokenBucket>,
     /// The priority of the main thread, once it has asked for one.
     pub(crate) priority: OnceLock<Result<Priority, String>>,
 }
@@ -37,12 +42,14 @@ impl ServerState {
             messages_per_address: config.messages_per_address,
             requests_per_address: config.requests_per_address,
         });
+        let qr_codes = Mutex::new(TokenBucket::new(QR_CODES_PER_SECOND, hub.clock.now()));
         Self {
             hub: Arc::new(hub),
             access,
             admission,
             messages_per_second: config.messages,
             requests_per_second: config.requests,
+            qr_codes,
             priority: OnceLock::new(),
         }
     }

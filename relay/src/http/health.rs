@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use downbeat_platform::scheduling::{self, Priority};
-use downbeat_protocol::{Epoch, Roster};
+use downbeat_protocol::{Epoch, Report, Roster, RosterEntry};
 use serde::Serialize;
 
 use super::context::ServerState;
@@ -30,19 +30,34 @@ struct Health {
     malformed_requests: u64,
     http_errors: u64,
     rate_limited: u64,
+    wrong_room_codes: u64,
+    announcement_restarts: u64,
     connection_panics: u64,
     /// By reason.
     clients_disconnected: BTreeMap<&'static str, u64>,
+    total: u32,
+    clients: Vec<Client>,
+    lead_micros: u32,
+}
+
+/// A listed client, with its last report.
+#[derive(Serialize)]
+struct Client {
     #[serde(flatten)]
-    roster: Roster,
+    entry: RosterEntry,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    report: Option<Report>,
 }
 
 /// The report.
 pub(super) fn as_json(state: &ServerState) -> String {
     let (hub, counters) = (&state.hub, &state.hub.counters);
-    let (variables, roster) = {
+    let (variables, total, clients, lead_micros) = {
         let room = hub.room();
-        (room.variables(), room.roster())
+        let Roster { total, clients, lead_micros } = room.roster();
+        let client = |entry: RosterEntry| Client { report: room.report_of(entry.id), entry };
+        let clients: Vec<_> = clients.into_iter().map(client).collect();
+        (room.variables(), total, clients, lead_micros)
     };
     let health = Health {
         status: "ok",
@@ -64,9 +79,13 @@ pub(super) fn as_json(state: &ServerState) -> String {
         malformed_requests: counters.malformed_requests.get(),
         http_errors: counters.http_errors.get(),
         rate_limited: counters.rate_limited.get(),
+        wrong_room_codes: counters.wrong_room_codes.get(),
+        announcement_restarts: counters.announcement_restarts.get(),
         connection_panics: counters.connection_panics.get(),
         clients_disconnected: counters.clients_disconnected.by_reason().into_iter().collect(),
-        roster,
+        total,
+        clients,
+        lead_micros,
     };
     // Strings and finite numbers only: serde_json refuses none of it.
     serde_json::to_string(&health).unwrap_or_default()

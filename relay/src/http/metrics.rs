@@ -149,6 +149,12 @@ fn as_open_metrics(state: &ServerState) -> String {
         &counters.malformed_requests,
     );
     count("http_errors", "HTTP requests answered by a client error", &counters.http_errors);
+    count("wrong_room_codes", "Room codes that were wrong", &counters.wrong_room_codes);
+    count(
+        "announcement_restarts",
+        "Times that the announcement on the network was started again",
+        &counters.announcement_restarts,
+    );
     count("connection_panics", "Connections whose task panicked", &counters.connection_panics);
     count("connections_rejected", "TCP connections beyond a limit", &counters.connections_rejected);
     count(

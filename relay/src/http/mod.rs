@@ -7,6 +7,7 @@ pub mod auth;
 pub(crate) mod connection;
 pub(crate) mod context;
 pub(crate) mod health;
+mod joining;
 pub(crate) mod metrics;
 pub mod page;
 pub mod ranges;

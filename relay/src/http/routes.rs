@@ -1,5 +1,6 @@
 //! Answers each request.
 
+use bytes::Bytes;
 use hyper::{
     HeaderMap, Method, Request, StatusCode,
     body::Incoming,
@@ -9,11 +10,14 @@ use hyper::{
 use super::{
     auth::Access,
     context::{ConnectionContext, ServerState},
-    health, metrics, page,
+    health, joining, metrics, page,
     response::{self, Answer, body, put, text, without_body},
     sounds, upgrade, upgraded,
 };
-use crate::limits::rate_limit::Decision;
+use crate::{
+    limits::rate_limit::Decision,
+    rights::{HttpRequest, Required},
+};
 
 /// Answers a request, about which the rate limit has decided.
 pub(super) async fn answer(
@@ -33,17 +37,60 @@ pub(super) async fn answer(
             "unknown host name: use the relay's IP address, or start it with --allow-origin \
              http://NAME:PORT\n",
         )
-    } else if upgrade::is_requested(headers) {
-        open_websocket(context, request).await
-    } else if request.uri().path() == "/access" && request.method() == Method::POST {
-        check_access(&state.access, headers)
     } else {
-        answer_get(state, &request)
+        route(context, request).await
     };
     if answer.status().is_client_error() {
         counters.http_errors.increment();
     }
     answer
+}
+
+/// What a request asks for.
+fn classify(request: &Request<Incoming>) -> HttpRequest {
+    let path = request.uri().path();
+    if upgrade::is_requested(request.headers()) {
+        return HttpRequest::WebSocket;
+    }
+    match path {
+        "/access" if request.method() == Method::POST => HttpRequest::Access,
+        "/join" if request.method() == Method::POST => HttpRequest::Join,
+        "/qr" if request.method() == Method::POST => HttpRequest::QrCode,
+        "/healthz" => HttpRequest::Health,
+        "/metrics" => HttpRequest::Metrics,
+        // A player requests sounds relative to its WebSocket's path, which may be any.
+        _ if path.contains("/sounds/") => HttpRequest::Sound,
+        _ if page::file(path).is_some() => HttpRequest::Page,
+        _ => HttpRequest::Unknown,
+    }
+}
+
+/// Answers a request, if its token gives the rights that it requires.
+async fn route(context: ConnectionContext, request: Request<Incoming>) -> Answer {
+    let state = &context.state;
+    let rights = state.access.rights(request.headers());
+    // The lock of the room is about sounding, not about HTTP.
+    let may = |asked| Required::by_http(asked).check(rights, false).is_ok();
+    let asked = match classify(&request) {
+        // That the relay runs is no secret.
+        HttpRequest::Health if !may(HttpRequest::Health) => HttpRequest::Status,
+        asked => asked,
+    };
+    match asked {
+        // These two say more about why they are refused.
+        HttpRequest::WebSocket => open_websocket(context, request).await,
+        HttpRequest::Access => check_access(&state.access, request.headers()),
+        _ if !may(asked) => text(StatusCode::UNAUTHORIZED, "this relay needs its token\n"),
+        // Boxed: every connection would otherwise carry the space for their bodies.
+        HttpRequest::Join => Box::pin(joining::join(state, request)).await,
+        HttpRequest::QrCode => Box::pin(joining::qr_code(state, request)).await,
+        HttpRequest::Page
+        | HttpRequest::Sound
+        | HttpRequest::Status
+        | HttpRequest::Health
+        | HttpRequest::Metrics
+        | HttpRequest::Unknown => answer_get(state, asked, &request),
+    }
 }
 
 fn too_many_requests(decision: Decision) -> Answer {
@@ -63,8 +110,8 @@ async fn open_websocket(context: ConnectionContext, mut request: Request<Incomin
             let upgrade = hyper::upgrade::on(&mut request);
             // It is registered before it is answered: what is broadcast from then on waits for it
             // behind the answer.
-            let client = context.state.hub.connect(granted.wire, granted.role).await;
-            tokio::spawn(upgraded::serve(context, upgrade, client, granted.role));
+            let client = context.state.hub.connect(granted.wire, granted.rights).await;
+            tokio::spawn(upgraded::serve(context, upgrade, client, granted.rights));
             upgrade::switching_protocols(&granted)
         }
         Err(refused) => {
@@ -87,7 +134,7 @@ fn check_access(access: &Access, headers: &HeaderMap) -> Answer {
     answer
 }
 
-fn answer_get(state: &ServerState, request: &Request<Incoming>) -> Answer {
+fn answer_get(state: &ServerState, asked: HttpRequest, request: &Request<Incoming>) -> Answer {
     let is_head = request.method() == Method::HEAD;
     if request.method() != Method::GET && !is_head {
         let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are allowed\n");
@@ -95,44 +142,34 @@ fn answer_get(state: &ServerState, request: &Request<Incoming>) -> Answer {
         return answer;
     }
     let (path, headers) = (request.uri().path(), request.headers());
-    let bank = state.hub.bank();
-    // A player requests sounds relative to its WebSocket's path, which may be any.
-    let sound = path.rsplit_once("/sounds/").and_then(|(_, hash)| bank.by_hash(hash));
-    let answer = if let Some(sound) = sound {
-        sounds::answer(sound, headers)
-    } else if let Some(file) = page::file(path) {
-        page_file(file, headers)
-    } else if path == "/healthz" {
-        health_report(state, headers)
-    } else if path == "/metrics" {
-        metrics_report(state, headers)
-    } else {
-        text(StatusCode::NOT_FOUND, "not found\n")
+    let answer = match asked {
+        HttpRequest::Sound => sound(state, path, headers),
+        HttpRequest::Page => page::file(path).map(|file| page_file(file, headers)),
+        HttpRequest::Status => Some(report("{\"status\":\"ok\"}", "application/json")),
+        HttpRequest::Health => Some(report(health::as_json(state), "application/json")),
+        HttpRequest::Metrics => {
+            let format = metrics::Format::negotiate(headers);
+            Some(report(metrics::as_text(state, format), format.content_type()))
+        }
+        _ => None,
     };
+    let answer = answer.unwrap_or_else(|| text(StatusCode::NOT_FOUND, "not found\n"));
     if is_head { without_body(answer) } else { answer }
+}
+
+fn sound(state: &ServerState, path: &str, headers: &HeaderMap) -> Option<Answer> {
+    let (_, hash) = path.rsplit_once("/sounds/")?;
+    let bank = state.hub.bank();
+    bank.by_hash(hash).map(|sound| sounds::answer(sound, headers))
 }
 
 fn page_file(file: &page::PageFile, headers: &HeaderMap) -> Answer {
     response::page_file(file.content, file.content_type, &file.etag, headers)
 }
 
-fn health_report(state: &ServerState, headers: &HeaderMap) -> Answer {
-    let json = match state.access.role(headers) {
-        Some(_) => health::as_json(state),
-        // That the relay runs is no secret.
-        None => "{\"status\":\"ok\"}".to_owned(),
-    };
-    let mut answer = body(json, "application/json");
-    put(&mut answer, CACHE_CONTROL, "no-store");
-    answer
-}
-
-fn metrics_report(state: &ServerState, headers: &HeaderMap) -> Answer {
-    if state.access.role(headers).is_none() {
-        return text(StatusCode::UNAUTHORIZED, "this relay needs its token\n");
-    }
-    let format = metrics::Format::negotiate(headers);
-    let mut answer = body(metrics::as_text(state, format), format.content_type());
+/// What is true only now.
+fn report(content: impl Into<Bytes>, content_type: &'static str) -> Answer {
+    let mut answer = body(content, content_type);
     put(&mut answer, CACHE_CONTROL, "no-store");
     answer
 }

@@ -1,7 +1,7 @@
 //! The opening handshake of a WebSocket (RFC 6455, section 4.2): who may open one, and which wire it speaks.
 //! Pure: headers in, a decision out.
 
-use downbeat_protocol::SUBPROTOCOL;
+use downbeat_protocol::{Rights, SUBPROTOCOL};
 use hyper::{
     HeaderMap, Method, StatusCode,
     header::{
@@ -15,15 +15,18 @@ use super::{
     auth::Access,
     response::{Answer, put, put_text},
 };
-use crate::{room::member::Role, websocket::client::Wire};
+use crate::{
+    rights::{HttpRequest, Required},
+    websocket::client::Wire,
+};
 
 /// An accepted handshake.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Granted {
     /// The wire of the connection.
     pub wire: Wire,
-    /// What the client may do.
-    pub role: Role,
+    /// What the client may do, by its token.
+    pub rights: Rights,
     /// The value of `Sec-WebSocket-Accept`.
     pub accept: String,
 }
@@ -79,11 +82,14 @@ pub fn is_requested(headers: &HeaderMap) -> bool {
 ///
 /// # Errors
 /// If it may not connect.
-pub(super) fn authorize(access: &Access, headers: &HeaderMap) -> Result<Role, Refused> {
+pub(super) fn authorize(access: &Access, headers: &HeaderMap) -> Result<Rights, Refused> {
     if !access.is_own_origin(headers) {
         return Err(Refused::ForeignOrigin);
     }
-    access.role(headers).ok_or(Refused::NoToken)
+    let rights = access.rights(headers);
+    // The lock locks nobody out.
+    let checked = Required::by_http(HttpRequest::WebSocket).check(rights, false);
+    checked.ok().and(rights).ok_or(Refused::NoToken)
 }
 
 /// Checks a handshake.
@@ -92,7 +98,7 @@ pub(super) fn authorize(access: &Access, headers: &HeaderMap) -> Result<Role, Re
 /// If it is refused.
 pub fn check(access: &Access, method: &Method, headers: &HeaderMap) -> Result<Granted, Refused> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let role = authorize(access, headers)?;
+    let rights = authorize(access, headers)?;
     if method != Method::GET || !has_token(headers, CONNECTION, "upgrade") {
         return Err(Refused::Incomplete);
     }
@@ -108,7 +114,7 @@ pub fn check(access: &Access, method: &Method, headers: &HeaderMap) -> Result<Gr
     // tutorial wire.
     let is_v1 = has_token(headers, SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL);
     let wire = if is_v1 { Wire::V1 } else { Wire::Tutorial };
-    Ok(Granted { wire, role, accept: derive_accept_key(key.as_bytes()) })
+    Ok(Granted { wire, rights, accept: derive_accept_key(key.as_bytes()) })
 }
 
 /// The answer to an accepted handshake.

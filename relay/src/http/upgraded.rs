@@ -2,6 +2,7 @@
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
+use downbeat_protocol::Rights;
 use futures_util::FutureExt as _;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
@@ -10,7 +11,6 @@ use tokio_rustls::server::TlsStream;
 
 use super::context::ConnectionContext;
 use crate::{
-    room::member::Role,
     session::{context::SessionContext, serve::record_end},
     websocket::{client::Client, decoder::End, outbox::CutOff, transport::Transport},
 };
@@ -24,10 +24,10 @@ pub(super) async fn serve(
     context: ConnectionContext,
     upgrade: OnUpgrade,
     client: Arc<Client>,
-    role: Role,
+    rights: Rights,
 ) {
     let hub = context.state.hub.clone();
-    let serving = serve_upgraded(context, upgrade, client.clone(), role);
+    let serving = serve_upgraded(context, upgrade, client.clone(), rights);
     if AssertUnwindSafe(serving).catch_unwind().await.is_err() {
         hub.counters.connection_panics.increment();
         tracing::error!(id = client.id.0, "the client's task panicked; it is disconnected");
@@ -40,7 +40,7 @@ async fn serve_upgraded(
     context: ConnectionContext,
     upgrade: OnUpgrade,
     client: Arc<Client>,
-    role: Role,
+    rights: Rights,
 ) {
     let ConnectionContext { state, shutdown, permit, .. } = context;
     let upgraded = timeout(ANSWER_TIMEOUT, upgrade).await;
@@ -54,7 +54,7 @@ async fn serve_upgraded(
     let session = SessionContext {
         hub: state.hub.clone(),
         client,
-        role,
+        rights,
         messages_per_second: state.messages_per_second,
         permit,
     };

@@ -1,10 +1,15 @@
-//! What the room keeps of machines: seats and tags, and for whose values there is space.
+//! What the room does about requests that change what is kept of machines, and for whose values there is space.
 //!
 //! Pure: nothing here does I/O.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-use downbeat_protocol::{AssignRequest, ClientId, ErrorCode, MachineId, Refusal};
+use downbeat_protocol::{
+    AssignRequest, ClientId, ErrorCode, ForgetRequest, MachineId, Refusal, RelayToClient, Rights,
+};
 
 use super::{
     effects::Effects,
@@ -12,13 +17,14 @@ use super::{
     refuse::{invalid, refusal},
     state::Room,
 };
-use crate::store::{AckTo, Write};
+use crate::store::{AckTo, Assigned, Write};
 
 impl Room {
-    /// Gives the machines of clients a seat and tags.
+    /// Changes what is kept of machines: of those of clients, and of those of numbers.
     ///
     /// # Errors
-    /// If a value is out of range, none of the clients is connected, or there is no space.
+    /// If a value is out of range, none of the machines exists, none of them reports an output whose extra
+    /// latency could be changed, or there is no space.
     pub(super) fn assign(
         &mut self,
         request: &AssignRequest,
@@ -26,67 +32,158 @@ impl Room {
         effects: &mut Effects,
     ) -> Result<(), Refusal> {
         request.validate().map_err(invalid)?;
-        let named = request.clients.iter().filter_map(|id| Some((*id, self.members.get(id)?)));
-        let owners: BTreeMap<_, _> =
-            named.map(|(id, member)| (member.owner(id), member.name.clone())).collect();
+        let owners = self.owners_in(request);
         if owners.is_empty() {
-            return Err(refusal(ErrorCode::NoTarget, "none of these clients is connected"));
+            return Err(refusal(
+                ErrorCode::NoTarget,
+                "none of these clients and machines is known",
+            ));
         }
-        let tags = request.tags.as_ref().map(|tags| {
-            let mut known = BTreeSet::new();
-            tags.iter().filter(|tag| known.insert(*tag)).cloned().collect::<Vec<_>>()
-        });
+        if request.extra_latency_micros.is_some() && owners.values().all(BTreeSet::is_empty) {
+            let message =
+                "none of these machines reports an output whose extra latency could be set";
+            return Err(refusal(ErrorCode::InvalidValue, message));
+        }
+        let by_conductor = self.is_conductor(by);
+        // First, because it may fail.
         for owner in owners.keys() {
-            let Owner::Machine(machine) = *owner else { continue };
-            self.keep_machine(machine, effects)?;
-            self.machines.assign(machine, request.seat, tags.as_deref());
-            effects.writes.extend(self.machines.stored(machine));
+            if let Owner::Machine(machine) = owner {
+                self.keep_machine(*machine, by_conductor, effects)?;
+            }
         }
-        for (id, member) in &mut self.members {
-            if !owners.contains_key(&member.owner(*id)) {
-                continue;
+        for (owner, outputs) in owners {
+            let Some(before) = self.assigned_to(owner).cloned() else { continue };
+            let outputs: Vec<_> = outputs.into_iter().collect();
+            let after = before.changed(request, &outputs);
+            if after != *before {
+                self.set_assigned(owner, Arc::new(after), by_conductor, effects);
             }
-            if let Some(seat) = request.seat {
-                member.seat = (seat > 0).then_some(seat);
-            }
-            if let Some(tags) = &tags {
-                member.tags.clone_from(tags);
-            }
-            effects.entries.push(*id);
         }
         effects.acks.extend(request.ack.map(|ack| AckTo { client: by, ack }));
         Ok(())
+    }
+
+    /// Forgets machines, and their values. Those that are connected begin anew.
+    ///
+    /// # Errors
+    /// If there are too many.
+    pub(super) fn forget(
+        &mut self,
+        request: &ForgetRequest,
+        by: ClientId,
+        effects: &mut Effects,
+    ) -> Result<(), Refusal> {
+        request.validate().map_err(invalid)?;
+        for number in &request.machines {
+            let Some(machine) = self.machines.of_number(*number) else { continue };
+            self.forget_values(machine, effects);
+            // While it is kept, so that its clients are told.
+            self.set_assigned(Owner::Machine(machine), Arc::default(), true, effects);
+            self.machines.forget(machine);
+            effects.writes.push(Write::Forget { machine });
+        }
+        effects.acks.extend(request.ack.map(|ack| AckTo { client: by, ack }));
+        Ok(())
+    }
+
+    /// Whose machines a request is about, each with the outputs that its clients in the request use.
+    fn owners_in(&self, request: &AssignRequest) -> BTreeMap<Owner, BTreeSet<String>> {
+        let mut owners: BTreeMap<Owner, BTreeSet<String>> = BTreeMap::new();
+        let machines =
+            request.machines.iter().filter_map(|number| self.machines.of_number(*number));
+        let mut clients = request.clients.clone();
+        for machine in machines {
+            owners.entry(Owner::Machine(machine)).or_default();
+            clients.extend(self.machines.clients(machine));
+        }
+        for id in clients {
+            let Some(member) = self.members.get(&id) else { continue };
+            let output = member.report.as_ref().and_then(|report| report.output.clone());
+            owners.entry(member.owner(id)).or_default().extend(output);
+        }
+        owners
+    }
+
+    fn assigned_to(&self, owner: Owner) -> Option<&Arc<Assigned>> {
+        match owner {
+            Owner::Machine(machine) => self.machines.assigned(machine),
+            Owner::Connection(id) => Some(&self.members.get(&id)?.assigned),
+        }
+    }
+
+    /// Replaces what was assigned to a machine, and tells each of its clients: how others see it, if that has
+    /// changed, and what it may do.
+    fn set_assigned(
+        &mut self,
+        owner: Owner,
+        assigned: Arc<Assigned>,
+        by_conductor: bool,
+        effects: &mut Effects,
+    ) {
+        let clients = match owner {
+            Owner::Machine(machine) => {
+                self.machines.assign(machine, assigned.clone(), by_conductor);
+                effects.writes.extend(self.machines.stored(machine));
+                self.machines.clients(machine).to_vec()
+            }
+            Owner::Connection(id) => vec![id],
+        };
+        for id in clients {
+            let Some(member) = self.members.get_mut(&id) else { continue };
+            let before = member.entry(id);
+            member.assigned = assigned.clone();
+            let (is_seen, rights) = (member.entry(id) != before, member.rights());
+            if is_seen {
+                effects.replies.push((id, RelayToClient::Roster(self.change_of(id))));
+            }
+            effects.replies.push((id, RelayToClient::Machine(self.record_of(id))));
+            if rights < Rights::Conductor {
+                self.watching.stop(id);
+            }
+        }
     }
 
     /// Begins to keep something of a machine, if nothing is kept of it. For its space, the machine that was
     /// away for longest may be forgotten.
     ///
     /// # Errors
-    /// If there are too many, and all are here.
+    /// If there are too many, and all are here, or all that are away were assigned by a conductor and this one
+    /// is not.
     pub(super) fn keep_machine(
         &mut self,
         machine: MachineId,
+        by_conductor: bool,
         effects: &mut Effects,
     ) -> Result<(), Refusal> {
         if self.machines.keeps(machine) {
             return Ok(());
         }
-        if !self.machines.has_space() && !self.forget_oldest_machine(effects) {
-            return Err(refusal(ErrorCode::Full, "too many machines have a seat, tags or values"));
+        if !self.machines.has_space() && !self.forget_oldest_machine(by_conductor, effects) {
+            return Err(refusal(ErrorCode::Full, "too much is kept of too many machines"));
         }
-        let mut clients = self.members.values().filter(|m| m.machine == Some(machine)).peekable();
-        let name = clients.peek().map(|member| member.name.clone()).unwrap_or_default();
-        self.machines.keep(machine, &name, clients.count());
+        let here = self.members.iter().filter(|(_, member)| member.machine == Some(machine));
+        let (clients, names): (Vec<_>, Vec<_>) =
+            here.map(|(id, member)| (*id, member.own_name())).unzip();
+        self.machines.keep(machine, names.last().copied().unwrap_or_default(), clients);
         effects.writes.extend(self.machines.stored(machine));
         Ok(())
     }
 
-    /// Forgets the machine that was away for longest, and its values; false if all are here.
-    pub(super) fn forget_oldest_machine(&mut self, effects: &mut Effects) -> bool {
-        let Some(machine) = self.machines.forget_oldest() else { return false };
-        self.variables.forget(Owner::Machine(machine), effects);
+    /// Forgets the machine that was away for longest, and its values; false if there is none that may be
+    /// forgotten.
+    pub(super) fn forget_oldest_machine(
+        &mut self,
+        for_conductor: bool,
+        effects: &mut Effects,
+    ) -> bool {
+        let Some(machine) = self.machines.forget_oldest(for_conductor) else { return false };
+        self.forget_values(machine, effects);
         effects.writes.push(Write::Forget { machine });
         true
+    }
+
+    fn forget_values(&mut self, machine: MachineId, effects: &mut Effects) {
+        self.variables.forget(Owner::Machine(machine), effects);
     }
 }
 
@@ -99,10 +196,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        room::{
-            lead::Lead,
-            member::{Member, Role},
-        },
+        room::{lead::Lead, member::Member},
         store::Write,
     };
 
@@ -112,7 +206,8 @@ mod tests {
 
     fn enter(room: &mut Room, id: u32) {
         let machine = Some(MachineId(u128::from(id)));
-        let member = Member::new(format!("m{id}"), ClientKind::Window, Role::Bang).on(machine);
+        let member =
+            Member::new(format!("m{id}"), ClientKind::Window, Rights::Conductor).on(machine);
         room.enter(ClientId(id), member);
     }
 

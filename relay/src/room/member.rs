@@ -1,17 +1,14 @@
-//! A member of the room: an admitted client, with its name, role and last report.
+//! A member of the room: an admitted client, with its name, its rights, what was assigned to its machine, and
+//! its last report.
 
-use downbeat_protocol::{ClientId, ClientKind, MachineId, Report, RosterEntry};
+use std::sync::Arc;
 
-use crate::websocket::client::Wire;
+use downbeat_protocol::{ClientId, ClientKind, MachineId, Report, Rights, RosterEntry};
 
-/// What a client is authorized to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// To receive triggers and values.
-    Listen,
-    /// Also to send them.
-    Bang,
-}
+use crate::{store::Assigned, websocket::client::Wire};
+
+/// Longest program and version that is kept, in characters.
+const MAX_CLIENT_CHARS: usize = 64;
 
 /// Who has values of its own: a machine or, for a client that names none, its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,25 +22,39 @@ pub(crate) enum Owner {
 /// An admitted client.
 #[derive(Clone, Debug)]
 pub(crate) struct Member {
-    /// Its name on other machines.
-    pub(super) name: String,
+    /// The name that it says itself.
+    own_name: String,
     pub(crate) kind: ClientKind,
-    pub(super) role: Role,
-    /// Its last report.
-    pub(super) report: Option<Report>,
+    /// Its program and version.
+    pub(super) client: String,
+    /// What its token lets it do.
+    token_rights: Rights,
+    /// Its last report, shared with what others were told of it.
+    pub(super) report: Option<Arc<Report>>,
     /// It needs more lead than the room waits for.
     pub(super) straggler: bool,
     /// Its machine, if it names one.
     pub(super) machine: Option<MachineId>,
-    pub(super) seat: Option<u16>,
-    pub(super) tags: Vec<String>,
+    /// What was assigned to its machine: the same for all clients of it. Without a machine, to the client.
+    pub(super) assigned: Arc<Assigned>,
+    /// What the client was last told about itself, if it is not listed: whether it plays, and straggles.
+    told: (bool, bool),
 }
 
 impl Member {
     /// A member that has not reported yet.
-    pub(super) fn new(name: String, kind: ClientKind, role: Role) -> Self {
-        let (report, straggler, machine, seat, tags) = (None, false, None, None, Vec::new());
-        Self { name, kind, role, report, straggler, machine, seat, tags }
+    pub(super) fn new(own_name: String, kind: ClientKind, token_rights: Rights) -> Self {
+        Self {
+            own_name,
+            kind,
+            client: String::new(),
+            token_rights,
+            report: None,
+            straggler: false,
+            machine: None,
+            assigned: Arc::default(),
+            told: (false, false),
+        }
     }
 
     /// The same on a machine.
@@ -51,14 +62,34 @@ impl Member {
         Self { machine, ..self }
     }
 
+    /// The same with a program and its version.
+    pub(super) fn by(self, client: &str) -> Self {
+        Self { client: client.chars().take(MAX_CLIENT_CHARS).collect(), ..self }
+    }
+
+    /// A client of the tutorial wire, which says no name.
+    pub(super) fn tutorial(id: ClientId, token_rights: Rights) -> Self {
+        Self::new(format!("tutorial client {}", id.0), ClientKind::Tutorial, token_rights)
+    }
+
     /// Who has the values of client `id`, which this is.
     pub(super) fn owner(&self, id: ClientId) -> Owner {
         self.machine.map_or(Owner::Connection(id), Owner::Machine)
     }
 
-    /// A client of the tutorial wire, which has no name of its own.
-    pub(super) fn tutorial(id: ClientId, role: Role) -> Self {
-        Self::new(tutorial_name(id), ClientKind::Tutorial, role)
+    /// Its name on other machines: the one that was assigned, or its own.
+    pub(super) fn name(&self) -> &str {
+        self.assigned.name.as_ref().unwrap_or(&self.own_name)
+    }
+
+    /// The name that it says itself.
+    pub(super) fn own_name(&self) -> &str {
+        &self.own_name
+    }
+
+    /// What it may do: what was assigned to its machine, or what its token says.
+    pub(super) fn rights(&self) -> Rights {
+        self.assigned.rights.unwrap_or(self.token_rights)
     }
 
     pub(super) fn wire(&self) -> Wire {
@@ -71,23 +102,24 @@ impl Member {
     }
 
     pub(super) fn only_listens(&self) -> bool {
-        self.role == Role::Listen
+        self.rights() == Rights::Listener
+    }
+
+    /// Whether it was not yet told that it plays or straggles, or no longer does. From now on it was.
+    pub(super) fn must_be_told(&mut self) -> bool {
+        let is = (self.needed_lead().is_some(), self.straggler);
+        std::mem::replace(&mut self.told, is) != is
     }
 
     pub(super) fn entry(&self, id: ClientId) -> RosterEntry {
         RosterEntry {
             id,
-            name: self.name.clone(),
+            name: self.name().to_owned(),
             kind: self.kind,
-            report: self.report.clone(),
-            seat: self.seat,
-            tags: self.tags.clone(),
+            plays: self.needed_lead().is_some(),
+            seat: self.assigned.seat,
+            tags: self.assigned.tags.clone(),
             straggler: self.straggler,
         }
     }
-}
-
-/// The name of a client of the tutorial wire.
-pub(super) fn tutorial_name(id: ClientId) -> String {
-    format!("tutorial client {}", id.0)
 }

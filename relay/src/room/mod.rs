@@ -1,14 +1,15 @@
-//! The room: its members, the numbers and instants of what sounds, the variables, and the lead.
+//! The room: its members, the numbers and instants of what sounds, the variables, the machines, and the lead.
 //!
 //! The `hub` holds the state behind a lock and broadcasts what changes. Everything else is pure: the caller
 //! passes the time.
 
 mod assigning;
+mod conducting;
 mod effects;
 pub(crate) mod hub;
 pub(crate) mod lead;
 mod machines;
-pub mod member;
+pub(crate) mod member;
 pub(crate) mod refuse;
 mod requests;
 pub(crate) mod roster_updates;
@@ -18,3 +19,4 @@ pub(crate) mod state;
 mod targets;
 mod unscheduled;
 mod variables;
+mod watching;

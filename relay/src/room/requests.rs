@@ -49,6 +49,7 @@ impl Room {
             }
         }
         let mut writes = effects.writes;
+        self.locked = stored.locked;
         let forgotten = self.machines.restore(stored.machines);
         let values = stored.values.into_iter();
         let (lost, values) =
@@ -119,14 +120,17 @@ impl Room {
             None => None,
         };
         let ack = ack.map(|ack| AckTo { client: by.id, ack });
+        let by_conductor = self.is_conductor(by.id);
         let set = Set { name, value, over_micros, when, target, by };
         for owner in set.target.iter().flat_map(|(_, owners)| owners) {
             if let Owner::Machine(machine) = owner {
-                self.keep_machine(*machine, effects)?;
+                self.keep_machine(*machine, by_conductor, effects)?;
             }
         }
         // Machines that are away make space for one that is here.
-        while self.variables.lacks_space_of_machines(&set) && self.forget_oldest_machine(effects) {}
+        while self.variables.lacks_space_of_machines(&set)
+            && self.forget_oldest_machine(by_conductor, effects)
+        {}
         let (variables, mut stamp) = self.variables_and_stamp(now);
         variables.set(set, ack, now, &mut stamp, effects)
     }
@@ -147,11 +151,11 @@ impl Room {
         let since = self.sounding_since(now);
         let Some(member) = self.members.get(&id) else { return Default::default() };
         let (owner, machine) = (member.owner(id), member.machine);
-        let includes = |target: &Target| target.includes(id, &member.name, &member.tags);
+        let includes = |target: &Target| target.includes(id, member.name(), &member.assigned.tags);
         let states = self.variables.states(owner, since, now);
         let (pending, has_joined) = self.variables.pending(owner, includes, effects);
         if let Some(machine) = machine.filter(|_| has_joined)
-            && self.keep_machine(machine, effects).is_err()
+            && self.keep_machine(machine, false, effects).is_err()
         {
             // There is no space for it: it hears the values, and keeps none.
             self.variables.forget(owner, effects);

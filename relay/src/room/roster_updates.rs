@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use downbeat_protocol::{RelayTime, Roster, RosterChange};
 
-/// Rosters that differ only in reports or the lead are at least this far apart: people read no faster.
-const REPORTS_INTERVAL: Duration = Duration::from_secs(2);
+/// Rosters that differ only in the lead are at least this far apart: people read no faster.
+const LEAD_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Each member adds this to that interval. In a room of a thousand, reports of the 64 listed members then
-/// come to 16 KB for each client, or 1.6 MB a second in all.
-const REPORTS_INTERVAL_PER_MEMBER: Duration = Duration::from_millis(10);
+/// Each member adds this to that interval, so that a room of a thousand is sent the lead every ten seconds.
+const LEAD_INTERVAL_PER_MEMBER: Duration = Duration::from_millis(10);
 
 /// Each member adds this to the interval between any rosters, so that a thousand arrivals are not sent one
 /// by one to a thousand clients.
@@ -21,9 +20,8 @@ const INTERVAL_PER_MEMBER: Duration = Duration::from_millis(1);
 #[derive(Debug, Default)]
 pub(super) struct RosterUpdates {
     sent: Roster,
-    /// When anything was last sent, and when reports and the lead were.
+    /// When it was last sent.
     sent_at: Option<RelayTime>,
-    reports_sent_at: Option<RelayTime>,
 }
 
 impl RosterUpdates {
@@ -34,41 +32,20 @@ impl RosterUpdates {
 
     /// What to send at `now` so that clients know `roster`; `None` if they know it or the last update is
     /// too recent.
-    pub(super) fn update(&mut self, mut roster: Roster, now: RelayTime) -> Option<RosterChange> {
-        let is_due = |last: Option<RelayTime>, interval: Duration| {
-            last.is_none_or(|at| now.micros_since(at) >= interval.as_micros() as i64)
-        };
-        if !is_due(self.sent_at, INTERVAL_PER_MEMBER * roster.total) {
+    pub(super) fn update(&mut self, roster: Roster, now: RelayTime) -> Option<RosterChange> {
+        let is_same_but_lead =
+            roster.clients == self.sent.clients && roster.total == self.sent.total;
+        if is_same_but_lead && roster.lead_micros == self.sent.lead_micros {
             return None;
         }
-        let reports_interval = REPORTS_INTERVAL.max(REPORTS_INTERVAL_PER_MEMBER * roster.total);
-        let with_reports = is_due(self.reports_sent_at, reports_interval);
-        let lead_micros = roster.lead_micros;
-        if !with_reports {
-            self.keep_reports(&mut roster);
-        }
-        if roster == self.sent {
+        let of_lead = LEAD_INTERVAL.max(LEAD_INTERVAL_PER_MEMBER * roster.total);
+        let interval = if is_same_but_lead { of_lead } else { INTERVAL_PER_MEMBER * roster.total };
+        if self.sent_at.is_some_and(|at| now.micros_since(at) < interval.as_micros() as i64) {
             return None;
         }
-        roster.lead_micros = lead_micros;
         self.sent_at = Some(now);
-        if with_reports {
-            self.reports_sent_at = Some(now);
-        }
         let change = roster.since(&self.sent);
         self.sent = roster;
         Some(change)
-    }
-
-    /// Replaces the reports in `roster` by those that clients know, where nothing else has changed.
-    fn keep_reports(&self, roster: &mut Roster) {
-        roster.lead_micros = self.sent.lead_micros;
-        for client in &mut roster.clients {
-            if let Some(sent) = self.sent.get(client.id)
-                && sent.straggler == client.straggler
-            {
-                client.report.clone_from(&sent.report);
-            }
-        }
     }
 }

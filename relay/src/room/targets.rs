@@ -25,7 +25,7 @@ impl Room {
             .members_in(&target)
             .filter(|(_, member)| member.needed_lead().is_some())
             // Those without a seat come last. Members are in the order of their numbers already.
-            .map(|(id, member)| (member.seat.unwrap_or(u16::MAX), id))
+            .map(|(id, member)| (member.assigned.seat.unwrap_or(u16::MAX), id))
             .collect();
         if players.is_empty() {
             return Err(refusal(ErrorCode::NoTarget, "no player is in the target"));
@@ -41,6 +41,6 @@ impl Room {
     /// The members in a target.
     pub(super) fn members_in(&self, target: &Target) -> impl Iterator<Item = (ClientId, &Member)> {
         let members = self.members.iter().map(|(id, member)| (*id, member));
-        members.filter(|(id, member)| target.includes(*id, &member.name, &member.tags))
+        members.filter(|(id, member)| target.includes(*id, member.name(), &member.assigned.tags))
     }
 }

@@ -2,18 +2,17 @@
 
 use std::sync::Arc;
 
-use crate::{
-    limits::admission::Permit,
-    room::{hub::Hub, member::Role},
-    websocket::client::Client,
-};
+use downbeat_protocol::Rights;
+
+use crate::{limits::admission::Permit, room::hub::Hub, websocket::client::Client};
 
 /// What belongs to one session.
 pub(crate) struct SessionContext {
     pub(crate) hub: Arc<Hub>,
     /// The client, registered with the hub.
     pub(crate) client: Arc<Client>,
-    pub(crate) role: Role,
+    /// What it may do by its token. Its machine may have other rights.
+    pub(crate) rights: Rights,
     /// Messages that it may send a second.
     pub(crate) messages_per_second: u32,
     pub(crate) permit: Arc<Permit>,

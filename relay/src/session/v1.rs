@@ -1,7 +1,7 @@
 //! The wire `downbeat.v1`: what the relay does about each message.
 
 use downbeat_protocol::{
-    By, ClientToRelay, ErrorCode, Hello, ProbeReply, Refusal, RelayTime, RelayToClient,
+    ClientToRelay, ErrorCode, Hello, ProbeReply, Refusal, RelayTime, RelayToClient,
     decode_from_client, encode,
 };
 use tokio_tungstenite::tungstenite::Message;
@@ -9,18 +9,16 @@ use tokio_tungstenite::tungstenite::Message;
 use super::context::SessionContext;
 use crate::{
     limits::rate_limit::AVERAGE_MESSAGE_BYTES,
-    room::{
-        member::Role,
-        refuse::{invalid, refusal},
-    },
+    room::refuse::{invalid, refusal},
     text::Sanitized,
     websocket::{client::Client, frame},
 };
 
-/// The state of a `downbeat.v1` session: who its client is, once it has sent its hello.
+/// The state of a `downbeat.v1` session.
 #[derive(Debug, Default)]
 pub(super) struct V1 {
-    author: Option<By>,
+    /// Its client has sent its hello.
+    is_admitted: bool,
 }
 
 impl V1 {
@@ -57,14 +55,17 @@ impl V1 {
         message: ClientToRelay,
         received: RelayTime,
     ) -> Result<usize, Refusal> {
-        let SessionContext { hub, client, role, .. } = session;
-        let Some(author) = &self.author else {
+        let SessionContext { hub, client, .. } = session;
+        if !self.is_admitted {
             let ClientToRelay::Hello(hello) = message else {
                 return Err(refusal(ErrorCode::HelloFirst, "the first message must be a hello"));
             };
-            self.author = Some(admit(session, &hello).await?);
+            admit(session, &hello).await?;
+            self.is_admitted = true;
             return Ok(0);
-        };
+        }
+        // For each message anew: name and rights can be assigned while the client is connected.
+        let by = hub.authorize(client.id, &message)?;
         match message {
             ClientToRelay::Hello(_) => Err(refusal(
                 ErrorCode::NotAllowed,
@@ -78,33 +79,26 @@ impl V1 {
                 send(client, &RelayToClient::ProbeReply(reply));
                 Ok(0)
             }
-            message if *role == Role::Listen && changes_the_room(&message) => {
-                Err(refusal(ErrorCode::NotAllowed, "your token lets you listen, not bang"))
+            ClientToRelay::Trigger(request) => hub.trigger(by, request).await,
+            ClientToRelay::Stop(request) => hub.stop(by, request).await.map(|()| 0),
+            ClientToRelay::Declare(request) => hub.declare(by.id, request).await,
+            ClientToRelay::Remove(request) => hub.remove(by.id, request).await,
+            ClientToRelay::Set(request) => hub.set(by, request).await,
+            ClientToRelay::Assign(request) => hub.assign(by.id, request).await,
+            ClientToRelay::Forget(request) => hub.forget(by.id, request).await,
+            ClientToRelay::Command(request) => hub.command(by, request).await,
+            ClientToRelay::Lock(request) => hub.lock(by, request).await,
+            ClientToRelay::Watch(request) => hub.watch(client, request).map(|()| 0),
+            ClientToRelay::Outcomes(outcomes) => hub.outcomes(by.id, &outcomes).map(|()| 0),
+            ClientToRelay::Upload(_) | ClientToRelay::EditSounds(_) => {
+                Err(refusal(ErrorCode::NotAllowed, "this relay takes no sounds"))
             }
-            ClientToRelay::Trigger(request) => hub.trigger(author.clone(), request).await,
-            ClientToRelay::Stop(request) => hub.stop(author.clone(), request).await.map(|()| 0),
-            ClientToRelay::Declare(request) => hub.declare(author.id, request).await,
-            ClientToRelay::Remove(request) => hub.remove(author.id, request).await,
-            ClientToRelay::Set(request) => hub.set(author.clone(), request).await,
-            ClientToRelay::Assign(request) => hub.assign(author.id, request).await,
             ClientToRelay::Report(report) => {
+                report.validate().map_err(invalid)?;
                 hub.report(client, report);
                 Ok(0)
             }
         }
-    }
-}
-
-/// Whether a message requires more than the right to listen.
-fn changes_the_room(message: &ClientToRelay) -> bool {
-    match message {
-        ClientToRelay::Hello(_) | ClientToRelay::Probe(_) | ClientToRelay::Report(_) => false,
-        ClientToRelay::Trigger(_)
-        | ClientToRelay::Stop(_)
-        | ClientToRelay::Declare(_)
-        | ClientToRelay::Remove(_)
-        | ClientToRelay::Set(_)
-        | ClientToRelay::Assign(_) => true,
     }
 }
 
@@ -115,24 +109,31 @@ fn ack_of(message: &ClientToRelay) -> Option<u64> {
         ClientToRelay::Remove(request) => request.ack,
         ClientToRelay::Set(request) => request.ack,
         ClientToRelay::Assign(request) => request.ack,
+        ClientToRelay::Forget(request) => request.ack,
+        ClientToRelay::Command(request) => request.ack,
+        ClientToRelay::Lock(request) => request.ack,
+        ClientToRelay::Watch(request) => request.ack,
+        ClientToRelay::Upload(request) => Some(request.ack),
+        ClientToRelay::EditSounds(request) => request.ack,
         ClientToRelay::Hello(_)
         | ClientToRelay::Probe(_)
         | ClientToRelay::Trigger(_)
         | ClientToRelay::Stop(_)
+        | ClientToRelay::Outcomes(_)
         | ClientToRelay::Report(_) => None,
     }
 }
 
 /// Admits the client to the room.
-async fn admit(session: &SessionContext, hello: &Hello) -> Result<By, Refusal> {
-    let SessionContext { hub, client, role, .. } = session;
+async fn admit(session: &SessionContext, hello: &Hello) -> Result<(), Refusal> {
+    let SessionContext { hub, client, rights, .. } = session;
     let name = hello.valid_name().map_err(invalid)?;
-    hub.admit(client, *role, hello, &name).await;
+    hub.admit(client, *rights, hello, &name).await;
     tracing::info!(
         id = client.id.0, name = %Sanitized(&name), kind = ?hello.kind,
         client = %Sanitized(&hello.client), "client_admitted"
     );
-    Ok(By { id: client.id, name })
+    Ok(())
 }
 
 /// Tells the client that it is beyond its rate and the last message was ignored.

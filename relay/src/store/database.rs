@@ -4,14 +4,17 @@ use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io,
     path::{Path, PathBuf},
-    time::{SystemTime, UNIX_EPOCH},
 };
 
-use downbeat_protocol::{MachineId, Variable};
+use downbeat_protocol::Variable;
 use rusqlite::{Connection, ErrorCode, Transaction, params};
 use thiserror::Error;
 
-use super::write::{Stored, StoredMachine, StoredValue, Write};
+use super::{
+    columns::{from_bytes, json, text, to_bytes},
+    machines,
+    write::{Stored, StoredValue, Write},
+};
 
 /// The file in the data folder.
 const FILE: &str = "downbeat.sqlite3";
@@ -23,9 +26,11 @@ const LOCK: &str = "lock";
 const APPLICATION_ID: i64 = 0x4265_6174;
 
 /// The version of the tables.
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 
-const SCHEMA: &str = "
+/// The tables of version 1. A new file begins with them, and is brought up to date like an old one: so there is
+/// one way to the newest tables, and each start with a new file tests it.
+const SCHEMA_1: &str = "
     CREATE TABLE variables (
         name TEXT PRIMARY KEY,
         position INTEGER NOT NULL,
@@ -161,17 +166,8 @@ impl Database {
                 stored.values.push(StoredValue { name: row.get(0)?, machine, value });
             }
         }
-        let mut machines = connection
-            .prepare("SELECT id, name, seat, tags FROM machines ORDER BY last_seen, id")?;
-        let mut rows = machines.query([])?;
-        while let Some(row) = rows.next()? {
-            stored.machines.push(StoredMachine {
-                machine: from_bytes(row.get(0)?),
-                name: row.get(1)?,
-                seat: row.get(2)?,
-                tags: json(&row.get::<_, String>(3)?, "tags").unwrap_or_default(),
-            });
-        }
+        stored.machines = machines::read(connection)?;
+        stored.locked = machines::read_lock(connection)?;
         Ok(stored)
     }
 
@@ -218,17 +214,13 @@ fn apply(to: &Transaction<'_>, write: &Write) -> rusqlite::Result<usize> {
             "DELETE FROM machine_values WHERE variable = ? AND machine = ?",
             params![name, to_bytes(*machine)],
         ),
-        Write::Keep(StoredMachine { machine, name, seat, tags }) => to.execute(
-            "INSERT OR REPLACE INTO machines (id, name, seat, tags, last_seen) VALUES (?, ?, ?, ?, ?)",
-            params![to_bytes(*machine), name, seat, text(tags), now()],
-        ),
-        Write::Forget { machine } => {
-            to.execute("DELETE FROM machines WHERE id = ?", [to_bytes(*machine)])
-        }
+        Write::Keep(machine) => machines::keep(to, machine),
+        Write::Forget { machine } => machines::forget(to, *machine),
+        Write::Lock { locked } => machines::write_lock(to, *locked),
     }
 }
 
-/// Checks that the file is whole and of this version; creates the tables in an empty one.
+/// Checks that the file is whole, and brings its tables up to date; creates them in an empty one.
 fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let failed = |error: rusqlite::Error| explain(path, &error);
     let number = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(failed);
@@ -236,10 +228,11 @@ fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
         |what: &str| StoreError::NotReadable { path: path.to_owned(), what: what.to_owned() };
     if number("SELECT count(*) FROM sqlite_schema")? == 0 {
         let create = format!(
-            "BEGIN; {SCHEMA} PRAGMA application_id = {APPLICATION_ID}; \
-             PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+            "BEGIN; {SCHEMA_1} PRAGMA application_id = {APPLICATION_ID}; \
+             PRAGMA user_version = 1; COMMIT;"
         );
-        return connection.execute_batch(&create).map_err(failed);
+        connection.execute_batch(&create).map_err(failed)?;
+        return migrate(connection).map_err(failed);
     }
     if number("PRAGMA application_id")? != APPLICATION_ID {
         return Err(not_readable("a database of another program"));
@@ -250,9 +243,18 @@ fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     }
     let first = |row: &rusqlite::Row<'_>| row.get::<_, String>(0);
     match connection.query_row("PRAGMA quick_check(1)", [], first).map_err(failed)?.as_str() {
+        "ok" if found < SCHEMA_VERSION => migrate(connection).map_err(failed),
         "ok" => Ok(()),
         problem => Err(not_readable(&format!("damaged ({})", problem.replace('\n', " ")))),
     }
+}
+
+/// Brings tables of version 1 up to date: all of them, or, if that fails, none.
+fn migrate(connection: &Connection) -> rusqlite::Result<()> {
+    let transaction = connection.unchecked_transaction()?;
+    machines::migrate(&transaction)?;
+    transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    transaction.commit()
 }
 
 fn explain(path: &Path, error: &rusqlite::Error) -> StoreError {
@@ -263,30 +265,6 @@ fn explain(path: &Path, error: &rusqlite::Error) -> StoreError {
         Some(_) => return StoreError::unusable(path, error),
     };
     StoreError::NotReadable { path: path.to_owned(), what }
-}
-
-/// What was stored as JSON. What cannot be read is reported and left out: an older relay may have written it.
-fn json<T: serde::de::DeserializeOwned>(text: &str, what: &'static str) -> Option<T> {
-    let read = serde_json::from_str(text);
-    read.inspect_err(|error| tracing::warn!(%error, what, "a stored row is ignored")).ok()
-}
-
-fn text(value: &impl serde::Serialize) -> String {
-    // Strings and finite numbers only: serde_json refuses none of it.
-    serde_json::to_string(value).unwrap_or_default()
-}
-
-fn to_bytes(machine: MachineId) -> [u8; 16] {
-    machine.0.to_be_bytes()
-}
-
-fn from_bytes(bytes: [u8; 16]) -> MachineId {
-    MachineId(u128::from_be_bytes(bytes))
-}
-
-/// Seconds since 1970, to know which machine was seen last.
-fn now() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs().cast_signed())
 }
 
 fn create_folder(folder: &Path) -> io::Result<()> {

@@ -1,11 +1,13 @@
-//! What survives the relay: variables, their values, and machines, in one `SQLite` file.
+//! What survives the relay: variables, their values, machines, and the lock, in one `SQLite` file.
 //!
 //! A thread of its own writes it: a disk that sleeps must not delay a trigger. The `queue` collects what is to
 //! be written, and the thread commits all of it at once. A request is acknowledged after the commit.
 //!
 //! This module knows no rules of the room: it writes what it is given.
 
+mod columns;
 mod database;
+mod machines;
 mod queue;
 mod write;
 
@@ -14,7 +16,7 @@ use std::{path::Path, sync::Arc, thread};
 use tokio::sync::{Mutex, mpsc};
 
 pub use self::database::StoreError;
-pub(crate) use self::write::{AckTo, Stored, StoredMachine, StoredValue, Write};
+pub(crate) use self::write::{AckTo, Assigned, Stored, StoredMachine, StoredValue, Write};
 use self::{database::Database, queue::Queue};
 use crate::{counters::Counters, supervise::Supervisor};
 

@@ -2,7 +2,7 @@
 
 use std::{fs, time::Duration};
 
-use downbeat_protocol::{ClientId, MachineId, Variable};
+use downbeat_protocol::{ClientId, MachineId, OutputLatency, Place, Rights, Variable};
 use serde_json::json;
 use tokio::time::timeout;
 
@@ -25,7 +25,23 @@ fn unset(name: &str, machine: Option<MachineId>) -> Write {
 
 fn machine(id: u128, seat: Option<u16>) -> StoredMachine {
     let tags = vec!["left".to_owned(), "caf\u{e9}".to_owned()];
-    StoredMachine { machine: MachineId(id), name: format!("m{id}"), seat, tags }
+    let assigned = Arc::new(Assigned { seat, tags, ..Assigned::default() });
+    StoredMachine { machine: MachineId(id), name: format!("m{id}"), assigned, by_conductor: true }
+}
+
+/// A machine of which everything is kept.
+fn whole_machine(id: u128) -> StoredMachine {
+    let assigned = Assigned {
+        name: Some("harp".into()),
+        seat: Some(9999),
+        place: Some(Place { x: 0.1, y: 1.0 }),
+        tags: vec!["left".into()],
+        volume_db: Some(-6.1),
+        muted: Some(false),
+        extra_latency: vec![OutputLatency { output: "h\"dmi".into(), micros: -500_000 }],
+        rights: Some(Rights::Listener),
+    };
+    StoredMachine { assigned: Arc::new(assigned), by_conductor: false, ..machine(id, None) }
 }
 
 fn ack(ack: u64) -> AckTo {
@@ -55,6 +71,8 @@ fn what_was_committed_is_there_after_a_restart() {
         set("a", None, 1),
         Write::Keep(machine(1, Some(7))),
         Write::Keep(machine(2, None)),
+        Write::Keep(whole_machine(3)),
+        Write::Lock { locked: true },
     ];
     database.commit(writes.iter()).unwrap();
     drop(database);
@@ -67,7 +85,8 @@ fn what_was_committed_is_there_after_a_restart() {
         ("a", Some(MACHINE), r#""caf\u00e9""#.replace("\\u00e9", "\u{e9}")),
     ];
     assert_eq!(values(&stored), expected);
-    assert_eq!(stored.machines, [machine(1, Some(7)), machine(2, None)]);
+    assert_eq!(stored.machines, [machine(1, Some(7)), machine(2, None), whole_machine(3)]);
+    assert!(stored.locked);
 
     let writes = [
         set("z", None, 2),
@@ -75,12 +94,14 @@ fn what_was_committed_is_there_after_a_restart() {
         unset("a", None),
         Write::Undeclare { name: "a".into() },
         Write::Forget { machine: MachineId(1) },
+        Write::Lock { locked: false },
     ];
     Database::open(&folder).unwrap().commit(writes.iter()).unwrap();
     let stored = reopened(&folder);
     assert_eq!(stored.variables.len(), 1);
     assert_eq!(values(&stored), [("z", None, "2".to_owned())]);
-    assert_eq!(stored.machines, [machine(2, None)]);
+    assert_eq!(stored.machines, [machine(2, None), whole_machine(3)]);
+    assert!(!stored.locked);
 }
 
 #[cfg(unix)]
@@ -131,9 +152,9 @@ fn a_file_that_cannot_be_used_is_named_and_left_as_it_is() {
 
     fs::write(&path, &whole).unwrap();
     let other = rusqlite::Connection::open(&path).unwrap();
-    other.pragma_update(None, "user_version", 2).unwrap();
+    other.pragma_update(None, "user_version", 1000).unwrap();
     let message = Database::open(home.path()).unwrap_err().to_string();
-    assert!(message.contains("newer relay (version 2"), "{message}");
+    assert!(message.contains("newer relay (version 1000"), "{message}");
     other.pragma_update(None, "application_id", 7).unwrap();
     let message = Database::open(home.path()).unwrap_err().to_string();
     assert!(message.contains("a database of another program"), "{message}");
@@ -141,6 +162,61 @@ fn a_file_that_cannot_be_used_is_named_and_left_as_it_is() {
 
     fs::write(&path, &whole).unwrap();
     assert_eq!(reopened(home.path()).variables.len(), 500);
+}
+
+/// A file that a relay wrote whose tables had version 1.
+const VERSION_1: &[u8] = include_bytes!("../../tests/data/version-1.sqlite3");
+
+#[test]
+fn a_file_of_version_1_is_brought_up_to_date_once_and_loses_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("downbeat.sqlite3");
+    fs::write(&path, VERSION_1).unwrap();
+    let version = || {
+        let file = rusqlite::Connection::open(&path).unwrap();
+        file.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    assert_eq!(version(), 1);
+    for _ in 0..2 {
+        let stored = reopened(home.path());
+        let names: Vec<_> = stored.variables.iter().map(|v| v.name.as_str()).collect();
+        assert_eq!(names, ["pitch", "light"]);
+        let harp = MachineId(0x5b1e_0c4f_9a7d_4e32_b6c8_1d20_f3a9_4e57);
+        let expected =
+            [("pitch", None, "-3.5".to_owned()), ("light", Some(harp), "\"#ff8800\"".to_owned())];
+        assert_eq!(values(&stored), expected);
+        let machine = |machine, name: &str, seat, tags: &[&str]| {
+            let tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
+            let assigned = Arc::new(Assigned { seat, tags, ..Assigned::default() });
+            StoredMachine { machine, name: name.into(), assigned, by_conductor: true }
+        };
+        let drum = machine(MachineId(2), "drum", None, &["caf\u{e9}"]);
+        let harp = machine(harp, "harp", Some(3), &["left", "brass"]);
+        assert_eq!(stored.machines, [drum, harp]);
+        assert!(!stored.locked);
+        assert_eq!(version(), 2);
+    }
+    // And takes what is new.
+    let mut database = Database::open(home.path()).unwrap();
+    database.commit([Write::Keep(whole_machine(2)), Write::Lock { locked: true }].iter()).unwrap();
+    let stored = database.read().unwrap();
+    assert_eq!(stored.machines.last(), Some(&whole_machine(2)));
+    assert!(stored.locked);
+}
+
+#[test]
+fn a_file_of_version_1_that_cannot_be_brought_up_to_date_is_left_as_it_is() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("downbeat.sqlite3");
+    fs::write(&path, VERSION_1).unwrap();
+    // What the new tables need is there already.
+    let file = rusqlite::Connection::open(&path).unwrap();
+    file.execute_batch("CREATE TABLE room (something TEXT)").unwrap();
+    drop(file);
+    let before = fs::read(&path).unwrap();
+    let error = Database::open(home.path()).unwrap_err().to_string();
+    assert!(error.contains("downbeat.sqlite3"), "{error}");
+    assert_eq!(fs::read(&path).unwrap(), before);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! What is written and read: plain data.
 
-use downbeat_protocol::{ClientId, MachineId, Variable};
+use std::sync::Arc;
+
+use downbeat_protocol::{ClientId, MachineId, OutputLatency, Place, Rights, Variable};
 use serde_json::Value;
 
 /// Whom to tell that a request is done.
@@ -26,6 +28,8 @@ pub(crate) enum Write {
     Keep(StoredMachine),
     /// Nothing of a machine. Its values are removed one by one.
     Forget { machine: MachineId },
+    /// Whether the room is locked.
+    Lock { locked: bool },
 }
 
 /// What a [`Write`] changes.
@@ -34,6 +38,7 @@ pub(super) enum Key {
     Variable(String),
     Value(String, Option<MachineId>),
     Machine(MachineId),
+    Lock,
 }
 
 impl Write {
@@ -47,18 +52,37 @@ impl Write {
             Self::Keep(StoredMachine { machine, .. }) | Self::Forget { machine } => {
                 Key::Machine(*machine)
             }
+            Self::Lock { .. } => Key::Lock,
         }
     }
 }
 
+/// What was assigned to a machine.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Assigned {
+    /// Instead of the one that its clients say.
+    pub(crate) name: Option<String>,
+    /// From 1.
+    pub(crate) seat: Option<u16>,
+    pub(crate) place: Option<Place>,
+    pub(crate) tags: Vec<String>,
+    pub(crate) volume_db: Option<f32>,
+    pub(crate) muted: Option<bool>,
+    /// That of each output, the one that was assigned last at the end.
+    pub(crate) extra_latency: Vec<OutputLatency>,
+    /// Instead of those of its token.
+    pub(crate) rights: Option<Rights>,
+}
+
 /// A machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct StoredMachine {
     pub(crate) machine: MachineId,
-    /// Its last name.
+    /// The last name that its clients said.
     pub(crate) name: String,
-    pub(crate) seat: Option<u16>,
-    pub(crate) tags: Vec<String>,
+    pub(crate) assigned: Arc<Assigned>,
+    /// A conductor has assigned some of it, or all of it is the machine's own.
+    pub(crate) by_conductor: bool,
 }
 
 /// The value of a machine, or of all.
@@ -77,4 +101,5 @@ pub(crate) struct Stored {
     pub(crate) values: Vec<StoredValue>,
     /// The one that was seen last comes last.
     pub(crate) machines: Vec<StoredMachine>,
+    pub(crate) locked: bool,
 }

@@ -3,6 +3,7 @@
 use hyper::header::{HeaderName, HeaderValue};
 
 use super::*;
+use crate::config::Secret;
 
 fn headers(all: &[(HeaderName, &'static str)]) -> HeaderMap {
     let pair = |(name, value): &(HeaderName, &'static str)| {
@@ -20,60 +21,56 @@ fn access(config: &Config) -> Access {
 }
 
 #[test]
-fn a_token_in_either_header_gives_its_role() {
+fn a_token_in_either_header_gives_its_rights() {
     let (token, listen_token) = (secret("bang-it"), secret("hear-it"));
     let access = access(&Config { token, listen_token, ..Config::default() });
-    for (header, value, role) in [
-        (AUTHORIZATION, "Bearer bang-it", Some(Role::Bang)),
-        (AUTHORIZATION, "bearer hear-it", Some(Role::Listen)),
+    for (header, value, rights) in [
+        (AUTHORIZATION, "Bearer bang-it", Some(Rights::Conductor)),
+        (AUTHORIZATION, "bearer hear-it", Some(Rights::Listener)),
         (AUTHORIZATION, "Bearer bang-it2", None),
         (AUTHORIZATION, "Bearer ", None),
         (AUTHORIZATION, "Basic bang-it", None),
-        (SEC_WEBSOCKET_PROTOCOL, "downbeat.v1, downbeat.token.bang-it", Some(Role::Bang)),
-        (SEC_WEBSOCKET_PROTOCOL, "downbeat.token.hear-it,downbeat.v1", Some(Role::Listen)),
+        (SEC_WEBSOCKET_PROTOCOL, "downbeat.v1, downbeat.token.bang-it", Some(Rights::Conductor)),
+        (SEC_WEBSOCKET_PROTOCOL, "downbeat.token.hear-it,downbeat.v1", Some(Rights::Listener)),
         (SEC_WEBSOCKET_PROTOCOL, "downbeat.token.", None),
         (SEC_WEBSOCKET_PROTOCOL, "downbeat.v1", None),
         (HOST, "bang-it", None),
     ] {
-        assert_eq!(access.role(&headers(&[(header, value)])), role, "{value}");
+        assert_eq!(access.rights(&headers(&[(header, value)])), rights, "{value}");
     }
-    assert_eq!(self::access(&Config::default()).role(&headers(&[])), Some(Role::Bang));
+    assert_eq!(self::access(&Config::default()).rights(&headers(&[])), Some(Rights::Conductor));
 }
 
 #[test]
 fn at_most_three_tokens_of_a_request_are_checked() {
     let access = access(&Config { token: secret("bang-it"), ..Config::default() });
-    let role = |offers: &str| {
+    let rights = |offers: &str| {
         let mut headers = HeaderMap::new();
         headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_str(offers).unwrap());
-        access.role(&headers)
+        access.rights(&headers)
     };
     let wrong = |count| "downbeat.token.x, ".repeat(count);
-    assert_eq!(role(&format!("{}downbeat.token.bang-it", wrong(2))), Some(Role::Bang));
-    assert_eq!(role(&format!("{}downbeat.token.bang-it", wrong(3))), None);
-    assert_eq!(role(&format!("{}downbeat.token.bang-it", wrong(900))), None);
+    assert_eq!(rights(&format!("{}downbeat.token.bang-it", wrong(2))), Some(Rights::Conductor));
+    assert_eq!(rights(&format!("{}downbeat.token.bang-it", wrong(3))), None);
+    assert_eq!(rights(&format!("{}downbeat.token.bang-it", wrong(900))), None);
     // Entries that cannot be tokens cost no digest and do not count.
     let long = format!("downbeat.token.{}, ", "x".repeat(129)).repeat(9);
-    assert_eq!(role(&format!("{long}downbeat.token.bang-it")), Some(Role::Bang));
+    assert_eq!(rights(&format!("{long}downbeat.token.bang-it")), Some(Rights::Conductor));
     // Both headers share the limit.
     let mut headers = HeaderMap::new();
     for _ in 0..3 {
         headers.append(AUTHORIZATION, HeaderValue::from_static("Bearer x"));
     }
     headers.append(AUTHORIZATION, HeaderValue::from_static("Bearer bang-it"));
-    assert_eq!(access.role(&headers), None);
+    assert_eq!(access.rights(&headers), None);
 }
 
 #[test]
 fn unusable_settings_are_reported_without_the_token() {
     let refused = |config: &Config| Access::new(config, "x").unwrap_err();
     let config = Config { token: secret("two words"), ..Config::default() };
-    assert_eq!(refused(&config), AccessError::Token("--token"));
+    assert_eq!(refused(&config), TokenError::Invalid("--token").into());
     assert!(!format!("{config:?} {}", refused(&config)).contains("two words"));
-    let config = Config { listen_token: secret("a"), ..Config::default() };
-    assert_eq!(refused(&config), AccessError::ListenOnly);
-    let config = Config { token: secret("a"), listen_token: secret("a"), ..Config::default() };
-    assert_eq!(refused(&config), AccessError::Same);
     let config = Config { allow_origin: vec!["stage".into()], ..Config::default() };
     assert!(matches!(refused(&config), AccessError::Origin(_)));
 }

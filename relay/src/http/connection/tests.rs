@@ -14,6 +14,7 @@ use crate::{
     bank::Bank,
     config::Config,
     http::{auth::Access, context::ServerState},
+    joining::Invitation,
     room::hub::Hub,
 };
 
@@ -30,7 +31,9 @@ struct Connection {
 impl Connection {
     fn open(config: &Config) -> Self {
         let access = Access::new(config, "x").unwrap();
-        let hub = Hub::new(config, Bank::embedded(&[])).unwrap();
+        let listens_on = SocketAddr::from(([127, 0, 0, 1], 3000));
+        let invitation = Invitation::new(access.tokens().clone(), listens_on, false, None);
+        let hub = Hub::new(config, Bank::embedded(&[]), invitation.unwrap()).unwrap();
         let state = Arc::new(ServerState::new(config, access, hub));
         let peer = SocketAddr::from(([192, 0, 2, 1], 4000));
         let now = state.hub.clock.now();

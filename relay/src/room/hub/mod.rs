@@ -6,10 +6,12 @@
 //! the lock is taken. The bank has a lock of its own, for a pointer's copy; whoever needs both takes the
 //! room's first.
 
+mod conducting;
 mod triggers;
 mod variables;
 
 use std::{
+    collections::BTreeMap,
     io,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -18,19 +20,14 @@ use std::{
 };
 
 use downbeat_protocol::{
-    BankNow, ClientId, ClientKind, Epoch, Hello, Limits, RelayTime, RelayToClient, Report, Roster,
-    Welcome, encode,
+    BankNow, By, ClientId, ClientKind, ClientToRelay, Epoch, Hello, Limits, Refusal, RelayTime,
+    RelayToClient, Report, Rights, Roster, Welcome, encode,
 };
 use thiserror::Error;
 use tokio::sync::Notify;
 
 use self::triggers::TUTORIAL_TRIGGER;
-use super::{
-    effects::Effects,
-    lead::Lead,
-    member::{Member, Role},
-    state::Room,
-};
+use super::{effects::Effects, lead::Lead, member::Member, state::Room};
 use crate::{
     VERSION,
     bank::Bank,
@@ -38,6 +35,7 @@ use crate::{
     clock::RelayClock,
     config::Config,
     counters::Counters,
+    joining::Invitation,
     store::{Store, StoreError, Stored},
     supervise::Supervisor,
     websocket::{
@@ -84,10 +82,14 @@ pub(crate) struct Hub {
     pub(crate) store: Option<Store>,
     /// Notified when a value begins to wait for its turn, and none has waited.
     value_waits: Notify,
+    /// How others join.
+    pub(crate) invitation: Invitation,
+    /// The clients that have begun to watch, until they leave. Whether they still may, the room knows.
+    watchers: Mutex<BTreeMap<ClientId, Arc<Client>>>,
 }
 
 impl Hub {
-    /// A hub with an empty room, and the variables of the settings and of the store.
+    /// A hub with an empty room, the variables of the settings, and what is stored.
     ///
     /// # Errors
     /// If a writer thread cannot be started, the data folder cannot be used, or the variables of the settings
@@ -95,7 +97,11 @@ impl Hub {
     ///
     /// # Panics
     /// Outside of a runtime.
-    pub(crate) fn new(config: &Config, bank: Bank) -> Result<Self, HubError> {
+    pub(crate) fn new(
+        config: &Config,
+        bank: Bank,
+        invitation: Invitation,
+    ) -> Result<Self, HubError> {
         let lead = Lead::new(config.min_lead_ms * 1000, config.max_lead_ms * 1000);
         let limits = Limits {
             message_bytes: MAX_MESSAGE_BYTES as u32,
@@ -130,6 +136,8 @@ impl Hub {
             last_id: AtomicU32::new(0),
             store,
             value_waits: Notify::new(),
+            invitation,
+            watchers: Mutex::default(),
         })
     }
 
@@ -156,6 +164,8 @@ impl Hub {
         let message = RelayToClient::Bank(BankNow {
             sounds: bank.infos().cloned().collect(),
             default_sound: bank.default_name().to_owned(),
+            bank: 0,
+            removed: Vec::new(),
         });
         *self.bank.lock().unwrap_or_else(PoisonError::into_inner) = bank;
         place.send(Command::Broadcast(frame::text(&encode(&message))));
@@ -163,7 +173,8 @@ impl Hub {
 
     /// Registers a client whose handshake is about to be answered. One of the tutorial wire is a member at
     /// once; what is broadcast to it waits until its outbox is opened.
-    pub(crate) async fn connect(&self, wire: Wire, role: Role) -> Arc<Client> {
+    /// `rights` are those of its token.
+    pub(crate) async fn connect(&self, wire: Wire, rights: Rights) -> Arc<Client> {
         let id = ClientId(self.last_id.fetch_add(1, Ordering::Relaxed).wrapping_add(1));
         let outbox = Outbox::new(&self.backlog);
         let client = Arc::new(Client::new(id, wire, outbox, self.clock.now()));
@@ -173,7 +184,7 @@ impl Hub {
             let mut room = self.room();
             let mut scheduled = Vec::new();
             if wire == Wire::Tutorial {
-                room.enter(id, Member::tutorial(id, role));
+                room.enter(id, Member::tutorial(id, rights));
                 let cues = room.unscheduled.take(self.clock.now());
                 scheduled = cues.into_iter().map(|cue| (cue, TUTORIAL_TRIGGER)).collect();
             }
@@ -186,7 +197,8 @@ impl Hub {
     ///
     /// The welcome holds what is sounding, and broadcasts follow it: nothing twice, nothing lost in
     /// between.
-    pub(crate) async fn admit(&self, client: &Client, role: Role, hello: &Hello, name: &str) {
+    /// `rights` are those of its token.
+    pub(crate) async fn admit(&self, client: &Client, rights: Rights, hello: &Hello, name: &str) {
         let Some(place) = self.fan_out.reserve(client.wire).await else { return };
         let kind = match hello.kind {
             // Only the relay assigns this kind.
@@ -195,7 +207,8 @@ impl Hub {
         };
         let mut room = self.room();
         let (bank, now) = (self.bank(), self.clock.now());
-        room.enter(client.id, Member::new(name.to_owned(), kind, role).on(hello.machine));
+        let member = Member::new(name.to_owned(), kind, rights).on(hello.machine).by(&hello.client);
+        room.enter(client.id, member);
         let Roster { total, clients, lead_micros } = room.roster_for(client.id);
         let mut effects = Effects::default();
         let (variables, pending) = room.variables_for(client.id, now, &mut effects);
@@ -211,6 +224,10 @@ impl Hub {
             limits: self.limits.clone(),
             sounds: bank.infos().cloned().collect(),
             default_sound: bank.default_name().to_owned(),
+            bank: 0,
+            removed: Vec::new(),
+            machine: room.record_of(client.id),
+            locked: room.locked,
             sounding: room.sounding(now),
             variables,
             pending,
@@ -233,11 +250,20 @@ impl Hub {
             }
             member
         };
+        self.watchers().remove(&client.id);
         self.fan_out.send(client.wire, Command::Left(client.id)).await;
         member.is_some()
     }
 
-    /// Records a client's report, and sends it its own entry if it is not among the listed members.
+    /// Who sends a message, if it may at this time.
+    ///
+    /// # Errors
+    /// If it may not.
+    pub(crate) fn authorize(&self, id: ClientId, message: &ClientToRelay) -> Result<By, Refusal> {
+        self.room().authorize(id, message)
+    }
+
+    /// Records a client's report, and sends it its own entry if that has changed and is not sent to all.
     pub(crate) fn report(&self, client: &Client, report: Report) {
         let mut room = self.room();
         room.report(client.id, report, self.clock.now());
@@ -248,12 +274,14 @@ impl Hub {
         }
     }
 
-    /// Updates the room, and broadcasts what has changed in the roster if it is time to.
+    /// Updates the room, broadcasts what has changed in the roster if it is time to, and tells those who watch.
     pub(crate) async fn tick(&self, now: RelayTime) {
         let Some(place) = self.fan_out.reserve(Wire::V1).await else { return };
         let mut room = self.room();
         if let Some(change) = room.tick(now) {
             place.send(Command::Broadcast(frame::text(&encode(&RelayToClient::Roster(change)))));
         }
+        drop(room);
+        self.tell_watchers(now);
     }
 }

@@ -12,7 +12,6 @@ use crate::{
     bank::Sound,
     broadcast::{lane::Command, scheduled::Cue},
     room::{
-        member::tutorial_name,
         refuse::{invalid, refusal},
         state::Room,
     },
@@ -55,6 +54,7 @@ impl Hub {
         let is_for_tutorial = !is_staggered && target.as_ref().is_none_or(Target::is_unlisted);
         let for_tutorial = is_for_tutorial.then_some(request.when);
         let trigger = self.schedule(&mut room, request, target, &sound, by);
+        room.expect(&trigger, self.clock.now());
         let bytes = self.broadcast(places, &mut room, for_tutorial, Some(trigger));
         self.counters.triggers.increment();
         Ok(bytes)
@@ -62,18 +62,24 @@ impl Hub {
 
     /// Broadcasts a trigger from a client of the tutorial wire, which plays it whatever the bank holds.
     /// Returns the size of the frame for `downbeat.v1`.
-    pub(crate) async fn trigger_from_tutorial(&self, id: ClientId) -> usize {
-        let by = By { id, name: tutorial_name(id) };
-        let Some(places) = self.reserve_both().await else { return 0 };
+    ///
+    /// # Errors
+    /// If the client may not bang at this time.
+    pub(crate) async fn trigger_from_tutorial(&self, id: ClientId) -> Result<usize, Refusal> {
+        let Some(places) = self.reserve_both().await else { return Ok(0) };
         let mut room = self.room();
+        let by = room.authorize_tutorial(id)?;
         let bank = self.bank();
         let trigger = bank
             .get(bank.default_name())
             .map(Source::Bank)
             .map(|sound| self.schedule(&mut room, TriggerRequest::default(), None, &sound, by));
+        if let Some(trigger) = &trigger {
+            room.expect(trigger, self.clock.now());
+        }
         let bytes = self.broadcast(places, &mut room, Some(When::Together), trigger);
         self.counters.triggers.increment();
-        bytes
+        Ok(bytes)
     }
 
     /// Numbers a trigger and assigns its instant.

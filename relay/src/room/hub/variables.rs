@@ -1,9 +1,9 @@
-//! Variables and machines: from a request to everyone, to the store, and the acknowledgement to who asked.
+//! Variables: from a request to everyone, to the store, and the acknowledgement to who asked. Other requests go
+//! the same way.
 
 use bytes::Bytes;
 use downbeat_protocol::{
-    Ack, AssignRequest, By, ClientId, DeclareRequest, Refusal, RelayToClient, RemoveRequest,
-    SetRequest, encode,
+    Ack, By, ClientId, DeclareRequest, Refusal, RelayToClient, RemoveRequest, SetRequest, encode,
 };
 use tokio::sync::mpsc::Permit as QueuePlace;
 
@@ -48,18 +48,6 @@ impl Hub {
         self.request(|room, effects| room.set(request, by, self.clock.now(), effects)).await
     }
 
-    /// Gives machines a seat and tags.
-    ///
-    /// # Errors
-    /// If a value is out of range, none of the clients is connected, or there is no space.
-    pub(crate) async fn assign(
-        &self,
-        by: ClientId,
-        request: AssignRequest,
-    ) -> Result<usize, Refusal> {
-        self.request(|room, effects| room.assign(&request, by, effects)).await
-    }
-
     /// Sends the values that wait for their turn, each when it is due.
     pub(crate) async fn send_held_values(&self) {
         loop {
@@ -84,7 +72,7 @@ impl Hub {
     }
 
     /// Changes the room at the request of a client, who waits if the disk is behind.
-    async fn request(
+    pub(super) async fn request(
         &self,
         change: impl FnOnce(&mut Room, &mut Effects) -> Result<(), Refusal>,
     ) -> Result<usize, Refusal> {
@@ -106,23 +94,26 @@ impl Hub {
         if !was_waiting && room.next_value_due().is_some() {
             self.value_waits.notify_one();
         }
-        self.deliver(place, &room, effects)
+        self.deliver(place, effects)
     }
 
-    /// Passes on what follows from a change of `room`, whose lock the caller holds: so the store and everyone
+    /// Passes on what follows from a change of the room, whose lock the caller holds: so the store and everyone
     /// learn of changes in one order. Returns the size of what is sent.
-    fn deliver(&self, place: QueuePlace<'_, Command>, room: &Room, effects: Effects) -> usize {
-        let Effects { values, variables, entries, mut acks, writes } = effects;
+    fn deliver(&self, place: QueuePlace<'_, Command>, effects: Effects) -> usize {
+        let Effects { values, variables, lock, triggers, replies, mut acks, writes } = effects;
         if let Some(store) = &self.store {
             store.submit(writes, std::mem::take(&mut acks));
         }
         self.counters.values.add(values.len() as u64);
         let values = values.into_iter().map(RelayToClient::Value);
-        let frames: Vec<_> =
-            values.chain(variables.map(RelayToClient::Variables)).map(to_frame).collect();
-        let entry = |id| (id, to_frame(RelayToClient::Roster(room.change_of(id))));
-        let replies: Vec<_> =
-            entries.into_iter().map(entry).chain(acks.into_iter().map(to_reply)).collect();
+        let frames: Vec<_> = values
+            .chain(variables.map(RelayToClient::Variables))
+            .chain(lock.map(RelayToClient::Lock))
+            .chain(triggers.into_iter().map(RelayToClient::Trigger))
+            .map(to_frame)
+            .collect();
+        let replies = replies.into_iter().map(|(id, message)| (id, to_frame(message)));
+        let replies: Vec<_> = replies.chain(acks.into_iter().map(to_reply)).collect();
         let sizes = frames.iter().chain(replies.iter().map(|(_, frame)| frame)).map(Bytes::len);
         let bytes = sizes.sum();
         if !frames.is_empty() || !replies.is_empty() {
@@ -133,7 +124,7 @@ impl Hub {
 }
 
 #[allow(clippy::needless_pass_by_value)] // For `map`.
-fn to_frame(message: RelayToClient) -> Bytes {
+pub(super) fn to_frame(message: RelayToClient) -> Bytes {
     frame::text(&encode(&message))
 }
 

@@ -3,11 +3,12 @@
 //! Pure: the caller passes the time, and nothing here does I/O. The [`Hub`](super::hub::Hub) holds it
 //! behind a lock and broadcasts what it returns.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use downbeat_protocol::{
-    By, ClientId, MAX_ROSTER_ENTRIES, MachineId, RelayTime, Report, Roster, RosterChange, Sounding,
-    Stop, StopRequest, Target, Trigger, TriggerRequest, When,
+    By, ClientId, ClientToRelay, MAX_ROSTER_ENTRIES, MachineId, MachineRecord, Refusal, RelayTime,
+    Report, Roster, RosterChange, Sounding, Stop, StopRequest, Target, Trigger, TriggerRequest,
+    When,
 };
 
 use super::{
@@ -20,8 +21,11 @@ use super::{
     sounding::Voices,
     unscheduled::Unscheduled,
     variables::Variables,
+    watching::Watching,
 };
-use crate::{limits::rate_limit::TokenBucket, store::Write, websocket::client::Wire};
+use crate::{
+    limits::rate_limit::TokenBucket, rights::Required, store::Write, websocket::client::Wire,
+};
 
 /// How often per second a report may raise the lead at once, instead of at the next tick. Players of a
 /// large lab need it no more often, and updating a room of thousands more often would be expensive.
@@ -40,6 +44,9 @@ pub(crate) struct Room {
     voices: Voices,
     pub(super) variables: Variables,
     pub(super) machines: Machines,
+    /// Only conductors make the room sound.
+    pub(super) locked: bool,
+    pub(super) watching: Watching,
     /// Chooses players at random.
     pub(super) random: fastrand::Rng,
     roster_updates: RosterUpdates,
@@ -60,6 +67,8 @@ impl Room {
             voices: Voices::default(),
             variables: Variables::default(),
             machines: Machines::default(),
+            locked: false,
+            watching: Watching::default(),
             random: fastrand::Rng::new(),
             roster_updates: RosterUpdates::default(),
             lead_updates: TokenBucket::new(LEAD_UPDATES_PER_SECOND, RelayTime::from_micros(0)),
@@ -94,26 +103,64 @@ impl Room {
     /// Adds a member.
     pub(super) fn enter(&mut self, id: ClientId, mut member: Member) {
         if let Some(machine) = member.machine
-            && let Some(kept) = self.machines.enter(machine, &member.name)
+            && let Some(assigned) = self.machines.enter(machine, id, member.own_name())
         {
-            (member.seat, member.tags) = kept;
+            member.assigned = assigned;
         }
         self.tutorial += usize::from(member.wire() == Wire::Tutorial);
         self.players += usize::from(member.needed_lead().is_some());
         self.members.insert(id, member);
+        self.watching.entered();
     }
 
     /// Removes a member; `None` if the client was not admitted.
     pub(super) fn leave(&mut self, id: ClientId) -> Option<Member> {
         let member = self.members.remove(&id)?;
         match member.machine {
-            Some(machine) => self.machines.leave(machine),
+            Some(machine) => self.machines.leave(machine, id),
             // Nothing of it is stored.
             None => self.variables.forget(member.owner(id), &mut Effects::default()),
         }
         self.tutorial -= usize::from(member.wire() == Wire::Tutorial);
         self.players -= usize::from(member.needed_lead().is_some());
+        self.watching.left(id);
         Some(member)
+    }
+
+    /// Who sends a message, if it may, as its rights and the room are now.
+    ///
+    /// # Errors
+    /// If it may not.
+    pub(super) fn authorize(&self, id: ClientId, message: &ClientToRelay) -> Result<By, Refusal> {
+        let is_open =
+            |name: &str| self.variables.declaration(name).is_ok_and(|variable| variable.open);
+        self.check(id, Required::by_message(message, id, is_open))
+    }
+
+    /// Who sends a `trigger-input`, if it may.
+    ///
+    /// # Errors
+    /// If it may not.
+    pub(super) fn authorize_tutorial(&self, id: ClientId) -> Result<By, Refusal> {
+        self.check(id, Required::by_tutorial_trigger())
+    }
+
+    fn check(&self, id: ClientId, required: Required) -> Result<By, Refusal> {
+        let member = self.members.get(&id);
+        required.check(member.map(Member::rights), self.locked)?;
+        let name = member.map(|member| member.name().to_owned()).unwrap_or_default();
+        Ok(By { id, name })
+    }
+
+    /// What a client is told about its machine.
+    pub(super) fn record_of(&self, id: ClientId) -> MachineRecord {
+        let member = self.members.get(&id);
+        member.map(|member| member.assigned.record(member.rights())).unwrap_or_default()
+    }
+
+    /// The last report of a client.
+    pub(crate) fn report_of(&self, id: ClientId) -> Option<Report> {
+        self.members.get(&id)?.report.as_deref().cloned()
     }
 
     /// What is stored of a machine that was just seen.
@@ -124,11 +171,11 @@ impl Room {
     /// Records a report, and raises the lead at once if the member needs more.
     pub(super) fn report(&mut self, id: ClientId, report: Report, now: RelayTime) {
         let Some(member) = self.members.get_mut(&id) else { return };
-        if member.report.as_ref() == Some(&report) {
+        if member.report.as_deref() == Some(&report) {
             return;
         }
         let before = member.needed_lead();
-        member.report = Some(report);
+        member.report = Some(Arc::new(report));
         let need = member.needed_lead();
         let is_first = before.is_none() && need.is_some();
         let max = self.lead.max_for(member.only_listens());
@@ -233,10 +280,11 @@ impl Room {
         roster
     }
 
-    /// The change to send to a client about itself, if it is not among the listed members.
-    pub(super) fn own_change(&self, id: ClientId) -> Option<RosterChange> {
-        let is_listed = self.members.keys().take(MAX_ROSTER_ENTRIES).any(|listed| *listed == id);
-        (!is_listed).then(|| self.change_of(id))
+    /// The change to send to a client about itself, if it is not among the listed members and does not know it.
+    pub(super) fn own_change(&mut self, id: ClientId) -> Option<RosterChange> {
+        let must_be_told = self.members.get_mut(&id)?.must_be_told();
+        let is_listed = || self.members.keys().take(MAX_ROSTER_ENTRIES).any(|listed| *listed == id);
+        (must_be_told && !is_listed()).then(|| self.change_of(id))
     }
 
     /// What changes when a client is told its own entry.

@@ -1,0 +1,300 @@
+//! The machines of which something is kept: what was assigned to them, and that they have values of variables.
+//! They are known again when they reconnect, and after a restart.
+//!
+//! Pure: it knows no sockets and no disk. Nothing is found by a name: two machines may have the same.
+
+mod assigned;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use downbeat_protocol::{AwayEntry, ClientId, MachineId, MachineNumber};
+
+use crate::store::{Assigned, StoredMachine, Write};
+
+/// Most machines of which something is kept: beyond that, the one that was away for longest is forgotten.
+const MAX_MACHINES: usize = 4096;
+
+#[derive(Debug)]
+struct Machine {
+    number: MachineNumber,
+    /// The last that its clients said.
+    name: String,
+    assigned: Arc<Assigned>,
+    /// A conductor has assigned some of it. Such a machine is not forgotten for one of which all is its own.
+    by_conductor: bool,
+    /// Its clients that are connected.
+    clients: Vec<ClientId>,
+    /// When it was last seen: larger is later.
+    seen: u64,
+}
+
+impl Machine {
+    fn name(&self) -> &str {
+        self.assigned.name.as_ref().unwrap_or(&self.name)
+    }
+}
+
+/// The machines, by the secret number that they send.
+#[derive(Debug, Default)]
+pub(super) struct Machines {
+    machines: HashMap<MachineId, Machine>,
+    /// The same, by the number that others know.
+    numbers: BTreeMap<MachineNumber, MachineId>,
+    last_number: u32,
+    last_seen: u64,
+    /// Grows with each change of what [`Self::away`] returns.
+    revision: u64,
+}
+
+impl Machines {
+    /// The machines of an earlier run, the one that was seen last at the end. Returns those beyond the limit.
+    pub(super) fn restore(&mut self, stored: Vec<StoredMachine>) -> Vec<MachineId> {
+        let too_many = stored.len().saturating_sub(MAX_MACHINES);
+        let mut stored = stored.into_iter();
+        let forgotten = stored.by_ref().take(too_many).map(|stored| stored.machine).collect();
+        for StoredMachine { machine, name, assigned, by_conductor } in stored {
+            self.insert(machine, &name, assigned, Vec::new());
+            if let Some(machine) = self.machines.get_mut(&machine) {
+                machine.by_conductor = by_conductor;
+            }
+        }
+        forgotten
+    }
+
+    fn insert(
+        &mut self,
+        id: MachineId,
+        name: &str,
+        assigned: Arc<Assigned>,
+        clients: Vec<ClientId>,
+    ) {
+        self.last_number += 1;
+        self.last_seen += 1;
+        self.revision += 1;
+        let (number, seen) = (MachineNumber(self.last_number), self.last_seen);
+        let (name, by_conductor) = (name.to_owned(), false);
+        let machine = Machine { number, name, assigned, by_conductor, clients, seen };
+        self.machines.insert(id, machine);
+        self.numbers.insert(number, id);
+    }
+
+    /// Records that a client of a machine has come; returns what was assigned to it, if anything is kept of it.
+    pub(super) fn enter(
+        &mut self,
+        id: MachineId,
+        client: ClientId,
+        name: &str,
+    ) -> Option<Arc<Assigned>> {
+        let machine = self.machines.get_mut(&id)?;
+        machine.clients.push(client);
+        name.clone_into(&mut machine.name);
+        self.last_seen += 1;
+        machine.seen = self.last_seen;
+        self.revision += 1;
+        Some(machine.assigned.clone())
+    }
+
+    /// Records that a client of a machine has gone.
+    pub(super) fn leave(&mut self, id: MachineId, client: ClientId) {
+        if let Some(machine) = self.machines.get_mut(&id) {
+            machine.clients.retain(|other| *other != client);
+            self.last_seen += 1;
+            machine.seen = self.last_seen;
+            self.revision += 1;
+        }
+    }
+
+    /// Whether something is kept of a machine.
+    pub(super) fn keeps(&self, id: MachineId) -> bool {
+        self.machines.contains_key(&id)
+    }
+
+    /// The number of a machine, if something is kept of it.
+    pub(super) fn number(&self, id: MachineId) -> Option<MachineNumber> {
+        Some(self.machines.get(&id)?.number)
+    }
+
+    /// The machine of a number.
+    pub(super) fn of_number(&self, number: MachineNumber) -> Option<MachineId> {
+        self.numbers.get(&number).copied()
+    }
+
+    /// What was assigned to a machine, if anything is kept of it.
+    pub(super) fn assigned(&self, id: MachineId) -> Option<&Arc<Assigned>> {
+        Some(&self.machines.get(&id)?.assigned)
+    }
+
+    /// The clients of a machine that are connected, if something is kept of it.
+    pub(super) fn clients(&self, id: MachineId) -> &[ClientId] {
+        self.machines.get(&id).map_or(&[], |machine| &machine.clients)
+    }
+
+    /// Begins to keep something of a machine with these connected clients.
+    pub(super) fn keep(&mut self, id: MachineId, name: &str, clients: Vec<ClientId>) {
+        if !self.keeps(id) {
+            self.insert(id, name, Arc::default(), clients);
+        }
+    }
+
+    /// Assigns to a machine of which something is kept; `by_conductor` if a conductor does it.
+    pub(super) fn assign(&mut self, id: MachineId, assigned: Arc<Assigned>, by_conductor: bool) {
+        if let Some(machine) = self.machines.get_mut(&id) {
+            machine.assigned = assigned;
+            machine.by_conductor |= by_conductor;
+            self.revision += 1;
+        }
+    }
+
+    /// Whether there is space for another machine.
+    pub(super) fn has_space(&self) -> bool {
+        self.machines.len() < MAX_MACHINES
+    }
+
+    /// Forgets the machine that was away for longest, and first those of which all is their own. Others are
+    /// forgotten for a conductor only: who may not assign could otherwise replace all by machines of its
+    /// invention. `None` if there is none.
+    pub(super) fn forget_oldest(&mut self, for_conductor: bool) -> Option<MachineId> {
+        let away = self.machines.iter().filter(|(_, machine)| {
+            machine.clients.is_empty() && (for_conductor || !machine.by_conductor)
+        });
+        let oldest = away.min_by_key(|(_, machine)| (machine.by_conductor, machine.seen));
+        let id = oldest.map(|(id, _)| *id)?;
+        self.forget(id);
+        Some(id)
+    }
+
+    /// Forgets a machine; false if nothing is kept of it.
+    pub(super) fn forget(&mut self, id: MachineId) -> bool {
+        let Some(machine) = self.machines.remove(&id) else { return false };
+        self.numbers.remove(&machine.number);
+        self.revision += 1;
+        true
+    }
+
+    /// Changes whenever what [`Self::away`] returns may have changed.
+    pub(super) fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// The machines without a connected client, by their numbers.
+    pub(super) fn away(&self) -> impl Iterator<Item = AwayEntry> {
+        let known = self.numbers.values().filter_map(|id| self.machines.get(id));
+        known.filter(|machine| machine.clients.is_empty()).map(|machine| AwayEntry {
+            machine: machine.number,
+            name: machine.name().to_owned(),
+            seat: machine.assigned.seat,
+            place: machine.assigned.place,
+            tags: machine.assigned.tags.clone(),
+        })
+    }
+
+    /// What is stored of a machine, if anything is kept of it.
+    pub(super) fn stored(&self, id: MachineId) -> Option<Write> {
+        let Machine { name, assigned, by_conductor, .. } = self.machines.get(&id)?;
+        Some(Write::Keep(StoredMachine {
+            machine: id,
+            name: name.clone(),
+            assigned: assigned.clone(),
+            by_conductor: *by_conductor,
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stored(id: u128) -> StoredMachine {
+        let (name, assigned) = (format!("m{id}"), Arc::default());
+        StoredMachine { machine: MachineId(id), name, assigned, by_conductor: true }
+    }
+
+    fn seat(seat: u16) -> Arc<Assigned> {
+        Arc::new(Assigned { seat: Some(seat), ..Assigned::default() })
+    }
+
+    #[test]
+    fn the_machine_that_was_away_for_longest_is_forgotten() {
+        let mut machines = Machines::default();
+        assert_eq!(machines.restore((1..=4).map(stored).collect()), []);
+        machines.enter(MachineId(1), ClientId(1), "here");
+        machines.enter(MachineId(2), ClientId(2), "was here");
+        machines.leave(MachineId(2), ClientId(2));
+        let forgotten: Vec<_> = std::iter::from_fn(|| machines.forget_oldest(true)).collect();
+        assert_eq!(forgotten, [3, 4, 2].map(MachineId));
+        assert!(machines.keeps(MachineId(1)));
+        machines.leave(MachineId(1), ClientId(1));
+        assert_eq!(machines.forget_oldest(true), Some(MachineId(1)));
+    }
+
+    #[test]
+    fn what_a_conductor_assigned_is_forgotten_last_and_for_conductors_only() {
+        let mut machines = Machines::default();
+        machines.restore(vec![stored(1), StoredMachine { by_conductor: false, ..stored(2) }]);
+        machines.keep(MachineId(3), "three", vec![]);
+        assert_eq!(machines.forget_oldest(false), Some(MachineId(2)));
+        assert_eq!(machines.forget_oldest(true), Some(MachineId(3)));
+        assert_eq!(machines.forget_oldest(false), None);
+        assert_eq!(machines.forget_oldest(true), Some(MachineId(1)));
+    }
+
+    #[test]
+    fn of_too_many_stored_machines_the_newest_are_kept() {
+        let mut machines = Machines::default();
+        let count = MAX_MACHINES as u128;
+        assert!(machines.has_space());
+        let forgotten = machines.restore((1..=count + 2).map(stored).collect());
+        assert_eq!(forgotten, [1, 2].map(MachineId));
+        assert!(!machines.has_space() && machines.keeps(MachineId(count + 2)));
+    }
+
+    #[test]
+    fn what_was_assigned_is_known_again_under_the_last_name() {
+        let mut machines = Machines::default();
+        assert_eq!(machines.enter(MachineId(7), ClientId(1), "new"), None);
+        machines.keep(MachineId(7), "new", vec![ClientId(1)]);
+        machines.assign(MachineId(7), seat(3), true);
+        machines.leave(MachineId(7), ClientId(1));
+        assert_eq!(machines.enter(MachineId(7), ClientId(2), "renamed"), Some(seat(3)));
+        let stored = StoredMachine { name: "renamed".into(), assigned: seat(3), ..stored(7) };
+        assert_eq!(machines.stored(MachineId(7)), Some(Write::Keep(stored)));
+        assert_eq!(machines.stored(MachineId(8)), None);
+    }
+
+    #[test]
+    fn machines_of_one_name_have_numbers_that_are_never_given_again() {
+        let mut machines = Machines::default();
+        for id in [1, 2] {
+            machines.keep(MachineId(id), "twin", vec![]);
+        }
+        let numbers: Vec<_> = machines.away().map(|entry| (entry.machine.0, entry.name)).collect();
+        assert_eq!(numbers, [(1, "twin".to_owned()), (2, "twin".to_owned())]);
+        let before = machines.revision();
+        assert!(machines.forget(MachineId(1)) && !machines.forget(MachineId(1)));
+        assert_ne!(machines.revision(), before);
+        machines.keep(MachineId(1), "twin", vec![]);
+        assert_eq!(machines.number(MachineId(1)), Some(MachineNumber(3)));
+        assert_eq!(machines.of_number(MachineNumber(1)), None);
+        assert_eq!(machines.of_number(MachineNumber(2)), Some(MachineId(2)));
+    }
+
+    #[test]
+    fn a_machine_is_away_while_none_of_its_clients_is_connected() {
+        let mut machines = Machines::default();
+        machines.keep(MachineId(1), "one", vec![ClientId(1), ClientId(2)]);
+        let away = |machines: &Machines| machines.away().count();
+        machines.leave(MachineId(1), ClientId(1));
+        machines.leave(MachineId(1), ClientId(1));
+        assert_eq!((away(&machines), machines.clients(MachineId(1))), (0, &[ClientId(2)][..]));
+        machines.leave(MachineId(1), ClientId(2));
+        assert_eq!(away(&machines), 1);
+        let assigned = Assigned { name: Some("harp".into()), ..Assigned::default() };
+        machines.assign(MachineId(1), Arc::new(assigned), true);
+        assert_eq!(machines.away().next().unwrap().name, "harp");
+        machines.enter(MachineId(1), ClientId(3), "one");
+        assert_eq!(away(&machines), 0);
+    }
+}
