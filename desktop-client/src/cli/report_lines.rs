@@ -27,8 +27,19 @@ impl ReportLines {
             SessionEvent::Connected { protocol: RelayProtocol::Tutorial, .. } => {
                 "Connected to a tutorial relay: one sound, played on arrival".to_owned()
             }
-            SessionEvent::BankChanged { bank, .. } => {
-                format!("The relay now serves {} sounds", bank.len())
+            SessionEvent::BankChanged(bank) => {
+                format!("The relay now serves {} sounds", bank.sounds.len())
+            }
+            SessionEvent::Locked { locked, by: Some(by) } => {
+                format!("{by} {} the room", if *locked { "locked" } else { "unlocked" })
+            }
+            SessionEvent::Identify { by, .. } => format!("{by} looks for this machine"),
+            SessionEvent::NameChanged { name } => format!("Name: {name}"),
+            SessionEvent::VolumeChanged { volume } => format!("Volume: {volume:.2}"),
+            SessionEvent::MuteChanged { muted: true } => "Muted".to_owned(),
+            SessionEvent::MuteChanged { muted: false } => "Unmuted".to_owned(),
+            SessionEvent::ExtraLatencyChanged { extra_latency } => {
+                format!("Extra latency: {extra_latency}")
             }
             SessionEvent::Lost { reason, retry_in } => {
                 format!("Lost the relay: {reason}; retrying in {:.1} s", retry_in.as_secs_f32())
@@ -72,9 +83,17 @@ impl ReportLines {
             | SessionEvent::SoundReady { .. }
             | SessionEvent::SoundOnFirstUse { .. }
             | SessionEvent::SoundLoading { .. }
-            | SessionEvent::VolumeChanged { .. }
             | SessionEvent::OutputChosen(_)
-            | SessionEvent::ExtraLatencyChanged { .. }
+            | SessionEvent::RelaysFound(_)
+            | SessionEvent::Machine(_)
+            | SessionEvent::Locked { .. }
+            | SessionEvent::Reported(_)
+            | SessionEvent::Watching(_)
+            | SessionEvent::Machines(_)
+            | SessionEvent::Receipt(_)
+            | SessionEvent::Joining(_)
+            | SessionEvent::Upload(_)
+            | SessionEvent::UploadRemoved { .. }
             | SessionEvent::OutputLatency { .. }
             | SessionEvent::Outputs(_)
             | SessionEvent::Roster(_)
@@ -99,7 +118,7 @@ impl ReportLines {
 
 #[cfg(test)]
 mod tests {
-    use downbeat_protocol::{ClientId, ClientKind, Roster, RosterEntry};
+    use downbeat_protocol::{BankNow, ClientId, ClientKind, Roster, RosterEntry};
 
     use super::*;
 
@@ -107,8 +126,12 @@ mod tests {
         let mut lines = ReportLines::default();
         let line = lines.line(&SessionEvent::Connected {
             protocol: RelayProtocol::V1 { id: ClientId(7), max_lead_micros: 500_000 },
-            bank: Vec::new(),
-            default_sound: "click".to_owned(),
+            bank: BankNow {
+                sounds: Vec::new(),
+                default_sound: "click".to_owned(),
+                bank: 1,
+                removed: Vec::new(),
+            },
         });
         assert_eq!(line.as_deref(), Some("Connected as client 7"));
         lines
@@ -148,7 +171,7 @@ mod tests {
                 id: ClientId(7),
                 name: "lab-3".to_owned(),
                 kind: ClientKind::Headless,
-                report: None,
+                plays: true,
                 seat: None,
                 tags: Vec::new(),
                 straggler,

@@ -120,7 +120,17 @@ impl Watch {
             }
             Incoming::TutorialTrigger => self.print(&Line::TutorialTrigger),
             Incoming::Refused(refusal) => self.print_message(&RelayToClient::Error(refusal)),
-            Incoming::ProbeReply(_) | Incoming::Ack(_) | Incoming::Ignored(_) => {}
+            Incoming::Lock(change) => self.print_message(&RelayToClient::Lock(change)),
+            Incoming::Machines(change) => self.print_message(&RelayToClient::Machines(change)),
+            Incoming::Receipt(receipt) => self.print_message(&RelayToClient::Receipt(receipt)),
+            // It contains tokens.
+            Incoming::Joining(_)
+            | Incoming::ProbeReply(_)
+            | Incoming::Machine(_)
+            | Incoming::Command(_)
+            | Incoming::UploadReady(_)
+            | Incoming::Ack(_)
+            | Incoming::Ignored(_) => {}
         }
     }
 

@@ -83,6 +83,7 @@ pub(super) struct Cues {
     /// What happened to voices since the last [`Cues::take_updates`].
     updates: Vec<VoiceUpdate>,
     volume: f32,
+    is_muted: bool,
     extra_latency: ExtraLatency,
     tally: Tally,
 }
@@ -172,13 +173,24 @@ impl Cues {
             cue.sent_start = None;
             cue.is_stop_sent = false;
         }
-        self.set_volume(self.volume);
+        self.send_volume();
         self.update_mixer(now);
     }
 
     /// Sets this machine's volume, 0 to 1.
     pub(super) fn set_volume(&mut self, volume: f32) {
         self.volume = volume;
+        self.send_volume();
+    }
+
+    /// Silences this machine, or lets it be heard again. Voices go on, so that they are heard where they are by then.
+    pub(super) fn set_muted(&mut self, is_muted: bool) {
+        self.is_muted = is_muted;
+        self.send_volume();
+    }
+
+    fn send_volume(&mut self) {
+        let volume = if self.is_muted { 0.0 } else { self.volume };
         if let Some(mixer) = &mut self.output {
             // The ring is full after hundreds of messages within one block; the next change fits.
             let _ = mixer.set_volume(volume);

@@ -4,6 +4,7 @@
 //! between the connection, the output, the loader and the observer.
 
 mod actions;
+mod machine;
 mod output;
 mod relay;
 mod report;

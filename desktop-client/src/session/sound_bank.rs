@@ -9,7 +9,7 @@ mod usage;
 
 use std::{cmp::Reverse, collections::HashSet, mem};
 
-use downbeat_protocol::{DEFAULT_SOUND, SoundInfo};
+use downbeat_protocol::{BankNow, DEFAULT_SOUND, SoundInfo};
 
 use self::usage::Usage;
 use super::cues::Cues;
@@ -26,8 +26,8 @@ const ASSUMED_RATE: u32 = 48_000;
 pub(super) struct SoundBank {
     loader: Loader,
     source: Source,
-    sounds: Vec<SoundInfo>,
-    default_sound: String,
+    /// As the relay serves it.
+    bank: BankNow,
     rate: u32,
     generation: u64,
     /// Bytes that decoded sounds may take. A sound that is being decoded takes its own size on top.
@@ -51,8 +51,7 @@ impl SoundBank {
         let mut bank = Self {
             loader,
             source: Source::Embedded,
-            sounds: Vec::new(),
-            default_sound: String::new(),
+            bank: embedded(),
             rate: ASSUMED_RATE,
             generation: 0,
             limit,
@@ -68,12 +67,15 @@ impl SoundBank {
         bank
     }
 
-    pub(super) fn sounds(&self) -> &[SoundInfo] {
-        &self.sounds
+    /// The bank, as the relay serves it.
+    pub(super) fn bank(&self) -> &BankNow {
+        &self.bank
     }
 
-    pub(super) fn default_sound(&self) -> &str {
-        &self.default_sound
+    /// The sounds that cannot be played now, in the order of the bank.
+    pub(super) fn missing<'a>(&'a self, cues: &'a Cues) -> impl Iterator<Item = &'a str> {
+        let names = self.bank.sounds.iter().map(|sound| sound.name.as_str());
+        names.filter(|name| !cues.is_decoded(name))
     }
 
     /// What happened to the sounds since the last call.
@@ -82,25 +84,18 @@ impl SoundBank {
     }
 
     /// Replaces the bank by that of a relay.
-    pub(super) fn serve(
-        &mut self,
-        source: Source,
-        sounds: Vec<SoundInfo>,
-        default_sound: String,
-        cues: &mut Cues,
-    ) {
-        cues.set_bank(&sounds);
+    pub(super) fn serve(&mut self, source: Source, bank: BankNow, cues: &mut Cues) {
+        cues.set_bank(&bank.sounds);
         self.source = source;
-        self.sounds = sounds;
-        self.default_sound = default_sound;
-        let names: HashSet<_> = self.sounds.iter().map(|sound| sound.name.as_str()).collect();
+        self.bank = bank;
+        let names: HashSet<_> = self.bank.sounds.iter().map(|sound| sound.name.as_str()).collect();
         self.usage.keep_only(|name| names.contains(name));
         self.plan(cues);
     }
 
     /// Replaces the bank by the embedded one: a tutorial relay has none.
     pub(super) fn serve_embedded(&mut self, cues: &mut Cues) {
-        self.serve(Source::Embedded, embedded_bank(), DEFAULT_SOUND.to_owned(), cues);
+        self.serve(Source::Embedded, embedded(), cues);
     }
 
     /// Sets the rate of the output that was opened.
@@ -119,11 +114,11 @@ impl SoundBank {
         self.wanted.clear();
         self.waiting.clear();
         self.failed.clear();
-        let mut sounds = self.sounds.clone();
+        let mut sounds = self.bank.sounds.clone();
         sounds.sort_by_cached_key(|SoundInfo { name, bytes, .. }| {
             // Sounds with a cue first: they go on, on another output or at another rate.
             let is_idle = !cues.is_awaited(name);
-            (is_idle, *name != self.default_sound, Reverse(self.usage.times(name)), *bytes)
+            (is_idle, *name != self.bank.default_sound, Reverse(self.usage.times(name)), *bytes)
         });
         let mut planned = 0;
         for sound in sounds {
@@ -166,7 +161,8 @@ impl SoundBank {
             if !cues.is_awaited(&name) {
                 continue;
             }
-            let Some(sound) = self.sounds.iter().find(|sound| sound.name == name).cloned() else {
+            let Some(sound) = self.bank.sounds.iter().find(|sound| sound.name == name).cloned()
+            else {
                 continue;
             };
             if self.make_room(decoded_bytes(&sound, self.rate), cues) {
@@ -212,11 +208,11 @@ impl SoundBank {
         if mem::replace(&mut self.is_ready_reported, true) {
             return;
         }
-        let sounds = self.sounds.len() - self.failed.len();
+        let sounds = self.bank.sounds.len() - self.failed.len();
         let is_postponed = |sound: &&SoundInfo| {
             !cues.is_decoded(&sound.name) && !self.failed.contains(&sound.name)
         };
-        let on_first_use = self.sounds.iter().filter(is_postponed).count();
+        let on_first_use = self.bank.sounds.iter().filter(is_postponed).count();
         self.events.push(SessionEvent::BankReady { sounds, on_first_use });
     }
 
@@ -268,7 +264,7 @@ impl SoundBank {
             .idle_sounds()
             .map(|(name, bytes)| {
                 let last = self.usage.last(name);
-                (name == self.default_sound, last, name.to_owned(), bytes)
+                (name == self.bank.default_sound, last, name.to_owned(), bytes)
             })
             .collect();
         idle.sort();
@@ -297,6 +293,12 @@ impl SoundBank {
         cues.forget(name);
         self.events.push(SessionEvent::SoundOnFirstUse { name: name.to_owned() });
     }
+}
+
+/// The embedded bank, as a relay would serve it.
+fn embedded() -> BankNow {
+    let default_sound = DEFAULT_SOUND.to_owned();
+    BankNow { sounds: embedded_bank(), default_sound, bank: 0, removed: Vec::new() }
 }
 
 fn too_long(bytes: u64, limit: u64) -> String {

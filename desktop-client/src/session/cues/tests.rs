@@ -30,6 +30,7 @@ fn bank() -> Vec<SoundInfo> {
         rate: RATE,
         channels: 1,
         looped: None,
+        gain_db: 0.0,
     };
     let part = LoopFrames { start: 0, end: 4_800 };
     vec![info("ramp"), info("other"), SoundInfo { looped: Some(part), ..info("loop") }]

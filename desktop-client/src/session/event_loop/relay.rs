@@ -1,6 +1,8 @@
 //! What the connection and the relay's messages do.
 
-use downbeat_protocol::{BankNow, ClientToRelay, Sounding, Welcome};
+use downbeat_protocol::{
+    BankNow, ClientToRelay, Command, CommandNow, LockChange, Sounding, Welcome,
+};
 
 use super::{
     super::protocol::{Incoming, Phase},
@@ -90,12 +92,26 @@ impl Session {
             // The session sends no request that asks for one.
             Incoming::Ack(_) => {}
             Incoming::Roster(roster) => self.emit(SessionEvent::Roster(roster)),
-            Incoming::BankChanged(BankNow { sounds, default_sound }) => {
-                self.serve(sounds, default_sound);
-                let (bank, default_sound) = self.current_bank();
-                self.emit(SessionEvent::BankChanged { bank, default_sound });
+            Incoming::BankChanged(bank) => {
+                self.serve(bank.clone());
+                self.emit(SessionEvent::BankChanged(bank));
                 self.emit_bank_events();
             }
+            Incoming::Machine(record) => self.machine_changed(record),
+            Incoming::Command(CommandNow { command, by }) => match command {
+                Command::Identify => {
+                    self.emit(SessionEvent::Identify { at: now, by: by.name });
+                }
+                Command::RestartOutput => self.outputs.restart(),
+                Command::Other => {}
+            },
+            Incoming::Lock(LockChange { locked, by }) => {
+                self.emit(SessionEvent::Locked { locked, by: Some(by.name) });
+            }
+            Incoming::Machines(change) => self.emit(SessionEvent::Machines(change)),
+            Incoming::Receipt(receipt) => self.emit(SessionEvent::Receipt(receipt)),
+            Incoming::Joining(joining) => self.emit(SessionEvent::Joining(joining)),
+            Incoming::UploadReady(_) => {}
             Incoming::Refused(refusal) => {
                 self.emit(SessionEvent::Refused { reason: refusal.message });
             }
@@ -119,12 +135,19 @@ impl Session {
         self.cues.reset_tally();
         self.reported_lead_micros = 0;
         let roster = welcome.roster();
-        self.serve(welcome.sounds, welcome.default_sound);
+        self.serve(BankNow {
+            sounds: welcome.sounds,
+            default_sound: welcome.default_sound,
+            bank: welcome.bank,
+            removed: welcome.removed,
+        });
         self.cues.set_variables(&welcome.variables, now);
         self.variables.reset(welcome.variables);
         let max_lead_micros = welcome.limits.max_lead_micros;
         self.connected(RelayProtocol::V1 { id: welcome.id, max_lead_micros });
         self.emit(SessionEvent::Roster(roster));
+        self.emit(SessionEvent::Locked { locked: welcome.locked, by: None });
+        self.machine_changed(welcome.machine);
         self.emit(SessionEvent::Variables(self.variables.states().to_vec()));
         for change in welcome.pending {
             self.value_set(&change, now);
@@ -132,8 +155,8 @@ impl Session {
     }
 
     fn connected(&mut self, protocol: RelayProtocol) {
-        let (bank, default_sound) = self.current_bank();
-        self.emit(SessionEvent::Connected { protocol, bank, default_sound });
+        let bank = self.bank.bank().clone();
+        self.emit(SessionEvent::Connected { protocol, bank });
         self.emit_bank_events();
     }
 }

@@ -6,6 +6,7 @@ use downbeat_protocol::{ClientToRelay, Report};
 use tokio::time::Instant;
 
 use super::session::{REPORT_EVERY, Session};
+use crate::event::SessionEvent;
 
 /// An error bound that has grown by half and by this much, or fallen as far, is reported at once, but
 /// not within [`REPORT_PAUSE`] of the last report.
@@ -63,7 +64,9 @@ impl Session {
             late: tally.late,
             lateness_micros: tally.lateness_micros,
             xruns: stats.map_or(0, |stats| stats.xruns),
+            ..Report::default()
         };
-        self.send(&ClientToRelay::Report(report));
+        self.send(&ClientToRelay::Report(report.clone()));
+        self.emit(SessionEvent::Reported(report));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{io, time::Duration};
 
-use downbeat_protocol::{ClientToRelay, TriggerRequest};
+use downbeat_protocol::{ClientToRelay, Rights, TriggerRequest};
 use tokio::{sync::mpsc, time::Instant};
 
 use super::super::{
@@ -46,6 +46,12 @@ pub(crate) struct Session {
     /// The relay that was connected to last.
     pub(super) relay: RelayAddress,
     pub(super) relay_clock: RelayClock,
+    /// What this machine may do.
+    pub(super) rights: Rights,
+    /// Whether the observer wants to be told about all machines.
+    pub(super) wants_room: bool,
+    /// Whether the relay was asked for it.
+    pub(super) watches_room: bool,
     pub(super) cues: Cues,
     pub(super) variables: Variables,
     pub(super) bank: SoundBank,
@@ -106,6 +112,9 @@ impl Session {
             connection,
             relay,
             relay_clock: RelayClock::new(),
+            rights: Rights::default(),
+            wants_room: false,
+            watches_room: false,
             cues,
             variables: Variables::default(),
             bank,
@@ -152,6 +161,7 @@ impl Session {
 
     pub(super) fn disconnected(&mut self) {
         self.protocol.disconnected();
+        self.watches_room = false;
         self.pending_bangs.clear();
         self.is_stop_pending = false;
     }

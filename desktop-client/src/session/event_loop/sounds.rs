@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use downbeat_protocol::{By, ClientId, RelayTime, SoundInfo, Trigger};
+use downbeat_protocol::{BankNow, By, ClientId, RelayTime, Trigger};
 use tokio::time::Instant;
 
 use super::{super::cues::Scheduled, session::Session};
@@ -17,16 +17,11 @@ const CUES_EVERY: Duration = Duration::from_millis(33);
 
 impl Session {
     /// Replaces the bank by the relay's.
-    pub(super) fn serve(&mut self, sounds: Vec<SoundInfo>, default_sound: String) {
+    pub(super) fn serve(&mut self, bank: BankNow) {
         if let Some(address) = self.connection.address() {
             let source = Source::Relay(Box::new(address.clone()));
-            self.bank.serve(source, sounds, default_sound, &mut self.cues);
+            self.bank.serve(source, bank, &mut self.cues);
         }
-    }
-
-    /// The bank and its default sound, for the observer. Events about its sounds follow.
-    pub(super) fn current_bank(&self) -> (Vec<SoundInfo>, String) {
-        (self.bank.sounds().to_vec(), self.bank.default_sound().to_owned())
     }
 
     /// Emits what has happened to the bank's sounds.
@@ -63,7 +58,7 @@ impl Session {
 
     /// Schedules a trigger of a tutorial relay, which says nothing but "now".
     pub(super) fn schedule_tutorial_trigger(&mut self, now: LocalTime) {
-        let sound = self.bank.default_sound().to_owned();
+        let sound = self.bank.bank().default_sound.clone();
         let trigger = Trigger {
             seq: 0,
             play_at: RelayTime::from_micros(0),

@@ -206,6 +206,7 @@ mod tests {
                 event: false,
                 clamp: false,
                 send_unchanged: false,
+                open: false,
                 label: None,
                 group: group.map(str::to_owned),
                 bind: Vec::new(),
