@@ -21,8 +21,9 @@ pub(super) fn run(config: &PlayerConfig, relay: RelayAddress) -> anyhow::Result<
     let settings = SettingsFile::of_user().read();
     let (sound, appearance) = (settings.sound.clone(), settings.appearance);
     let options = session_options(config, relay, settings, ClientKind::Window, clock)?;
-    let SessionOptions { relay, name, output, volume, .. } = &options;
+    let SessionOptions { relay, name, output, volume, muted, .. } = &options;
     let mut state = State::new(relay.to_string(), name.clone(), *volume, output.clone());
+    state.muted = *muted;
     state.selected = sound;
     state.appearance = appearance.unwrap_or_default();
     if config.reduced_motion {

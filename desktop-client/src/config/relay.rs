@@ -93,6 +93,11 @@ impl RelayConfig {
     pub(crate) fn name(&self) -> String {
         self.access.name()
     }
+
+    /// Whether a name was given.
+    pub(crate) fn is_named(&self) -> bool {
+        self.access.name.is_some()
+    }
 }
 
 impl NamedRelayConfig {

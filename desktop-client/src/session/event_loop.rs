@@ -35,6 +35,8 @@ pub(super) async fn run(mut session: Session, mut actions: mpsc::Receiver<Action
             () = sleep_until(wake_at) => session.wake(),
         }
         session.emit_voice_updates();
+        session.send_outcomes();
+        session.send_changes();
     }
     // A helper that waits for room in the queue must see that it is closed, or it would never end.
     session.helpers.close();
@@ -60,6 +62,8 @@ impl Session {
             self.protocol.welcome_deadline().map(local),
             probe_due.map(local),
             self.cues_due,
+            self.outcomes.due().map(local),
+            self.protocol.own_id().and_then(|_| self.own_machine.due()).map(local),
             self.value_due().map(local),
             self.settings.write_at(),
         ]
@@ -87,6 +91,7 @@ impl Session {
             self.handle_loss(checked);
             self.show_latency();
             self.emit(SessionEvent::Clock { error_micros: self.clock_error_micros() });
+            self.outcomes.hurry(local);
             self.report();
         }
     }

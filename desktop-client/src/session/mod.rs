@@ -10,6 +10,8 @@ mod decoded_sounds;
 mod event_loop;
 mod handle;
 mod options;
+mod outcomes;
+mod own_machine;
 pub(crate) mod protocol;
 mod sound_bank;
 mod throttle;

@@ -16,6 +16,8 @@ use crate::{
 pub(crate) struct SessionOptions {
     /// The relay to connect to.
     pub(crate) relay: RelayAddress,
+    /// By which name the settings know this player.
+    pub(crate) own_name: String,
     /// This client's name, for the others.
     pub(crate) name: String,
     /// By which identity relays know this machine.
@@ -26,6 +28,8 @@ pub(crate) struct SessionOptions {
     pub(crate) output: OutputChoice,
     /// This machine's volume, 0 to 1.
     pub(crate) volume: f32,
+    /// Whether it is silenced.
+    pub(crate) muted: bool,
     /// The extra latency of that output for this run, whatever the settings say.
     pub(crate) extra_latency: Option<ExtraLatency>,
     /// The extra latencies in the settings, by the outputs' ids.

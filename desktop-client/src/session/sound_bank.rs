@@ -121,16 +121,20 @@ impl SoundBank {
             (is_idle, *name != self.bank.default_sound, Reverse(self.usage.times(name)), *bytes)
         });
         let mut planned = 0;
+        let mut planned_files = HashSet::new();
         for sound in sounds {
-            let bytes = decoded_bytes(&sound, self.rate);
+            // A file that the bank has under two names is decoded once.
+            let is_planned = planned_files.contains(&sound.hash);
+            let bytes = if is_planned { 0 } else { decoded_bytes(&sound, self.rate) };
             if bytes > self.limit {
-                cues.forget(&sound.name);
+                cues.forget(&sound.hash);
                 self.fail(sound.name, too_long(bytes, self.limit), false);
             } else if planned + bytes <= self.limit {
                 planned += bytes;
+                planned_files.insert(sound.hash.clone());
                 self.wanted.push(sound);
             } else {
-                self.postpone(&sound.name, cues);
+                self.postpone(&sound.hash, cues);
             }
         }
         self.request();
@@ -178,11 +182,11 @@ impl SoundBank {
     /// Takes an answer of the loader. One for a sound that was postponed meanwhile is ignored.
     pub(super) fn take(&mut self, answer: LoaderToSession, cues: &mut Cues, now: LocalTime) {
         match answer {
-            LoaderToSession::Loaded { generation, name, sound, waveform, .. }
+            LoaderToSession::Loaded { generation, name, hash, sound, waveform }
                 if generation == self.generation && self.is_pending(&name) =>
             {
                 self.settle(&name, None);
-                cues.set_sound(name.clone(), sound, now);
+                cues.set_sound(hash, sound, now);
                 self.events.push(SessionEvent::SoundReady { name, waveform });
             }
             LoaderToSession::Failed { generation, name, reason, will_retry }
@@ -262,9 +266,11 @@ impl SoundBank {
         let mut excess = (cues.decoded_bytes() + pending + bytes).saturating_sub(self.limit);
         let mut idle: Vec<_> = cues
             .idle_sounds()
-            .map(|(name, bytes)| {
-                let last = self.usage.last(name);
-                (name == self.bank.default_sound, last, name.to_owned(), bytes)
+            .map(|(hash, bytes)| {
+                let names = || self.named(hash);
+                let is_default = names().any(|name| *name == self.bank.default_sound);
+                let last = names().map(|name| self.usage.last(name)).max();
+                (is_default, last, names().next().cloned(), hash.to_owned(), bytes)
             })
             .collect();
         idle.sort();
@@ -274,24 +280,31 @@ impl SoundBank {
         }
         let mut idle = idle.into_iter();
         while excess > 0 {
-            let (name, freed) = if let Some(sound) = self.wanted.pop() {
+            let (hash, freed) = if let Some(sound) = self.wanted.pop() {
                 let freed = decoded_bytes(&sound, self.rate);
-                (sound.name, freed)
-            } else if let Some((.., name, freed)) = idle.next() {
-                (name, freed)
+                (sound.hash, freed)
+            } else if let Some((.., hash, freed)) = idle.next() {
+                (hash, freed)
             } else {
                 break;
             };
             excess = excess.saturating_sub(freed);
-            self.postpone(&name, cues);
+            self.postpone(&hash, cues);
         }
         true
     }
 
-    /// Drops the sound; it is decoded when it is next triggered.
-    fn postpone(&mut self, name: &str, cues: &mut Cues) {
-        cues.forget(name);
-        self.events.push(SessionEvent::SoundOnFirstUse { name: name.to_owned() });
+    /// The names under which the bank has a file.
+    fn named<'a>(&'a self, hash: &'a str) -> impl Iterator<Item = &'a String> {
+        let sounds = self.bank.sounds.iter().filter(move |sound| sound.hash == hash);
+        sounds.map(|sound| &sound.name)
+    }
+
+    /// Drops the sound with this hash; it is decoded when it is next triggered.
+    fn postpone(&mut self, hash: &str, cues: &mut Cues) {
+        cues.forget(hash);
+        let names: Vec<_> = self.named(hash).cloned().collect();
+        self.events.extend(names.into_iter().map(|name| SessionEvent::SoundOnFirstUse { name }));
     }
 }
 

@@ -23,6 +23,8 @@ pub enum Missed {
     Voices,
     /// It is muted, by hand or from afar.
     Muted,
+    /// It was stopped before it began.
+    Stopped,
     /// A reason that this version does not know.
     #[serde(other)]
     Other,

@@ -6,7 +6,10 @@ use downbeat_protocol::{
 };
 use tokio::time::Instant;
 
-use super::session::{Session, device_choice};
+use super::{
+    super::own_machine::Change,
+    session::{Session, device_choice},
+};
 use crate::{action::Action, event::SessionEvent, net::address::TypedAddress};
 
 /// Bangs that are kept during a handshake; further ones are dropped.
@@ -35,10 +38,10 @@ impl Session {
             Action::SetName(name) => {
                 // The window's field allows what is no name.
                 if let Some(name) = clean_name(&name) {
-                    self.set_name(name);
+                    self.change(Change::Name(name));
                 }
             }
-            Action::SetMuted(muted) => self.set_muted(muted, now),
+            Action::SetMuted(muted) => self.change(Change::Muted(muted)),
             Action::SetAppearance(appearance) => {
                 self.settings.set_appearance(appearance, now);
                 self.emit(SessionEvent::AppearanceChanged(appearance));
@@ -48,7 +51,7 @@ impl Session {
                 self.settings.set_sound(name.clone(), now);
                 self.emit(SessionEvent::SoundSelected { name });
             }
-            Action::SetVolume(volume) => self.set_volume(volume, now),
+            Action::SetVolume(volume) => self.change(Change::Volume(volume.clamp(0.0, 1.0))),
             Action::SetOutput(choice) => {
                 self.settings.set_output(choice.clone(), now);
                 self.outputs.choose(device_choice(choice.clone()));
@@ -57,10 +60,8 @@ impl Session {
                 self.show_output();
             }
             Action::SetExtraLatency(extra_latency) => {
-                if let Ok(device) = &self.output {
-                    self.settings.set_extra_latency(&device.id, extra_latency, now);
-                    self.cues.set_extra_latency(extra_latency, self.clock.now());
-                    self.emit(SessionEvent::ExtraLatencyChanged { extra_latency });
+                if self.output.is_ok() {
+                    self.change(Change::ExtraLatency(extra_latency.micros()));
                 }
             }
             // Not saved: after a restart, a machine is back with the relay of its command line.

@@ -1,8 +1,6 @@
 //! What the connection and the relay's messages do.
 
-use downbeat_protocol::{
-    BankNow, ClientToRelay, Command, CommandNow, LockChange, Sounding, Welcome,
-};
+use downbeat_protocol::{BankNow, ClientToRelay, LockChange, Welcome};
 
 use super::{
     super::protocol::{Incoming, Phase},
@@ -70,10 +68,8 @@ impl Session {
                 self.welcomed(*welcome, new_epoch, now);
                 // What is about to be stopped does not begin here.
                 if !self.is_stop_pending {
-                    for Sounding { mut trigger, stop_at } in missed {
-                        // It arrived at the others long ago: it is joined where it is.
-                        trigger.on_arrival = false;
-                        self.schedule(trigger, stop_at, now);
+                    for sounding in missed {
+                        self.join(sounding, now);
                     }
                 }
                 self.send_pending();
@@ -82,7 +78,7 @@ impl Session {
                 self.relay_clock.receive(reply, arrived, now);
                 self.cues.set_clock(self.relay_clock.estimate(), now);
             }
-            Incoming::Trigger(trigger) => self.schedule(trigger, None, now),
+            Incoming::Trigger(trigger) => self.schedule(trigger, now),
             Incoming::Stop(stop) => {
                 self.cues.stop(&stop, now);
                 self.schedule_cue_updates();
@@ -98,13 +94,7 @@ impl Session {
                 self.emit_bank_events();
             }
             Incoming::Machine(record) => self.machine_changed(record),
-            Incoming::Command(CommandNow { command, by }) => match command {
-                Command::Identify => {
-                    self.emit(SessionEvent::Identify { at: now, by: by.name });
-                }
-                Command::RestartOutput => self.outputs.restart(),
-                Command::Other => {}
-            },
+            Incoming::Command(command) => self.obey(command, now),
             Incoming::Lock(LockChange { locked, by }) => {
                 self.emit(SessionEvent::Locked { locked, by: Some(by.name) });
             }

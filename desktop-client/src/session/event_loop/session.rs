@@ -2,12 +2,12 @@
 
 use std::{io, time::Duration};
 
-use downbeat_protocol::{ClientToRelay, Rights, TriggerRequest};
+use downbeat_protocol::{ClientKind, ClientToRelay, TriggerRequest};
 use tokio::{sync::mpsc, time::Instant};
 
 use super::super::{
-    cues::Cues, options::SessionOptions, protocol::ProtocolState, sound_bank::SoundBank,
-    throttle::Throttle, variables::Variables,
+    cues::Cues, options::SessionOptions, outcomes::OutcomeQueue, own_machine::OwnMachine,
+    protocol::ProtocolState, sound_bank::SoundBank, throttle::Throttle, variables::Variables,
 };
 use crate::{
     audio::{DeviceChoice, DeviceInfo, OutputEvent, OutputManager},
@@ -46,8 +46,14 @@ pub(crate) struct Session {
     /// The relay that was connected to last.
     pub(super) relay: RelayAddress,
     pub(super) relay_clock: RelayClock,
-    /// What this machine may do.
-    pub(super) rights: Rights,
+    /// By which name the settings know this player.
+    pub(super) own_name: String,
+    /// By which name the others know it.
+    pub(super) shown_name: String,
+    /// Whether its name, volume and mute are remembered: a player without a window takes them from its command.
+    pub(super) has_window: bool,
+    pub(super) own_machine: OwnMachine,
+    pub(super) outcomes: OutcomeQueue,
     /// Whether the observer wants to be told about all machines.
     pub(super) wants_room: bool,
     /// Whether the relay was asked for it.
@@ -69,6 +75,9 @@ pub(crate) struct Session {
     pub(super) report_due: Instant,
     pub(super) reported_lead_micros: u32,
     pub(super) reported_error_micros: Option<u32>,
+    pub(super) reported_output: Option<String>,
+    /// The largest level since the last report.
+    pub(super) loudest: f32,
     pub(super) cues_due: Option<Instant>,
 }
 
@@ -100,11 +109,12 @@ impl Session {
             let _ = to_session.blocking_send(HelperEvent::Output(event));
         });
         let mut cues = Cues::new(volume);
+        cues.set_muted(options.muted);
         let bank = SoundBank::new(loader, options.sound_memory, &mut cues);
         let mut connection = Connection::new(clock);
         connection.connect_to(relay.clone());
         Ok(Self {
-            protocol: ProtocolState::new(name, kind, Some(machine)),
+            protocol: ProtocolState::new(name.clone(), kind, Some(machine)),
             helpers,
             clock,
             observer,
@@ -112,7 +122,11 @@ impl Session {
             connection,
             relay,
             relay_clock: RelayClock::new(),
-            rights: Rights::default(),
+            own_name: options.own_name,
+            shown_name: name,
+            has_window: kind == ClientKind::Window,
+            own_machine: OwnMachine::default(),
+            outcomes: OutcomeQueue::default(),
             wants_room: false,
             watches_room: false,
             cues,
@@ -128,6 +142,8 @@ impl Session {
             report_due: Instant::now() + REPORT_EVERY,
             reported_lead_micros: 0,
             reported_error_micros: None,
+            reported_output: None,
+            loudest: 0.0,
             cues_due: None,
         })
     }
@@ -161,6 +177,9 @@ impl Session {
 
     pub(super) fn disconnected(&mut self) {
         self.protocol.disconnected();
+        self.own_machine.disconnected();
+        self.cues.forget_outcomes();
+        self.outcomes.clear();
         self.watches_room = false;
         self.pending_bangs.clear();
         self.is_stop_pending = false;
