@@ -1,7 +1,7 @@
 //! The lines that `downbeat play` prints: what a window would show, for people and for scripts.
 
 use crate::{
-    event::{RelayProtocol, SessionEvent},
+    event::{FoundRelay, RelayProtocol, SessionEvent},
     settings::ExtraLatency,
     sync_status::SyncStatus,
     time::format_micros,
@@ -11,6 +11,8 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct ReportLines {
     sync_status: SyncStatus,
+    /// The relays that were found and are said.
+    found: Vec<FoundRelay>,
 }
 
 impl ReportLines {
@@ -30,6 +32,7 @@ impl ReportLines {
             SessionEvent::BankChanged(bank) => {
                 format!("The relay now serves {} sounds", bank.sounds.len())
             }
+            SessionEvent::RelaysFound(relays) => self.found_line(relays)?,
             SessionEvent::Locked { locked, by: Some(by) } => {
                 format!("{by} {} the room", if *locked { "locked" } else { "unlocked" })
             }
@@ -84,7 +87,6 @@ impl ReportLines {
             | SessionEvent::SoundOnFirstUse { .. }
             | SessionEvent::SoundLoading { .. }
             | SessionEvent::OutputChosen(_)
-            | SessionEvent::RelaysFound(_)
             | SessionEvent::Machine(_)
             | SessionEvent::Locked { .. }
             | SessionEvent::Reported(_)
@@ -105,6 +107,17 @@ impl ReportLines {
             | SessionEvent::ValueApplied { .. }
             | SessionEvent::AppearanceChanged(_) => return None,
         })
+    }
+
+    fn found_line(&mut self, relays: &[FoundRelay]) -> Option<String> {
+        let new = relays.iter().filter(|relay| !self.found.contains(relay));
+        let new = new.map(|FoundRelay { name, address, needs_token, .. }| {
+            let token = if *needs_token { ", which needs a token" } else { "" };
+            format!("{name} at {address}{token}")
+        });
+        let new: Vec<_> = new.collect();
+        self.found = relays.to_vec();
+        (!new.is_empty()).then(|| format!("Found {}", new.join(" and ")))
     }
 
     fn clock_line(&self) -> Option<String> {
@@ -182,6 +195,24 @@ mod tests {
         assert_eq!(reported.len(), 2, "{reported:?}");
         assert!(reported[0].contains("sounds start late here"));
         assert!(reported[1].contains("start on time"));
+    }
+
+    #[test]
+    fn a_relay_that_is_found_is_reported_once() {
+        let relay = |epoch: u64, needs_token| FoundRelay {
+            epoch: downbeat_protocol::Epoch(epoch),
+            name: "Studio".to_owned(),
+            address: "192.168.1.5:3000".to_owned(),
+            needs_token,
+        };
+        let mut lines = ReportLines::default();
+        let mut line = |relays| lines.line(&SessionEvent::RelaysFound(relays));
+        let first = line(vec![relay(1, false)]);
+        assert_eq!(first.as_deref(), Some("Found Studio at 192.168.1.5:3000"));
+        let second = line(vec![relay(1, false), relay(2, true)]).unwrap();
+        assert_eq!(second, "Found Studio at 192.168.1.5:3000, which needs a token");
+        assert_eq!(line(vec![relay(1, false), relay(2, true)]), None);
+        assert_eq!(line(Vec::new()), None);
     }
 
     #[test]

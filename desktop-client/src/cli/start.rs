@@ -34,6 +34,7 @@ pub(super) fn session_options(
     let remembered = settings.names.get(&own_name).filter(|_| !config.relay.is_named());
     Ok(SessionOptions {
         relay,
+        is_relay_given: config.relay.is_given(),
         machine: file.machine(&own_name),
         name: remembered.unwrap_or(&own_name).clone(),
         own_name,

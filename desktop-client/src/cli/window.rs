@@ -19,6 +19,9 @@ use crate::{
 pub(super) fn run(config: &PlayerConfig, relay: RelayAddress) -> anyhow::Result<()> {
     let clock = LocalClock::start();
     let settings = SettingsFile::of_user().read();
+    // One that is damaged is as good as none.
+    let remembered = settings.relay.as_ref().filter(|_| !config.relay.is_given());
+    let relay = remembered.and_then(|link| link.0.parse().ok()).unwrap_or(relay);
     let (sound, appearance) = (settings.sound.clone(), settings.appearance);
     let options = session_options(config, relay, settings, ClientKind::Window, clock)?;
     let SessionOptions { relay, name, output, volume, muted, .. } = &options;

@@ -16,6 +16,8 @@ use crate::{
 pub(crate) struct SessionOptions {
     /// The relay to connect to.
     pub(crate) relay: RelayAddress,
+    /// Whether someone said so. Else it is a guess, and the only relay that is found takes its place.
+    pub(crate) is_relay_given: bool,
     /// By which name the settings know this player.
     pub(crate) own_name: String,
     /// This client's name, for the others.

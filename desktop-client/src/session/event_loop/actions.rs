@@ -10,7 +10,7 @@ use super::{
     super::own_machine::Change,
     session::{Session, device_choice},
 };
-use crate::{action::Action, event::SessionEvent, net::address::TypedAddress};
+use crate::{action::Action, event::SessionEvent};
 
 /// Bangs that are kept during a handshake; further ones are dropped.
 const MAX_PENDING_BANGS: usize = 8;
@@ -34,7 +34,9 @@ impl Session {
             }
             Action::Watch(is_wanted) => self.watch(is_wanted),
             Action::EditSounds(request) => self.send(&ClientToRelay::EditSounds(request)),
-            Action::Upload(_) | Action::CancelUpload(_) | Action::Join(_) => {}
+            Action::Upload(paths) => self.upload(paths),
+            Action::CancelUpload(id) => self.cancel_upload(id),
+            Action::Join(epoch) => self.join_found(epoch),
             Action::SetName(name) => {
                 // The window's field allows what is no name.
                 if let Some(name) = clean_name(&name) {
@@ -64,7 +66,6 @@ impl Session {
                     self.change(Change::ExtraLatency(extra_latency.micros()));
                 }
             }
-            // Not saved: after a restart, a machine is back with the relay of its command line.
             Action::SetRelay(relay) => self.set_relay(&relay),
             Action::RetryNow => self.connection.retry_now(),
         }
@@ -94,21 +95,6 @@ impl Session {
         for clients in clients.chunks(MAX_TARGETS) {
             let request = CommandRequest { clients: clients.to_vec(), command, ack: None };
             self.send(&ClientToRelay::Command(request));
-        }
-    }
-
-    fn set_relay(&mut self, relay: &TypedAddress) {
-        self.disconnected();
-        self.emit(SessionEvent::RelayChanged { relay: relay.displayed().to_owned() });
-        match relay.parse(None, None) {
-            Ok(address) => {
-                self.relay = address.with_credentials_of(&self.relay);
-                self.connection.connect_to(self.relay.clone());
-            }
-            Err(error) => {
-                self.connection.disconnect();
-                self.emit(SessionEvent::InvalidAddress { reason: error.to_string() });
-            }
         }
     }
 

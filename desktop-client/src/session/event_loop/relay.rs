@@ -58,6 +58,7 @@ impl Session {
             self.connected(RelayProtocol::Tutorial);
             self.emit(SessionEvent::Variables(Vec::new()));
             self.send_pending();
+            self.advance_uploads();
         }
     }
 
@@ -73,6 +74,7 @@ impl Session {
                     }
                 }
                 self.send_pending();
+                self.advance_uploads();
             }
             Incoming::ProbeReply(reply) => {
                 self.relay_clock.receive(reply, arrived, now);
@@ -101,9 +103,11 @@ impl Session {
             Incoming::Machines(change) => self.emit(SessionEvent::Machines(change)),
             Incoming::Receipt(receipt) => self.emit(SessionEvent::Receipt(receipt)),
             Incoming::Joining(joining) => self.emit(SessionEvent::Joining(joining)),
-            Incoming::UploadReady(_) => {}
+            Incoming::UploadReady(ready) => self.upload_ready(ready),
             Incoming::Refused(refusal) => {
-                self.emit(SessionEvent::Refused { reason: refusal.message });
+                if !self.upload_refused(refusal.ack, &refusal.message) {
+                    self.emit(SessionEvent::Refused { reason: refusal.message });
+                }
             }
             Incoming::TutorialTrigger => self.schedule_tutorial_trigger(now),
             Incoming::Ignored(why) => tracing::debug!(why, "message ignored"),
@@ -145,6 +149,7 @@ impl Session {
     }
 
     fn connected(&mut self, protocol: RelayProtocol) {
+        self.joined();
         let bank = self.bank.bank().clone();
         self.emit(SessionEvent::Connected { protocol, bank });
         self.emit_bank_events();
