@@ -3,7 +3,12 @@
 //! Plain data. The session interprets it, in one place (`session::event_loop`); its effects come back
 //! as [`SessionEvent`](crate::event::SessionEvent)s.
 
-use downbeat_protocol::{AssignRequest, SetRequest, StopRequest, TriggerRequest};
+use std::path::PathBuf;
+
+use downbeat_protocol::{
+    AssignRequest, ClientId, Command, EditSoundsRequest, Epoch, MachineNumber, SetRequest,
+    StopRequest, TriggerRequest,
+};
 
 use crate::{
     net::address::TypedAddress,
@@ -23,18 +28,44 @@ pub enum Action {
     Stop(StopRequest),
     /// Set a variable of the room.
     SetVariable(SetRequest),
-    /// Give machines seats and tags.
+    /// Change what the relay keeps about machines. There may be any number of them.
     Assign(AssignRequest),
+    /// Let the relay forget machines. There may be any number of them.
+    Forget(Vec<MachineNumber>),
+    /// Let machines do something at once.
+    Command {
+        /// The machines. There may be any number of them.
+        clients: Vec<ClientId>,
+        /// What they do.
+        command: Command,
+    },
+    /// Lock the room, or unlock it.
+    Lock(bool),
+    /// Be told about all machines and about each trigger, or no longer. It costs the relay a little, so the
+    /// window asks for it while it shows the room or an upload.
+    Watch(bool),
+    /// Add files to the bank.
+    Upload(Vec<PathBuf>),
+    /// Cancel the upload of this number. One that has ended leaves the list.
+    CancelUpload(u64),
+    /// Change sounds of the bank.
+    EditSounds(EditSoundsRequest),
     /// Show the window in these colours.
     SetAppearance(Appearance),
+    /// Change this machine's name.
+    SetName(String),
     /// Set this machine's volume: a linear factor, 0 to 1.
     SetVolume(f32),
+    /// Silence this machine, or let it be heard again.
+    SetMuted(bool),
     /// Play through another output.
     SetOutput(OutputChoice),
     /// Set the extra latency of the open output. Without an open output it has no effect.
     SetExtraLatency(ExtraLatency),
     /// Disconnect, and connect to the relay at this address.
     SetRelay(TypedAddress),
+    /// Disconnect, and connect to a relay that was found on the network.
+    Join(Epoch),
     /// Connect now instead of waiting for the back-off.
     RetryNow,
 }

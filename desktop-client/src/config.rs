@@ -2,6 +2,7 @@
 //!
 //! Each also comes from the environment and from `downbeat.toml`; see [`downbeat_command_line`].
 
+mod add;
 mod bang;
 mod relay;
 mod variables;
@@ -12,6 +13,7 @@ use clap::{Args, Parser, Subcommand, builder::BoolishValueParser};
 use tracing::level_filters::LevelFilter;
 
 pub(crate) use self::{
+    add::AddConfig,
     bang::{BangConfig, StopConfig},
     relay::RelayConfig,
     variables::{GetConfig, SetConfig},
@@ -48,10 +50,23 @@ pub(crate) enum Command {
     Set(SetConfig),
     /// Print the value of a variable, or all variables.
     Get(GetConfig),
+    /// Add sounds to the bank, and exit once all players can play them.
+    Add(AddConfig),
     /// Print what happens in the room: one JSON object a line.
     Watch(RelayConfig),
+    /// List the relays that announce themselves on the network.
+    Relays(RelaysConfig),
     /// List the outputs, as --device takes them.
     Devices,
+}
+
+/// The settings of `relays`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RelaysConfig {
+    /// Seconds to wait for answers.
+    #[arg(long, value_name = "S", env = "DOWNBEAT_TIMEOUT", default_value_t = 3,
+          value_parser = clap::value_parser!(u64).range(1..=60))]
+    pub(crate) timeout: u64,
 }
 
 /// The settings of a player.

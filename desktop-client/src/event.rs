@@ -2,15 +2,28 @@
 //!
 //! Plain data; nothing here acts.
 
+mod relay;
+mod upload;
+mod voice;
+
 use std::{sync::Arc, time::Duration};
 
-use downbeat_protocol::{ClientId, Roster, SoundInfo, VariableState, VariablesChange};
+use downbeat_protocol::{
+    BankNow, Joining, MachineRecord, MachinesChange, Receipt, Report, Roster, VariableState,
+    VariablesChange,
+};
 use serde_json::Value;
 
 use crate::{
     settings::{Appearance, ExtraLatency, OutputChoice},
     time::LocalTime,
     waveform::Waveform,
+};
+
+pub use self::{
+    relay::{FoundRelay, RelayProtocol},
+    upload::{UploadProgress, UploadUpdate},
+    voice::{Played, ScheduledVoice, VoiceEnd, VoiceUpdate},
 };
 
 /// From the session to its observer.
@@ -31,17 +44,23 @@ pub enum SessionEvent {
         /// The protocol it speaks.
         protocol: RelayProtocol,
         /// The sounds that can be banged.
-        bank: Vec<SoundInfo>,
-        /// The sound of a bang that names none.
-        default_sound: String,
+        bank: BankNow,
+    },
+    /// Relays that announce themselves on the network, all of them. It is looked for them only while none is
+    /// joined.
+    RelaysFound(Vec<FoundRelay>),
+    /// What the relay keeps of this machine, and what it may do. What follows from it, such as another volume, is
+    /// an event of its own.
+    Machine(MachineRecord),
+    /// The room was locked or unlocked, or turned out to be.
+    Locked {
+        /// Whether only conductors may bang, stop and set.
+        locked: bool,
+        /// Who did it; none if it was so when this machine joined.
+        by: Option<String>,
     },
     /// The relay serves other sounds from now on. What sounds goes on.
-    BankChanged {
-        /// The sounds that can be banged.
-        bank: Vec<SoundInfo>,
-        /// The sound of a bang that names none.
-        default_sound: String,
-    },
+    BankChanged(BankNow),
     /// The connection was lost, or could not be made.
     Lost {
         /// Why, for people.
@@ -90,6 +109,16 @@ pub enum SessionEvent {
         /// How many of them load on first use.
         on_first_use: usize,
     },
+    /// This machine has another name.
+    NameChanged {
+        /// Its name.
+        name: String,
+    },
+    /// The machine was silenced, or is heard again.
+    MuteChanged {
+        /// Whether it is silent.
+        muted: bool,
+    },
     /// The volume was set.
     VolumeChanged {
         /// A linear factor, 0 to 1.
@@ -132,6 +161,30 @@ pub enum SessionEvent {
     Outputs(Vec<OutputInfo>),
     /// The clients in the room.
     Roster(Roster),
+    /// What the relay was last told of this machine.
+    Reported(Report),
+    /// The relay tells about all machines from now on, or no longer. They begin with an empty list.
+    Watching(bool),
+    /// What has changed among all machines, while this one watches the room.
+    Machines(MachinesChange),
+    /// Who sounded a trigger, while this machine watches the room.
+    Receipt(Receipt),
+    /// How others join, while this machine watches the room.
+    Joining(Joining),
+    /// Someone looks for this machine: flash for two seconds.
+    Identify {
+        /// When it began.
+        at: LocalTime,
+        /// Who asked for it.
+        by: String,
+    },
+    /// What happened to an upload.
+    Upload(UploadUpdate),
+    /// An upload was cancelled, or one that has ended was removed from the list.
+    UploadRemoved {
+        /// Its number.
+        id: u64,
+    },
     /// A trigger plays on this machine, or would if it had an output.
     Played(Played),
     /// Something happened to a voice on this machine.
@@ -168,20 +221,6 @@ pub enum SessionEvent {
     },
 }
 
-/// The protocol that the relay speaks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RelayProtocol {
-    /// `downbeat.v1`.
-    V1 {
-        /// This client's number.
-        id: ClientId,
-        /// The longest lead that the relay gives.
-        max_lead_micros: u32,
-    },
-    /// That of the tutorial: one sound, no schedule.
-    Tutorial,
-}
-
 /// An output that can be chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutputInfo {
@@ -191,68 +230,4 @@ pub struct OutputInfo {
     pub name: String,
     /// Whether it is the system's default.
     pub is_default: bool,
-}
-
-/// What happened to a voice: one sounding instance of a sound on this machine.
-#[derive(Clone, Debug, PartialEq)]
-pub enum VoiceUpdate {
-    /// It is going to sound, or sounds already if `at` has passed.
-    Scheduled(ScheduledVoice),
-    /// It has started, or joined in the middle.
-    Started {
-        /// The voice.
-        voice: u64,
-        /// How late; 0 if on time.
-        lateness_micros: u32,
-    },
-    /// It is over.
-    Ended {
-        /// The voice.
-        voice: u64,
-        /// Why.
-        reason: VoiceEnd,
-    },
-}
-
-/// A voice that is going to sound.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ScheduledVoice {
-    /// Identifies it on this machine.
-    pub voice: u64,
-    /// The sequence number of its trigger; 0 if the relay gave none.
-    pub seq: u64,
-    /// Name of the sound.
-    pub sound: String,
-    /// When it starts to sound here.
-    pub at: LocalTime,
-    /// How long it sounds unless it is stopped; none for a loop.
-    pub duration_nanos: Option<i64>,
-}
-
-/// Why a voice is over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum VoiceEnd {
-    /// It reached its end, or was stopped.
-    Finished,
-    /// It was faded out to make room for another.
-    Stolen,
-    /// It never sounded: too many voices were waiting.
-    Refused,
-    /// It never sounded: it was stopped before, or had no output or no decoded sound in time.
-    Unheard,
-}
-
-/// A trigger that plays.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Played {
-    /// Name of the sound.
-    pub sound: String,
-    /// The client that banged; none if the relay does not say.
-    pub by: Option<String>,
-    /// Whether that was this machine.
-    pub own: bool,
-    /// When it starts to sound here.
-    pub at: LocalTime,
-    /// Whether it came too late to play from the start.
-    pub late: bool,
 }

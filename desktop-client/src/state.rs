@@ -3,22 +3,35 @@
 //!
 //! Nothing here draws, blocks, or reads a clock.
 
+mod bank;
 pub(crate) mod channel;
 mod flashes;
+mod room;
+mod trouble;
+mod uploads;
 mod values;
 
-use std::{collections::VecDeque, mem};
+use std::collections::VecDeque;
 
-use downbeat_protocol::{ClientId, Roster, SoundInfo, VariableState, VariablesChange};
+use downbeat_protocol::{
+    ClientId, MachineRecord, RemovedSound, Report, Rights, Roster, Variable, VariableState,
+    VariablesChange,
+};
 
 use crate::{
-    event::{OutputInfo, Played, RelayProtocol, SessionEvent, VoiceUpdate},
+    event::{FoundRelay, OutputInfo, Played, RelayProtocol, SessionEvent, VoiceUpdate},
     settings::{Appearance, OutputChoice},
     sync_status::SyncStatus,
 };
 
-pub use flashes::Flashes;
-pub use values::{BankSound, ConnectionState, Meter, OutputState, Readiness, ShownVoice};
+pub use self::{
+    bank::{BankSound, Readiness},
+    flashes::Flashes,
+    room::{ReadyOn, WatchedRoom},
+    trouble::{Trouble, severity, trouble_of_away, troubles},
+    uploads::{Upload, Uploads},
+    values::{ConnectionState, Identified, Meter, OutputState, ShownVoice},
+};
 
 /// Triggers that are kept: as many as can be waiting for their instant, or still fading from the
 /// window, when people bang as fast as they can.
@@ -36,12 +49,28 @@ pub struct State {
     pub name: String,
     /// The state of the connection to the relay.
     pub connection: ConnectionState,
+    /// The relays that were found on the network, while none is joined.
+    pub relays: Vec<FoundRelay>,
+    /// What the relay keeps of this machine, and what it may do.
+    pub machine: MachineRecord,
+    /// Whether the room is locked: only conductors bang, stop and set.
+    pub locked: bool,
     /// The sounds that can be banged.
     pub bank: Vec<BankSound>,
+    /// The number of that bank.
+    pub bank_number: u64,
+    /// The sound of a bang that names none.
+    pub default_sound: String,
+    /// Sounds that were removed and can be put back, the newest first.
+    pub removed_sounds: Vec<RemovedSound>,
+    /// Files on their way to the bank.
+    pub uploads: Uploads,
     /// Name of the sound that a bang plays.
     pub selected: Option<String>,
     /// This machine's volume, 0 to 1.
     pub volume: f32,
+    /// Whether this machine is silenced.
+    pub muted: bool,
     /// The state of the output.
     pub output: OutputState,
     /// The output that the person chose.
@@ -50,6 +79,12 @@ pub struct State {
     pub outputs: Vec<OutputInfo>,
     /// The clients in the room.
     pub roster: Roster,
+    /// All machines, while this one watches the room.
+    pub room: Option<WatchedRoom>,
+    /// What the relay was last told of this machine.
+    pub report: Option<Report>,
+    /// Someone looks for this machine, or did.
+    pub identified: Option<Identified>,
     /// The voices that sound on this machine or are about to, oldest first.
     pub voices: Vec<ShownVoice>,
     /// The variables of the room with their values, in the order of their declaration.
@@ -78,13 +113,24 @@ impl State {
             relay,
             name,
             connection: ConnectionState::Connecting,
+            relays: Vec::new(),
+            machine: MachineRecord::default(),
+            locked: false,
             bank: Vec::new(),
+            bank_number: 0,
+            default_sound: String::new(),
+            removed_sounds: Vec::new(),
+            uploads: Uploads::default(),
             selected: None,
             volume,
+            muted: false,
             output: OutputState::Opening,
             output_choice,
             outputs: Vec::new(),
-            roster: Roster { total: 0, clients: Vec::new(), lead_micros: 0 },
+            roster: Roster::default(),
+            room: None,
+            report: None,
+            identified: None,
             voices: Vec::new(),
             variables: Vec::new(),
             appearance: Appearance::default(),
@@ -97,9 +143,46 @@ impl State {
         }
     }
 
-    /// Whether there is a relay to bang at.
+    /// Whether there is a relay to bang at, and it lets this machine.
     pub(crate) fn can_bang(&self) -> bool {
-        matches!(self.connection, ConnectionState::Connected(_))
+        matches!(self.connection, ConnectionState::Connected(_)) && self.prohibition().is_none()
+    }
+
+    /// What this machine may do.
+    #[must_use]
+    pub fn rights(&self) -> Rights {
+        self.machine.rights
+    }
+
+    /// Whether this machine may change the room: machines, sounds, the lock.
+    #[must_use]
+    pub fn is_conductor(&self) -> bool {
+        self.own_id().is_some() && self.rights() == Rights::Conductor
+    }
+
+    /// Whether this machine may set a variable.
+    #[must_use]
+    pub fn may_set(&self, variable: &Variable) -> bool {
+        let is_open = self.rights() == Rights::Player && !self.locked && variable.open;
+        self.is_conductor() || is_open
+    }
+
+    /// Why this machine may neither bang nor stop, for people, if it may not.
+    #[must_use]
+    pub fn prohibition(&self) -> Option<&'static str> {
+        match (self.rights(), self.locked) {
+            (Rights::Listener, _) => Some("This machine listens: it may not bang."),
+            (Rights::Player, true) => Some("The room is locked: only conductors bang."),
+            (Rights::Player, false) | (Rights::Conductor, _) => None,
+        }
+    }
+
+    /// The last report of a client, if it is known: that of this machine, and those of a watched room.
+    #[must_use]
+    pub fn report_of(&self, id: ClientId) -> Option<&Report> {
+        let watched = self.room.as_ref().and_then(|room| room.client(id)?.report.as_ref());
+        let own = || self.report.as_ref().filter(|_| self.own_id() == Some(id));
+        watched.or_else(own)
     }
 
     /// This client's number, on a relay that speaks `downbeat.v1`.
@@ -131,7 +214,7 @@ impl State {
                 self.relay = relay;
                 self.connection = ConnectionState::Connecting;
                 self.refusal = None;
-                self.clear_roster();
+                self.leave_room();
             }
             SessionEvent::Connecting { relay } => {
                 // On a retry of the same relay, the reason of the loss stays visible.
@@ -140,29 +223,28 @@ impl State {
                     self.connection = ConnectionState::Connecting;
                 }
             }
-            SessionEvent::Connected { protocol, bank, default_sound } => {
+            SessionEvent::Connected { protocol, bank } => {
                 self.connection = ConnectionState::Connected(protocol);
-                self.set_bank(bank, &default_sound);
+                self.set_bank(bank);
                 self.refusal = None;
                 self.stopped_locally = false;
             }
-            SessionEvent::BankChanged { bank, default_sound } => {
-                self.set_bank(bank, &default_sound);
-            }
+            SessionEvent::RelaysFound(relays) => self.relays = relays,
+            SessionEvent::Machine(machine) => self.machine = machine,
+            SessionEvent::Locked { locked, .. } => self.locked = locked,
+            SessionEvent::BankChanged(bank) => self.set_bank(bank),
             SessionEvent::Lost { reason, retry_in } => {
                 self.connection = ConnectionState::Lost { reason, retry_in };
-                self.clear_roster();
+                self.leave_room();
             }
             SessionEvent::InvalidAddress { reason } => {
                 self.connection = ConnectionState::InvalidAddress { reason };
-                self.clear_roster();
+                self.leave_room();
             }
             SessionEvent::SoundSelected { name } => self.selected = Some(name),
             SessionEvent::SoundReady { name, waveform } => {
                 self.set_readiness(&name, Readiness::Ready);
-                if let Some(sound) = self.sound_mut(&name) {
-                    sound.waveform = Some(waveform);
-                }
+                self.set_waveform(&name, waveform);
             }
             SessionEvent::SoundOnFirstUse { name } => {
                 self.set_readiness(&name, Readiness::OnFirstUse);
@@ -171,7 +253,9 @@ impl State {
             SessionEvent::SoundFailed { name, reason } => {
                 self.set_readiness(&name, Readiness::Failed { reason });
             }
+            SessionEvent::NameChanged { name } => self.name = name,
             SessionEvent::VolumeChanged { volume } => self.volume = volume,
+            SessionEvent::MuteChanged { muted } => self.muted = muted,
             SessionEvent::OutputChosen(choice) => {
                 self.output_choice = choice;
                 self.output = OutputState::Opening;
@@ -197,6 +281,33 @@ impl State {
             }
             SessionEvent::Outputs(outputs) => self.outputs = outputs,
             SessionEvent::Roster(roster) => self.roster = roster,
+            SessionEvent::Reported(report) => self.report = Some(report),
+            SessionEvent::Watching(watching) => {
+                self.room = watching.then(WatchedRoom::default);
+            }
+            SessionEvent::Machines(change) => {
+                if let Some(room) = &mut self.room {
+                    room.update(change);
+                }
+            }
+            SessionEvent::Receipt(receipt) => {
+                if let Some(room) = &mut self.room {
+                    room.add_receipt(receipt);
+                }
+            }
+            SessionEvent::Joining(joining) => {
+                if let Some(room) = &mut self.room {
+                    room.joining = Some(joining);
+                }
+            }
+            SessionEvent::Identify { at, by } => self.identified = Some(Identified { at, by }),
+            SessionEvent::Upload(update) => {
+                self.uploads.update(update);
+                // Its bank may have come before it.
+                let hashes: Vec<_> = self.bank.iter().map(|one| one.info.hash.as_str()).collect();
+                self.uploads.bank_changed(self.bank_number, &hashes);
+            }
+            SessionEvent::UploadRemoved { id } => self.uploads.remove(id),
             SessionEvent::Played(played) => {
                 self.flashes.add(played.at);
                 if self.recent.len() == RECENT {
@@ -224,33 +335,6 @@ impl State {
             | SessionEvent::Clock { .. }
             | SessionEvent::OutputLatencyAdapted { .. } => {}
         }
-    }
-
-    fn set_bank(&mut self, bank: Vec<SoundInfo>, default_sound: &str) {
-        let former = mem::take(&mut self.bank);
-        self.bank = bank
-            .into_iter()
-            .map(|info| {
-                let old = former.iter().find(|old| old.info.hash == info.hash);
-                let readiness = old.map_or(Readiness::Loading, |old| old.readiness.clone());
-                let waveform = old.and_then(|old| old.waveform.clone());
-                BankSound { info, readiness, waveform }
-            })
-            .collect();
-        let is_in_bank = |name: &String| self.bank.iter().any(|sound| sound.info.name == *name);
-        if !self.selected.as_ref().is_some_and(is_in_bank) {
-            self.selected = Some(default_sound.to_owned()).filter(is_in_bank);
-        }
-    }
-
-    fn set_readiness(&mut self, name: &str, readiness: Readiness) {
-        if let Some(sound) = self.sound_mut(name) {
-            sound.readiness = readiness;
-        }
-    }
-
-    fn sound_mut(&mut self, name: &str) -> Option<&mut BankSound> {
-        self.bank.iter_mut().find(|sound| sound.info.name == name)
     }
 
     fn update_voice(&mut self, update: VoiceUpdate) {
@@ -286,9 +370,14 @@ impl State {
         }
     }
 
-    fn clear_roster(&mut self) {
+    /// The room is unknown until a relay says what it is.
+    fn leave_room(&mut self) {
         self.roster.clients.clear();
         self.roster.total = 0;
+        self.room = None;
+        self.report = None;
+        self.machine = MachineRecord::default();
+        self.locked = false;
     }
 }
 

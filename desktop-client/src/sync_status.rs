@@ -24,7 +24,8 @@ pub struct SyncStatus {
     relay: Option<Relay>,
     clock_error_micros: Option<u32>,
     is_loose: bool,
-    missing_lead: Option<MissingLead>,
+    needed_micros: Option<u32>,
+    is_straggler: bool,
 }
 
 /// What the relay said when it welcomed this client.
@@ -34,13 +35,6 @@ struct Relay {
     max_lead_micros: u32,
 }
 
-/// This machine needs more lead than the relay gives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct MissingLead {
-    needed_micros: Option<u32>,
-    max_micros: u32,
-}
-
 impl SyncStatus {
     /// Applies an event, as far as it concerns synchrony.
     pub(crate) fn apply(&mut self, event: &SessionEvent) {
@@ -48,7 +42,7 @@ impl SyncStatus {
             SessionEvent::Connected {
                 protocol: RelayProtocol::V1 { id, max_lead_micros }, ..
             } => {
-                self.missing_lead = None;
+                self.is_straggler = false;
                 self.relay = Some(Relay { own_id: *id, max_lead_micros: *max_lead_micros });
             }
             SessionEvent::Connected { protocol: RelayProtocol::Tutorial, .. }
@@ -57,6 +51,7 @@ impl SyncStatus {
             | SessionEvent::InvalidAddress { .. } => *self = Self::default(),
             SessionEvent::Clock { error_micros } => self.set_clock_error(*error_micros),
             SessionEvent::Roster(roster) => self.set_roster(roster),
+            SessionEvent::Reported(report) => self.needed_micros = report.lead_micros,
             _ => {}
         }
     }
@@ -73,10 +68,7 @@ impl SyncStatus {
         let Some(own) = roster.clients.iter().find(|client| client.id == relay.own_id) else {
             return;
         };
-        self.missing_lead = own.straggler.then(|| MissingLead {
-            needed_micros: own.report.as_ref().and_then(|report| report.lead_micros),
-            max_micros: relay.max_lead_micros,
-        });
+        self.is_straggler = own.straggler;
     }
 
     /// The bound on this machine's timing error; none before the first estimate.
@@ -92,7 +84,7 @@ impl SyncStatus {
 
     /// Whether this machine needs more lead than the relay gives.
     pub(crate) fn is_straggler(&self) -> bool {
-        self.missing_lead.is_some()
+        self.is_straggler
     }
 
     /// Why this machine may be heard apart from the others, if it may.
@@ -106,19 +98,19 @@ impl SyncStatus {
 
     /// Why sounds start late on this machine, if they do.
     pub(crate) fn lead_problem(&self) -> Option<String> {
-        let MissingLead { needed_micros, max_micros } = self.missing_lead?;
-        let needed = needed_micros.map_or_else(
+        let Relay { max_lead_micros, .. } = self.relay.filter(|_| self.is_straggler)?;
+        let needed = self.needed_micros.map_or_else(
             || "Needs more lead".to_owned(),
             |micros| format!("Needs {} of lead", format_micros(micros.into())),
         );
-        let max = format_micros(max_micros.into());
+        let max = format_micros(max_lead_micros.into());
         Some(format!("{needed}; the limit is {max}, so sounds start late here."))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use downbeat_protocol::{ClientKind, Report, RosterEntry};
+    use downbeat_protocol::{BankNow, ClientKind, Report, RosterEntry};
 
     use super::*;
 
@@ -126,8 +118,12 @@ mod tests {
         let mut status = SyncStatus::default();
         status.apply(&SessionEvent::Connected {
             protocol: RelayProtocol::V1 { id: ClientId(7), max_lead_micros: 500_000 },
-            bank: Vec::new(),
-            default_sound: "click".to_owned(),
+            bank: BankNow {
+                sounds: Vec::new(),
+                default_sound: "click".to_owned(),
+                bank: 1,
+                removed: Vec::new(),
+            },
         });
         status
     }
@@ -137,12 +133,16 @@ mod tests {
         status.clock_problem()
     }
 
-    fn roster(id: u32, lead_micros: Option<u32>, straggler: bool) -> SessionEvent {
+    fn report(status: &mut SyncStatus, lead_micros: Option<u32>) {
+        status.apply(&SessionEvent::Reported(Report { lead_micros, ..Report::default() }));
+    }
+
+    fn roster(id: u32, straggler: bool) -> SessionEvent {
         let client = RosterEntry {
             id: ClientId(id),
             name: "lab-3".to_owned(),
             kind: ClientKind::Window,
-            report: Some(Report { lead_micros, ..Report::default() }),
+            plays: true,
             seat: None,
             tags: Vec::new(),
             straggler,
@@ -166,16 +166,18 @@ mod tests {
     #[test]
     fn a_straggler_is_told_the_lead_it_needs_and_the_limit() {
         let mut status = connected();
-        status.apply(&roster(2, Some(620_000), true));
+        report(&mut status, Some(620_000));
+        status.apply(&roster(2, true));
         assert_eq!(status.lead_problem(), None, "that is another machine");
-        status.apply(&roster(7, Some(620_000), true));
+        status.apply(&roster(7, true));
         assert_eq!(
             status.lead_problem().unwrap(),
             "Needs 620 ms of lead; the limit is 500 ms, so sounds start late here."
         );
-        status.apply(&roster(7, None, true));
+        report(&mut status, None);
         assert!(status.lead_problem().unwrap().starts_with("Needs more lead; the limit is"));
-        status.apply(&roster(7, Some(400_000), false));
+        report(&mut status, Some(400_000));
+        status.apply(&roster(7, false));
         assert_eq!(status.lead_problem(), None);
     }
 
@@ -183,7 +185,7 @@ mod tests {
     fn a_lost_connection_resets_the_status() {
         let mut status = connected();
         clock(&mut status, 2_400);
-        status.apply(&roster(7, Some(620_000), true));
+        status.apply(&roster(7, true));
         status.apply(&SessionEvent::InvalidAddress { reason: "none".to_owned() });
         assert_eq!(status, SyncStatus::default());
     }

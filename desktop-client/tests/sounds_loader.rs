@@ -145,6 +145,7 @@ fn info(name: &str, file: &[u8]) -> SoundInfo {
         rate: 48_000,
         channels: 1,
         looped: None,
+        gain_db: 0.0,
     }
 }
 

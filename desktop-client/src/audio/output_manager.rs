@@ -87,6 +87,11 @@ impl OutputManager {
     pub fn choose(&self, choice: DeviceChoice) {
         self.outbox.choose(choice);
     }
+
+    /// Closes the output and opens it again, with all that was learnt of it forgotten. Never blocks.
+    pub fn restart(&self) {
+        self.outbox.restart();
+    }
 }
 
 impl Drop for OutputManager {
@@ -138,6 +143,9 @@ impl Manager {
                 self.not_before = Instant::now();
                 self.list_by(Instant::now());
             }
+            if inbox.take_restart() {
+                self.restart();
+            }
             let now = Instant::now();
             self.check(now);
             if now >= self.list_at {
@@ -152,6 +160,17 @@ impl Manager {
                 Some(ToManager::Wake) | None => {}
             }
         }
+    }
+
+    /// Somebody wants the output to begin anew.
+    fn restart(&mut self) {
+        if let Some(open) = self.open.take() {
+            tracing::info!(output = open.output.info.name, "output restarted");
+        }
+        self.selection.clear_rejection();
+        self.wait = FIRST_WAIT;
+        self.not_before = Instant::now();
+        self.list_by(Instant::now());
     }
 
     fn stream_event(&mut self, number: u64, event: StreamEvent) {

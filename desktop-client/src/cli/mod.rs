@@ -1,8 +1,10 @@
 //! The command line: reads it, and runs the window or a command.
 
+mod add;
 mod bang;
 mod devices;
 mod play;
+mod relays;
 mod remote;
 mod report_lines;
 mod start;
@@ -45,7 +47,9 @@ pub fn main() -> ExitCode {
         Some(Command::Get(config)) => {
             config.relay.address().map(|relay| variables::get(config, relay))
         }
+        Some(Command::Add(config)) => config.relay.address().map(|relay| add::run(config, relay)),
         Some(Command::Watch(config)) => config.address().map(|relay| watch::run(config, relay)),
+        Some(Command::Relays(config)) => Ok(relays::run(config)),
         Some(Command::Devices) => Ok(devices::run()),
     };
     match outcome {

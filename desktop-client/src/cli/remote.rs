@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use downbeat_protocol::{
-    ClientKind, ClientToRelay, TriggerRequest, VariableState, Welcome, encode,
+    ClientKind, ClientToRelay, ErrorCode, Refusal, TriggerRequest, Welcome, encode,
 };
 use thiserror::Error;
 use tokio::time::{Instant, timeout_at};
@@ -28,8 +28,8 @@ pub(super) enum RemoteError {
     #[error(transparent)]
     Connection(#[from] ConnectionError),
     /// The relay refused it.
-    #[error("the relay refused: {0}")]
-    Refused(String),
+    #[error("{}", refused(.0))]
+    Refused(Refusal),
     /// The relay has not answered.
     #[error("the relay did not confirm it within {} seconds", ANSWER_TIMEOUT.as_secs())]
     NotConfirmed,
@@ -37,7 +37,7 @@ pub(super) enum RemoteError {
     #[error("this is a tutorial relay: it has one sound, without parameters")]
     TutorialSound,
     /// A tutorial relay knows bangs only.
-    #[error("this is a tutorial relay: it has neither variables nor stops")]
+    #[error("this is a tutorial relay: it has neither variables nor stops nor other sounds")]
     TutorialState,
     /// There is no such variable.
     #[error("there is no variable named {name:?}{known}")]
@@ -50,6 +50,20 @@ pub(super) enum RemoteError {
     /// The text is no value of the variable.
     #[error("{0}")]
     Value(String),
+}
+
+/// What a refusal means, and what to do, for people.
+fn refused(refusal: &Refusal) -> String {
+    let rights =
+        "the rights come with the relay's address or --token, or are assigned in the room view";
+    match refusal.code {
+        ErrorCode::Locked => {
+            "the room is locked: only conductors may do this until one of them unlocks it"
+                .to_owned()
+        }
+        ErrorCode::NotAllowed => format!("not allowed: {}; {rights}", refusal.message),
+        _ => format!("the relay refused: {}", refusal.message),
+    }
 }
 
 /// Runs a request to its end on this thread, with the relay's address in the error.
@@ -69,7 +83,8 @@ pub(super) struct Remote {
     socket: WebSocket,
     clock: LocalClock,
     protocol: ProtocolState,
-    variables: Vec<VariableState>,
+    /// As the relay has welcomed this client; none of a tutorial relay.
+    welcome: Option<Box<Welcome>>,
 }
 
 impl Remote {
@@ -78,16 +93,13 @@ impl Remote {
         let clock = LocalClock::start();
         let socket = WebSocket::connect(relay, clock).await?;
         let protocol = ProtocolState::new(name, ClientKind::Remote, None);
-        let mut remote = Self { socket, clock, protocol, variables: Vec::new() };
+        let mut remote = Self { socket, clock, protocol, welcome: None };
         let hello = remote.protocol.connected(clock.now());
         remote.socket.send(encode(&hello))?;
         while let Some(deadline) = remote.protocol.welcome_deadline() {
             let deadline = clock.instant(deadline).into();
             match timeout_at(deadline, remote.receive()).await {
-                Ok(Ok(Incoming::Welcomed { welcome, .. })) => {
-                    let Welcome { variables, .. } = *welcome;
-                    remote.variables = variables;
-                }
+                Ok(Ok(Incoming::Welcomed { welcome, .. })) => remote.welcome = Some(welcome),
                 Ok(incoming) => drop(incoming?),
                 Err(_) => remote.protocol.check_deadline(remote.clock.now()),
             }
@@ -105,23 +117,12 @@ impl Remote {
         self.protocol.own_id() == Some(by.id)
     }
 
-    /// The variables when this client joined.
-    pub(super) fn variables(&self) -> &[VariableState] {
-        &self.variables
-    }
-
-    /// The variable of this name.
-    pub(super) fn variable(&self, name: &str) -> Result<&VariableState, RemoteError> {
-        let found = self.variables.iter().find(|state| state.variable.name == name);
-        found.ok_or_else(|| {
-            let names: Vec<_> =
-                self.variables.iter().map(|state| state.variable.name.as_str()).collect();
-            let known = match names.as_slice() {
-                [] => "; the relay has none".to_owned(),
-                names => format!("; there are {}", names.join(", ")),
-            };
-            RemoteError::UnknownVariable { name: name.to_owned(), known }
-        })
+    /// As the relay has welcomed this client.
+    ///
+    /// # Errors
+    /// If it is a tutorial relay.
+    pub(super) fn welcome(&self) -> Result<&Welcome, RemoteError> {
+        self.welcome.as_deref().ok_or(RemoteError::TutorialState)
     }
 
     /// Sends a bang, in the relay's protocol.
@@ -143,7 +144,7 @@ impl Remote {
     pub(super) async fn receive(&mut self) -> Result<Incoming, RemoteError> {
         let (text, _) = self.socket.next_text().await?;
         match self.protocol.receive(&text) {
-            Incoming::Refused(refusal) => Err(RemoteError::Refused(refusal.message)),
+            Incoming::Refused(refusal) => Err(RemoteError::Refused(refusal)),
             incoming => Ok(incoming),
         }
     }
@@ -166,5 +167,21 @@ impl Remote {
     /// Closes the connection.
     pub(super) async fn close(self) {
         self.socket.close().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_says_what_to_do() {
+        let refusal = |code| Refusal { code, message: "a listener may not bang".into(), ack: None };
+        let text = |code| RemoteError::Refused(refusal(code)).to_string();
+        assert!(text(ErrorCode::Locked).starts_with("the room is locked: only conductors"));
+        let not_allowed = text(ErrorCode::NotAllowed);
+        assert!(not_allowed.contains("a listener may not bang") && not_allowed.contains("--token"));
+        let other = text(ErrorCode::UnknownSound);
+        assert_eq!(other, "the relay refused: a listener may not bang");
     }
 }

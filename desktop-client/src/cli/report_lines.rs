@@ -1,7 +1,7 @@
 //! The lines that `downbeat play` prints: what a window would show, for people and for scripts.
 
 use crate::{
-    event::{RelayProtocol, SessionEvent},
+    event::{FoundRelay, RelayProtocol, SessionEvent},
     settings::ExtraLatency,
     sync_status::SyncStatus,
     time::format_micros,
@@ -11,6 +11,8 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct ReportLines {
     sync_status: SyncStatus,
+    /// The relays that were found and are said.
+    found: Vec<FoundRelay>,
 }
 
 impl ReportLines {
@@ -27,8 +29,20 @@ impl ReportLines {
             SessionEvent::Connected { protocol: RelayProtocol::Tutorial, .. } => {
                 "Connected to a tutorial relay: one sound, played on arrival".to_owned()
             }
-            SessionEvent::BankChanged { bank, .. } => {
-                format!("The relay now serves {} sounds", bank.len())
+            SessionEvent::BankChanged(bank) => {
+                format!("The relay now serves {} sounds", bank.sounds.len())
+            }
+            SessionEvent::RelaysFound(relays) => self.found_line(relays)?,
+            SessionEvent::Locked { locked, by: Some(by) } => {
+                format!("{by} {} the room", if *locked { "locked" } else { "unlocked" })
+            }
+            SessionEvent::Identify { by, .. } => format!("{by} looks for this machine"),
+            SessionEvent::NameChanged { name } => format!("Name: {name}"),
+            SessionEvent::VolumeChanged { volume } => format!("Volume: {volume:.2}"),
+            SessionEvent::MuteChanged { muted: true } => "Muted".to_owned(),
+            SessionEvent::MuteChanged { muted: false } => "Unmuted".to_owned(),
+            SessionEvent::ExtraLatencyChanged { extra_latency } => {
+                format!("Extra latency: {extra_latency}")
             }
             SessionEvent::Lost { reason, retry_in } => {
                 format!("Lost the relay: {reason}; retrying in {:.1} s", retry_in.as_secs_f32())
@@ -72,9 +86,16 @@ impl ReportLines {
             | SessionEvent::SoundReady { .. }
             | SessionEvent::SoundOnFirstUse { .. }
             | SessionEvent::SoundLoading { .. }
-            | SessionEvent::VolumeChanged { .. }
             | SessionEvent::OutputChosen(_)
-            | SessionEvent::ExtraLatencyChanged { .. }
+            | SessionEvent::Machine(_)
+            | SessionEvent::Locked { .. }
+            | SessionEvent::Reported(_)
+            | SessionEvent::Watching(_)
+            | SessionEvent::Machines(_)
+            | SessionEvent::Receipt(_)
+            | SessionEvent::Joining(_)
+            | SessionEvent::Upload(_)
+            | SessionEvent::UploadRemoved { .. }
             | SessionEvent::OutputLatency { .. }
             | SessionEvent::Outputs(_)
             | SessionEvent::Roster(_)
@@ -88,6 +109,17 @@ impl ReportLines {
         })
     }
 
+    fn found_line(&mut self, relays: &[FoundRelay]) -> Option<String> {
+        let new = relays.iter().filter(|relay| !self.found.contains(relay));
+        let new = new.map(|FoundRelay { name, address, needs_token, .. }| {
+            let token = if *needs_token { ", which needs a token" } else { "" };
+            format!("{name} at {address}{token}")
+        });
+        let new: Vec<_> = new.collect();
+        self.found = relays.to_vec();
+        (!new.is_empty()).then(|| format!("Found {}", new.join(" and ")))
+    }
+
     fn clock_line(&self) -> Option<String> {
         let recovered = || {
             let micros = self.sync_status.clock_error_micros()?;
@@ -99,7 +131,7 @@ impl ReportLines {
 
 #[cfg(test)]
 mod tests {
-    use downbeat_protocol::{ClientId, ClientKind, Roster, RosterEntry};
+    use downbeat_protocol::{BankNow, ClientId, ClientKind, Roster, RosterEntry};
 
     use super::*;
 
@@ -107,8 +139,12 @@ mod tests {
         let mut lines = ReportLines::default();
         let line = lines.line(&SessionEvent::Connected {
             protocol: RelayProtocol::V1 { id: ClientId(7), max_lead_micros: 500_000 },
-            bank: Vec::new(),
-            default_sound: "click".to_owned(),
+            bank: BankNow {
+                sounds: Vec::new(),
+                default_sound: "click".to_owned(),
+                bank: 1,
+                removed: Vec::new(),
+            },
         });
         assert_eq!(line.as_deref(), Some("Connected as client 7"));
         lines
@@ -148,7 +184,7 @@ mod tests {
                 id: ClientId(7),
                 name: "lab-3".to_owned(),
                 kind: ClientKind::Headless,
-                report: None,
+                plays: true,
                 seat: None,
                 tags: Vec::new(),
                 straggler,
@@ -159,6 +195,24 @@ mod tests {
         assert_eq!(reported.len(), 2, "{reported:?}");
         assert!(reported[0].contains("sounds start late here"));
         assert!(reported[1].contains("start on time"));
+    }
+
+    #[test]
+    fn a_relay_that_is_found_is_reported_once() {
+        let relay = |epoch: u64, needs_token| FoundRelay {
+            epoch: downbeat_protocol::Epoch(epoch),
+            name: "Studio".to_owned(),
+            address: "192.168.1.5:3000".to_owned(),
+            needs_token,
+        };
+        let mut lines = ReportLines::default();
+        let mut line = |relays| lines.line(&SessionEvent::RelaysFound(relays));
+        let first = line(vec![relay(1, false)]);
+        assert_eq!(first.as_deref(), Some("Found Studio at 192.168.1.5:3000"));
+        let second = line(vec![relay(1, false), relay(2, true)]).unwrap();
+        assert_eq!(second, "Found Studio at 192.168.1.5:3000, which needs a token");
+        assert_eq!(line(vec![relay(1, false), relay(2, true)]), None);
+        assert_eq!(line(Vec::new()), None);
     }
 
     #[test]

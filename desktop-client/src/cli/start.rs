@@ -30,14 +30,18 @@ pub(super) fn session_options(
     let trace = config.record_timing.as_deref().map(|path| {
         TimingTrace::create(path).with_context(|| format!("cannot record to {}", path.display()))
     });
-    let (name, file) = (config.relay.name(), SettingsFile::of_user());
+    let (own_name, file) = (config.relay.name(), SettingsFile::of_user());
+    let remembered = settings.names.get(&own_name).filter(|_| !config.relay.is_named());
     Ok(SessionOptions {
         relay,
-        machine: file.machine(&name),
-        name,
+        is_relay_given: config.relay.is_given(),
+        machine: file.machine(&own_name),
+        name: remembered.unwrap_or(&own_name).clone(),
+        own_name,
         kind,
         output: config.output().or(settings.output).unwrap_or_default(),
         volume: config.volume.or(settings.volume).unwrap_or(DEFAULT_VOLUME),
+        muted: settings.muted.unwrap_or(false),
         extra_latency: config.extra_latency_ms,
         extra_latencies: settings.extra_latencies,
         settings: file,

@@ -19,10 +19,7 @@ pub(super) fn set(config: &SetConfig, relay: RelayAddress) -> anyhow::Result<()>
     let address = relay.clone();
     remote::run("set the variable", &address, async {
         let mut remote = Remote::connect(relay, config.relay.name()).await?;
-        if remote.is_tutorial() {
-            return Err(RemoteError::TutorialState);
-        }
-        let VariableState { variable, .. } = remote.variable(&config.variable)?;
+        let VariableState { variable, .. } = named(&remote.welcome()?.variables, &config.variable)?;
         let request = SetRequest {
             name: config.variable.clone(),
             value: parse(variable, &config.value)?,
@@ -43,19 +40,30 @@ pub(super) fn get(config: &GetConfig, relay: RelayAddress) -> anyhow::Result<()>
     let address = relay.clone();
     remote::run("get the variables", &address, async {
         let remote = Remote::connect(relay, config.relay.name()).await?;
-        if remote.is_tutorial() {
-            return Err(RemoteError::TutorialState);
-        }
+        let variables = &remote.welcome()?.variables;
         match &config.variable {
-            Some(name) => print(format_args!("{}\n", remote.variable(name)?.value)),
+            Some(name) => print(format_args!("{}\n", named(variables, name)?.value)),
             None => {
-                for VariableState { variable, value, .. } in remote.variables() {
+                for VariableState { variable, value, .. } in variables {
                     print(format_args!("{}\t{value}\n", variable.name));
                 }
             }
         }
         remote.close().await;
         Ok(())
+    })
+}
+
+/// The variable of this name.
+fn named<'a>(variables: &'a [VariableState], name: &str) -> Result<&'a VariableState, RemoteError> {
+    let found = variables.iter().find(|state| state.variable.name == name);
+    found.ok_or_else(|| {
+        let names: Vec<_> = variables.iter().map(|state| state.variable.name.as_str()).collect();
+        let known = match names.as_slice() {
+            [] => "; the relay has none".to_owned(),
+            names => format!("; there are {}", names.join(", ")),
+        };
+        RemoteError::UnknownVariable { name: name.to_owned(), known }
     })
 }
 

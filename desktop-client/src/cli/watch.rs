@@ -1,7 +1,10 @@
-//! `downbeat watch`: prints what happens in the room, one JSON object a line, until it is ended.
+//! `downbeat watch`: prints what happens in the room, one JSON object a line, until it is ended. To a conductor, that
+//! includes all machines and the receipt of each trigger.
 
 use downbeat_command_line::Printer;
-use downbeat_protocol::{ClientId, ClientKind, RelayToClient, Roster, encode};
+use downbeat_protocol::{
+    ClientId, ClientKind, ClientToRelay, RelayToClient, Rights, Roster, WatchRequest, encode,
+};
 use serde::Serialize;
 use tokio::time::sleep_until;
 
@@ -22,6 +25,7 @@ pub(super) fn run(config: &RelayConfig, relay: RelayAddress) -> anyhow::Result<(
         printer: printer()?,
         protocol: ProtocolState::new(config.name(), ClientKind::Remote, None),
         roster: Roster::default(),
+        is_conductor: false,
     };
     event_loop()?.block_on(watch.run(relay));
     Ok(())
@@ -42,6 +46,8 @@ struct Watch {
     protocol: ProtocolState,
     /// As it was printed.
     roster: Roster,
+    /// Whether the relay was asked to tell about all machines.
+    is_conductor: bool,
 }
 
 impl Watch {
@@ -74,6 +80,11 @@ impl Watch {
                 }
                 ConnectionEvent::Received(text, _) => {
                     let incoming = self.protocol.receive(&text);
+                    if let Some(request) = self.request(&incoming)
+                        && let Err(ConnectionEvent::Lost { reason, .. }) = connection.send(&request)
+                    {
+                        self.lost(&reason);
+                    }
                     if matches!(self.protocol.phase(), Phase::V1(_)) {
                         connection.reset_backoff();
                     }
@@ -84,7 +95,20 @@ impl Watch {
         }
     }
 
+    /// Asks to be told about all machines, as soon as this client may.
+    fn request(&mut self, incoming: &Incoming) -> Option<ClientToRelay> {
+        let record = match incoming {
+            Incoming::Welcomed { welcome, .. } => &welcome.machine,
+            Incoming::Machine(record) => record,
+            _ => return None,
+        };
+        let former = std::mem::replace(&mut self.is_conductor, record.rights == Rights::Conductor);
+        let request = WatchRequest { room: true, ack: None };
+        (self.is_conductor && !former).then_some(ClientToRelay::Watch(request))
+    }
+
     fn lost(&mut self, reason: &str) {
+        self.is_conductor = false;
         self.protocol.disconnected();
         self.roster = Roster::default();
         self.print(&Line::Lost { reason });
@@ -120,7 +144,17 @@ impl Watch {
             }
             Incoming::TutorialTrigger => self.print(&Line::TutorialTrigger),
             Incoming::Refused(refusal) => self.print_message(&RelayToClient::Error(refusal)),
-            Incoming::ProbeReply(_) | Incoming::Ack(_) | Incoming::Ignored(_) => {}
+            Incoming::Lock(change) => self.print_message(&RelayToClient::Lock(change)),
+            Incoming::Machines(change) => self.print_message(&RelayToClient::Machines(change)),
+            Incoming::Receipt(receipt) => self.print_message(&RelayToClient::Receipt(receipt)),
+            // It contains tokens.
+            Incoming::Joining(_)
+            | Incoming::ProbeReply(_)
+            | Incoming::Machine(_)
+            | Incoming::Command(_)
+            | Incoming::UploadReady(_)
+            | Incoming::Ack(_)
+            | Incoming::Ignored(_) => {}
         }
     }
 

@@ -19,10 +19,14 @@ use crate::{
 pub(super) fn run(config: &PlayerConfig, relay: RelayAddress) -> anyhow::Result<()> {
     let clock = LocalClock::start();
     let settings = SettingsFile::of_user().read();
+    // One that is damaged is as good as none.
+    let remembered = settings.relay.as_ref().filter(|_| !config.relay.is_given());
+    let relay = remembered.and_then(|link| link.0.parse().ok()).unwrap_or(relay);
     let (sound, appearance) = (settings.sound.clone(), settings.appearance);
     let options = session_options(config, relay, settings, ClientKind::Window, clock)?;
-    let SessionOptions { relay, name, output, volume, .. } = &options;
+    let SessionOptions { relay, name, output, volume, muted, .. } = &options;
     let mut state = State::new(relay.to_string(), name.clone(), *volume, output.clone());
+    state.muted = *muted;
     state.selected = sound;
     state.appearance = appearance.unwrap_or_default();
     if config.reduced_motion {

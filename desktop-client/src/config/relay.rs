@@ -12,17 +12,11 @@ use crate::net::{
 #[derive(Clone, Debug, Args)]
 pub(crate) struct RelayConfig {
     /// The relay: HOST, HOST:PORT, or an http://, https://, ws:// or wss:// URL, which may end with
-    /// #token=TOKEN. If absent, this machine.
-    // This machine, because people first try both programs on one. It is validated later: the parser
-    // would print what it rejects, and with it the token.
-    #[arg(
-        value_name = "RELAY",
-        env = "DOWNBEAT_RELAY",
-        hide_env_values = true,
-        hide_default_value = true,
-        default_value = "127.0.0.1"
-    )]
-    pub(crate) relay: TypedAddress,
+    /// #token=TOKEN. If absent, this machine; a player without a relay there joins the only one that it finds on
+    /// the network, and the window the one that it joined last.
+    // It is validated later: the parser would print what it rejects, and with it the token.
+    #[arg(value_name = "RELAY", env = "DOWNBEAT_RELAY", hide_env_values = true)]
+    relay: Option<TypedAddress>,
     /// How to be let in, and by which name.
     #[command(flatten)]
     access: AccessConfig,
@@ -39,7 +33,7 @@ pub(crate) struct NamedRelayConfig {
         env = "DOWNBEAT_RELAY",
         hide_env_values = true,
         hide_default_value = true,
-        default_value = "127.0.0.1"
+        default_value = THIS_MACHINE
     )]
     relay: TypedAddress,
     /// How to be let in, and by which name.
@@ -68,6 +62,9 @@ struct AccessConfig {
     name: Option<String>,
 }
 
+/// This machine, because people first try both programs on one.
+const THIS_MACHINE: &str = "127.0.0.1";
+
 impl AccessConfig {
     fn address(&self, relay: &TypedAddress) -> Result<RelayAddress, AddressError> {
         relay.parse(self.token.clone(), self.fingerprint)
@@ -85,13 +82,25 @@ impl RelayConfig {
     /// # Errors
     /// If it is invalid.
     pub(crate) fn address(&self) -> Result<RelayAddress, AddressError> {
-        self.access.address(&self.relay)
+        let this_machine = || TypedAddress::new(THIS_MACHINE);
+        self.access.address(&self.relay.clone().unwrap_or_else(this_machine))
+    }
+
+    /// Whether anything says which relay it is. Credentials belong to one too.
+    pub(crate) fn is_given(&self) -> bool {
+        let AccessConfig { token, fingerprint, .. } = &self.access;
+        self.relay.is_some() || token.is_some() || fingerprint.is_some()
     }
 
     /// The given name, or the machine's host name.
     #[must_use]
     pub(crate) fn name(&self) -> String {
         self.access.name()
+    }
+
+    /// Whether a name was given.
+    pub(crate) fn is_named(&self) -> bool {
+        self.access.name.is_some()
     }
 }
 

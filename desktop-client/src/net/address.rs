@@ -172,6 +172,29 @@ impl RelayAddress {
         self
     }
 
+    /// The same address, with the certificate of this fingerprint as the only one to trust, if nothing is known about
+    /// the relay that was given otherwise.
+    #[must_use]
+    pub(crate) fn trusting_if_unknown(mut self, fingerprint: Option<Fingerprint>) -> Self {
+        if self.is_encrypted() && self.token.is_none() {
+            self.fingerprint = self.fingerprint.or(fingerprint);
+        }
+        self
+    }
+
+    /// The address with its credentials, as it can be typed. It is never displayed.
+    pub(crate) fn link(&self) -> String {
+        let mut fragment = form_urlencoded::Serializer::new(String::new());
+        if let Some(token) = &self.token {
+            fragment.append_pair("token", token.secret());
+        }
+        if let Some(fingerprint) = self.fingerprint {
+            fragment.append_pair("fingerprint", &fingerprint.to_string());
+        }
+        let fragment = fragment.finish();
+        if fragment.is_empty() { self.to_string() } else { format!("{self}#{fragment}") }
+    }
+
     /// Whether it is reached over TLS.
     pub(crate) fn is_encrypted(&self) -> bool {
         self.http.scheme() == "https"
@@ -341,6 +364,18 @@ mod tests {
         assert_eq!(typed.displayed(), "https://lab");
         assert_eq!(format!("{typed:?}"), "\"https://lab\"");
         assert_eq!(typed.parse(None, None).unwrap().token(), "hidden".parse().ok().as_ref());
+    }
+
+    #[test]
+    fn a_link_leads_to_the_same_relay_with_the_same_credentials() {
+        let (text, _) = print("1a");
+        for typed in ["lab", "lab:80/x", "https://[::1]:3000/x#token=a.b~c-d_e", "lab#token=t"] {
+            let address: RelayAddress = typed.parse().unwrap();
+            assert_eq!(address.link().parse(), Ok(address), "{typed}");
+        }
+        let address: RelayAddress =
+            format!("https://lab/#token=t&fingerprint={text}").parse().unwrap();
+        assert_eq!(address.link().parse(), Ok(address));
     }
 
     #[test]

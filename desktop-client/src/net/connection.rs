@@ -67,6 +67,13 @@ impl Connection {
         self.phase = Phase::Waiting(Instant::now());
     }
 
+    /// Connects to this address the next time.
+    pub(crate) fn set_address(&mut self, address: RelayAddress) {
+        if self.address.is_some() {
+            self.address = Some(address);
+        }
+    }
+
     /// Drops what is open, and stays idle.
     pub(crate) fn disconnect(&mut self) {
         self.address = None;

@@ -20,6 +20,11 @@ impl Token {
             && self.0.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b))
     }
 
+    /// The token itself, to be kept where only its user can read it.
+    pub(super) fn secret(&self) -> &str {
+        &self.0
+    }
+
     /// The value of the header `Authorization` (RFC 6750). It holds the token.
     pub(crate) fn authorization(&self) -> String {
         format!("Bearer {}", self.0)

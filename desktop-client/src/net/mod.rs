@@ -1,4 +1,4 @@
-//! The network: where a relay is, what it is shown to be let in, and a WebSocket to it that is
+//! The network: where a relay is, which ones there are, what one is shown to be let in, and a WebSocket to it that is
 //! opened again when it is lost.
 //!
 //! It transports texts and timestamps their arrival. What a text means is for
@@ -8,6 +8,7 @@ pub mod address;
 mod backoff;
 pub(crate) mod connection;
 pub mod credentials;
+pub(crate) mod discovery;
 mod timestamped_tcp;
 pub mod tls;
 pub(crate) mod websocket;

@@ -5,24 +5,20 @@
 //! comes late are one case: the voice joins in the middle. It reads no clock and does no I/O.
 
 mod cue;
+mod driven;
+mod output;
 
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
 };
 
-use downbeat_protocol::{PastValue, RelayTime, SoundInfo, Stop, Trigger, VariableState};
+use downbeat_protocol::{Missed, RelayTime, SoundInfo, Stop, Trigger, TriggerOutcome};
 
-use self::cue::{Cue, CueKind, Instant, SentGlides, Timeline};
-use super::{
-    automation::{Automation, Driven},
-    decoded_sounds::DecodedSounds,
-};
+use self::cue::{Cue, CueKind, Dropped, Instant, SentGlides};
+use super::{automation::Automation, decoded_sounds::DecodedSounds};
 use crate::{
-    audio::{
-        Glide, GlideTarget, MixerHandle, OutputFormat, OutputStats, SoundBuffer, VoiceEvent,
-        VoiceId,
-    },
+    audio::{MixerHandle, SoundBuffer, VoiceId},
     clock::ClockEstimate,
     event::{ScheduledVoice, VoiceEnd, VoiceUpdate},
     settings::ExtraLatency,
@@ -32,20 +28,9 @@ use crate::{
 /// Cues that are kept. An output plays 64 voices; beyond this the oldest cue is dropped.
 const MAX_CUES: usize = 256;
 
-/// A start that changes by less than this, a tenth of a frame, is not sent again: it is noise.
-const RETIME_NANOS: i64 = 2_000;
-
-/// How far ahead glides are sent to the mixer. Until then a better clock estimate may move them.
-const GLIDES_AHEAD_MICROS: u64 = 500_000;
-
-/// How much of the past of the variables is kept while nothing sounds.
-const KEPT_MICROS: u64 = 2_000_000;
-
-/// How long a cue is kept past its end, for the mixer to report that the voice has ended.
-const GRACE_NANOS: i64 = 1_000_000_000;
-
-/// The output's latency until it is known.
-const ASSUMED_LATENCY_NANOS: i64 = 30_000_000;
+/// How long after its instant, and after its arrival, a trigger that the mixer does not know counts as missed. It
+/// may still join in the middle.
+const MISSED_AFTER_NANOS: i64 = 150_000_000;
 
 /// Counts of the triggers of this connection, for the report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,6 +52,15 @@ pub(super) struct Scheduled {
     pub(super) late: bool,
 }
 
+/// How this client came to know a trigger.
+#[derive(Clone, Copy, Debug)]
+enum Arrival {
+    /// The relay has just sent it.
+    Live,
+    /// It has been sounding since before this client came, or while it was away, up to this stop.
+    Joined { stop_at: Option<Instant> },
+}
+
 /// The triggers that sound on this machine, or are about to.
 #[derive(Debug, Default)]
 pub(super) struct Cues {
@@ -82,7 +76,10 @@ pub(super) struct Cues {
     volume_glides: Option<SentGlides>,
     /// What happened to voices since the last [`Cues::take_updates`].
     updates: Vec<VoiceUpdate>,
+    /// What became of triggers since the last [`Cues::take_outcomes`], one for each.
+    outcomes: Vec<TriggerOutcome>,
     volume: f32,
+    is_muted: bool,
     extra_latency: ExtraLatency,
     tally: Tally,
 }
@@ -103,21 +100,6 @@ impl Cues {
         self.tally = Tally::default();
     }
 
-    /// The format of the open output.
-    pub(super) fn format(&self) -> Option<OutputFormat> {
-        self.output.as_ref().map(MixerHandle::format)
-    }
-
-    /// The statistics of the open output.
-    pub(super) fn stats(&self) -> Option<OutputStats> {
-        self.output.as_ref().map(MixerHandle::stats)
-    }
-
-    /// The peak since the last call, left and right.
-    pub(super) fn take_peak(&mut self) -> [f32; 2] {
-        self.output.as_mut().map_or([0.0; 2], MixerHandle::take_peak)
-    }
-
     /// Whether anything sounds or is about to.
     pub(super) fn is_active(&self) -> bool {
         !self.entries.is_empty()
@@ -125,21 +107,21 @@ impl Cues {
 
     /// Sets the sounds that triggers can name. Decoded sounds that it lacks are dropped.
     pub(super) fn set_bank(&mut self, bank: &[SoundInfo]) {
-        let bank: HashMap<_, _> = bank.iter().map(|s| (s.name.clone(), s.clone())).collect();
-        self.sounds
-            .retain(|name| bank.get(name).map(|s| &s.hash) == self.bank.get(name).map(|s| &s.hash));
-        self.bank = bank;
+        let hashes: HashSet<_> = bank.iter().map(|sound| sound.hash.as_str()).collect();
+        self.sounds.retain(|hash| hashes.contains(hash));
+        self.bank = bank.iter().map(|sound| (sound.name.clone(), sound.clone())).collect();
     }
 
-    /// Adds a decoded sound. Cues that wait for it join in the middle; voices keep their buffer.
-    pub(super) fn set_sound(&mut self, name: String, sound: Arc<SoundBuffer>, now: LocalTime) {
-        self.sounds.insert(name, sound);
+    /// Adds a decoded sound, by the hash of its file. Cues that wait for it join in the middle; voices keep their
+    /// buffer.
+    pub(super) fn set_sound(&mut self, hash: String, sound: Arc<SoundBuffer>, now: LocalTime) {
+        self.sounds.insert(hash, sound);
         self.update_mixer(now);
     }
 
     /// Whether a sound is decoded, at any rate.
     pub(super) fn is_decoded(&self, name: &str) -> bool {
-        self.sounds.get(name).is_some()
+        decoded(&self.sounds, &self.bank, name).is_some()
     }
 
     /// Whether there is a cue of the sound.
@@ -152,125 +134,34 @@ impl Cues {
         self.sounds.bytes()
     }
 
-    /// The decoded sounds without a cue or a voice, with their sizes in bytes.
+    /// The decoded sounds without a cue or a voice, by the hashes of their files, with their sizes in bytes.
     pub(super) fn idle_sounds(&self) -> impl Iterator<Item = (&str, u64)> {
-        let awaited: HashSet<_> =
-            self.entries.iter().map(|cue| cue.trigger.sound.as_str()).collect();
-        self.sounds.idle().filter(move |(name, _)| !awaited.contains(name))
+        let awaited = self.entries.iter().filter_map(|cue| self.bank.get(&cue.trigger.sound));
+        let awaited: HashSet<_> = awaited.map(|sound| sound.hash.as_str()).collect();
+        self.sounds.idle().filter(move |(hash, _)| !awaited.contains(hash))
     }
 
-    /// Drops a decoded sound. Voices that play it play it to its end.
-    pub(super) fn forget(&mut self, name: &str) {
-        self.sounds.remove(name);
-    }
-
-    /// Replaces the output, or removes it. All voices move to the new one.
-    pub(super) fn set_output(&mut self, output: Option<MixerHandle>, now: LocalTime) {
-        self.output = output;
-        self.volume_glides = None;
-        for cue in &mut self.entries {
-            cue.sent_start = None;
-            cue.is_stop_sent = false;
-        }
-        self.set_volume(self.volume);
-        self.update_mixer(now);
-    }
-
-    /// Sets this machine's volume, 0 to 1.
-    pub(super) fn set_volume(&mut self, volume: f32) {
-        self.volume = volume;
-        if let Some(mixer) = &mut self.output {
-            // The ring is full after hundreds of messages within one block; the next change fits.
-            let _ = mixer.set_volume(volume);
-        }
-    }
-
-    /// Sets the output's extra latency: starts and stops are sent to it earlier by as much. Voices
-    /// glide or jump to their new position.
-    pub(super) fn set_extra_latency(&mut self, extra_latency: ExtraLatency, now: LocalTime) {
-        self.extra_latency = extra_latency;
-        for cue in &mut self.entries {
-            // The mixer takes the earliest stop it is sent.
-            cue.is_stop_sent = false;
-        }
-        self.glides_changed(now);
-        self.update_mixer(now);
-    }
-
-    /// Replaces all variables. What they drive has their values from now on.
-    pub(super) fn set_variables(&mut self, variables: &[VariableState], now: LocalTime) {
-        self.automation.clear();
-        self.add_variables(variables, now);
-    }
-
-    /// Drops all variables: a tutorial relay has none, and no time at which the volume could change.
-    pub(super) fn clear_variables(&mut self, now: LocalTime) {
-        self.automation.clear();
-        self.volume_glides = None;
-        if let Some(mixer) = &mut self.output {
-            let glide = Glide { at: now, to: 1.0, over_nanos: 0 };
-            // The ring is full after hundreds of messages within one block.
-            let _ = mixer.glide(GlideTarget::RoomVolume, glide);
-        }
-    }
-
-    /// Adds variables, or replaces those of the same names.
-    pub(super) fn add_variables(&mut self, variables: &[VariableState], now: LocalTime) {
-        for VariableState { variable, value, past } in variables {
-            let base = past.as_ref().map_or(value, |past| &past.from);
-            let Some(base) = base.as_f64() else { continue };
-            self.automation.declare(variable, base);
-            for PastValue { apply_at, value, over_micros } in past.iter().flat_map(|p| &p.values) {
-                let Some(value) = value.as_f64() else { continue };
-                self.automation.set(&variable.name, value, *apply_at, *over_micros);
-            }
-        }
-        self.glides_changed(now);
-        self.update_mixer(now);
-    }
-
-    /// Removes variables.
-    pub(super) fn remove_variables(&mut self, names: &[String], now: LocalTime) {
-        for name in names {
-            self.automation.remove(name);
-        }
-        self.glides_changed(now);
-        self.update_mixer(now);
-    }
-
-    /// A variable takes a value at an instant.
-    pub(super) fn set_variable(
-        &mut self,
-        name: &str,
-        value: f64,
-        apply_at: RelayTime,
-        over_micros: u64,
-        now: LocalTime,
-    ) {
-        if self.automation.set(name, value, apply_at, over_micros) {
-            self.glides_changed_from(apply_at);
-            self.update_mixer(now);
-        }
-    }
-
-    fn glides_changed(&mut self, now: LocalTime) {
-        if let Some(clock) = self.clock {
-            self.glides_changed_from(clock.relay_at(now));
-        }
-    }
-
-    fn glides_changed_from(&mut self, from: RelayTime) {
-        for cue in &mut self.entries {
-            cue.glides.changed(from);
-        }
-        if let Some(glides) = &mut self.volume_glides {
-            glides.changed(from);
-        }
+    /// Drops a decoded sound, by the hash of its file. Voices that play it play it to its end.
+    pub(super) fn forget(&mut self, hash: &str) {
+        self.sounds.remove(hash);
     }
 
     /// What happened to voices since the last call.
     pub(super) fn take_updates(&mut self) -> Vec<VoiceUpdate> {
         std::mem::take(&mut self.updates)
+    }
+
+    /// What became of triggers since the last call.
+    pub(super) fn take_outcomes(&mut self) -> Vec<TriggerOutcome> {
+        std::mem::take(&mut self.outcomes)
+    }
+
+    /// Nobody asks any more what becomes of the triggers that are known.
+    pub(super) fn forget_outcomes(&mut self) {
+        self.outcomes.clear();
+        for cue in &mut self.entries {
+            cue.missed_at = None;
+        }
     }
 
     /// Sets the estimate of relay time.
@@ -283,7 +174,7 @@ impl Cues {
     /// later stop may end them.
     pub(super) fn leave_epoch(&mut self) {
         let Some(clock) = self.clock.take() else {
-            self.drop_cues(|cue| matches!(cue.start, Instant::Relay(_)));
+            self.drop_cues(|cue| matches!(cue.start, Instant::Relay(_)).then_some(Dropped::Over));
             return;
         };
         let to_local = |instant: Instant| match instant {
@@ -299,31 +190,72 @@ impl Cues {
         self.volume_glides = None;
     }
 
-    /// Drops the cues that `is_over` says, none of which the mixer reports any more.
-    fn drop_cues(&mut self, mut is_over: impl FnMut(&Cue) -> bool) {
-        let updates = &mut self.updates;
-        self.entries.retain(|cue| {
-            let drops = is_over(cue);
-            if drops {
-                let reason = match cue.sent_start {
-                    Some(_) => VoiceEnd::Finished,
-                    None => VoiceEnd::Unheard,
-                };
-                updates.push(VoiceUpdate::Ended { voice: cue.voice.0, reason });
+    /// Drops the cues for which there is a reason, none of which the mixer reports any more.
+    fn drop_cues(&mut self, mut reason: impl FnMut(&Cue) -> Option<Dropped>) {
+        let mut reasons = Vec::new();
+        let is_dropped = |cue: &mut Cue| {
+            let reason = reason(cue);
+            reasons.extend(reason);
+            reason.is_some()
+        };
+        let dropped: Vec<_> = self.entries.extract_if(.., is_dropped).collect();
+        for (mut cue, reason) in dropped.into_iter().zip(reasons) {
+            let missed = match reason {
+                Dropped::Stopped => Missed::Stopped,
+                Dropped::Crowded => Missed::Voices,
+                Dropped::Over => self.obstacle(&cue),
+            };
+            self.outcomes.extend(cue.missed(missed));
+            let end = cue.sent_start.map_or(VoiceEnd::Unheard, |_| VoiceEnd::Finished);
+            self.updates.push(VoiceUpdate::Ended { voice: cue.voice.0, reason: end });
+        }
+    }
+
+    /// Why a cue does not sound although it is due.
+    fn obstacle(&self, cue: &Cue) -> Missed {
+        let is_sound = !matches!(cue.kind, CueKind::Tone(_));
+        // An output that was told and says nothing stands still.
+        if self.output.is_none() || cue.sent_start.is_some() {
+            Missed::NoOutput
+        } else if self.local(cue.start).is_none() {
+            Missed::NoClock
+        } else if is_sound && !self.is_decoded(&cue.trigger.sound) {
+            Missed::NotReady
+        } else {
+            Missed::TooLate
+        }
+    }
+
+    /// Triggers that should have begun a while ago and that the mixer does not know count as missed.
+    fn miss_overdue(&mut self, now: LocalTime) {
+        let is_overdue = |cue: &Cue| {
+            cue.sent_start.is_none() && cue.missed_at.is_some_and(|at| now.nanos_since(at) >= 0)
+        };
+        for index in 0..self.entries.len() {
+            if is_overdue(&self.entries[index]) {
+                let missed = self.obstacle(&self.entries[index]);
+                self.outcomes.extend(self.entries[index].missed(missed));
             }
-            !drops
-        });
+        }
     }
 
     /// Schedules a trigger of the room; none if its sound is not in the bank.
-    pub(super) fn schedule(
+    pub(super) fn schedule(&mut self, trigger: Trigger, now: LocalTime) -> Option<Scheduled> {
+        let start = Instant::Relay(trigger.play_at);
+        self.schedule_at(trigger, start, Arrival::Live, now)
+    }
+
+    /// Joins a trigger that has been sounding since before this client came, or while it was away. Nobody asks
+    /// what becomes of it, and it is not late.
+    pub(super) fn join(
         &mut self,
         trigger: Trigger,
         stop_at: Option<RelayTime>,
         now: LocalTime,
     ) -> Option<Scheduled> {
         let start = Instant::Relay(trigger.play_at);
-        self.schedule_at(trigger, start, stop_at.map(Instant::Relay), now)
+        let arrival = Arrival::Joined { stop_at: stop_at.map(Instant::Relay) };
+        self.schedule_at(trigger, start, arrival, now)
     }
 
     /// Schedules a trigger that plays on arrival: it starts as soon as the output can play it. Where relay time
@@ -334,22 +266,26 @@ impl Cues {
             Some(clock) => Instant::Relay(clock.relay_at(at)),
             None => Instant::Local(at),
         };
-        self.schedule_at(trigger, start, None, now)
+        self.schedule_at(trigger, start, Arrival::Live, now)
     }
 
     fn schedule_at(
         &mut self,
         trigger: Trigger,
         start: Instant,
-        stop_at: Option<Instant>,
+        arrival: Arrival,
         now: LocalTime,
     ) -> Option<Scheduled> {
+        let (is_joined, stop_at) = match arrival {
+            Arrival::Live => (false, None),
+            Arrival::Joined { stop_at } => (true, stop_at),
+        };
         let info = self.bank.get(&trigger.sound);
         let kind = CueKind::of(&trigger, info)?;
         let duration_nanos = kind.duration_nanos(trigger.rate, info);
         if self.entries.len() == MAX_CUES {
             let oldest = self.entries[0].voice;
-            self.drop_cues(|cue| cue.voice == oldest);
+            self.drop_cues(|cue| (cue.voice == oldest).then_some(Dropped::Crowded));
         }
         self.voices_named += 1;
         let voice = VoiceId(self.voices_named);
@@ -375,6 +311,9 @@ impl Cues {
             sent_start: None,
             is_stop_sent: false,
             glides: SentGlides::Until(begins),
+            is_started: false,
+            is_joined,
+            missed_at: (!is_joined).then_some(at.max(now).plus_nanos(MISSED_AFTER_NANOS)),
         });
         self.update_mixer(now);
         let sent_at = at.plus_nanos(-self.extra_latency.nanos());
@@ -393,7 +332,7 @@ impl Cues {
     /// Stops everything on this machine at once, without the relay.
     pub(super) fn stop_all(&mut self, now: LocalTime) {
         // What the mixer does not know need not be stopped.
-        self.drop_cues(|cue| cue.sent_start.is_none());
+        self.drop_cues(|cue| cue.sent_start.is_none().then_some(Dropped::Stopped));
         // A negative extra latency must not delay the stop: the mixer is sent `now`.
         let stop_at = Instant::Local(now.plus_nanos(self.extra_latency.nanos()));
         for cue in &mut self.entries {
@@ -416,152 +355,21 @@ impl Cues {
         self.update_mixer(now);
     }
 
-    /// Takes the mixer's events, sends it what is due, and drops what is over. Call it some thirty
-    /// times a second while [`Cues::is_active`].
-    pub(super) fn tick(&mut self, now: LocalTime) {
-        while let Some(event) = self.output.as_mut().and_then(MixerHandle::poll) {
-            match event {
-                VoiceEvent::Started { id, lateness_nanos } => {
-                    let lateness_micros =
-                        u32::try_from(lateness_nanos.max(0) / 1000).unwrap_or(u32::MAX);
-                    self.tally.triggers += 1;
-                    self.tally.late += u64::from(lateness_nanos > 0);
-                    self.tally.lateness_micros = Some(lateness_micros);
-                    self.updates.push(VoiceUpdate::Started { voice: id.0, lateness_micros });
-                }
-                VoiceEvent::Ended { id } => self.ended(id, VoiceEnd::Finished),
-                VoiceEvent::Stolen { id } => self.ended(id, VoiceEnd::Stolen),
-                VoiceEvent::Refused { id } => self.ended(id, VoiceEnd::Refused),
-            }
-        }
-        self.update_mixer(now);
-        self.forget_past(now);
-    }
-
-    fn ended(&mut self, id: VoiceId, reason: VoiceEnd) {
-        let before = self.entries.len();
-        self.entries.retain(|cue| cue.voice != id);
-        // A former output may report a voice that is dropped already.
-        if self.entries.len() < before {
-            self.updates.push(VoiceUpdate::Ended { voice: id.0, reason });
-        }
-    }
-
-    /// Forgets values of variables from before everything that sounds.
-    fn forget_past(&mut self, now: LocalTime) {
-        let Some(clock) = self.clock else { return };
-        let now = clock.relay_at(now).as_micros().saturating_sub(KEPT_MICROS);
-        let starts = self.entries.iter().filter_map(|cue| match cue.start {
-            Instant::Relay(at) => Some(at),
-            Instant::Local(_) => None,
-        });
-        self.automation.forget_before(starts.fold(RelayTime::from_micros(now), RelayTime::min));
-    }
-
-    /// Sends the mixer all starts, corrected starts and stops that it does not know.
-    fn update_mixer(&mut self, now: LocalTime) {
-        let (clock, extra_nanos) = (self.clock, self.extra_latency.nanos());
-        // The instant that the mixer is sent; the extra latency adds up to the true one.
-        let sent = |instant| {
-            let at = match instant {
-                Instant::Local(at) => at,
-                Instant::Relay(at) => clock?.local_at(at),
-            };
-            Some(at.plus_nanos(-extra_nanos))
-        };
-        self.drop_cues(|cue| {
-            // Stopped before the mixer knew it.
-            let never_begins = cue.sent_start.is_none()
-                && cue.stop_at.and_then(sent).is_some_and(|at| at.nanos_since(now) <= 0);
-            // Without a clock estimate nothing is known to be over; MAX_CUES bounds the cues.
-            let is_over = sent(cue.start).is_some_and(|at| {
-                cue.duration_nanos.is_some_and(|duration| {
-                    now.nanos_since(at) >= duration.saturating_add(GRACE_NANOS)
-                })
-            });
-            never_begins || is_over
-        });
-        let Self { output: Some(mixer), automation, bank, sounds, .. } = self else { return };
-        let timeline = clock.map(|clock| Timeline {
-            clock,
-            extra_nanos,
-            horizon: clock.relay_at(now).plus_micros(GLIDES_AHEAD_MICROS),
-        });
-        if let Some(timeline) = timeline {
-            // A new output learns the present volume from its recent past: a value that begins now would begin
-            // after the first frame.
-            let known = self.volume_glides.unwrap_or_else(|| {
-                let past = timeline.horizon.as_micros().saturating_sub(KEPT_MICROS);
-                SentGlides::ChangedFrom(RelayTime::from_micros(past))
-            });
-            let target = (GlideTarget::RoomVolume, Driven::RoomVolume);
-            let value = |driven| driven as f32;
-            if cue::send(mixer, automation, timeline, target, known, value).is_err() {
-                return;
-            }
-            self.volume_glides = Some(SentGlides::Until(timeline.horizon));
-        }
-        for cue in &mut self.entries {
-            if let Some(at) = sent(cue.start) {
-                let result = match cue.sent_start {
-                    None => {
-                        // At another rate than the output's, the mixer interpolates it until the
-                        // loader has resampled it: in time, at a lower quality.
-                        let name = &cue.trigger.sound;
-                        let (sound, info) = (sounds.get(name), bank.get(name));
-                        let Some(start) = cue.voice_start(at, sound, info, automation) else {
-                            continue;
-                        };
-                        if let Instant::Relay(begins) = cue.start {
-                            cue.glides = SentGlides::Until(begins);
-                        }
-                        mixer.start(start)
-                    }
-                    Some(sent) if at.nanos_since(sent).abs() < RETIME_NANOS => Ok(()),
-                    Some(_) => mixer.retime(cue.voice, at).map(|()| cue.sent_start = Some(at)),
-                };
-                // The next block empties a full ring; the next tick sends the rest.
-                let Ok(()) = result else { return };
-                cue.sent_start.get_or_insert(at);
-                if let Some(timeline) = timeline
-                    && cue.send_glides(mixer, automation, timeline).is_err()
-                {
-                    return;
-                }
-            }
-            // A stop on the local clock needs no estimate of relay time.
-            if cue.sent_start.is_some()
-                && !cue.is_stop_sent
-                && let Some(stop_at) = cue.stop_at.and_then(sent)
-            {
-                cue.is_stop_sent = mixer.stop(cue.voice, stop_at).is_ok();
-            }
-        }
-    }
-
     fn local(&self, instant: Instant) -> Option<LocalTime> {
         match instant {
             Instant::Local(at) => Some(at),
             Instant::Relay(at) => self.clock.map(|clock| clock.local_at(at)),
         }
     }
+}
 
-    /// From the mix to the converter; 0 without an output.
-    fn latency_nanos(&self) -> i64 {
-        match self.stats() {
-            None => 0,
-            Some(stats) if stats.latency_nanos == 0 => ASSUMED_LATENCY_NANOS,
-            Some(stats) => stats.latency_nanos,
-        }
-    }
-
-    /// How far ahead of its instant the mixer must know a start to play it in time.
-    pub(super) fn reach_nanos(&self) -> i64 {
-        let (Some(format), Some(stats)) = (self.format(), self.stats()) else { return 0 };
-        let rate = i64::from(format.rate.max(1));
-        let block_nanos = i64::from(stats.block_frames) * 1_000_000_000 / rate;
-        self.latency_nanos() + block_nanos + self.extra_latency.nanos().max(0)
-    }
+/// The decoded sound of this name.
+fn decoded<'a>(
+    sounds: &'a DecodedSounds,
+    bank: &HashMap<String, SoundInfo>,
+    name: &str,
+) -> Option<&'a Arc<SoundBuffer>> {
+    sounds.get(&bank.get(name)?.hash)
 }
 
 #[cfg(test)]

@@ -4,11 +4,14 @@
 //! between the connection, the output, the loader and the observer.
 
 mod actions;
+mod joining;
+mod machine;
 mod output;
 mod relay;
 mod report;
 mod session;
 mod sounds;
+mod uploads;
 mod variables;
 
 use tokio::{
@@ -18,7 +21,7 @@ use tokio::{
 
 pub(super) use self::session::Session;
 use self::session::{HelperEvent, REPORT_EVERY};
-use crate::{action::Action, event::SessionEvent};
+use crate::{action::Action, event::SessionEvent, net::discovery};
 
 /// Runs a session until the other end of `actions` is dropped.
 pub(super) async fn run(mut session: Session, mut actions: mpsc::Receiver<Action>) {
@@ -31,9 +34,12 @@ pub(super) async fn run(mut session: Session, mut actions: mpsc::Receiver<Action
             },
             event = session.connection.next() => session.connection_event(event),
             Some(event) = session.helpers.recv() => session.helper_event(event),
+            () = discovery::changed(&mut session.discovery) => session.relays_changed(),
             () = sleep_until(wake_at) => session.wake(),
         }
         session.emit_voice_updates();
+        session.send_outcomes();
+        session.send_changes();
     }
     // A helper that waits for room in the queue must see that it is closed, or it would never end.
     session.helpers.close();
@@ -47,6 +53,7 @@ impl Session {
         match event {
             HelperEvent::Loader(answer) => self.loader_answer(answer, now),
             HelperEvent::Output(event) => self.output_event(event, now),
+            HelperEvent::Upload(id, event) => self.upload_event(id, event),
         }
     }
 
@@ -59,6 +66,9 @@ impl Session {
             self.protocol.welcome_deadline().map(local),
             probe_due.map(local),
             self.cues_due,
+            self.outcomes.due().map(local),
+            self.joining.due().map(local),
+            self.protocol.own_id().and_then(|_| self.own_machine.due()).map(local),
             self.value_due().map(local),
             self.settings.write_at(),
         ]
@@ -76,6 +86,7 @@ impl Session {
             self.send_probe(local);
         }
         self.apply_values(local);
+        self.join_alone();
         if self.cues_due.is_some_and(|due| due <= now) {
             self.update_cues();
         }
@@ -86,6 +97,7 @@ impl Session {
             self.handle_loss(checked);
             self.show_latency();
             self.emit(SessionEvent::Clock { error_micros: self.clock_error_micros() });
+            self.outcomes.hurry(local);
             self.report();
         }
     }

@@ -9,10 +9,14 @@ mod cues;
 mod decoded_sounds;
 mod event_loop;
 mod handle;
+mod joining;
 mod options;
+mod outcomes;
+mod own_machine;
 pub(crate) mod protocol;
 mod sound_bank;
 mod throttle;
+mod uploads;
 mod variables;
 
 pub(crate) use handle::start;

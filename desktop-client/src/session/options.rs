@@ -16,6 +16,10 @@ use crate::{
 pub(crate) struct SessionOptions {
     /// The relay to connect to.
     pub(crate) relay: RelayAddress,
+    /// Whether someone said so. Else it is a guess, and the only relay that is found takes its place.
+    pub(crate) is_relay_given: bool,
+    /// By which name the settings know this player.
+    pub(crate) own_name: String,
     /// This client's name, for the others.
     pub(crate) name: String,
     /// By which identity relays know this machine.
@@ -26,6 +30,8 @@ pub(crate) struct SessionOptions {
     pub(crate) output: OutputChoice,
     /// This machine's volume, 0 to 1.
     pub(crate) volume: f32,
+    /// Whether it is silenced.
+    pub(crate) muted: bool,
     /// The extra latency of that output for this run, whatever the settings say.
     pub(crate) extra_latency: Option<ExtraLatency>,
     /// The extra latencies in the settings, by the outputs' ids.

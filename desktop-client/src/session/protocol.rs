@@ -4,9 +4,10 @@
 //! Pure: texts and times in, messages out. It opens no socket, reads no clock, makes no sound.
 
 use downbeat_protocol::{
-    BankNow, ClientId, ClientKind, ClientToRelay, DecodeError, Epoch, Hello, MachineId, ProbeReply,
-    Refusal, RelayToClient, Roster, Sounding, Stop, TUTORIAL_TRIGGER_INPUT, Target, Trigger,
-    TriggerRequest, ValueChange, VariablesChange, Welcome, decode_from_relay, encode,
+    BankNow, ClientId, ClientKind, ClientToRelay, CommandNow, DecodeError, Epoch, Hello, Joining,
+    LockChange, MachineId, MachineRecord, MachinesChange, ProbeReply, Receipt, Refusal,
+    RelayToClient, Roster, Sounding, Stop, TUTORIAL_TRIGGER_INPUT, Target, Trigger, TriggerRequest,
+    UploadReady, ValueChange, VariablesChange, Welcome, decode_from_relay, encode,
 };
 
 use crate::time::LocalTime;
@@ -42,6 +43,20 @@ pub(crate) enum Incoming {
     Roster(Roster),
     /// The relay serves other sounds from now on.
     BankChanged(BankNow),
+    /// What the relay keeps of this machine, and what it may do.
+    Machine(MachineRecord),
+    /// Something to do at once.
+    Command(CommandNow),
+    /// The room was locked or unlocked.
+    Lock(LockChange),
+    /// What has changed among all machines.
+    Machines(MachinesChange),
+    /// Who sounded a trigger.
+    Receipt(Receipt),
+    /// How others join.
+    Joining(Joining),
+    /// Where a file can be uploaded.
+    UploadReady(UploadReady),
     /// The relay refused something that this client sent.
     Refused(Refusal),
     /// A trigger of a tutorial relay: play now.
@@ -88,6 +103,11 @@ impl ProtocolState {
             last_seq: 0,
             roster: Roster::default(),
         }
+    }
+
+    /// Changes the name of this client. The relay is told by its next hello, or by an `assign`.
+    pub(crate) fn set_name(&mut self, name: String) {
+        self.hello.name = name;
     }
 
     /// The name of this client.
@@ -183,6 +203,7 @@ impl ProtocolState {
         }
         self.phase = Phase::V1(welcome.id);
         self.roster = welcome.roster();
+        self.apply_record(&welcome.machine);
         let last_seq = self.last_seq;
         let missed: Vec<_> =
             welcome.sounding.iter().filter(|s| s.trigger.seq > last_seq).cloned().collect();
@@ -190,6 +211,13 @@ impl ProtocolState {
         let last_seq = pending.fold(last_seq, u64::max);
         self.last_seq = missed.iter().map(|s| s.trigger.seq).fold(last_seq, u64::max);
         Incoming::Welcomed { welcome, new_epoch, missed }
+    }
+
+    /// A trigger can name this machine as the relay does, from the next message on.
+    fn apply_record(&mut self, record: &MachineRecord) {
+        if let Some(name) = &record.name {
+            self.hello.name.clone_from(name);
+        }
     }
 
     fn received(&mut self, message: RelayToClient) -> Incoming {
@@ -217,6 +245,16 @@ impl ProtocolState {
                 Incoming::Roster(self.roster.clone())
             }
             RelayToClient::Bank(bank) => Incoming::BankChanged(bank),
+            RelayToClient::Machine(record) => {
+                self.apply_record(&record);
+                Incoming::Machine(record)
+            }
+            RelayToClient::Command(command) => Incoming::Command(command),
+            RelayToClient::Lock(change) => Incoming::Lock(change),
+            RelayToClient::Machines(change) => Incoming::Machines(change),
+            RelayToClient::Receipt(receipt) => Incoming::Receipt(receipt),
+            RelayToClient::Joining(joining) => Incoming::Joining(joining),
+            RelayToClient::UploadReady(ready) => Incoming::UploadReady(ready),
             RelayToClient::Error(refusal) => Incoming::Refused(refusal),
             RelayToClient::Welcome(_) => Incoming::Ignored("a second welcome"),
         }

@@ -9,7 +9,7 @@ mod usage;
 
 use std::{cmp::Reverse, collections::HashSet, mem};
 
-use downbeat_protocol::{DEFAULT_SOUND, SoundInfo};
+use downbeat_protocol::{BankNow, DEFAULT_SOUND, SoundInfo};
 
 use self::usage::Usage;
 use super::cues::Cues;
@@ -26,8 +26,8 @@ const ASSUMED_RATE: u32 = 48_000;
 pub(super) struct SoundBank {
     loader: Loader,
     source: Source,
-    sounds: Vec<SoundInfo>,
-    default_sound: String,
+    /// As the relay serves it.
+    bank: BankNow,
     rate: u32,
     generation: u64,
     /// Bytes that decoded sounds may take. A sound that is being decoded takes its own size on top.
@@ -51,8 +51,7 @@ impl SoundBank {
         let mut bank = Self {
             loader,
             source: Source::Embedded,
-            sounds: Vec::new(),
-            default_sound: String::new(),
+            bank: embedded(),
             rate: ASSUMED_RATE,
             generation: 0,
             limit,
@@ -68,12 +67,15 @@ impl SoundBank {
         bank
     }
 
-    pub(super) fn sounds(&self) -> &[SoundInfo] {
-        &self.sounds
+    /// The bank, as the relay serves it.
+    pub(super) fn bank(&self) -> &BankNow {
+        &self.bank
     }
 
-    pub(super) fn default_sound(&self) -> &str {
-        &self.default_sound
+    /// The sounds that cannot be played now, in the order of the bank.
+    pub(super) fn missing<'a>(&'a self, cues: &'a Cues) -> impl Iterator<Item = &'a str> {
+        let names = self.bank.sounds.iter().map(|sound| sound.name.as_str());
+        names.filter(|name| !cues.is_decoded(name))
     }
 
     /// What happened to the sounds since the last call.
@@ -82,25 +84,18 @@ impl SoundBank {
     }
 
     /// Replaces the bank by that of a relay.
-    pub(super) fn serve(
-        &mut self,
-        source: Source,
-        sounds: Vec<SoundInfo>,
-        default_sound: String,
-        cues: &mut Cues,
-    ) {
-        cues.set_bank(&sounds);
+    pub(super) fn serve(&mut self, source: Source, bank: BankNow, cues: &mut Cues) {
+        cues.set_bank(&bank.sounds);
         self.source = source;
-        self.sounds = sounds;
-        self.default_sound = default_sound;
-        let names: HashSet<_> = self.sounds.iter().map(|sound| sound.name.as_str()).collect();
+        self.bank = bank;
+        let names: HashSet<_> = self.bank.sounds.iter().map(|sound| sound.name.as_str()).collect();
         self.usage.keep_only(|name| names.contains(name));
         self.plan(cues);
     }
 
     /// Replaces the bank by the embedded one: a tutorial relay has none.
     pub(super) fn serve_embedded(&mut self, cues: &mut Cues) {
-        self.serve(Source::Embedded, embedded_bank(), DEFAULT_SOUND.to_owned(), cues);
+        self.serve(Source::Embedded, embedded(), cues);
     }
 
     /// Sets the rate of the output that was opened.
@@ -119,23 +114,27 @@ impl SoundBank {
         self.wanted.clear();
         self.waiting.clear();
         self.failed.clear();
-        let mut sounds = self.sounds.clone();
+        let mut sounds = self.bank.sounds.clone();
         sounds.sort_by_cached_key(|SoundInfo { name, bytes, .. }| {
             // Sounds with a cue first: they go on, on another output or at another rate.
             let is_idle = !cues.is_awaited(name);
-            (is_idle, *name != self.default_sound, Reverse(self.usage.times(name)), *bytes)
+            (is_idle, *name != self.bank.default_sound, Reverse(self.usage.times(name)), *bytes)
         });
         let mut planned = 0;
+        let mut planned_files = HashSet::new();
         for sound in sounds {
-            let bytes = decoded_bytes(&sound, self.rate);
+            // A file that the bank has under two names is decoded once.
+            let is_planned = planned_files.contains(&sound.hash);
+            let bytes = if is_planned { 0 } else { decoded_bytes(&sound, self.rate) };
             if bytes > self.limit {
-                cues.forget(&sound.name);
+                cues.forget(&sound.hash);
                 self.fail(sound.name, too_long(bytes, self.limit), false);
             } else if planned + bytes <= self.limit {
                 planned += bytes;
+                planned_files.insert(sound.hash.clone());
                 self.wanted.push(sound);
             } else {
-                self.postpone(&sound.name, cues);
+                self.postpone(&sound.hash, cues);
             }
         }
         self.request();
@@ -166,7 +165,8 @@ impl SoundBank {
             if !cues.is_awaited(&name) {
                 continue;
             }
-            let Some(sound) = self.sounds.iter().find(|sound| sound.name == name).cloned() else {
+            let Some(sound) = self.bank.sounds.iter().find(|sound| sound.name == name).cloned()
+            else {
                 continue;
             };
             if self.make_room(decoded_bytes(&sound, self.rate), cues) {
@@ -182,11 +182,11 @@ impl SoundBank {
     /// Takes an answer of the loader. One for a sound that was postponed meanwhile is ignored.
     pub(super) fn take(&mut self, answer: LoaderToSession, cues: &mut Cues, now: LocalTime) {
         match answer {
-            LoaderToSession::Loaded { generation, name, sound, waveform, .. }
+            LoaderToSession::Loaded { generation, name, hash, sound, waveform }
                 if generation == self.generation && self.is_pending(&name) =>
             {
                 self.settle(&name, None);
-                cues.set_sound(name.clone(), sound, now);
+                cues.set_sound(hash, sound, now);
                 self.events.push(SessionEvent::SoundReady { name, waveform });
             }
             LoaderToSession::Failed { generation, name, reason, will_retry }
@@ -212,11 +212,11 @@ impl SoundBank {
         if mem::replace(&mut self.is_ready_reported, true) {
             return;
         }
-        let sounds = self.sounds.len() - self.failed.len();
+        let sounds = self.bank.sounds.len() - self.failed.len();
         let is_postponed = |sound: &&SoundInfo| {
             !cues.is_decoded(&sound.name) && !self.failed.contains(&sound.name)
         };
-        let on_first_use = self.sounds.iter().filter(is_postponed).count();
+        let on_first_use = self.bank.sounds.iter().filter(is_postponed).count();
         self.events.push(SessionEvent::BankReady { sounds, on_first_use });
     }
 
@@ -266,9 +266,11 @@ impl SoundBank {
         let mut excess = (cues.decoded_bytes() + pending + bytes).saturating_sub(self.limit);
         let mut idle: Vec<_> = cues
             .idle_sounds()
-            .map(|(name, bytes)| {
-                let last = self.usage.last(name);
-                (name == self.default_sound, last, name.to_owned(), bytes)
+            .map(|(hash, bytes)| {
+                let names = || self.named(hash);
+                let is_default = names().any(|name| *name == self.bank.default_sound);
+                let last = names().map(|name| self.usage.last(name)).max();
+                (is_default, last, names().next().cloned(), hash.to_owned(), bytes)
             })
             .collect();
         idle.sort();
@@ -278,25 +280,38 @@ impl SoundBank {
         }
         let mut idle = idle.into_iter();
         while excess > 0 {
-            let (name, freed) = if let Some(sound) = self.wanted.pop() {
+            let (hash, freed) = if let Some(sound) = self.wanted.pop() {
                 let freed = decoded_bytes(&sound, self.rate);
-                (sound.name, freed)
-            } else if let Some((.., name, freed)) = idle.next() {
-                (name, freed)
+                (sound.hash, freed)
+            } else if let Some((.., hash, freed)) = idle.next() {
+                (hash, freed)
             } else {
                 break;
             };
             excess = excess.saturating_sub(freed);
-            self.postpone(&name, cues);
+            self.postpone(&hash, cues);
         }
         true
     }
 
-    /// Drops the sound; it is decoded when it is next triggered.
-    fn postpone(&mut self, name: &str, cues: &mut Cues) {
-        cues.forget(name);
-        self.events.push(SessionEvent::SoundOnFirstUse { name: name.to_owned() });
+    /// The names under which the bank has a file.
+    fn named<'a>(&'a self, hash: &'a str) -> impl Iterator<Item = &'a String> {
+        let sounds = self.bank.sounds.iter().filter(move |sound| sound.hash == hash);
+        sounds.map(|sound| &sound.name)
     }
+
+    /// Drops the sound with this hash; it is decoded when it is next triggered.
+    fn postpone(&mut self, hash: &str, cues: &mut Cues) {
+        cues.forget(hash);
+        let names: Vec<_> = self.named(hash).cloned().collect();
+        self.events.extend(names.into_iter().map(|name| SessionEvent::SoundOnFirstUse { name }));
+    }
+}
+
+/// The embedded bank, as a relay would serve it.
+fn embedded() -> BankNow {
+    let default_sound = DEFAULT_SOUND.to_owned();
+    BankNow { sounds: embedded_bank(), default_sound, bank: 0, removed: Vec::new() }
 }
 
 fn too_long(bytes: u64, limit: u64) -> String {

@@ -22,6 +22,8 @@ const MAX_INTERVAL_NANOS: i64 = 30_000_000_000;
 pub(super) struct Throttle {
     roster: Option<Roster>,
     roster_pace: Pace,
+    report: Option<Report>,
+    report_pace: Pace,
     clock_error_micros: Option<u32>,
     clock_pace: Pace,
 }
@@ -41,6 +43,17 @@ impl Throttle {
                 }
                 passes
             }
+            SessionEvent::Reported(report) => {
+                let change = self
+                    .report
+                    .as_ref()
+                    .map_or(Change::Significant, |last| report_change(last, report));
+                let passes = self.report_pace.passes(change, now);
+                if passes {
+                    self.report = Some(report.clone());
+                }
+                passes
+            }
             SessionEvent::Clock { error_micros } => {
                 let change = figure_change(self.clock_error_micros, *error_micros);
                 let passes = self.clock_pace.passes(change, now);
@@ -49,7 +62,7 @@ impl Throttle {
                 }
                 passes
             }
-            // Observers drop both figures with the connection.
+            // Observers drop these figures with the connection.
             SessionEvent::RelayChanged { .. }
             | SessionEvent::Lost { .. }
             | SessionEvent::InvalidAddress { .. } => {
@@ -123,29 +136,25 @@ fn roster_change(last: &Roster, now: &Roster) -> Change {
 }
 
 fn entry_change(last: &RosterEntry, now: &RosterEntry) -> Change {
-    let identity = |entry: &RosterEntry| (entry.id, entry.kind, entry.straggler);
-    if identity(last) != identity(now) || last.name != now.name {
-        return Change::Significant;
-    }
-    match (&last.report, &now.report) {
-        (None, None) => Change::None,
-        (Some(last), Some(now)) => report_change(last, now),
-        _ => Change::Significant,
-    }
+    if last == now { Change::None } else { Change::Significant }
 }
 
 fn report_change(last: &Report, now: &Report) -> Change {
-    if last.late != now.late {
+    let state = |report: &Report| {
+        (report.late, report.bank, report.ready, report.muted, report.output.clone())
+    };
+    if state(last) != state(now) {
         return Change::Significant;
     }
-    let xruns = if last.xruns == now.xruns { Change::None } else { Change::Minor };
+    let counts = |report: &Report| (report.xruns, report.triggers);
+    let counts = if counts(last) == counts(now) { Change::None } else { Change::Minor };
     [
         (last.clock_error_micros, now.clock_error_micros),
         (last.latency_micros, now.latency_micros),
         (last.lead_micros, now.lead_micros),
     ]
     .into_iter()
-    .fold(xruns, |change, (last, now)| change.max(figure_change(last, now)))
+    .fold(counts, |change, (last, now)| change.max(figure_change(last, now)))
 }
 
 #[cfg(test)]
@@ -154,17 +163,19 @@ mod tests {
 
     use super::*;
 
-    fn roster(clock_error_micros: u32, late: u64) -> Roster {
-        let report =
-            Report { clock_error_micros: Some(clock_error_micros), late, ..Report::default() };
+    fn report(clock_error_micros: u32, late: u64) -> Report {
+        Report { clock_error_micros: Some(clock_error_micros), late, ..Report::default() }
+    }
+
+    fn roster(straggler: bool) -> Roster {
         let entry = RosterEntry {
             id: ClientId(1),
             name: "a".into(),
             kind: ClientKind::Window,
-            report: Some(report),
+            plays: true,
             seat: None,
             tags: Vec::new(),
-            straggler: false,
+            straggler,
         };
         Roster { total: 1, clients: vec![entry], lead_micros: 20_000 }
     }
@@ -186,16 +197,26 @@ mod tests {
 
     #[test]
     fn a_roster_changes_by_what_a_person_would_notice() {
-        let last = roster(100, 0);
-        assert_eq!(roster_change(&last, &roster(105, 0)), Change::None);
-        assert_eq!(roster_change(&last, &roster(150, 0)), Change::Minor);
-        assert_eq!(roster_change(&last, &roster(100, 1)), Change::Significant);
+        let last = roster(false);
+        assert_eq!(roster_change(&last, &roster(false)), Change::None);
+        assert_eq!(roster_change(&last, &roster(true)), Change::Significant);
         assert_eq!(
-            roster_change(&last, &Roster { total: 2, ..roster(100, 0) }),
+            roster_change(&last, &Roster { total: 2, ..roster(false) }),
             Change::Significant
         );
-        let lead = Roster { lead_micros: 30_000, ..roster(100, 0) };
+        let lead = Roster { lead_micros: 30_000, ..roster(false) };
         assert_eq!(roster_change(&last, &lead), Change::Minor);
+    }
+
+    #[test]
+    fn a_report_changes_by_what_a_person_would_notice() {
+        let last = report(100, 0);
+        assert_eq!(report_change(&last, &report(105, 0)), Change::None);
+        assert_eq!(report_change(&last, &report(150, 0)), Change::Minor);
+        assert_eq!(report_change(&last, &report(100, 1)), Change::Significant);
+        let ready = Report { ready: Some(3), ..report(100, 0) };
+        assert_eq!(report_change(&last, &ready), Change::Significant);
+        assert_eq!(report_change(&last, &Report { xruns: 1, ..report(100, 0) }), Change::Minor);
     }
 
     #[test]

@@ -31,6 +31,11 @@ impl ExtraLatency {
         f64::from(self.tenths) / 10.0
     }
 
+    /// In microseconds; positive plays earlier.
+    pub(crate) fn micros(self) -> i32 {
+        self.tenths * 100
+    }
+
     /// In nanoseconds; positive plays earlier.
     pub(crate) fn nanos(self) -> i64 {
         i64::from(self.tenths) * 100_000

@@ -1,4 +1,5 @@
-//! The settings file. It holds what was set in the window, never what a flag said.
+//! The settings file. It holds what was set in the window, never what a flag said. Only its user can read it: it
+//! contains the machine's identity, and may contain a token.
 //!
 //! A file that is missing or damaged costs only what it held. Nothing here runs by itself: the caller
 //! decides when to write, and on which thread.
@@ -15,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     extra_latency::ExtraLatency,
-    values::{Appearance, OutputChoice, Settings},
+    values::{Appearance, OutputChoice, RelayLink, Settings},
 };
 
 /// The file's format. A key that is missing or unknown to this version is ignored.
@@ -24,6 +25,10 @@ use super::{
 struct Document {
     #[serde(skip_serializing_if = "Option::is_none")]
     volume: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    muted: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    relay: Option<String>,
     /// Absent for the system's default.
     #[serde(skip_serializing_if = "Option::is_none")]
     output: Option<String>,
@@ -35,6 +40,8 @@ struct Document {
     extra_latency_millis: BTreeMap<String, f64>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     machines: BTreeMap<String, MachineId>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    names: BTreeMap<String, String>,
 }
 
 /// A value of a later version counts as absent.
@@ -47,18 +54,26 @@ fn known_or_none<'de, D: serde::Deserializer<'de>>(
 
 /// Parses the file's text; values out of range are clamped.
 fn parse(text: &str) -> Result<Settings, serde_json::Error> {
-    let Document { volume, output, sound, appearance, extra_latency_millis, machines } =
-        serde_json::from_str(text)?;
+    let document: Document = serde_json::from_str(text)?;
+    let Document { volume, muted, relay, output, sound, appearance, .. } = document;
     Ok(Settings {
+        muted,
+        relay: relay.map(RelayLink),
         volume: volume.filter(|volume| volume.is_finite()).map(|volume| volume.clamp(0.0, 1.0)),
         output: output.map(OutputChoice::Device),
         sound: sound.and_then(|sound| clean_name(&sound)),
         appearance,
-        extra_latencies: extra_latency_millis
+        extra_latencies: document
+            .extra_latency_millis
             .into_iter()
             .map(|(id, millis)| (id, ExtraLatency::from_millis(millis)))
             .collect(),
-        machines,
+        machines: document.machines,
+        names: document
+            .names
+            .into_iter()
+            .filter_map(|(own, name)| Some((own, clean_name(&name)?)))
+            .collect(),
     })
 }
 
@@ -71,11 +86,14 @@ fn format(settings: &Settings) -> Result<String, serde_json::Error> {
         settings.extra_latencies.iter().filter(|(_, latency)| **latency != ExtraLatency::NONE);
     serde_json::to_string_pretty(&Document {
         volume: settings.volume,
+        muted: settings.muted,
+        relay: settings.relay.as_ref().map(|relay| relay.0.clone()),
         output,
         sound: settings.sound.clone(),
         appearance: settings.appearance,
         extra_latency_millis: extra.map(|(id, latency)| (id.clone(), latency.millis())).collect(),
         machines: settings.machines.clone(),
+        names: settings.names.clone(),
     })
 }
 
@@ -176,7 +194,12 @@ fn write_atomically(path: &Path, text: &str) -> io::Result<()> {
         fs::create_dir_all(folder)?;
     }
     let temporary = path.with_extension(format!("{:016x}.part", fastrand::u64(..)));
-    let written = File::create_new(&temporary)
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let written = options
+        .open(&temporary)
         .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
         .and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {
@@ -211,11 +234,14 @@ mod tests {
         let id = "card:speaker \"2\"";
         let first = Settings {
             volume: Some(0.25),
+            muted: Some(true),
+            relay: Some(RelayLink("lab#token=x".to_owned())),
             output: Some(OutputChoice::Device(id.to_owned())),
             sound: Some("bell".to_owned()),
             appearance: Some(Appearance::Light),
             extra_latencies: extra(id, 180.5),
             machines: BTreeMap::from([("lab-3".to_owned(), MachineId(7))]),
+            names: BTreeMap::from([("lab-3".to_owned(), "harp".to_owned())]),
         };
         file.update(&first).unwrap();
         assert_eq!(file.read(), first);
@@ -237,6 +263,18 @@ mod tests {
         assert_eq!(file.read().output, None);
         assert_eq!(file.read().extra_latencies.len(), 1);
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "no temporary file");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_its_user_can_read_the_file() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let (path, file) = file(&folder);
+        file.update(&volume(0.5)).unwrap();
+        assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
+        let secret = Settings { relay: Some(RelayLink("x".to_owned())), ..Settings::default() };
+        assert!(format!("{secret:?}").contains("RelayLink(..)"));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! What a person set in the window: volume, output, sound, and the extra latency of each output.
+//! What a person set in the window, or from afar: name, volume, mute, output, sound, the extra latency of each output,
+//! and the relay that was joined last.
 //!
 //! `file` reads and writes them; `store` decides which apply, and when they are written.
 
@@ -10,5 +11,5 @@ mod values;
 pub use extra_latency::ExtraLatency;
 pub(crate) use file::SettingsFile;
 pub(crate) use store::SettingsStore;
-pub(crate) use values::Settings;
 pub use values::{Appearance, OutputChoice};
+pub(crate) use values::{RelayLink, Settings};

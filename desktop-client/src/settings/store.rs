@@ -14,7 +14,7 @@ use tokio::{
 use super::{
     extra_latency::ExtraLatency,
     file::SettingsFile,
-    values::{Appearance, OutputChoice, Settings},
+    values::{Appearance, OutputChoice, RelayLink, Settings},
 };
 
 /// From the first change to the write, so that a fader that is dragged is written once.
@@ -86,6 +86,23 @@ impl SettingsStore {
     /// The person set the volume.
     pub(crate) fn set_volume(&mut self, volume: f32, now: Instant) {
         self.change(now, |changes| changes.volume = Some(volume.clamp(0.0, 1.0)));
+    }
+
+    /// The machine was silenced, or is heard again.
+    pub(crate) fn set_muted(&mut self, muted: bool, now: Instant) {
+        self.change(now, |changes| changes.muted = Some(muted));
+    }
+
+    /// The player that calls itself `own` is known by another name.
+    pub(crate) fn set_name(&mut self, own: &str, name: String, now: Instant) {
+        self.change(now, |changes| {
+            changes.names.insert(own.to_owned(), name);
+        });
+    }
+
+    /// A relay was joined.
+    pub(crate) fn set_relay(&mut self, relay: RelayLink, now: Instant) {
+        self.change(now, |changes| changes.relay = Some(relay));
     }
 
     /// The person chose an output.

@@ -1,6 +1,6 @@
 //! The settings that are remembered.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use downbeat_protocol::MachineId;
 use serde::{Deserialize, Serialize};
@@ -37,6 +37,10 @@ pub enum Appearance {
 pub(crate) struct Settings {
     /// This machine's volume, 0 to 1.
     pub(crate) volume: Option<f32>,
+    /// Whether this machine is silenced.
+    pub(crate) muted: Option<bool>,
+    /// The relay that was joined last, unless it was one that a flag named.
+    pub(crate) relay: Option<RelayLink>,
     /// The output to play through.
     pub(crate) output: Option<OutputChoice>,
     /// The sound of a bang.
@@ -48,19 +52,35 @@ pub(crate) struct Settings {
     /// By which identity relays know the players of this user, by the player's name: several may run on one
     /// computer.
     pub(crate) machines: BTreeMap<String, MachineId>,
+    /// By which name others know a player that is called otherwise by itself.
+    pub(crate) names: BTreeMap<String, String>,
+}
+
+/// The address of a relay with its credentials, which are never displayed.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct RelayLink(pub(crate) String);
+
+impl fmt::Debug for RelayLink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RelayLink(..)")
+    }
 }
 
 impl Settings {
     /// Overwrites these settings with those that `newer` has.
     pub(super) fn merge(&mut self, newer: &Self) {
-        let Self { volume, output, sound, appearance, extra_latencies, machines } = newer.clone();
+        let newer = newer.clone();
+        let Self { volume, muted, relay, output, sound, appearance, .. } = newer;
         self.volume = volume.or(self.volume);
+        self.muted = muted.or(self.muted);
+        self.relay = relay.or_else(|| self.relay.take());
         self.output = output.or_else(|| self.output.take());
         self.sound = sound.or_else(|| self.sound.take());
         self.appearance = appearance.or(self.appearance);
-        self.extra_latencies.extend(extra_latencies);
+        self.extra_latencies.extend(newer.extra_latencies);
+        self.names.extend(newer.names);
         // An identity is made once. Of two players that make it at the same time, the first wins.
-        for (name, machine) in machines {
+        for (name, machine) in newer.machines {
             self.machines.entry(name).or_insert(machine);
         }
     }

@@ -3,22 +3,18 @@
 use std::time::Duration;
 
 use thiserror::Error;
-use ureq::{
-    Agent,
-    unversioned::{
-        resolver::DefaultResolver,
-        transport::{Connector as _, TcpConnector},
-    },
-};
+use ureq::Agent;
 
-use super::{content_hash::ContentHash, tls_connector::TlsConnector};
-use crate::net::{address::RelayAddress, tls::UntrustedCertificate};
+use super::{
+    content_hash::ContentHash,
+    http::{self, reason},
+};
+use crate::net::address::RelayAddress;
 
 /// Largest file that is fetched: twice the longest sound that is played, as 32-bit values.
 pub const MAX_FILE_BYTES: u64 = 512 << 20;
 
-/// How long a relay may take to accept a connection, and to start its response. On a network that
-/// carries triggers it takes milliseconds.
+/// How long a relay may take to start its response. On a network that carries triggers it takes milliseconds.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a transfer may stall: a crowded wireless network recovers, or drops the connection.
@@ -75,19 +71,11 @@ pub(super) struct Fetcher {
 impl Fetcher {
     /// A fetcher with the timeouts above.
     pub(super) fn new(relay: RelayAddress) -> Self {
-        let config = Agent::config_builder()
-            .timeout_connect(Some(RESPONSE_TIMEOUT))
+        let config = http::config()
             .timeout_recv_response(Some(RESPONSE_TIMEOUT))
             .timeout_per_read(Some(STALL_TIMEOUT))
-            .timeout_global(Some(FILE_TIMEOUT))
-            // A relay is on the local network, which a web proxy does not reach; and no relay redirects.
-            .proxy(None)
-            .max_redirects(0)
-            .http_status_as_error(false)
-            .user_agent(concat!("downbeat/", env!("CARGO_PKG_VERSION")))
-            .build();
-        let connector = TcpConnector::default().chain(TlsConnector::new(&relay));
-        let agent = Agent::with_parts(config, connector, DefaultResolver::default());
+            .timeout_global(Some(FILE_TIMEOUT));
+        let agent = http::agent(config, &relay);
         Self { agent, relay }
     }
 
@@ -124,18 +112,5 @@ impl Fetcher {
             return Err(FetchError::Damaged);
         }
         Ok(file)
-    }
-}
-
-fn reason(error: &ureq::Error) -> String {
-    match error {
-        ureq::Error::HostNotFound => "no machine has that name".into(),
-        ureq::Error::ConnectionFailed => "no answer".into(),
-        ureq::Error::Timeout(_) => "timeout".into(),
-        ureq::Error::Io(error) => match UntrustedCertificate::behind(error) {
-            Some(untrusted) => untrusted.to_string(),
-            None => error.to_string(),
-        },
-        error => error.to_string(),
     }
 }

@@ -98,6 +98,7 @@ pub fn embedded_bank() -> Vec<SoundInfo> {
             rate: wav.rate,
             channels: wav.channels,
             looped: None,
+            gain_db: 0.0,
         })
     });
     bank.collect()

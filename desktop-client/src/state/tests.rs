@@ -2,8 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
+use downbeat_protocol::{BankNow, MachineEntry, MachinesChange, SoundInfo};
+
 use super::*;
-use crate::{event::RelayProtocol, time::LocalTime, waveform::Waveform};
+use crate::{
+    event::{RelayProtocol, UploadProgress, UploadUpdate},
+    time::LocalTime,
+    waveform::Waveform,
+};
 
 fn state() -> State {
     State::new("lab".to_owned(), "lab-3".to_owned(), 0.5, OutputChoice::SystemDefault)
@@ -22,13 +28,17 @@ fn sound(name: &str, hash: &str) -> SoundInfo {
         rate: 48_000,
         channels: 1,
         looped: None,
+        gain_db: 0.0,
     }
 }
 
-fn connect(state: &mut State, bank: Vec<SoundInfo>) {
-    let default_sound = "click".to_owned();
+fn bank(number: u64, sounds: Vec<SoundInfo>) -> BankNow {
+    BankNow { sounds, default_sound: "click".to_owned(), bank: number, removed: Vec::new() }
+}
+
+fn connect(state: &mut State, sounds: Vec<SoundInfo>) {
     let protocol = RelayProtocol::Tutorial;
-    state.apply(SessionEvent::Connected { protocol, bank, default_sound });
+    state.apply(SessionEvent::Connected { protocol, bank: bank(1, sounds) });
 }
 
 fn select(state: &mut State, name: &str) {
@@ -103,7 +113,7 @@ fn a_changed_bank_keeps_the_selection_if_it_has_it() {
     connect(&mut state, vec![sound("click", "a"), sound("bell", "b")]);
     state.apply(SessionEvent::SoundReady { name: "bell".to_owned(), waveform: waveform() });
     select(&mut state, "bell");
-    let changed = |bank| SessionEvent::BankChanged { bank, default_sound: "click".to_owned() };
+    let changed = |sounds| SessionEvent::BankChanged(bank(2, sounds));
     state.apply(changed(vec![sound("bell", "b"), sound("click", "a"), sound("kick", "k")]));
     let names: Vec<_> = state.bank.iter().map(|sound| sound.info.name.as_str()).collect();
     assert_eq!(names, ["bell", "click", "kick"]);
@@ -136,4 +146,69 @@ fn a_retry_of_the_same_relay_keeps_the_reason_visible() {
     assert!(
         matches!(&state.connection, ConnectionState::Lost { reason, .. } if reason == "refused")
     );
+}
+
+fn join(state: &mut State, id: u32) {
+    let protocol = RelayProtocol::V1 { id: ClientId(id), max_lead_micros: 500_000 };
+    state.apply(SessionEvent::Connected { protocol, bank: bank(1, vec![sound("click", "a")]) });
+}
+
+fn with_rights(state: &mut State, rights: Rights, locked: bool) {
+    state.apply(SessionEvent::Machine(MachineRecord { rights, ..MachineRecord::default() }));
+    state.apply(SessionEvent::Locked { locked, by: None });
+}
+
+#[test]
+fn who_may_bang_depends_on_the_rights_and_on_the_lock() {
+    let mut state = state();
+    join(&mut state, 7);
+    for (rights, locked, may) in [
+        (Rights::Conductor, true, true),
+        (Rights::Player, false, true),
+        (Rights::Player, true, false),
+        (Rights::Listener, false, false),
+    ] {
+        with_rights(&mut state, rights, locked);
+        assert_eq!(state.can_bang(), may, "{rights:?}, locked: {locked}");
+        assert_eq!(state.prohibition().is_none(), may);
+    }
+    // Another relay has not said anything yet.
+    state.apply(SessionEvent::RelayChanged { relay: "stage".to_owned() });
+    assert_eq!((state.rights(), state.locked), (Rights::Conductor, false));
+}
+
+#[test]
+fn reports_are_known_of_this_machine_and_of_those_of_a_watched_room() {
+    let mut state = state();
+    join(&mut state, 7);
+    let report = |triggers| Report { triggers, ..Report::default() };
+    state.apply(SessionEvent::Reported(report(1)));
+    assert_eq!(state.report_of(ClientId(7)), Some(&report(1)));
+    let entry: MachineEntry = serde_json::from_value(serde_json::json!({
+        "id": 2, "name": "stage", "kind": "page", "rights": "player",
+        "report": { "triggers": 5, "late": 0, "xruns": 0 },
+    }))
+    .unwrap();
+    let change = MachinesChange { clients: vec![entry], ..MachinesChange::default() };
+    state.apply(SessionEvent::Machines(change.clone()));
+    assert_eq!(state.room, None, "it is not watched");
+    state.apply(SessionEvent::Watching(true));
+    state.apply(SessionEvent::Machines(change));
+    assert_eq!(state.report_of(ClientId(2)), Some(&report(5)));
+    state.apply(SessionEvent::Lost { reason: String::new(), retry_in: Duration::ZERO });
+    assert_eq!((state.report_of(ClientId(2)), state.report_of(ClientId(7))), (None, None));
+}
+
+#[test]
+fn an_upload_that_ends_after_its_bank_has_come_knows_that_bank() {
+    let mut state = state();
+    join(&mut state, 7);
+    let update = |progress| {
+        SessionEvent::Upload(UploadUpdate { id: 1, file: "kick.wav".to_owned(), progress })
+    };
+    state.apply(update(UploadProgress::Decoding));
+    state.apply(SessionEvent::BankChanged(bank(2, vec![sound("kick", "k")])));
+    let (sound, hash) = ("kick".to_owned(), "k".to_owned());
+    state.apply(update(UploadProgress::Added { sound, hash }));
+    assert_eq!(state.uploads.iter().next().unwrap().bank, Some(2));
 }

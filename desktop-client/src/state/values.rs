@@ -1,13 +1,11 @@
 //! The parts of the window's state.
 
-use std::{sync::Arc, time::Duration};
-
-use downbeat_protocol::SoundInfo;
+use std::time::Duration;
 
 use crate::{
     event::{RelayProtocol, ScheduledVoice},
     settings::ExtraLatency,
-    waveform::Waveform,
+    time::LocalTime,
 };
 
 /// The state of the connection to the relay.
@@ -56,17 +54,6 @@ pub enum OutputState {
     },
 }
 
-/// One sound that can be banged.
-#[derive(Clone, Debug, PartialEq)]
-pub struct BankSound {
-    /// The relay's description.
-    pub info: SoundInfo,
-    /// Whether it can be played here.
-    pub readiness: Readiness,
-    /// Its waveform, once it has been decoded here.
-    pub waveform: Option<Arc<Waveform>>,
-}
-
 /// A voice that sounds on this machine or is about to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ShownVoice {
@@ -76,25 +63,29 @@ pub struct ShownVoice {
     pub lateness_micros: Option<u32>,
 }
 
-/// Whether a sound can be played here.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Readiness {
-    /// It is being fetched and decoded.
-    Loading,
-    /// It can.
-    Ready,
-    /// It can, after it is fetched and decoded at its first trigger.
-    OnFirstUse,
-    /// It cannot.
-    Failed {
-        /// Why, for people.
-        reason: String,
-    },
-}
-
 /// The level of the output: linear, 1 is full scale.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Meter {
     /// The peak since the last one, left and right.
     pub peak: [f32; 2],
+}
+
+/// Someone looks for this machine: it flashes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identified {
+    /// When that began.
+    pub at: LocalTime,
+    /// Who asked for it.
+    pub by: String,
+}
+
+impl Identified {
+    /// How long the machine flashes.
+    const NANOS: i64 = 2_000_000_000;
+
+    /// Whether it still flashes.
+    #[must_use]
+    pub fn is_on(&self, now: LocalTime) -> bool {
+        now.nanos_since(self.at) < Self::NANOS
+    }
 }

@@ -139,7 +139,7 @@ fn show_tags(ui: &mut Ui, state: &State, target: &mut Target) {
 
 fn show_machines(ui: &mut Ui, state: &State, target: &mut Target) {
     let color = theme::palette(ui);
-    let machines = RoomOrder::Seat.sort(&state.roster.clients);
+    let machines = RoomOrder::Seat.sort(&state.roster.clients, |id| state.report_of(id));
     let machines: Vec<_> = machines.into_iter().filter(|m| m.kind.is_player()).collect();
     let caption = widgets::strip(ui, 2.5 * GRID);
     let text = if target.is_whole_room() {
@@ -198,7 +198,8 @@ fn show_machine(
     if response.has_focus() {
         ui.painter().rect_stroke(rect, 6.0, Stroke::new(2.0, color.text), StrokeKind::Inside);
     }
-    let lamp = if is_in_trouble(machine) { color.warn } else { color.good };
+    let is_troubled = is_in_trouble(machine, state.report_of(machine.id));
+    let lamp = if is_troubled { color.warn } else { color.good };
     ui.painter().circle_filled(rect.left_center() + vec2(10.0, 0.0), 3.5, lamp);
     let text = Rect::from_min_max(rect.min + vec2(20.0, 3.0), rect.max - vec2(6.0, 3.0));
     let (top, bottom) = text.split_top_bottom_at_fraction(0.54);

@@ -67,6 +67,11 @@ pub fn open_sized(state: State, size: Vec2, scale: f32) -> Harness<'static, Wind
 fn answer(action: &Action) -> Option<SessionEvent> {
     Some(match action.clone() {
         Action::SelectSound(name) => SessionEvent::SoundSelected { name },
+        Action::SetName(name) => SessionEvent::NameChanged { name },
+        Action::SetMuted(muted) => SessionEvent::MuteChanged { muted },
+        Action::Lock(locked) => SessionEvent::Locked { locked, by: None },
+        Action::Watch(watching) => SessionEvent::Watching(watching),
+        Action::CancelUpload(id) => SessionEvent::UploadRemoved { id },
         Action::SetVolume(volume) => SessionEvent::VolumeChanged { volume },
         Action::SetOutput(choice) => SessionEvent::OutputChosen(choice),
         Action::SetExtraLatency(extra_latency) => {
@@ -83,6 +88,11 @@ fn answer(action: &Action) -> Option<SessionEvent> {
         | Action::StopAll
         | Action::Stop(_)
         | Action::Assign(_)
+        | Action::Forget(_)
+        | Action::Command { .. }
+        | Action::Upload(_)
+        | Action::EditSounds(_)
+        | Action::Join(_)
         | Action::RetryNow => return None,
     })
 }

@@ -10,7 +10,8 @@ use downbeat::{
     waveform::Waveform,
 };
 use downbeat_protocol::{
-    ClientId, ClientKind, LoopFrames, Report, Roster, RosterEntry, SoundInfo, VariableState,
+    BankNow, ClientId, ClientKind, LoopFrames, MachineEntry, MachinesChange, Report, Rights,
+    Roster, RosterEntry, SoundInfo, VariableState,
 };
 use serde_json::json;
 
@@ -27,6 +28,8 @@ pub fn playing() -> State {
     let mut state = with_output();
     connect(&mut state);
     state.apply(SessionEvent::Roster(roster()));
+    state.apply(SessionEvent::Watching(true));
+    state.apply(SessionEvent::Machines(machines()));
     state.apply(SessionEvent::Clock { error_micros: Some(35) });
     state.apply(SessionEvent::Played(played("bell", NOW.plus_nanos(-5_000_000_000))));
     state
@@ -50,8 +53,7 @@ pub fn with_output() -> State {
 pub fn connect(state: &mut State) {
     state.apply(SessionEvent::Connected {
         protocol: RelayProtocol::V1 { id: ClientId(7), max_lead_micros: 500_000 },
-        bank: bank(),
-        default_sound: "click".to_owned(),
+        bank: served(bank(), "click"),
     });
     for sound in bank() {
         state.apply(SessionEvent::SoundReady { waveform: waveform(&sound.name), name: sound.name });
@@ -62,8 +64,7 @@ pub fn connect(state: &mut State) {
 pub fn connect_tutorial(state: &mut State) {
     state.apply(SessionEvent::Connected {
         protocol: RelayProtocol::Tutorial,
-        bank: bank().into_iter().take(1).collect(),
-        default_sound: "click".to_owned(),
+        bank: served(bank().into_iter().take(1).collect(), "click"),
     });
     state.apply(SessionEvent::SoundReady { name: "click".to_owned(), waveform: waveform("click") });
 }
@@ -81,10 +82,9 @@ pub fn straggle(state: &mut State) {
     let mut roster = roster();
     for client in roster.clients.iter_mut().filter(|client| client.id == ClientId(7)) {
         client.straggler = true;
-        if let Some(report) = &mut client.report {
-            report.lead_micros = Some(620_000);
-        }
     }
+    let report = Report { lead_micros: Some(620_000), ..Report::default() };
+    state.apply(SessionEvent::Reported(report));
     state.apply(SessionEvent::Roster(roster));
 }
 
@@ -114,6 +114,11 @@ pub fn outputs() -> Vec<OutputInfo> {
     .into()
 }
 
+/// A bank, as a relay serves it.
+pub fn served(sounds: Vec<SoundInfo>, default_sound: &str) -> BankNow {
+    BankNow { sounds, default_sound: default_sound.to_owned(), bank: 3, removed: Vec::new() }
+}
+
 /// Six sounds.
 pub fn bank() -> Vec<SoundInfo> {
     [
@@ -132,6 +137,7 @@ pub fn bank() -> Vec<SoundInfo> {
         rate: 48_000,
         channels: 1,
         looped: None,
+        gain_db: 0.0,
     })
     .into()
 }
@@ -140,8 +146,7 @@ pub fn bank() -> Vec<SoundInfo> {
 pub fn instrument() -> State {
     let mut state = playing();
     let bank = larger_bank();
-    state
-        .apply(SessionEvent::BankChanged { bank: bank.clone(), default_sound: "click".to_owned() });
+    state.apply(SessionEvent::BankChanged(served(bank.clone(), "click")));
     for sound in bank {
         state.apply(SessionEvent::SoundReady { waveform: waveform(&sound.name), name: sound.name });
     }
@@ -257,6 +262,39 @@ pub fn variables() -> Vec<VariableState> {
 
 /// Seven of forty-one.
 pub fn roster() -> Roster {
+    let clients = clients().into_iter().map(|(id, name, kind, report, straggler)| RosterEntry {
+        id: ClientId(id),
+        name: name.to_owned(),
+        kind,
+        plays: report.is_some(),
+        seat: None,
+        tags: Vec::new(),
+        straggler,
+    });
+    Roster { total: 41, clients: clients.collect(), lead_micros: 14_200 }
+}
+
+/// The same seven, as those see them who watch the room.
+pub fn machines() -> MachinesChange {
+    let clients = clients().into_iter().map(|(id, name, kind, report, straggler)| MachineEntry {
+        id: ClientId(id),
+        machine: None,
+        name: name.to_owned(),
+        kind,
+        client: String::new(),
+        rights: Rights::Player,
+        seat: None,
+        place: None,
+        tags: Vec::new(),
+        report,
+        straggler,
+    });
+    MachinesChange { clients: clients.collect(), ..MachinesChange::default() }
+}
+
+type Client = (u32, &'static str, ClientKind, Option<Report>, bool);
+
+fn clients() -> [Client; 7] {
     let report = |clock: u32, latency: Option<u32>, late: u64| {
         Some(Report {
             lead_micros: Some(14_200),
@@ -266,9 +304,10 @@ pub fn roster() -> Roster {
             late,
             lateness_micros: Some(0),
             xruns: 0,
+            ..Report::default()
         })
     };
-    let clients = [
+    [
         (2, "stage-left", ClientKind::Window, report(28, Some(10_400), 0), false),
         (3, "stage-right", ClientKind::Headless, report(41, Some(9_800), 0), false),
         (7, "lab-3", ClientKind::Window, report(35, Some(10_400), 0), false),
@@ -276,22 +315,7 @@ pub fn roster() -> Roster {
         (11, "old-netbook", ClientKind::Window, report(310, Some(180_000), 12), true),
         (12, "cue-box", ClientKind::Remote, None, false),
         (14, "client 14", ClientKind::Tutorial, None, false),
-    ];
-    Roster {
-        total: 41,
-        clients: clients
-            .map(|(id, name, kind, report, straggler)| RosterEntry {
-                id: ClientId(id),
-                name: name.to_owned(),
-                kind,
-                report,
-                seat: None,
-                tags: Vec::new(),
-                straggler,
-            })
-            .into(),
-        lead_micros: 14_200,
-    }
+    ]
 }
 
 /// A waveform that depends on the name: one that decays, swells, is steady, or repeats.

@@ -238,10 +238,8 @@ fn a_search_shows_what_it_finds_and_keys_keep_their_pads() {
 fn with_bank(count: usize) -> State {
     let mut state = scenes::playing();
     let bank = scenes::bank_of(count);
-    state.apply(SessionEvent::BankChanged {
-        bank: bank.clone(),
-        default_sound: bank[0].name.clone(),
-    });
+    let default_sound = bank[0].name.clone();
+    state.apply(SessionEvent::BankChanged(scenes::served(bank.clone(), &default_sound)));
     for sound in bank {
         let waveform = scenes::waveform(&sound.name);
         state.apply(SessionEvent::SoundReady { name: sound.name, waveform });

@@ -37,7 +37,12 @@ fn seats_and_tags_are_typed() {
     let clients = vec![ClientId(2)];
     let assign = |seat, tags: Option<&[&str]>| {
         let tags = tags.map(|tags| tags.iter().map(|tag| (*tag).to_owned()).collect());
-        [Action::Assign(AssignRequest { clients: clients.clone(), seat, tags, ack: None })]
+        [Action::Assign(AssignRequest {
+            clients: clients.clone(),
+            seat,
+            tags,
+            ..AssignRequest::default()
+        })]
     };
     let seat = "Seat of stage-left";
     assert_eq!(enter(&mut window, seat, "12", Key::Enter), assign(Some(12), None));

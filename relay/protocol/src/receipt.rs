@@ -25,6 +25,8 @@ pub enum Missed {
     Muted,
     /// It left before it answered. Only the relay says so.
     Left,
+    /// It was stopped before it began.
+    Stopped,
     /// A reason that this version does not know.
     #[serde(other)]
     Other,

@@ -11,7 +11,7 @@ use crate::audio::mixer_handle::MixerHandle;
 /// Capacity of the queue to the output manager. Its senders are threads of the sound system and the
 /// session, none of which may wait. When it is full:
 ///
-/// - a choice is not lost, because it is kept beside the queue, the latest only;
+/// - a choice is not lost, because it is kept beside the queue, the latest only; neither is a restart;
 /// - a change of the devices is found when they are listed the next time;
 /// - an event of a stream is dropped. A stream that has failed is found by its frames standing still.
 const QUEUE: usize = 64;
@@ -56,7 +56,7 @@ pub(super) enum ToManager {
     Stream(u64, StreamEvent),
     /// The devices have changed.
     DevicesChanged,
-    /// There is a new choice, or the manager is to end.
+    /// There is a new choice, or the manager is to open its output again, or to end.
     Wake,
 }
 
@@ -65,6 +65,7 @@ pub(super) enum ToManager {
 struct Shared {
     choice: Mutex<Option<DeviceChoice>>,
     is_ending: AtomicBool,
+    is_restart_wanted: AtomicBool,
     /// Whether [`ToManager::DevicesChanged`] is in the queue.
     is_change_queued: AtomicBool,
 }
@@ -92,6 +93,11 @@ pub(super) fn queue() -> (Outbox, Inbox) {
 impl Outbox {
     pub(super) fn choose(&self, choice: DeviceChoice) {
         *self.shared.choice.lock().unwrap_or_else(PoisonError::into_inner) = Some(choice);
+        self.send(ToManager::Wake);
+    }
+
+    pub(super) fn restart(&self) {
+        self.shared.is_restart_wanted.store(true, Relaxed);
         self.send(ToManager::Wake);
     }
 
@@ -134,6 +140,11 @@ impl Inbox {
         self.shared.choice.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
+    /// Whether the output is to be closed and opened again; once.
+    pub(super) fn take_restart(&self) -> bool {
+        self.shared.is_restart_wanted.swap(false, Relaxed)
+    }
+
     pub(super) fn is_ending(&self) -> bool {
         self.shared.is_ending.load(Relaxed)
     }
@@ -144,18 +155,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_queue_loses_neither_the_latest_choice_nor_the_end() {
+    fn a_full_queue_loses_neither_the_latest_choice_nor_a_restart_nor_the_end() {
         let (outbox, inbox) = queue();
         for number in 0..2 * QUEUE as u64 {
             outbox.stream_event(number, StreamEvent::Failed("it failed".to_owned()));
         }
         outbox.choose(DeviceChoice::Named("usb".to_owned()));
         outbox.choose(DeviceChoice::Named("hdmi".to_owned()));
+        outbox.restart();
         outbox.end();
         let received = std::iter::from_fn(|| inbox.receive(Duration::ZERO)).count();
         assert_eq!(received, QUEUE);
         assert_eq!(inbox.take_choice(), Some(DeviceChoice::Named("hdmi".to_owned())));
         assert_eq!(inbox.take_choice(), None);
+        assert!(inbox.take_restart() && !inbox.take_restart());
         assert!(inbox.is_ending());
     }
 

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use downbeat_protocol::{
-    DEFAULT_FREQUENCY, LoopFrames, RelayTime, Shape, SoundInfo, Tone, Trigger,
+    DEFAULT_FREQUENCY, LoopFrames, Missed, RelayTime, Shape, SoundInfo, Tone, Trigger,
+    TriggerOutcome,
 };
 
 use super::super::automation::{Automation, Driven, Segment};
@@ -46,6 +47,23 @@ pub(super) struct Cue {
     pub(super) is_stop_sent: bool,
     /// The glides that the mixer knows.
     pub(super) glides: SentGlides,
+    /// Whether a mixer has begun it.
+    pub(super) is_started: bool,
+    /// Whether it has been sounding since before this client came.
+    pub(super) is_joined: bool,
+    /// When it counts as missed; none if what became of it is said, or nobody asks.
+    pub(super) missed_at: Option<LocalTime>,
+}
+
+/// Why a cue is dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dropped {
+    /// Its sound is over, or its instant has no meaning any more.
+    Over,
+    /// It was stopped before the mixer knew it.
+    Stopped,
+    /// There are too many cues.
+    Crowded,
 }
 
 /// Which glides of a target the mixer knows.
@@ -105,6 +123,23 @@ impl CueKind {
 }
 
 impl Cue {
+    /// The outcome of its trigger if it has sounded, so much too late; none if one was given already.
+    pub(super) fn sounded(&mut self, lateness_micros: u32) -> Option<TriggerOutcome> {
+        self.outcome(lateness_micros, None)
+    }
+
+    /// The outcome of its trigger if it does not sound; none if one was given already.
+    pub(super) fn missed(&mut self, why: Missed) -> Option<TriggerOutcome> {
+        self.outcome(0, Some(why))
+    }
+
+    fn outcome(&mut self, lateness_micros: u32, missed: Option<Missed>) -> Option<TriggerOutcome> {
+        self.missed_at.take()?;
+        // Without a number, nobody asks.
+        let seq = self.trigger.seq;
+        (seq > 0).then_some(TriggerOutcome { seq, lateness_micros, missed })
+    }
+
     /// What drives its rate. That of a tone without a frequency of its own is the frequency, in Hz.
     fn rate_driven(&self) -> Driven<'_> {
         match self.kind {

@@ -1,10 +1,12 @@
 //! Cues on an offline device: what sounds, frame by frame, in virtual time.
 
-use downbeat_protocol::{By, ClientId, LoopFrames, PastValues, RelayTime, TONE, Tone};
+mod outcomes;
+
+use downbeat_protocol::{By, ClientId, LoopFrames, PastValue, PastValues, RelayTime, TONE, Tone, VariableState};
 
 use super::*;
 use crate::{
-    audio::offline::OfflineDevice,
+    audio::{OutputFormat, offline::OfflineDevice},
     clock::{ClockEstimator, Exchange},
 };
 
@@ -30,6 +32,7 @@ fn bank() -> Vec<SoundInfo> {
         rate: RATE,
         channels: 1,
         looped: None,
+        gain_db: 0.0,
     };
     let part = LoopFrames { start: 0, end: 4_800 };
     vec![info("ramp"), info("other"), SoundInfo { looped: Some(part), ..info("loop") }]
@@ -90,7 +93,7 @@ impl Rig {
     fn ready() -> Self {
         let mut rig = Self::open();
         rig.open_output();
-        rig.cues.set_sound("ramp".into(), ramp(), rig.now());
+        rig.cues.set_sound("hash of ramp".into(), ramp(), rig.now());
         rig
     }
 
@@ -122,7 +125,7 @@ impl Rig {
     }
 
     fn schedule(&mut self, seq: u64, at: LocalTime) -> Scheduled {
-        self.cues.schedule(trigger(seq, at), None, self.now()).unwrap()
+        self.cues.schedule(trigger(seq, at), self.now()).unwrap()
     }
 }
 
@@ -160,7 +163,7 @@ fn a_sound_that_is_decoded_late_joins_in_the_middle() {
     rig.schedule(1, rig.now());
     let before = rig.run(4800);
     assert!(before.iter().all(|level| *level == 0.0));
-    rig.cues.set_sound("ramp".into(), ramp(), rig.now());
+    rig.cues.set_sound("hash of ramp".into(), ramp(), rig.now());
     let sounded = rig.run(4800);
     // By then its fade-in is over.
     assert_at(position(&sounded, 2400), 7201.0);
@@ -211,7 +214,7 @@ fn a_trigger_that_is_stopped_before_its_sound_is_decoded_stays_silent() {
     rig.schedule(1, rig.now());
     rig.cues.stop(&stop(2, rig.in_millis(5)), rig.now());
     rig.run(4800);
-    rig.cues.set_sound("ramp".into(), ramp(), rig.now());
+    rig.cues.set_sound("hash of ramp".into(), ramp(), rig.now());
     let sounded = rig.run(9600);
     assert!(sounded[480..].iter().all(|level| *level == 0.0));
 }
@@ -246,11 +249,11 @@ fn stop_all_ends_all_cues_without_relay_time() {
     rig.schedule(1, rig.now());
     rig.schedule(2, rig.in_millis(200));
     let undecoded = Trigger { sound: "other".into(), ..trigger(3, rig.now()) };
-    rig.cues.schedule(undecoded, None, rig.now()).unwrap();
+    rig.cues.schedule(undecoded, rig.now()).unwrap();
     rig.run(4800);
     rig.cues.set_clock(None, rig.now());
     rig.cues.stop_all(rig.now());
-    rig.cues.set_sound("other".into(), ramp(), rig.now());
+    rig.cues.set_sound("hash of other".into(), ramp(), rig.now());
     let sounded = rig.run(RATE as usize);
     assert!(sounded[..BLOCK].iter().any(|level| *level != 0.0), "a fade, not a click");
     assert!(sounded[BLOCK..].iter().all(|level| *level == 0.0));
@@ -293,7 +296,7 @@ fn a_trigger_without_an_instant_is_not_late() {
 fn a_trigger_of_an_unknown_sound_is_not_scheduled() {
     let mut rig = Rig::ready();
     let unknown = Trigger { sound: "gone".into(), ..trigger(1, rig.now()) };
-    assert_eq!(rig.cues.schedule(unknown, None, rig.now()), None);
+    assert_eq!(rig.cues.schedule(unknown, rig.now()), None);
 }
 
 #[test]
@@ -365,7 +368,7 @@ fn an_output_that_opens_during_a_sound_never_exceeds_the_volume() {
     const QUIET: f32 = 0.01;
     let mut rig = Rig::open();
     rig.cues.set_volume(QUIET);
-    rig.cues.set_sound("ramp".into(), ramp(), rig.now());
+    rig.cues.set_sound("hash of ramp".into(), ramp(), rig.now());
     rig.schedule(1, rig.now());
     for rate in [RATE, RATE, 44_100] {
         rig.open_output_at(rate);
@@ -421,7 +424,7 @@ fn a_voice_is_scheduled_starts_and_ends() {
 fn a_voice_that_never_sounds_ends_unheard() {
     let mut rig = Rig::ready();
     let undecoded = Trigger { sound: "other".into(), ..trigger(1, rig.now()) };
-    rig.cues.schedule(undecoded, None, rig.now()).unwrap();
+    rig.cues.schedule(undecoded, rig.now()).unwrap();
     rig.cues.stop_all(rig.now());
     let updates = updates(&mut rig);
     let [VoiceUpdate::Scheduled(_), VoiceUpdate::Ended { reason, .. }] = updates.as_slice() else {
@@ -433,9 +436,9 @@ fn a_voice_that_never_sounds_ends_unheard() {
 #[test]
 fn a_loop_sounds_until_a_stop() {
     let mut rig = Rig::ready();
-    rig.cues.set_sound("loop".into(), ramp(), rig.now());
+    rig.cues.set_sound("hash of loop".into(), ramp(), rig.now());
     let looped = Trigger { sound: "loop".into(), ..trigger(1, rig.now()) };
-    rig.cues.schedule(looped, None, rig.now()).unwrap();
+    rig.cues.schedule(looped, rig.now()).unwrap();
     for _ in 0..30 {
         assert_at(position(&rig.run(4800), 2400), 2401.0);
     }
@@ -454,7 +457,7 @@ fn a_tone_needs_no_sound_in_the_bank_and_follows_its_variable() {
     let at = rig.in_millis(100);
     let tone = Some(Tone { duration_micros: 2_000_000, ..Tone::default() });
     let tone = Trigger { sound: TONE.into(), tone, ..trigger(1, at) };
-    rig.cues.schedule(tone, None, rig.now()).unwrap();
+    rig.cues.schedule(tone, rig.now()).unwrap();
     // An octave down half a second after the start, at once.
     let change = relay(at.plus_nanos(500 * MILLI));
     rig.cues.set_variable("f", 500.0, change, 0, rig.now());

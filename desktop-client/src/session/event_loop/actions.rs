@@ -1,13 +1,22 @@
 //! What an [`Action`] of the person does. This is the only place that interprets one.
 
-use downbeat_protocol::{ClientToRelay, StopRequest, TriggerRequest};
+use downbeat_protocol::{
+    AssignRequest, ClientId, ClientToRelay, Command, CommandRequest, ForgetRequest, LockRequest,
+    MachineNumber, StopRequest, TriggerRequest, clean_name,
+};
 use tokio::time::Instant;
 
-use super::session::{Session, device_choice};
-use crate::{action::Action, event::SessionEvent, net::address::TypedAddress};
+use super::{
+    super::own_machine::Change,
+    session::{Session, device_choice},
+};
+use crate::{action::Action, event::SessionEvent};
 
 /// Bangs that are kept during a handshake; further ones are dropped.
 const MAX_PENDING_BANGS: usize = 8;
+
+/// Most clients or machines of one request. What is for more of them is several.
+const MAX_TARGETS: usize = 256;
 
 impl Session {
     /// Does what the person asks for.
@@ -17,7 +26,24 @@ impl Session {
             Action::Bang(request) => self.bang(request),
             Action::Stop(request) => self.send(&ClientToRelay::Stop(request)),
             Action::SetVariable(request) => self.send(&ClientToRelay::Set(request)),
-            Action::Assign(request) => self.send(&ClientToRelay::Assign(request)),
+            Action::Assign(request) => self.assign(&request),
+            Action::Forget(machines) => self.forget(&machines),
+            Action::Command { clients, command } => self.command(&clients, command),
+            Action::Lock(locked) => {
+                self.send(&ClientToRelay::Lock(LockRequest { locked, ack: None }));
+            }
+            Action::Watch(is_wanted) => self.watch(is_wanted),
+            Action::EditSounds(request) => self.send(&ClientToRelay::EditSounds(request)),
+            Action::Upload(paths) => self.upload(paths),
+            Action::CancelUpload(id) => self.cancel_upload(id),
+            Action::Join(epoch) => self.join_found(epoch),
+            Action::SetName(name) => {
+                // The window's field allows what is no name.
+                if let Some(name) = clean_name(&name) {
+                    self.change(Change::Name(name));
+                }
+            }
+            Action::SetMuted(muted) => self.change(Change::Muted(muted)),
             Action::SetAppearance(appearance) => {
                 self.settings.set_appearance(appearance, now);
                 self.emit(SessionEvent::AppearanceChanged(appearance));
@@ -27,12 +53,7 @@ impl Session {
                 self.settings.set_sound(name.clone(), now);
                 self.emit(SessionEvent::SoundSelected { name });
             }
-            Action::SetVolume(volume) => {
-                let volume = volume.clamp(0.0, 1.0);
-                self.settings.set_volume(volume, now);
-                self.cues.set_volume(volume);
-                self.emit(SessionEvent::VolumeChanged { volume });
-            }
+            Action::SetVolume(volume) => self.change(Change::Volume(volume.clamp(0.0, 1.0))),
             Action::SetOutput(choice) => {
                 self.settings.set_output(choice.clone(), now);
                 self.outputs.choose(device_choice(choice.clone()));
@@ -41,30 +62,39 @@ impl Session {
                 self.show_output();
             }
             Action::SetExtraLatency(extra_latency) => {
-                if let Ok(device) = &self.output {
-                    self.settings.set_extra_latency(&device.id, extra_latency, now);
-                    self.cues.set_extra_latency(extra_latency, self.clock.now());
-                    self.emit(SessionEvent::ExtraLatencyChanged { extra_latency });
+                if self.output.is_ok() {
+                    self.change(Change::ExtraLatency(extra_latency.micros()));
                 }
             }
-            // Not saved: after a restart, a machine is back with the relay of its command line.
             Action::SetRelay(relay) => self.set_relay(&relay),
             Action::RetryNow => self.connection.retry_now(),
         }
     }
 
-    fn set_relay(&mut self, relay: &TypedAddress) {
-        self.disconnected();
-        self.emit(SessionEvent::RelayChanged { relay: relay.displayed().to_owned() });
-        match relay.parse(None, None) {
-            Ok(address) => {
-                self.relay = address.with_credentials_of(&self.relay);
-                self.connection.connect_to(self.relay.clone());
-            }
-            Err(error) => {
-                self.connection.disconnect();
-                self.emit(SessionEvent::InvalidAddress { reason: error.to_string() });
-            }
+    fn assign(&mut self, request: &AssignRequest) {
+        for clients in request.clients.chunks(MAX_TARGETS) {
+            let clients = clients.to_vec();
+            let request = AssignRequest { clients, machines: Vec::new(), ..request.clone() };
+            self.send(&ClientToRelay::Assign(request));
+        }
+        for machines in request.machines.chunks(MAX_TARGETS) {
+            let machines = machines.to_vec();
+            let request = AssignRequest { clients: Vec::new(), machines, ..request.clone() };
+            self.send(&ClientToRelay::Assign(request));
+        }
+    }
+
+    fn forget(&mut self, machines: &[MachineNumber]) {
+        for machines in machines.chunks(MAX_TARGETS) {
+            let request = ForgetRequest { machines: machines.to_vec(), ack: None };
+            self.send(&ClientToRelay::Forget(request));
+        }
+    }
+
+    fn command(&mut self, clients: &[ClientId], command: Command) {
+        for clients in clients.chunks(MAX_TARGETS) {
+            let request = CommandRequest { clients: clients.to_vec(), command, ack: None };
+            self.send(&ClientToRelay::Command(request));
         }
     }
 

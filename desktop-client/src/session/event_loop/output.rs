@@ -1,5 +1,7 @@
 //! The session's output: its events, what the observer is shown of it, and its extra latency.
 
+use tokio::time::Instant;
+
 use super::session::Session;
 use crate::{
     audio::{DeviceInfo, OutputEvent},
@@ -24,6 +26,7 @@ impl Session {
                 self.emit_bank_events();
                 self.output = Ok(device);
                 self.show_output();
+                self.take_assigned_latency();
             }
             OutputEvent::Lost { reason } => {
                 self.cues.set_output(None, now);
@@ -48,6 +51,15 @@ impl Session {
         }
     }
 
+    /// Another output has its own extra latency, which the relay may keep.
+    fn take_assigned_latency(&mut self) {
+        if let Some(name) = self.output_name()
+            && let Some(micros) = self.own_machine.output_opened(&name)
+        {
+            self.set_extra_latency(micros, Instant::now());
+        }
+    }
+
     /// Shows the output, or why there is none.
     pub(super) fn show_output(&mut self) {
         let event = match &self.output {
@@ -65,7 +77,7 @@ impl Session {
     }
 
     /// The extra latency of the open output.
-    fn extra_latency(&self) -> ExtraLatency {
+    pub(super) fn extra_latency(&self) -> ExtraLatency {
         let device = self.output.as_ref();
         device.map_or(ExtraLatency::NONE, |device| self.settings.extra_latency(&device.id))
     }

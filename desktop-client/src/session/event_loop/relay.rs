@@ -1,6 +1,6 @@
 //! What the connection and the relay's messages do.
 
-use downbeat_protocol::{BankNow, ClientToRelay, Sounding, Welcome};
+use downbeat_protocol::{BankNow, ClientToRelay, LockChange, Welcome};
 
 use super::{
     super::protocol::{Incoming, Phase},
@@ -58,6 +58,7 @@ impl Session {
             self.connected(RelayProtocol::Tutorial);
             self.emit(SessionEvent::Variables(Vec::new()));
             self.send_pending();
+            self.advance_uploads();
         }
     }
 
@@ -68,19 +69,18 @@ impl Session {
                 self.welcomed(*welcome, new_epoch, now);
                 // What is about to be stopped does not begin here.
                 if !self.is_stop_pending {
-                    for Sounding { mut trigger, stop_at } in missed {
-                        // It arrived at the others long ago: it is joined where it is.
-                        trigger.on_arrival = false;
-                        self.schedule(trigger, stop_at, now);
+                    for sounding in missed {
+                        self.join(sounding, now);
                     }
                 }
                 self.send_pending();
+                self.advance_uploads();
             }
             Incoming::ProbeReply(reply) => {
                 self.relay_clock.receive(reply, arrived, now);
                 self.cues.set_clock(self.relay_clock.estimate(), now);
             }
-            Incoming::Trigger(trigger) => self.schedule(trigger, None, now),
+            Incoming::Trigger(trigger) => self.schedule(trigger, now),
             Incoming::Stop(stop) => {
                 self.cues.stop(&stop, now);
                 self.schedule_cue_updates();
@@ -90,14 +90,24 @@ impl Session {
             // The session sends no request that asks for one.
             Incoming::Ack(_) => {}
             Incoming::Roster(roster) => self.emit(SessionEvent::Roster(roster)),
-            Incoming::BankChanged(BankNow { sounds, default_sound }) => {
-                self.serve(sounds, default_sound);
-                let (bank, default_sound) = self.current_bank();
-                self.emit(SessionEvent::BankChanged { bank, default_sound });
+            Incoming::BankChanged(bank) => {
+                self.serve(bank.clone());
+                self.emit(SessionEvent::BankChanged(bank));
                 self.emit_bank_events();
             }
+            Incoming::Machine(record) => self.machine_changed(record),
+            Incoming::Command(command) => self.obey(command, now),
+            Incoming::Lock(LockChange { locked, by }) => {
+                self.emit(SessionEvent::Locked { locked, by: Some(by.name) });
+            }
+            Incoming::Machines(change) => self.emit(SessionEvent::Machines(change)),
+            Incoming::Receipt(receipt) => self.emit(SessionEvent::Receipt(receipt)),
+            Incoming::Joining(joining) => self.emit(SessionEvent::Joining(joining)),
+            Incoming::UploadReady(ready) => self.upload_ready(ready),
             Incoming::Refused(refusal) => {
-                self.emit(SessionEvent::Refused { reason: refusal.message });
+                if !self.upload_refused(refusal.ack, &refusal.message) {
+                    self.emit(SessionEvent::Refused { reason: refusal.message });
+                }
             }
             Incoming::TutorialTrigger => self.schedule_tutorial_trigger(now),
             Incoming::Ignored(why) => tracing::debug!(why, "message ignored"),
@@ -119,12 +129,19 @@ impl Session {
         self.cues.reset_tally();
         self.reported_lead_micros = 0;
         let roster = welcome.roster();
-        self.serve(welcome.sounds, welcome.default_sound);
+        self.serve(BankNow {
+            sounds: welcome.sounds,
+            default_sound: welcome.default_sound,
+            bank: welcome.bank,
+            removed: welcome.removed,
+        });
         self.cues.set_variables(&welcome.variables, now);
         self.variables.reset(welcome.variables);
         let max_lead_micros = welcome.limits.max_lead_micros;
         self.connected(RelayProtocol::V1 { id: welcome.id, max_lead_micros });
         self.emit(SessionEvent::Roster(roster));
+        self.emit(SessionEvent::Locked { locked: welcome.locked, by: None });
+        self.machine_changed(welcome.machine);
         self.emit(SessionEvent::Variables(self.variables.states().to_vec()));
         for change in welcome.pending {
             self.value_set(&change, now);
@@ -132,8 +149,9 @@ impl Session {
     }
 
     fn connected(&mut self, protocol: RelayProtocol) {
-        let (bank, default_sound) = self.current_bank();
-        self.emit(SessionEvent::Connected { protocol, bank, default_sound });
+        self.joined();
+        let bank = self.bank.bank().clone();
+        self.emit(SessionEvent::Connected { protocol, bank });
         self.emit_bank_events();
     }
 }

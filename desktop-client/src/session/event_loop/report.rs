@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
-use downbeat_protocol::{ClientToRelay, Report};
+use downbeat_protocol::{ClientToRelay, MAX_MISSING, Report};
 use tokio::time::Instant;
 
-use super::session::{REPORT_EVERY, Session};
+use super::{
+    super::own_machine::volume_db,
+    session::{REPORT_EVERY, Session},
+};
+use crate::event::SessionEvent;
 
 /// An error bound that has grown by half and by this much, or fallen as far, is reported at once, but
 /// not within [`REPORT_PAUSE`] of the last report.
@@ -54,7 +58,12 @@ impl Session {
         let lead_micros = clock_error_micros.and(stats.as_ref()).map(|_| self.lead_micros());
         self.reported_lead_micros = lead_micros.unwrap_or(0);
         self.reported_error_micros = clock_error_micros;
+        self.reported_output = self.output_name();
+        if self.protocol.own_id().is_none() {
+            return;
+        }
         let tally = self.cues.tally();
+        let missing: Vec<_> = self.bank.missing(&self.cues).map(str::to_owned).collect();
         let report = Report {
             lead_micros,
             clock_error_micros,
@@ -63,7 +72,24 @@ impl Session {
             late: tally.late,
             lateness_micros: tally.lateness_micros,
             xruns: stats.map_or(0, |stats| stats.xruns),
+            bank: Some(self.bank.bank().bank),
+            ready: Some((self.bank.bank().sounds.len() - missing.len()) as u32),
+            missing: missing.into_iter().take(MAX_MISSING).collect(),
+            output: self.reported_output.clone(),
+            level_db: level_db(std::mem::take(&mut self.loudest)),
+            volume_db: Some(volume_db(self.cues.volume())),
+            muted: self.cues.is_muted(),
+            extra_latency_micros: self.output.is_ok().then(|| self.extra_latency().micros()),
         };
-        self.send(&ClientToRelay::Report(report));
+        self.send(&ClientToRelay::Report(report.clone()));
+        self.emit(SessionEvent::Reported(report));
     }
+}
+
+/// A level below this is silence.
+const MIN_LEVEL: f32 = 1e-5;
+
+/// A linear level in dB below full scale; none in silence.
+fn level_db(level: f32) -> Option<i32> {
+    (level > MIN_LEVEL).then(|| (20.0 * level.log10()).round() as i32)
 }

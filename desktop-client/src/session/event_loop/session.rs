@@ -2,30 +2,31 @@
 
 use std::{io, time::Duration};
 
-use downbeat_protocol::{ClientToRelay, TriggerRequest};
+use downbeat_protocol::{ClientKind, ClientToRelay, TriggerRequest};
 use tokio::{sync::mpsc, time::Instant};
 
 use super::super::{
-    cues::Cues, options::SessionOptions, protocol::ProtocolState, sound_bank::SoundBank,
-    throttle::Throttle, variables::Variables,
+    cues::Cues, joining::Joining, options::SessionOptions, outcomes::OutcomeQueue,
+    own_machine::OwnMachine, protocol::ProtocolState, sound_bank::SoundBank, throttle::Throttle,
+    uploads::Uploads, variables::Variables,
 };
 use crate::{
     audio::{DeviceChoice, DeviceInfo, OutputEvent, OutputManager},
     clock::RelayClock,
     event::SessionEvent,
     net::{
-        address::RelayAddress,
         connection::{Connection, ConnectionEvent},
+        discovery::Discovery,
     },
     settings::{OutputChoice, SettingsStore},
-    sounds::{Loader, LoaderToSession},
+    sounds::{Loader, LoaderToSession, Upload, UploadEvent},
     time::LocalClock,
 };
 
 /// How often the connection is checked, and the relay sent a report.
 pub(super) const REPORT_EVERY: Duration = Duration::from_secs(2);
 
-/// Capacity of the queue from the output manager and the loader, which send a few messages a second.
+/// Capacity of the queue from the output manager, the loader and an upload, which send a few messages a second.
 /// When it is full, the sender waits until the session has caught up, which delays no voice.
 const HELPER_QUEUE: usize = 256;
 
@@ -33,22 +34,42 @@ const HELPER_QUEUE: usize = 256;
 pub(super) enum HelperEvent {
     Output(OutputEvent),
     Loader(LoaderToSession),
+    /// Of the upload of this number.
+    Upload(u64, UploadEvent),
 }
 
 /// A session.
 pub(crate) struct Session {
     pub(super) protocol: ProtocolState,
     pub(super) helpers: mpsc::Receiver<HelperEvent>,
+    /// The other end, for helpers that start later.
+    pub(super) to_session: mpsc::Sender<HelperEvent>,
     pub(super) clock: LocalClock,
     observer: Box<dyn FnMut(SessionEvent) + Send>,
     throttle: Throttle,
     pub(super) connection: Connection,
-    /// The relay that was connected to last.
-    pub(super) relay: RelayAddress,
+    pub(super) joining: Joining,
+    /// Whether a flag names the relay, which then is not remembered.
+    pub(super) is_relay_given: bool,
+    /// The search for relays, while there is none.
+    pub(super) discovery: Option<Discovery>,
     pub(super) relay_clock: RelayClock,
+    /// By which name the settings know this player.
+    pub(super) own_name: String,
+    /// By which name the others know it.
+    pub(super) shown_name: String,
+    /// Whether its name, volume and mute are remembered: a player without a window takes them from its command.
+    pub(super) has_window: bool,
+    pub(super) own_machine: OwnMachine,
+    pub(super) outcomes: OutcomeQueue,
+    /// Whether the observer wants to be told about all machines.
+    pub(super) wants_room: bool,
+    /// Whether the relay was asked for it.
+    pub(super) watches_room: bool,
     pub(super) cues: Cues,
     pub(super) variables: Variables,
     pub(super) bank: SoundBank,
+    pub(super) uploads: Uploads<Upload>,
     pub(super) settings: SettingsStore,
     pub(super) outputs: OutputManager,
     /// The open output, or why there is none.
@@ -63,6 +84,9 @@ pub(crate) struct Session {
     pub(super) report_due: Instant,
     pub(super) reported_lead_micros: u32,
     pub(super) reported_error_micros: Option<u32>,
+    pub(super) reported_output: Option<String>,
+    /// The largest level since the last report.
+    pub(super) loudest: f32,
     pub(super) cues_due: Option<Instant>,
 }
 
@@ -90,25 +114,38 @@ impl Session {
             // Fails only when the session has ended.
             let _ = from_loader.blocking_send(HelperEvent::Loader(answer));
         })?;
+        let from_outputs = to_session.clone();
         let outputs = OutputManager::start(device_choice(output), outputs, move |event| {
-            let _ = to_session.blocking_send(HelperEvent::Output(event));
+            let _ = from_outputs.blocking_send(HelperEvent::Output(event));
         });
         let mut cues = Cues::new(volume);
+        cues.set_muted(options.muted);
         let bank = SoundBank::new(loader, options.sound_memory, &mut cues);
         let mut connection = Connection::new(clock);
         connection.connect_to(relay.clone());
         Ok(Self {
-            protocol: ProtocolState::new(name, kind, Some(machine)),
+            protocol: ProtocolState::new(name.clone(), kind, Some(machine)),
             helpers,
+            to_session,
             clock,
             observer,
             throttle: Throttle::default(),
             connection,
-            relay,
+            joining: Joining::new(relay, !options.is_relay_given),
+            is_relay_given: options.is_relay_given,
+            discovery: None,
             relay_clock: RelayClock::new(),
+            own_name: options.own_name,
+            shown_name: name,
+            has_window: kind == ClientKind::Window,
+            own_machine: OwnMachine::default(),
+            outcomes: OutcomeQueue::default(),
+            wants_room: false,
+            watches_room: false,
             cues,
             variables: Variables::default(),
             bank,
+            uploads: Uploads::new(),
             settings,
             outputs,
             output: Err("no output has been opened yet".to_owned()),
@@ -119,6 +156,8 @@ impl Session {
             report_due: Instant::now() + REPORT_EVERY,
             reported_lead_micros: 0,
             reported_error_micros: None,
+            reported_output: None,
+            loudest: 0.0,
             cues_due: None,
         })
     }
@@ -148,10 +187,16 @@ impl Session {
     pub(super) fn lost(&mut self, reason: String, retry_in: Duration) {
         self.disconnected();
         self.emit(SessionEvent::Lost { reason, retry_in });
+        self.without_relay();
     }
 
     pub(super) fn disconnected(&mut self) {
         self.protocol.disconnected();
+        self.own_machine.disconnected();
+        self.cues.forget_outcomes();
+        self.outcomes.clear();
+        self.uploads.disconnected();
+        self.watches_room = false;
         self.pending_bangs.clear();
         self.is_stop_pending = false;
     }

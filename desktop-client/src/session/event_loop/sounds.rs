@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use downbeat_protocol::{By, ClientId, RelayTime, SoundInfo, Trigger};
+use downbeat_protocol::{BankNow, By, ClientId, RelayTime, Sounding, Trigger};
 use tokio::time::Instant;
 
 use super::{super::cues::Scheduled, session::Session};
@@ -15,18 +15,20 @@ use crate::{
 /// How often the cues are updated and the meter is read while something sounds.
 const CUES_EVERY: Duration = Duration::from_millis(33);
 
+/// What an observer is told of a trigger.
+struct Heard {
+    sound: String,
+    by: Option<String>,
+    own: bool,
+}
+
 impl Session {
     /// Replaces the bank by the relay's.
-    pub(super) fn serve(&mut self, sounds: Vec<SoundInfo>, default_sound: String) {
+    pub(super) fn serve(&mut self, bank: BankNow) {
         if let Some(address) = self.connection.address() {
             let source = Source::Relay(Box::new(address.clone()));
-            self.bank.serve(source, sounds, default_sound, &mut self.cues);
+            self.bank.serve(source, bank, &mut self.cues);
         }
-    }
-
-    /// The bank and its default sound, for the observer. Events about its sounds follow.
-    pub(super) fn current_bank(&self) -> (Vec<SoundInfo>, String) {
-        (self.bank.sounds().to_vec(), self.bank.default_sound().to_owned())
     }
 
     /// Emits what has happened to the bank's sounds.
@@ -43,27 +45,38 @@ impl Session {
     }
 
     /// Schedules a trigger, if it is for this machine.
-    pub(super) fn schedule(
-        &mut self,
-        mut trigger: Trigger,
-        stop_at: Option<RelayTime>,
-        now: LocalTime,
-    ) {
+    pub(super) fn schedule(&mut self, mut trigger: Trigger, now: LocalTime) {
         let Some(delay) = self.protocol.delay_micros(&trigger) else { return };
         trigger.play_at = trigger.play_at.plus_micros(delay);
-        let own = self.protocol.own_id() == Some(trigger.by.id);
-        let (sound, by) = (trigger.sound.clone(), Some(trigger.by.name.clone()));
+        let (seq, heard) = (trigger.seq, self.heard(&trigger));
         let scheduled = if trigger.on_arrival {
             self.cues.schedule_now(trigger, now)
         } else {
-            self.cues.schedule(trigger, stop_at, now)
+            self.cues.schedule(trigger, now)
         };
-        self.played(scheduled, sound, by, own);
+        if scheduled.is_none() {
+            self.miss(seq);
+        }
+        self.played(scheduled, heard);
+    }
+
+    /// Joins what has been sounding since before this client came, if it is for this machine.
+    pub(super) fn join(&mut self, Sounding { mut trigger, stop_at }: Sounding, now: LocalTime) {
+        let Some(delay) = self.protocol.delay_micros(&trigger) else { return };
+        trigger.play_at = trigger.play_at.plus_micros(delay);
+        let heard = self.heard(&trigger);
+        let scheduled = self.cues.join(trigger, stop_at, now);
+        self.played(scheduled, heard);
+    }
+
+    fn heard(&self, trigger: &Trigger) -> Heard {
+        let own = self.protocol.own_id() == Some(trigger.by.id);
+        Heard { sound: trigger.sound.clone(), by: Some(trigger.by.name.clone()), own }
     }
 
     /// Schedules a trigger of a tutorial relay, which says nothing but "now".
     pub(super) fn schedule_tutorial_trigger(&mut self, now: LocalTime) {
-        let sound = self.bank.default_sound().to_owned();
+        let sound = self.bank.bank().default_sound.clone();
         let trigger = Trigger {
             seq: 0,
             play_at: RelayTime::from_micros(0),
@@ -79,16 +92,10 @@ impl Session {
             by: By { id: ClientId(0), name: String::new() },
         };
         let scheduled = self.cues.schedule_now(trigger, now);
-        self.played(scheduled, sound, None, false);
+        self.played(scheduled, Heard { sound, by: None, own: false });
     }
 
-    fn played(
-        &mut self,
-        scheduled: Option<Scheduled>,
-        sound: String,
-        by: Option<String>,
-        own: bool,
-    ) {
+    fn played(&mut self, scheduled: Option<Scheduled>, Heard { sound, by, own }: Heard) {
         let Some(Scheduled { at, late }) = scheduled else {
             tracing::warn!(sound, "trigger of a sound that is not in the bank");
             return;
@@ -111,6 +118,7 @@ impl Session {
         self.bank.retry_waiting(&mut self.cues);
         self.emit_bank_events();
         let peak = self.cues.take_peak();
+        self.loudest = peak.into_iter().fold(self.loudest, f32::max);
         self.emit(SessionEvent::Meter { peak });
         let is_active = self.cues.is_active() || peak.iter().any(|level| *level > 0.0);
         self.cues_due = is_active.then(|| Instant::now() + CUES_EVERY);

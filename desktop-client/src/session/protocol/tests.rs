@@ -49,6 +49,10 @@ fn welcome(epoch: u64, sounding: &[u64]) -> String {
         limits: Limits { message_bytes: 1, min_lead_micros: 1, max_lead_micros: 1 },
         sounds: vec![],
         default_sound: "click".into(),
+        bank: 1,
+        removed: Vec::new(),
+        machine: MachineRecord::default(),
+        locked: false,
         variables: Vec::new(),
         pending: Vec::new(),
         sounding: sounding
@@ -66,7 +70,7 @@ fn client(id: u32) -> RosterEntry {
         id: ClientId(id),
         name: format!("m{id}"),
         kind: ClientKind::Window,
-        report: None,
+        plays: false,
         seat: None,
         tags: Vec::new(),
         straggler: false,
@@ -112,7 +116,7 @@ fn a_restarted_relay_numbers_its_triggers_from_one_again() {
 
 #[test]
 fn a_bank_is_accepted_only_after_the_welcome() {
-    let bank = BankNow { sounds: vec![], default_sound: "bell".into() };
+    let bank = BankNow { sounds: vec![], default_sound: "bell".into(), bank: 2, removed: vec![] };
     let text = encode(&RelayToClient::Bank(bank.clone()));
     let mut protocol = connected();
     assert!(matches!(protocol.receive(&text), Incoming::Ignored(_)));
@@ -143,6 +147,22 @@ fn the_roster_is_kept_by_its_changes_and_replaced_by_each_welcome() {
     reconnect(&mut protocol);
     protocol.receive(&welcome(1, &[]));
     assert_eq!(ids(&protocol.receive(&change(&[8], &[]))), [7, 8]);
+}
+
+#[test]
+fn a_name_that_was_assigned_is_that_of_targets_and_of_the_next_hello() {
+    let named = |name: &str| MachineRecord { name: Some(name.into()), ..MachineRecord::default() };
+    let target = |name: &str| Target { names: vec![name.into()], ..Target::default() };
+    let mut protocol = connected();
+    protocol.receive(&welcome(1, &[]));
+    assert!(protocol.is_in(Some(&target("lab-3"))));
+    protocol.receive(&encode(&RelayToClient::Machine(named("harp"))));
+    assert!(protocol.is_in(Some(&target("harp"))) && !protocol.is_in(Some(&target("lab-3"))));
+    // A record without a name leaves the present one.
+    protocol.receive(&encode(&RelayToClient::Machine(MachineRecord::default())));
+    protocol.disconnected();
+    let hello = protocol.connected(NOW);
+    assert!(matches!(hello, ClientToRelay::Hello(hello) if hello.name == "harp"));
 }
 
 #[test]

@@ -112,6 +112,7 @@ mod tests {
             rate: 1000,
             channels: 1,
             looped: Some(LoopFrames { start: 1000, end: 3000 }),
+            gain_db: 0.0,
         }
     }
 

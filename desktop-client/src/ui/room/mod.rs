@@ -41,7 +41,7 @@ pub(super) fn show_list(ui: &mut Ui, state: &State) {
             if index > 0 {
                 ui.painter().hline(row.x_range(), row.top(), Stroke::new(1.0, color.line));
             }
-            show_client(ui, row, client, own);
+            show_client(ui, row, client, state.report_of(client.id), own);
         }
         let listed = u32::try_from(state.roster.clients.len()).unwrap_or(u32::MAX);
         let hidden = state.roster.total.saturating_sub(listed);
@@ -67,15 +67,21 @@ fn summary(state: &State) -> (String, &'static str) {
     }
 }
 
-fn show_client(ui: &mut Ui, row: Rect, client: &RosterEntry, own: Option<ClientId>) {
+fn show_client(
+    ui: &mut Ui,
+    row: Rect,
+    client: &RosterEntry,
+    report: Option<&Report>,
+    own: Option<ClientId>,
+) {
     let color = theme::palette(ui);
-    let (lamp, status) = status(color, client);
+    let (lamp, status) = status(color, client, report);
     ui.painter().circle_filled(row.left_center() + vec2(4.0, 0.0), 4.0, lamp);
     let text = Rect::from_min_max(row.min + vec2(2.0 * GRID, 5.0), row.max - vec2(0.0, 4.0));
     let (top, bottom) = text.split_top_bottom_at_fraction(0.54);
     let small = theme::regular(size::SMALL);
 
-    let (latency, ink) = latency(color, client);
+    let (latency, ink) = latency(color, client, report);
     let beside = widgets::line(ui, top, Align2::RIGHT_CENTER, &[(&latency, small.clone(), ink)]);
     let name = Rect::from_min_max(top.min, pos2(beside.rect.left() - GRID, top.bottom()));
     let mut runs = vec![(client.name.as_str(), theme::bold(size::BODY), color.text)];
@@ -96,8 +102,8 @@ fn show_client(ui: &mut Ui, row: Rect, client: &RosterEntry, own: Option<ClientI
 }
 
 /// The output latency, in words.
-fn latency(color: &Palette, client: &RosterEntry) -> (String, Color32) {
-    match &client.report {
+fn latency(color: &Palette, client: &RosterEntry, report: Option<&Report>) -> (String, Color32) {
+    match report {
         Some(Report { latency_micros: Some(micros), .. }) => {
             (format::micros(u64::from(*micros)), color.muted)
         }
@@ -107,14 +113,22 @@ fn latency(color: &Palette, client: &RosterEntry) -> (String, Color32) {
 }
 
 /// The synchrony of a client: the colour of its lamp, and in words.
-fn status(color: &Palette, client: &RosterEntry) -> (Color32, Vec<(String, Color32)>) {
-    let Some(report) = &client.report else {
-        let text = match client.kind {
-            ClientKind::Tutorial => "plays on arrival",
-            ClientKind::Remote => "makes no sound",
-            _ => "no report yet",
+fn status(
+    color: &Palette,
+    client: &RosterEntry,
+    report: Option<&Report>,
+) -> (Color32, Vec<(String, Color32)>) {
+    let Some(report) = report else {
+        // Of other machines, a client that does not watch the room knows no more.
+        let (text, ink) = match client.kind {
+            ClientKind::Tutorial => ("plays on arrival", color.muted),
+            ClientKind::Remote => ("makes no sound", color.muted),
+            _ if client.straggler => ("starts late", color.warn),
+            _ if client.plays => ("plays", color.muted),
+            _ => ("does not play yet", color.muted),
         };
-        return (color.muted, vec![(text.to_owned(), color.muted)]);
+        let is_well = client.plays && !client.straggler;
+        return (if is_well { color.good } else { ink }, vec![(text.to_owned(), ink)]);
     };
     let mut words = Vec::new();
     if client.straggler {

@@ -1,6 +1,6 @@
 //! The view *Room*: every machine with its seat, its tags, and its numbers.
 
-use downbeat_protocol::{AssignRequest, RosterEntry};
+use downbeat_protocol::{AssignRequest, Report, RosterEntry};
 use egui::{Align2, Id, Rect, Stroke, Ui, pos2, vec2};
 
 use super::{latency, status, summary};
@@ -54,7 +54,7 @@ pub(in crate::ui) fn show(
             widgets::line(ui, row.shrink(PAD), Align2::CENTER_CENTER, &runs);
             return;
         }
-        for client in memory.room_order.sort(&state.roster.clients) {
+        for client in memory.room_order.sort(&state.roster.clients, |id| state.report_of(id)) {
             let row = widgets::strip(ui, if layout.is_wide { ROW } else { NARROW_ROW });
             if ui.is_rect_visible(row.expand(ROW)) {
                 let drafts = &mut memory.drafts;
@@ -97,7 +97,7 @@ fn show_machine(
     drafts: &mut Drafts,
 ) -> Vec<Action> {
     let color = theme::palette(ui);
-    let is_troubled = is_in_trouble(client);
+    let is_troubled = is_in_trouble(client, state.report_of(client.id));
     let (fill, edge) = if is_troubled {
         (theme::mix(color.panel, color.warn, 0.08), theme::mix(color.line, color.warn, 0.6))
     } else {
@@ -118,7 +118,10 @@ fn show_machine(
     actions.extend(show_seat(ui, seat, client, drafts));
     let mut right = main.right();
     // Machines without numbers keep the columns free.
-    for (title, text, ink) in numbers(color, client).into_iter().take(if is_wide { 3 } else { 1 }) {
+    let report = state.report_of(client.id);
+    for (title, text, ink) in
+        numbers(color, client, report).into_iter().take(if is_wide { 3 } else { 1 })
+    {
         let place =
             Rect::from_min_max(pos2(right - NUMBER, main.top()), pos2(right, main.bottom()));
         show_number(ui, place, title, &text, ink);
@@ -139,7 +142,7 @@ fn show_machine(
 }
 
 fn show_name(ui: &mut Ui, color: &Palette, rect: Rect, client: &RosterEntry, state: &State) {
-    let (lamp, words) = status(color, client);
+    let (lamp, words) = status(color, client, state.report_of(client.id));
     ui.painter().circle_filled(pos2(rect.left() + 4.0, rect.center().y), 4.5, lamp);
     let text = Rect::from_min_max(rect.min + vec2(2.25 * GRID, 0.0), rect.max);
     let (top, bottom) = text.split_top_bottom_at_fraction(0.54);
@@ -161,10 +164,13 @@ fn show_name(ui: &mut Ui, color: &Palette, rect: Rect, client: &RosterEntry, sta
 }
 
 /// The numbers of a machine, from right to left; empty if it reports none.
-fn numbers(color: &Palette, client: &RosterEntry) -> [(&'static str, String, egui::Color32); 3] {
-    let (text, ink) = latency(color, client);
+fn numbers(
+    color: &Palette,
+    client: &RosterEntry,
+    report: Option<&Report>,
+) -> [(&'static str, String, egui::Color32); 3] {
+    let (text, ink) = latency(color, client, report);
     let latency = ("LATENCY", text, if ink == color.muted { color.text } else { ink });
-    let report = client.report.as_ref();
     let needs = report.and_then(|report| report.lead_micros);
     let needs = needs.map_or_else(String::new, |micros| format::micros(micros.into()));
     let last = report.and_then(|report| report.lateness_micros);

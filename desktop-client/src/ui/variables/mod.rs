@@ -207,6 +207,7 @@ mod tests {
                 event: false,
                 clamp: false,
                 send_unchanged: false,
+                open: false,
                 label: None,
                 group: group.map(str::to_owned),
                 bind: Vec::new(),

@@ -1,0 +1,124 @@
+//! Which relay the session joins, and its search for relays while it has none.
+
+use downbeat_protocol::Epoch;
+use tokio::time::Instant;
+
+use super::session::Session;
+use crate::{
+    event::{FoundRelay, SessionEvent},
+    net::{
+        address::{RelayAddress, TypedAddress},
+        discovery::{Announcement, Discovery},
+    },
+    settings::RelayLink,
+};
+
+impl Session {
+    /// The person has typed an address.
+    pub(super) fn set_relay(&mut self, relay: &TypedAddress) {
+        self.leave(relay.displayed().to_owned());
+        match relay.parse(None, None) {
+            Ok(address) => {
+                let address = address.with_credentials_of(self.joining.address());
+                self.choose(vec![address]);
+            }
+            Err(error) => self.refuse_address(error.to_string()),
+        }
+    }
+
+    /// The person has chosen a relay that was found.
+    pub(super) fn join_found(&mut self, epoch: Epoch) {
+        let Some((relay, addresses)) = self.found_relay(epoch) else { return };
+        self.leave(relay.address());
+        let is_open = !relay.needs_token || addresses.iter().any(|one| one.token().is_some());
+        if is_open {
+            self.choose(addresses);
+        } else {
+            let name = &relay.name;
+            let reason = format!(
+                "{name} needs a token: enter its link, which those who run the room can show"
+            );
+            self.refuse_address(reason);
+        }
+    }
+
+    fn found_relay(&self, epoch: Epoch) -> Option<(Announcement, Vec<RelayAddress>)> {
+        let relays = self.discovery.as_ref()?.relays();
+        let relay = relays.into_iter().find(|relay| relay.epoch == epoch)?;
+        Some((relay.clone(), relay.addresses(self.joining.address())))
+    }
+
+    fn leave(&mut self, relay: String) {
+        self.disconnected();
+        self.emit(SessionEvent::RelayChanged { relay });
+    }
+
+    fn refuse_address(&mut self, reason: String) {
+        self.connection.disconnect();
+        self.emit(SessionEvent::InvalidAddress { reason });
+        self.search();
+    }
+
+    fn choose(&mut self, addresses: Vec<RelayAddress>) {
+        self.is_relay_given = false;
+        self.joining.choose(addresses);
+        self.connection.connect_to(self.joining.address().clone());
+    }
+
+    /// There is no relay: the next attempt may be at another address, and the network is searched.
+    pub(super) fn without_relay(&mut self) {
+        let address = self.joining.lost().clone();
+        self.connection.set_address(address);
+        self.search();
+    }
+
+    /// Searches the network, unless nobody would see or use what is found.
+    fn search(&mut self) {
+        if self.discovery.is_some() || self.is_relay_given && !self.has_window {
+            return;
+        }
+        match Discovery::start() {
+            Ok(discovery) => self.discovery = Some(discovery),
+            // A machine without a network has no relay either.
+            Err(error) => tracing::info!(error),
+        }
+    }
+
+    /// The search has found something, or something is gone.
+    pub(super) fn relays_changed(&mut self) {
+        let Some(discovery) = &self.discovery else { return };
+        let relays = discovery.relays();
+        self.joining.found(&relays, self.clock.now());
+        let found = relays.into_iter().map(|relay| FoundRelay {
+            epoch: relay.epoch,
+            name: relay.name.clone(),
+            address: relay.address(),
+            needs_token: relay.needs_token,
+        });
+        let found = found.collect();
+        self.emit(SessionEvent::RelaysFound(found));
+    }
+
+    /// Joins the only relay that is found, if it is time to.
+    pub(super) fn join_alone(&mut self) {
+        let Some(epoch) = self.joining.take(self.clock.now()) else { return };
+        let Some((relay, addresses)) = self.found_relay(epoch) else { return };
+        tracing::info!(name = relay.name, address = relay.address(), "the only relay is joined");
+        self.leave(relay.address());
+        self.is_relay_given = false;
+        self.joining.try_addresses(addresses);
+        self.connection.connect_to(self.joining.address().clone());
+    }
+
+    /// A relay has answered: nothing is searched any more, and it is remembered, unless a flag named it.
+    pub(super) fn joined(&mut self) {
+        self.joining.joined();
+        if self.discovery.take().is_some() {
+            self.emit(SessionEvent::RelaysFound(Vec::new()));
+        }
+        if self.has_window && !self.is_relay_given {
+            let link = RelayLink(self.joining.address().link());
+            self.settings.set_relay(link, Instant::now());
+        }
+    }
+}
