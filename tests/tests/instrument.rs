@@ -23,7 +23,7 @@ use downbeat_tests::{
     recorder::RATE,
     relay::Relay,
     room::wait_until_ready,
-    tools::{pictures_folder, tool},
+    tools::{output, pictures_folder, tool},
     window::{Screen, Window},
 };
 use serde_json::json;
@@ -138,7 +138,7 @@ fn difference(before: &Path, after: &Path) -> Result<u64> {
     let mut command = Command::new(tool("compare")?);
     command.args(["-metric", "AE", "-extract", VARIABLES]).arg(before).arg(after).arg("null:");
     // It prints the number to stderr, and fails if it is not 0.
-    let output = command.output().context("comparing two pictures")?;
+    let output = output(&mut command).context("comparing two pictures")?;
     let printed = String::from_utf8_lossy(&output.stderr);
     let count = printed.split_whitespace().next().and_then(|number| number.parse::<f64>().ok());
     Ok(count.with_context(|| format!("compare printed {printed:?}"))? as u64)

@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -55,7 +55,7 @@ impl Pulse {
             .expect("this test needs pulseaudio, pactl and parec (Debian: pulseaudio)");
         self.server = Some(server);
         let deadline = Instant::now() + PATIENCE;
-        while !self.command("pactl", &["info"]).output().unwrap().status.success() {
+        while !self.run_pactl(&["info"]).status.success() {
             assert!(Instant::now() < deadline, "pulseaudio does not answer");
             thread::sleep(Duration::from_millis(10));
         }
@@ -124,8 +124,15 @@ impl Pulse {
         command
     }
 
+    /// Runs `pactl`, which waits for a server that does not answer for ever.
+    fn run_pactl(&self, arguments: &[&str]) -> Output {
+        let seconds = PATIENCE.as_secs().to_string();
+        let arguments = [&[seconds.as_str(), "pactl"], arguments].concat();
+        self.command("timeout", &arguments).output().unwrap()
+    }
+
     pub fn pactl(&self, arguments: &[&str]) -> String {
-        let output = self.command("pactl", arguments).output().unwrap();
+        let output = self.run_pactl(arguments);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
