@@ -1,6 +1,6 @@
 // What a gesture does. The only module that interprets an action.
 
-import { TONE } from '../protocol/messages.js';
+import { TONE } from '../protocol/fields.js';
 import { validName } from '../protocol/names.js';
 
 /** How long what a moved fader drives takes to get to each value, in µs: a little longer than the time

@@ -4,7 +4,7 @@
 // The only module that interprets messages. Gestures are in actions.js, reports in reporter.js, the instants
 // of values in variable-watch.js.
 
-import { TONE } from '../protocol/messages.js';
+import { TONE } from '../protocol/fields.js';
 
 const ERROR_TEXTS = {
   too_many: 'Too fast: the relay dropped that request.',

@@ -2,7 +2,7 @@
 
 import { formatMicros } from '../state/units.js';
 import { CHOSEN, EVERYONE, HAND_RANGES, ONE, OTHERS, tagTarget } from '../state/hand.js';
-import { SHAPES } from '../protocol/messages.js';
+import { SHAPES } from '../protocol/fields.js';
 import { element, make, setText } from './dom.js';
 import { Fader, faderRow } from './fader.js';
 
