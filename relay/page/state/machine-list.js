@@ -14,7 +14,12 @@ export const FILTERS = ['all', 'trouble', 'players', 'away'];
 
 const collator = new Intl.Collator(undefined, { numeric: true, sensitivity: 'base' });
 
-/** @typedef {{machine: import('./machines.js').Machine, troubles: import('./trouble.js').Trouble[]}} Row */
+/**
+ * @typedef {object} Row
+ * @property {import('./machines.js').Machine} machine
+ * @property {import('./trouble.js').Trouble[]} troubles
+ * @property {number} sounds how many sounds the bank has
+ */
 
 /** The rows of machines, each kept until its machine or the standard changes. */
 export class MachineList {
@@ -36,7 +41,7 @@ export class MachineList {
     return machines.map((machine) => {
       let row = this.#rows.get(machine);
       if (!row) {
-        row = { machine, troubles: troublesOf(machine, standard) };
+        row = { machine, troubles: troublesOf(machine, standard), sounds: standard.sounds };
         this.#rows.set(machine, row);
       }
       return row;

@@ -55,8 +55,9 @@ export function problemOf({ name, size }, head) {
     return `It has ${formatBytes(size)}; ${formatBytes(MAX_FILE_BYTES)} is the limit.`;
   }
   if (isSound(head)) return null;
-  const what = OTHER_AUDIO.test(name) ? 'The relay does not read this kind' : 'This is no sound file';
-  return `${what}: save it as ${KINDS.replace(/, (\w+)$/, ' or $1')}.`;
+  const kinds = KINDS.replace(/, (\w+)$/, ' or $1');
+  if (OTHER_AUDIO.test(name)) return `The relay does not read this kind: save it as ${kinds}.`;
+  return `This is no sound that the relay reads: it must be ${kinds}.`;
 }
 
 /** The name of a sound: that of its file without the ending. */

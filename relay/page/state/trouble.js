@@ -83,7 +83,7 @@ function outputTroubles({ kind, report }) {
   if (!report) return [{ level: 'info', text: 'Just joined', advice: 'Its first report follows soon.' }];
   if (report.latency_micros !== undefined) return [];
   return kind === 'page'
-    ? [{ level: 'bad', text: 'No sound yet', advice: 'Tap the page there: its browser waits for that.' }]
+    ? [{ level: 'bad', text: 'No sound yet', advice: 'Tap the page there.' }]
     : [{ level: 'bad', text: 'No output', advice: 'Check its sound device, then restart its output.' }];
 }
 
@@ -92,25 +92,21 @@ function timeTroubles({ kind, report, straggler }, { maxLeadMicros }) {
   if (!report || report.latency_micros === undefined) return [];
   const { clock_error_micros: error, lead_micros: lead, late, triggers } = report;
   const found = [];
-  const steadier =
-    kind === 'page' ? 'Bring it nearer to the access point.' : 'Connect it by cable instead of Wi-Fi.';
+  const steady = kind === 'page' ? 'Bring it nearer to the access point' : 'Connect it by cable, not Wi-Fi';
   if (straggler) {
-    const needs = lead > maxLeadMicros ? `Needs ${formatMicros(lead)} of lead` : 'Needs a longer lead';
-    found.push({
-      level: 'bad',
-      text: 'Starts late',
-      advice: `${needs}; ${formatMicros(maxLeadMicros)} is the limit. ${steadier} Bluetooth is slow, too.`,
-    });
+    const needs = lead > maxLeadMicros ? `it needs ${formatMicros(lead)} of lead` : 'it needs a longer lead';
+    const advice = `${steady}, and avoid Bluetooth: ${needs}, and ${formatMicros(maxLeadMicros)} is the limit.`;
+    found.push({ level: 'bad', text: 'Starts late', advice });
   }
   if (error === undefined) {
-    found.push({ level: 'warn', text: 'Clock not known yet', advice: `If it stays so: ${steadier}` });
+    found.push({ level: 'warn', text: 'Clock not known yet', advice: `Wait. If it stays so: ${steady}.` });
   } else if (error > LOOSE_MICROS) {
-    const advice = `Its network or its output is unsteady. ${steadier}`;
+    const advice = `${steady}: its network or its output is unsteady.`;
     found.push({ level: 'warn', text: `Off by up to ${formatMicros(error)}`, advice });
   }
   if (!straggler && late >= MANY_LATE && late > triggers * LATE_SHARE) {
     const level = late > triggers * MOST_LATE_SHARE ? 'bad' : 'warn';
-    const advice = `Its network is sometimes slower than the lead. ${steadier}`;
+    const advice = `${steady}: its network is sometimes slower than the lead.`;
     found.push({ level, text: `${late} of ${triggers} bangs late`, advice });
   }
   return found;
@@ -121,26 +117,20 @@ function soundTroubles({ report }, { bank, sounds }) {
   if (report?.ready === undefined) return [];
   const { ready, missing = [] } = report;
   if (report.bank < bank) {
-    return [{ level: 'warn', text: 'Loads the new sounds', advice: 'If it stays so, check its network.' }];
+    return [{ level: 'warn', text: 'Loads the new sounds', advice: 'Wait. If it stays so, check its network.' }];
   }
   if (ready >= sounds) return [];
   const left = sounds - ready;
-  const names = missing.length > 0 && missing.length <= MAX_NAMES && missing.length === left;
-  const which = names ? `Missing: ${missing.join(', ')}.` : `${left} sounds are missing.`;
-  return [
-    {
-      level: 'warn',
-      text: `${ready} of ${sounds} sounds`,
-      advice: `${which} They load by themselves; check its network if they do not.`,
-    },
-  ];
+  const named = missing.length === left && left <= MAX_NAMES ? missing.join(', ') : `${left} sounds`;
+  const advice = `Wait for ${named}. If it stays so, check its network.`;
+  return [{ level: 'warn', text: `${ready} of ${sounds} sounds`, advice }];
 }
 
 /** @returns {Trouble[]} */
 function levelTroubles({ report }) {
   const found = [];
   if (report?.xruns >= MANY_XRUNS) {
-    const advice = 'It is too busy: close other programs there.';
+    const advice = 'Close other programs there: it is too busy.';
     found.push({ level: 'warn', text: `${report.xruns} dropouts`, advice });
   }
   if (report?.muted) found.push({ level: 'info', text: 'Muted', advice: 'Select it to unmute it.' });
