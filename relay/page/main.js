@@ -7,21 +7,34 @@ import { Decoder } from './bank/decoder.js';
 import { SoundBank } from './bank/sound-bank.js';
 import { ClockEstimator, tickMicros } from './clock/estimator.js';
 import { Connection, socketUrl } from './net/connection.js';
+import { qrImage } from './net/qr.js';
+import { putFile } from './net/upload.js';
 import { actionHandler } from './session/actions.js';
 import { AdmissionCheck } from './session/admission-check.js';
+import { Conductor } from './session/conductor.js';
 import { Lights } from './session/lights.js';
+import { Outcomes } from './session/outcomes.js';
 import { OutputWatch } from './session/output-watch.js';
+import { OwnMachine } from './session/own-machine.js';
+import { Presence } from './session/presence.js';
 import { Reporter } from './session/reporter.js';
+import { Requests } from './session/requests.js';
+import { RoomWatch } from './session/room-watch.js';
 import { Session } from './session/session.js';
 import { SetStream } from './session/set-stream.js';
+import { Uploads } from './session/uploads.js';
 import { VariableWatch } from './session/variable-watch.js';
 import { VoiceScheduler } from './session/voice-scheduler.js';
+import { WakeLock } from './session/wake-lock.js';
 import { Bindings } from './state/bindings.js';
 import { Cues } from './state/cues.js';
 import { Hand } from './state/hand.js';
+import { Machines } from './state/machines.js';
+import { Receipts } from './state/receipts.js';
 import { Room } from './state/room.js';
 import { SettingsStore, browserStorage } from './state/settings.js';
 import { Variables } from './state/variables.js';
+import { positionOfDb } from './state/volume.js';
 import { Ui } from './ui/ui.js';
 
 const CLIENT = 'downbeat-page';
@@ -30,7 +43,7 @@ const CLIENT = 'downbeat-page';
 const now = () => performance.now() * 1000;
 
 const settings = new SettingsStore(browserStorage());
-const { machine, name, volume, extraLatencyMillis, view, theme, uses } = settings.current;
+const { machine, name, volume, isMuted, extraLatencyMillis, view, theme, keepsAwake, uses } = settings.current;
 
 let perform = () => {};
 const ui = new Ui((action) => perform(action));
@@ -39,6 +52,7 @@ ui.showView(view);
 ui.showState('connecting');
 ui.showName(name);
 ui.showVolume(volume);
+ui.showMuted(isMuted);
 ui.showExtraLatency(extraLatencyMillis);
 
 try {
@@ -56,12 +70,18 @@ function run(audio) {
   const cues = new Cues(room, bindings);
   const clock = new ClockEstimator(tickMicros(now));
   const decoder = new Decoder();
+  const machines = new Machines();
+  const receipts = new Receipts();
+  const wakeLock = new WakeLock();
   audio.setVolume(volume);
+  audio.setMuted(isMuted);
 
   const bank = new SoundBank(
     async (file) => {
-      const { channels, peaks } = await decoder.decode(file, audio.sampleRate);
-      return { buffer: audio.createBuffer(channels), peaks };
+      // The output may be opened anew meanwhile, at another rate.
+      const { sampleRate } = audio;
+      const { channels, peaks } = await decoder.decode(file, sampleRate);
+      return { buffer: audio.createBuffer(channels, sampleRate), peaks };
     },
     () => audio.sampleRate,
     {
@@ -85,8 +105,15 @@ function run(audio) {
     setTimeout(show, Math.max(0, (heardAtMicros - now()) / 1000));
   };
   const scheduler = new VoiceScheduler(cues, bindings, clock, bank, audio, {
-    started: showVoice,
-    missed: ({ sound }) => ui.notify(`“${sound}” arrived after its end and was not played here.`),
+    started: (trigger, heardAtMicros, latenessMicros) => {
+      showVoice(trigger, heardAtMicros);
+      if (audio.isSilent) outcomes.missed(trigger.seq, 'muted');
+      else outcomes.sounded(trigger.seq, latenessMicros);
+    },
+    missed: ({ seq, sound }) => {
+      ui.notify(`“${sound}” arrived after its end and was not played here.`);
+      outcomes.missed(seq, 'too_late');
+    },
     stolen: () => ui.notify('Too many sounds at once: the oldest one was ended here.'),
   });
   scheduler.extraLatencyMicros = extraLatencyMillis * 1000;
@@ -110,13 +137,23 @@ function run(audio) {
   );
 
   const send = (message) => connection.send(message);
+  const requests = new Requests(send);
+  const outcomes = new Outcomes(send, (trigger) => scheduler.whyNot(trigger));
   const admissionCheck = new AdmissionCheck(connection, ui);
-  const reporter = new Reporter({ room, clock, audio, scheduler, send, ui, now });
-  const outputWatch = new OutputWatch(audio, scheduler, reporter, ui);
+  const reporter = new Reporter({ room, clock, audio, scheduler, bank, settings, send, ui, now });
+  const outputWatch = new OutputWatch({ audio, scheduler, bank, reporter, ui });
   const lights = new Lights((sound) => ui.showElsewhere(sound), now);
   const watch = new VariableWatch({ variables, room, clock, scheduler, ui, now });
+  const isVisible = () => !document.hidden;
+  const roomWatch = new RoomWatch({ requests, room, machines, receipts, ui, now, isVisible });
+  const uploads = new Uploads({ requests, put: putFile, ui });
+  const ownMachine = new OwnMachine(requests, room, (field, value) => {
+    applyOwn({ settings, room, audio, scheduler, ui }, field, value);
+    reporter.report();
+  });
   const session = new Session({
-    room, cues, clock, bank, scheduler, reporter, variables: watch, lights, settings, ui, now,
+    room, cues, clock, bank, scheduler, reporter, variables: watch, lights, outcomes, requests, ownMachine, roomWatch,
+    uploads, outputWatch, settings, ui, now,
   });
   const setStream = new SetStream((request) => {
     if (send(request)) return;
@@ -124,20 +161,20 @@ function run(audio) {
     if (request.ack !== undefined) ui.showRefusal(request.ack);
   });
   perform = actionHandler({
-    settings, room, hand, cues, audio, bank, scheduler, setStream, connection, admissionCheck, outputWatch,
-    reporter, session, ui,
+    settings, room, hand, cues, audio, bank, scheduler, setStream, requests, ownMachine,
+    conductor: new Conductor(requests, ui), uploads, roomWatch, wakeLock, qrImage, connection, admissionCheck,
+    outputWatch, reporter, session, ui,
   });
   ui.showHand(hand);
+  ui.showKeepsAwake(wakeLock.isOffered, keepsAwake);
   ui.followSounding(() => session.sounding());
+  ui.bank.followPeaks((sound) => bank.peaks(sound));
+  roomWatch.show(view);
+  wakeLock.want(keepsAwake);
 
   audio.onStateChange = () => outputWatch.stateChanged();
-  window.addEventListener('online', () => connection.connect());
+  new Presence({ connection, outputWatch, roomWatch, wakeLock }).listen(window, document);
   window.addEventListener('hashchange', () => connection.reconnect());
-  document.addEventListener('visibilitychange', () => {
-    if (document.hidden) return;
-    connection.connect();
-    outputWatch.pageShown();
-  });
   window.addEventListener('pagehide', () => settings.update({ uses: bank.uses }));
 
   ui.askForTouch('Tap to join', 'Browsers start audio only on a gesture');
@@ -145,4 +182,26 @@ function run(audio) {
   outputWatch.run();
   reporter.run();
   session.run();
+}
+
+/** This machine takes a value that the relay keeps of it. */
+function applyOwn({ settings, room, audio, scheduler, ui }, field, value) {
+  switch (field) {
+    case 'name':
+      room.name = value;
+      settings.update({ name: value });
+      return ui.showName(value);
+    case 'volume_db':
+      settings.update({ volume: positionOfDb(value) });
+      audio.setVolume(settings.current.volume);
+      return ui.showVolume(settings.current.volume);
+    case 'muted':
+      settings.update({ isMuted: value });
+      audio.setMuted(value);
+      return ui.showMuted(value);
+    case 'extra_latency_micros':
+      settings.update({ extraLatencyMillis: value / 1000 });
+      scheduler.extraLatencyMicros = value;
+      return ui.showExtraLatency(value / 1000);
+  }
 }

@@ -1,6 +1,7 @@
 //! A WebSocket client of either wire, with deadlines on reads and writes.
 
 use std::{
+    collections::BTreeMap,
     io::ErrorKind,
     net::{TcpStream, ToSocketAddrs as _},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -8,8 +9,8 @@ use std::{
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use downbeat_protocol::{
-    ClientKind, ClientToRelay, Hello, Probe, RelayToClient, Roster, SUBPROTOCOL, Welcome,
-    decode_from_relay, encode,
+    ClientId, ClientKind, ClientToRelay, Hello, MachineEntry, Probe, RelayToClient, Roster,
+    SUBPROTOCOL, WatchRequest, Welcome, decode_from_relay, encode,
 };
 use tungstenite::{
     ClientRequestBuilder, Error, Message, WebSocket, client::client, protocol::CloseFrame,
@@ -171,6 +172,8 @@ pub struct V1Client {
     pub welcome: Welcome,
     /// The latest roster that was read.
     pub roster: Roster,
+    /// All clients, after [`V1Client::watch`].
+    pub machines: BTreeMap<ClientId, MachineEntry>,
 }
 
 impl V1Client {
@@ -194,7 +197,7 @@ impl V1Client {
         loop {
             if let RelayToClient::Welcome(welcome) = receive(&mut socket, deadline)? {
                 let roster = welcome.roster();
-                return Ok(Self { socket, welcome, roster });
+                return Ok(Self { socket, welcome, roster, machines: BTreeMap::new() });
             }
         }
     }
@@ -207,13 +210,37 @@ impl V1Client {
         send(&mut self.socket, message)
     }
 
+    /// Asks the relay for all machines, with their reports.
+    ///
+    /// # Errors
+    /// If the connection is gone.
+    pub fn watch(&mut self) -> Result<()> {
+        self.send(&ClientToRelay::Watch(WatchRequest { room: true, ack: None }))
+    }
+
+    /// Reads until a machine satisfies `is_wanted`, after [`V1Client::watch`].
+    ///
+    /// # Errors
+    /// See [`V1Client::wait_for`].
+    pub fn wait_for_machine(&mut self, is_wanted: impl Fn(&MachineEntry) -> bool) -> Result<()> {
+        self.wait_for_room(|room| room.machines.values().any(&is_wanted))
+    }
+
     /// Reads until a roster satisfies `is_wanted`.
     ///
     /// # Errors
     /// See [`V1Client::wait_for`].
     pub fn wait_for_roster(&mut self, is_wanted: impl Fn(&Roster) -> bool) -> Result<()> {
+        self.wait_for_room(|room| is_wanted(&room.roster))
+    }
+
+    /// Reads until what is known of the room satisfies `is_wanted`.
+    ///
+    /// # Errors
+    /// See [`V1Client::wait_for`].
+    pub fn wait_for_room(&mut self, is_wanted: impl Fn(&Self) -> bool) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
-        while !is_wanted(&self.roster) {
+        while !is_wanted(self) {
             self.receive(deadline)?;
         }
         Ok(())
@@ -221,8 +248,14 @@ impl V1Client {
 
     fn receive(&mut self, deadline: Instant) -> Result<RelayToClient> {
         let message = receive(&mut self.socket, deadline)?;
-        if let RelayToClient::Roster(change) = &message {
-            self.roster.update(change.clone());
+        match &message {
+            RelayToClient::Roster(change) => self.roster.update(change.clone()),
+            RelayToClient::Machines(change) => {
+                self.machines.retain(|id, _| !change.left.contains(id));
+                let entries = change.clients.iter().map(|entry| (entry.id, entry.clone()));
+                self.machines.extend(entries);
+            }
+            _ => {}
         }
         Ok(message)
     }

@@ -240,23 +240,16 @@ fn closed_pipe() -> Result<io::PipeWriter> {
 
 /// Waits until the player `name` has reported a started sound.
 fn expect_sounded(watcher: &mut V1Client, name: &str) -> Result<()> {
-    watcher.wait_for(|message| match message {
-        RelayToClient::Roster(roster) => {
-            let client = roster.clients.into_iter().find(|client| client.name == name)?;
-            (client.report?.triggers > 0).then_some(())
-        }
-        _ => None,
+    watcher.wait_for_machine(|client| {
+        client.name == name && client.report.as_ref().is_some_and(|report| report.triggers > 0)
     })
 }
 
 /// Waits until the player `name` has reported the lead it needs.
 fn expect_ready(watcher: &mut V1Client, name: &str) -> Result<()> {
-    watcher.wait_for(|message| match message {
-        RelayToClient::Roster(roster) => {
-            let client = roster.clients.into_iter().find(|client| client.name == name)?;
-            client.report?.lead_micros.map(|_| ())
-        }
-        _ => None,
+    watcher.wait_for_machine(|client| {
+        let report = client.report.as_ref();
+        client.name == name && report.is_some_and(|report| report.lead_micros.is_some())
     })
 }
 

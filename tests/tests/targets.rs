@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use downbeat_protocol::{
-    AssignRequest, ClientId, ClientKind, ClientToRelay, RelayToClient, TargetRequest, TriggerRequest,
+    AssignRequest, ClientId, ClientKind, ClientToRelay, RelayToClient, TargetRequest,
+    TriggerRequest,
 };
 use downbeat_tests::{
     client::V1Client,

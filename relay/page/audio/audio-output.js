@@ -1,5 +1,5 @@
-// The audio context and its voices: starts and ends voices, sets the volume, measures the level, and takes
-// the readings for the output clock. A voice itself is in voice.js.
+// The audio context and its voices: opens it, starts and ends voices, sets the volume, measures the level,
+// and takes the readings for the output clock. A voice itself is in voice.js.
 //
 // Knows context time only, never relay time. On a plain http address on a LAN there is no AudioWorklet
 // (no secure context), so each voice is a native source, which the browser starts sample-accurately.
@@ -36,13 +36,26 @@ function limiterCurve() {
   });
 }
 
+/** Samples that the meter looks at, and those of which the reports take the largest: at 48 kHz 43 ms and
+ * 171 ms, which is more than the time between two readings. */
+const METER_FRAMES = 2048;
+const LEVEL_FRAMES = 8192;
+
 export class AudioOutput {
+  #Context;
   #context;
   #volume;
   /** What the variables make of the volume. */
   #boundVolume;
-  #analyser;
-  #waveform;
+  #meter;
+  #level;
+  #waveform = new Float32Array(METER_FRAMES);
+  #levelWaveform = new Float32Array(LEVEL_FRAMES);
+  /** The largest level since it was last taken, 0 to 1. */
+  #loudest = 0;
+  /** Position of the fader. */
+  #position = 1;
+  #isMuted = false;
   /** In the order of their starts. @type {Set<Voice>} */
   #voices = new Set();
 
@@ -51,26 +64,39 @@ export class AudioOutput {
 
   /** @throws if the browser does not support Web Audio */
   constructor() {
-    const Context = globalThis.AudioContext ?? globalThis.webkitAudioContext;
-    if (!Context) throw new Error('This browser does not support Web Audio.');
-    this.#context = new Context({ latencyHint: 'interactive' });
-    this.#context.onstatechange = () => this.onStateChange();
-    this.#volume = this.#context.createGain();
-    const bound = this.#context.createGain();
+    this.#Context = globalThis.AudioContext ?? globalThis.webkitAudioContext;
+    if (!this.#Context) throw new Error('This browser does not support Web Audio.');
+    this.#open();
+  }
+
+  #open() {
+    const context = new this.#Context({ latencyHint: 'interactive' });
+    context.onstatechange = () => this.onStateChange();
+    this.#context = context;
+    this.#volume = context.createGain();
+    this.#volume.gain.value = this.#amplitude;
+    const bound = context.createGain();
     this.#boundVolume = new ParamLine(bound.gain, level(1), 0);
-    const scale = this.#context.createGain();
+    const scale = context.createGain();
     scale.gain.value = 1 / MAX_SUM;
-    const limiter = this.#context.createWaveShaper();
+    const limiter = context.createWaveShaper();
     limiter.curve = limiterCurve();
-    this.#analyser = this.#context.createAnalyser();
-    this.#analyser.fftSize = 2048;
-    this.#waveform = new Float32Array(this.#analyser.fftSize);
-    this.#volume
-      .connect(bound)
-      .connect(scale)
-      .connect(limiter)
-      .connect(this.#analyser)
-      .connect(this.#context.destination);
+    this.#meter = context.createAnalyser();
+    this.#meter.fftSize = METER_FRAMES;
+    this.#level = context.createAnalyser();
+    this.#level.fftSize = LEVEL_FRAMES;
+    const mix = this.#volume.connect(bound).connect(scale).connect(limiter);
+    mix.connect(this.#meter).connect(this.#level).connect(context.destination);
+  }
+
+  /** Closes the output and opens it again, without voices, and at the volume of the fader alone. */
+  restart() {
+    const before = this.#context;
+    before.onstatechange = null;
+    this.#voices.clear();
+    // A context that is closed already cannot be closed.
+    before.close().catch(() => {});
+    this.#open();
   }
 
   /** Whether the context is running. */
@@ -108,9 +134,9 @@ export class AudioOutput {
     await this.#context.resume();
   }
 
-  /** @param {Float32Array[]} channels at this context's rate @returns {AudioBuffer} */
-  createBuffer(channels) {
-    const buffer = this.#context.createBuffer(channels.length, channels[0].length, this.sampleRate);
+  /** @param {Float32Array[]} channels @param {number} rate in Hz @returns {AudioBuffer} */
+  createBuffer(channels, rate) {
+    const buffer = this.#context.createBuffer(channels.length, channels[0].length, rate);
     channels.forEach((values, at) => buffer.copyToChannel(values, at));
     return buffer;
   }
@@ -128,9 +154,28 @@ export class AudioOutput {
     };
   }
 
-  /** @param {number} volume position of the fader, 0 to 1: its square is the gain */
-  setVolume(volume) {
-    this.#volume.gain.setTargetAtTime(volume ** 2, this.#context.currentTime, VOLUME_SECONDS / 3);
+  /** @param {number} position of the fader, 0 to 1: its square is the amplitude */
+  setVolume(position) {
+    this.#position = position;
+    this.#followFader();
+  }
+
+  setMuted(isMuted) {
+    this.#isMuted = isMuted;
+    this.#followFader();
+  }
+
+  /** Whether nothing is heard, because a person wants it so. */
+  get isSilent() {
+    return this.#isMuted || this.#position === 0;
+  }
+
+  get #amplitude() {
+    return this.#isMuted ? 0 : this.#position ** 2;
+  }
+
+  #followFader() {
+    this.#volume.gain.setTargetAtTime(this.#amplitude, this.#context.currentTime, VOLUME_SECONDS / 3);
   }
 
   /**
@@ -171,9 +216,26 @@ export class AudioOutput {
 
   /** The peak level of the last 40 ms or so, 0 to 1. */
   peak() {
-    this.#analyser.getFloatTimeDomainData(this.#waveform);
-    let peak = 0;
-    for (const value of this.#waveform) peak = Math.max(peak, Math.abs(value));
-    return peak;
+    return peakOf(this.#meter, this.#waveform);
   }
+
+  /** Keeps the largest level; to be called with each reading. */
+  holdLevel() {
+    if (this.#voices.size === 0 && this.#loudest === 0) return;
+    this.#loudest = Math.max(this.#loudest, peakOf(this.#level, this.#levelWaveform));
+  }
+
+  /** The largest level since the last call, 0 to 1. */
+  takeLevel() {
+    const loudest = this.#loudest;
+    this.#loudest = 0;
+    return loudest;
+  }
+}
+
+function peakOf(analyser, waveform) {
+  analyser.getFloatTimeDomainData(waveform);
+  let peak = 0;
+  for (const value of waveform) peak = Math.max(peak, Math.abs(value));
+  return peak;
 }

@@ -1,5 +1,6 @@
-// The sound bank: fetches sounds from the relay by their hash, decodes them, and caches them within a
-// memory limit. The sounds most likely to be triggered are prefetched, the others loaded on first use.
+// The sound bank: fetches sounds from the relay by their hash, decodes them, and caches them within memory
+// limits. The sounds most likely to be triggered are decoded ahead, the first of them alone; of the others the
+// files are fetched ahead, and decoded on first use.
 //
 // Knows nothing of triggers or of playback times. A sound that fails to load is reported and retried
 // later; it does not delay the others.
@@ -10,8 +11,9 @@ import { decodedBytes } from './decode.js';
  * The least recently used sound is evicted, and fetched again on its next use. */
 export const MAX_DECODED_BYTES = 256 * 2 ** 20;
 
-/** Memory limit of prefetched sounds. */
+/** Memory limit of sounds that are decoded ahead, and of the files of others. */
 const MAX_PREFETCH_BYTES = 64 * 2 ** 20;
+const MAX_FILE_BYTES = 64 * 2 ** 20;
 
 /** Maximum number of concurrent loads. */
 const MAX_LOADING = 4;
@@ -19,6 +21,9 @@ const MAX_LOADING = 4;
 /** Delay before a failed load is retried, and after status 429 (too many requests), in ms. */
 const RETRY_MILLIS = 5000;
 const RATE_LIMITED_MILLIS = 1000;
+
+/** Most names of sounds that cannot be played in a report. */
+const MAX_MISSING = 16;
 
 /** Number of sounds whose use counts are remembered between visits. */
 const MAX_USES = 64;
@@ -35,6 +40,8 @@ export class SoundBank {
   #sounds = new Map();
   /** Decoded sounds by hash, least recently used first. */
   #buffers = new Map();
+  /** Files that are not decoded, by hash; null while one is on its way. @type {Map<string, ArrayBuffer | null>} */
+  #files = new Map();
   /** Peaks by hash; they stay when a sound is evicted. @type {Map<string, Float32Array>} */
   #peaks = new Map();
   /** Running loads by hash, with the memory that they will take. @type {Map<string, number>} */
@@ -45,6 +52,8 @@ export class SoundBank {
   #requested = [];
   /** Names of sounds to prefetch, most likely first. */
   #prefetch = [];
+  /** The sound that is loaded before all others. @type {string | undefined} */
+  #first;
   #uses;
 
   /**
@@ -77,10 +86,11 @@ export class SoundBank {
   replace(sounds, first = []) {
     this.#sounds = new Map([...sounds].map((sound) => [sound.name, sound]));
     const known = new Set([...this.#sounds.values()].map(({ hash }) => hash));
-    for (const held of [this.#buffers, this.#peaks]) {
+    for (const held of [this.#buffers, this.#peaks, this.#files]) {
       for (const hash of held.keys()) if (!known.has(hash)) held.delete(hash);
     }
     this.#requested = this.#requested.filter((name) => this.#sounds.has(name));
+    this.#first = first.find((name) => this.#sounds.has(name));
     const uses = (name) => this.#uses.get(name) ?? 0;
     const rank = (name) => (first.includes(name) ? first.indexOf(name) : first.length);
     // A short click must not queue behind half a minute of texture.
@@ -88,6 +98,21 @@ export class SoundBank {
       .sort((a, b) => rank(a.name) - rank(b.name) || uses(b.name) - uses(a.name) || a.bytes - b.bytes)
       .map(({ name }) => name);
     this.#loadNext();
+  }
+
+  /** The output has another rate: what is decoded is decoded again. */
+  rateChanged() {
+    this.#buffers.clear();
+    for (const name of this.#sounds.keys()) this.#on.changed(name);
+    this.#prefetch = [...this.#sounds.keys()];
+    this.#loadNext();
+  }
+
+  /** How many sounds can be played without the relay, and the names of some others. */
+  get standing() {
+    const isThere = ({ hash }) => this.#buffers.has(hash) || (this.#files.get(hash) ?? null) !== null;
+    const missing = [...this.#sounds.values()].filter((sound) => !isThere(sound)).map(({ name }) => name);
+    return { ready: this.#sounds.size - missing.length, missing: missing.slice(0, MAX_MISSING) };
   }
 
   /** Whether the sound is loaded. */
@@ -138,9 +163,16 @@ export class SoundBank {
 
   #loadNext() {
     while (this.#loading.size < MAX_LOADING) {
-      const sound = this.#nextRequested() ?? this.#nextPrefetch();
+      const requested = this.#nextRequested();
+      if (requested) {
+        this.#load(requested, true);
+        continue;
+      }
+      // On a slow network, the first sound has it for itself.
+      if (this.#loading.has(this.#sounds.get(this.#first)?.hash)) return;
+      const sound = this.#nextPrefetch();
       if (!sound) return;
-      this.#load(sound);
+      this.#load(sound, this.#fitsAhead(sound));
     }
   }
 
@@ -153,10 +185,23 @@ export class SoundBank {
   #nextPrefetch() {
     for (let name = this.#prefetch.shift(); name !== undefined; name = this.#prefetch.shift()) {
       const sound = this.#sounds.get(name);
-      const fits = this.#usedBytes + this.#sizeOf(sound) <= MAX_PREFETCH_BYTES;
-      if (fits && this.#isMissing(sound)) return sound;
+      if (!sound || !this.#isMissing(sound)) continue;
+      if (this.#fitsAhead(sound)) return sound;
+      const isPlayable = this.#sizeOf(sound) <= MAX_DECODED_BYTES;
+      if (!isPlayable || this.#files.has(sound.hash)) continue;
+      if (this.#fileBytes + sound.bytes <= MAX_FILE_BYTES) return sound;
     }
     return undefined;
+  }
+
+  /** Whether it can be decoded ahead. */
+  #fitsAhead(sound) {
+    return this.#usedBytes + this.#sizeOf(sound) <= MAX_PREFETCH_BYTES;
+  }
+
+  /** Memory of files that are not decoded. */
+  get #fileBytes() {
+    return [...this.#sounds.values()].reduce((sum, { hash, bytes }) => sum + (this.#files.has(hash) ? bytes : 0), 0);
   }
 
   #isMissing({ hash }) {
@@ -194,30 +239,45 @@ export class SoundBank {
     return this.#usedBytes + bytes <= MAX_DECODED_BYTES;
   }
 
-  async #load(sound) {
+  /** Fetches a sound, and decodes it now or keeps its file for later. */
+  async #load(sound, decodes) {
     const { name, hash } = sound;
-    const bytes = this.#sizeOf(sound);
+    const bytes = decodes ? this.#sizeOf(sound) : 0;
     this.#loading.set(hash, bytes);
+    if (!decodes) this.#files.set(hash, null);
     const isCurrent = () => this.#sounds.get(name)?.hash === hash;
     try {
-      const response = await this.#fetch(`sounds/${hash}`);
-      if (response.status === 429) throw new RateLimited();
-      if (!response.ok) throw new Error(`the relay answered ${response.status}`);
-      const { buffer, peaks } = await this.#decode(await response.arrayBuffer());
-      if (isCurrent()) {
-        this.#buffers.set(hash, { buffer, bytes });
-        this.#peaks.set(hash, peaks);
-        this.#on.changed(name);
+      // The worker takes the file away: a copy of it stays.
+      const kept = this.#files.get(hash)?.slice(0);
+      const file = kept ?? (await this.#fetchFile(hash));
+      if (!decodes) {
+        if (isCurrent()) this.#files.set(hash, file);
+        else this.#files.delete(hash);
+      } else {
+        const { buffer, peaks } = await this.#decode(file);
+        if (isCurrent()) {
+          this.#buffers.set(hash, { buffer, bytes });
+          this.#peaks.set(hash, peaks);
+          this.#on.changed(name);
+        }
       }
     } catch (error) {
       const isRateLimited = error instanceof RateLimited;
       // A sound that has left the bank is not reported.
       if (!isRateLimited && isCurrent()) this.#on.failed(name, error.message);
       this.#failed.add(hash);
+      this.#files.delete(hash);
       this.#setTimer(() => this.#retry(name, hash), isRateLimited ? RATE_LIMITED_MILLIS : RETRY_MILLIS);
     }
     this.#loading.delete(hash);
     this.#loadNext();
+  }
+
+  async #fetchFile(hash) {
+    const response = await this.#fetch(`sounds/${hash}`);
+    if (response.status === 429) throw new RateLimited();
+    if (!response.ok) throw new Error(`the relay answered ${response.status}`);
+    return response.arrayBuffer();
   }
 
   #retry(name, hash) {

@@ -12,7 +12,7 @@ const TIMEOUT_MILLIS = 4000;
  */
 
 const TEXTS = {
-  no_token: 'This relay requires a token.',
+  no_token: 'This relay requires a token or its room code.',
   wrong_token: 'This relay does not accept the token.',
   host: 'The relay does not accept the host name in this page’s address. Use its numeric address instead.',
   capacity: 'The relay is full, or limits connections from this network. Retrying.',

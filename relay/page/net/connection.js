@@ -13,6 +13,9 @@ const WELCOME_TIMEOUT_MILLIS = 4000;
 /** A relay that answers no probe for this long is gone, whatever the state of the socket. */
 const PROBE_TIMEOUT_MILLIS = 6000;
 
+/** The same after the network may have changed. */
+const SUSPECT_TIMEOUT_MILLIS = 1500;
+
 /** Minimum interval between probes, in ms; and the interval once this many in a row are unanswered. */
 const MIN_PROBE_INTERVAL_MILLIS = 15;
 const UNANSWERED_INTERVAL_MILLIS = 500;
@@ -66,6 +69,8 @@ export class Connection {
   /** When the oldest unanswered probe was sent; null if there is none. */
   #unansweredSince = null;
   #unanswered = 0;
+  /** Since when an answer is awaited that decides whether the relay is still there; null if it is not. */
+  #suspectedSince = null;
   #lastProbe = -Infinity;
 
   /** @type {State} */
@@ -113,6 +118,16 @@ export class Connection {
     // An error is always followed by a close.
     socket.onclose = () => this.#lost(socket);
     this.#lastTick = this.#since;
+    this.#scheduleTick();
+  }
+
+  /** The network may have changed, or the machine has slept: a relay that does not answer soon is gone. */
+  suspect() {
+    if (!this.#socket) return this.connect();
+    if (!this.#welcomed) return this.reconnect();
+    const now = this.#platform.nowMillis();
+    this.#suspectedSince ??= now;
+    this.#probe(now);
     this.#scheduleTick();
   }
 
@@ -170,9 +185,11 @@ export class Connection {
       if (now - this.#since >= WELCOME_TIMEOUT_MILLIS) return this.#giveUp();
     } else {
       if (slept && this.#unansweredSince !== null) this.#unansweredSince = now;
-      if (this.#unansweredSince !== null && now - this.#unansweredSince >= PROBE_TIMEOUT_MILLIS) {
-        return this.#giveUp();
-      }
+      const hasPassed = (since, limit) => since !== null && now - since >= limit;
+      const isGone =
+        hasPassed(this.#unansweredSince, PROBE_TIMEOUT_MILLIS) ||
+        hasPassed(this.#suspectedSince, SUSPECT_TIMEOUT_MILLIS);
+      if (isGone) return this.#giveUp();
       if (this.#probeDue(now) <= now) this.#probe(now);
     }
     this.#scheduleTick();
@@ -191,6 +208,7 @@ export class Connection {
   #answered() {
     this.#unanswered = 0;
     this.#unansweredSince = null;
+    this.#suspectedSince = null;
   }
 
   /** When the clock wants its next probe, but no faster than a slow network can carry. */
@@ -204,8 +222,9 @@ export class Connection {
     this.#platform.clearTimer(this.#tickTimer);
     const now = this.#platform.nowMillis();
     const probeIn = this.#welcomed ? this.#probeDue(now) - now : Infinity;
-    // A second at most: the timeouts are checked at each tick.
-    const wait = Math.min(1000, Math.max(1, probeIn));
+    // The timeouts are checked at each tick.
+    const longest = this.#suspectedSince === null ? 1000 : 250;
+    const wait = Math.min(longest, Math.max(1, probeIn));
     this.#tickTimer = this.#platform.setTimer(() => this.#tick(), wait);
   }
 

@@ -6,162 +6,49 @@
 // checks against their declaration.
 
 import {
+  ack,
+  awayMachine,
+  bankFields,
+  by,
+  client,
+  epoch,
+  extraLatencyMicros,
+  gain,
+  hash,
+  machine,
+  machineId,
+  overMicros,
+  pan,
+  place,
+  rate,
+  recordFields,
+  reportFields,
+  requestedTarget,
+  rights,
+  soundEdit,
+  staggerMicros,
+  tone,
+  triggerFields,
+  valueFields,
+  variable,
+  volumeDb,
+  when,
+} from './fields.js';
+import {
   Invalid,
   anyValue,
   between,
-  check,
   count,
   defaulted,
   flag,
   integer,
   listOf,
   name,
-  number,
   object,
   oneOf,
   optional,
   text,
 } from './shapes.js';
-
-/** The name of the built-in tone, which is not in the bank. */
-export const TONE = 'tone';
-
-/** Range of a tone's frequency, in Hz. */
-export const MIN_FREQUENCY = 20;
-export const MAX_FREQUENCY = 20_000;
-
-/** The waveforms of a tone; the first is the default. */
-export const SHAPES = ['sine', 'triangle', 'saw', 'square'];
-
-const epoch = check('16 hexadecimal digits', (value) => /^[0-9a-f]{16}$/i.test(value));
-const machine = check('32 hexadecimal digits', (value) => /^[0-9a-f]{32}$/i.test(value));
-const hash = check('a hash', (value) => /^[0-9a-f]{1,128}$/i.test(value));
-const color = check('a colour', (value) => /^#[0-9a-f]{6}$/i.test(value));
-
-const gain = between(0, 4);
-const rate = between(0.25, 4);
-const pan = between(-1, 1);
-const staggerMicros = optional(between(0, 10_000_000));
-const overMicros = optional(between(0, 60_000_000));
-const by = object({ id: count, name });
-const ack = optional(count);
-
-const tone = object({
-  frequency: optional(between(MIN_FREQUENCY, MAX_FREQUENCY)),
-  duration_micros: defaulted(between(1000, 600_000_000), 500_000),
-  shape: defaulted(oneOf(SHAPES), SHAPES[0]),
-});
-
-const afterMicros = object({ after_micros: count });
-/** @type {import('./shapes.js').Shape} */
-const when = (value, path) =>
-  value === 'together' || value === 'now' ? value : afterMicros(value, path);
-
-const targetFields = {
-  names: optional(listOf(name)),
-  tags: optional(listOf(name)),
-  clients: optional(listOf(count)),
-};
-const requestedTarget = object({ ...targetFields, others: optional(flag), one: optional(flag) });
-const target = object({ ...targetFields, except: optional(count) });
-
-const reportFields = {
-  lead_micros: optional(count),
-  clock_error_micros: optional(count),
-  latency_micros: optional(count),
-  triggers: count,
-  late: count,
-  lateness_micros: optional(count),
-  xruns: count,
-};
-
-const triggerFields = {
-  seq: count,
-  play_at: count,
-  sound: name,
-  gain,
-  rate,
-  pan,
-  tone: optional(tone),
-  target: optional(target),
-  stagger_micros: staggerMicros,
-  on_arrival: optional(flag),
-  data: optional(anyValue),
-  by,
-};
-
-const valueFields = {
-  seq: count,
-  apply_at: count,
-  name,
-  value: anyValue,
-  over_micros: overMicros,
-  target: optional(target),
-  by,
-};
-
-const sound = object({
-  name,
-  hash,
-  bytes: count,
-  frames: count,
-  rate: between(1000, 768000),
-  channels: between(1, 8),
-  loop: optional(object({ start: count, end: count })),
-});
-
-const client = object({
-  id: count,
-  name,
-  kind: text,
-  report: optional(object(reportFields)),
-  seat: optional(count),
-  tags: optional(listOf(name)),
-  straggler: optional(flag),
-});
-
-/** What a variable can drive. */
-const PARAMETERS = ['gain_db', 'semitones', 'pan', 'volume_db', 'frequency'];
-
-const variableFields = {
-  name,
-  scope: optional(oneOf(['room', 'machine'])),
-  event: optional(flag),
-  clamp: optional(flag),
-  send_unchanged: optional(flag),
-  label: optional(name),
-  group: optional(name),
-  bind: optional(listOf(object({ parameter: oneOf(PARAMETERS), sound: optional(name) }))),
-};
-
-/** The further fields of a variable, by its type. */
-const VARIABLE_TYPES = {
-  float: {
-    min: number,
-    max: number,
-    default: number,
-    step: optional(number),
-    unit: optional(text),
-    scale: optional(oneOf(['linear', 'logarithmic'])),
-  },
-  int: { min: integer, max: integer, default: integer, unit: optional(text) },
-  bool: { default: optional(flag) },
-  enum: { choices: listOf(name), default: name },
-  text: { default: optional(text) },
-  color: { default: color },
-  any: { default: optional(anyValue) },
-};
-
-const typed = object({ type: oneOf(Object.keys(VARIABLE_TYPES)) });
-
-/** A variable, with `more` fields. @returns {import('./shapes.js').Shape} */
-function variable(more = {}) {
-  return (value, path) => {
-    const { type } = typed(value, path);
-    const fields = object({ ...variableFields, ...VARIABLE_TYPES[type], ...more });
-    return { type, ...fields(value, path) };
-  };
-}
 
 const pastValue = object({ apply_at: count, value: anyValue, over_micros: overMicros });
 
@@ -171,7 +58,7 @@ const variableState = variable({
 });
 
 const CLIENT_TO_RELAY = {
-  hello: { name, kind: text, client: text, machine: optional(machine) },
+  hello: { name, kind: text, client: text, machine: optional(machineId) },
   probe: { sent: integer },
   trigger: {
     sound: optional(name),
@@ -195,8 +82,29 @@ const CLIENT_TO_RELAY = {
   },
   declare: { variables: listOf(variable()), ack },
   remove: { names: listOf(name), ack },
-  assign: { clients: listOf(count), seat: optional(between(0, 9999)), tags: optional(listOf(name)), ack },
+  assign: {
+    clients: optional(listOf(count)),
+    machines: optional(listOf(count)),
+    name: optional(name),
+    seat: optional(between(0, 9999)),
+    place: optional(place),
+    tags: optional(listOf(name)),
+    volume_db: optional(volumeDb),
+    muted: optional(flag),
+    extra_latency_micros: optional(extraLatencyMicros),
+    rights: optional(rights),
+    ack,
+  },
+  forget: { machines: listOf(count), ack },
+  command: { clients: listOf(count), command: oneOf(['identify', 'restart_output']), ack },
+  lock: { locked: flag, ack },
+  watch: { room: flag, ack },
+  upload: { name, bytes: between(1, 100_663_296), ack: count },
+  edit_sounds: { sounds: optional(listOf(soundEdit)), default_sound: optional(hash), ack },
   report: reportFields,
+  outcomes: {
+    outcomes: listOf(object({ seq: count, lateness_micros: optional(count), missed: optional(text) })),
+  },
 };
 
 const RELAY_TO_CLIENT = {
@@ -206,8 +114,9 @@ const RELAY_TO_CLIENT = {
     now: count,
     relay: text,
     limits: object({ message_bytes: count, min_lead_micros: count, max_lead_micros: count }),
-    sounds: listOf(sound),
-    default_sound: name,
+    ...bankFields,
+    machine: defaulted(object(recordFields), { rights: 'conductor' }),
+    locked: optional(flag),
     sounding: listOf(object({ trigger: object(triggerFields), stop_at: optional(count) })),
     variables: defaulted(listOf(variableState), []),
     pending: optional(listOf(object(valueFields))),
@@ -227,7 +136,28 @@ const RELAY_TO_CLIENT = {
     left: optional(listOf(count)),
     lead_micros: count,
   },
-  bank: { sounds: listOf(sound), default_sound: name },
+  bank: bankFields,
+  machine: recordFields,
+  command: { command: text, by },
+  lock: { locked: flag, by },
+  joining: { code: optional(text), links: listOf(object({ rights, url: text })) },
+  machines: {
+    clients: optional(listOf(machine)),
+    left: optional(listOf(count)),
+    away: optional(listOf(awayMachine)),
+    returned: optional(listOf(count)),
+  },
+  receipt: {
+    seq: count,
+    sound: name,
+    by,
+    expected: count,
+    sounded: count,
+    late: optional(listOf(object({ id: count, lateness_micros: count }))),
+    missed: optional(listOf(object({ id: count, reason: text }))),
+    waiting: optional(listOf(count)),
+  },
+  upload_ready: { ack: count, path: text },
   error: { code: text, message: text, ack },
 };
 

@@ -6,19 +6,23 @@ import { READING_MILLIS } from '../audio/output-clock.js';
 export class OutputWatch {
   #audio;
   #scheduler;
+  #bank;
   #reporter;
   #ui;
   #hasStarted = false;
 
   /**
-   * @param {import('../audio/audio-output.js').AudioOutput} audio
-   * @param {import('./voice-scheduler.js').VoiceScheduler} scheduler
-   * @param {import('./reporter.js').Reporter} reporter
-   * @param {import('../ui/ui.js').Ui} ui
+   * @param {object} parts
+   * @param {import('../audio/audio-output.js').AudioOutput} parts.audio
+   * @param {import('./voice-scheduler.js').VoiceScheduler} parts.scheduler
+   * @param {import('../bank/sound-bank.js').SoundBank} parts.bank
+   * @param {import('./reporter.js').Reporter} parts.reporter
+   * @param {import('../ui/ui.js').Ui} parts.ui
    */
-  constructor(audio, scheduler, reporter, ui) {
+  constructor({ audio, scheduler, bank, reporter, ui }) {
     this.#audio = audio;
     this.#scheduler = scheduler;
+    this.#bank = bank;
     this.#reporter = reporter;
     this.#ui = ui;
   }
@@ -39,6 +43,15 @@ export class OutputWatch {
     this.stateChanged();
   }
 
+  /** Closes the output and opens it again. */
+  restart() {
+    const rate = this.#audio.sampleRate;
+    this.#scheduler.restart();
+    this.#audio.restart();
+    if (this.#audio.sampleRate !== rate) this.#bank.rateChanged();
+    if (this.#hasStarted) this.start();
+  }
+
   /** The page is visible again. Most browsers allow the audio to resume without another gesture. */
   pageShown() {
     if (this.#hasStarted && !this.#audio.running) this.#audio.resume().catch(() => {});
@@ -53,12 +66,13 @@ export class OutputWatch {
       return;
     }
     const reason = this.#audio.interrupted
-      ? 'Another program interrupted the audio'
-      : 'The browser paused the audio';
-    this.#ui.askForTouch('Tap to continue', reason);
+      ? 'A call or another program has interrupted the audio'
+      : 'The browser has paused the audio';
+    this.#ui.askForTouch('Tap to hear', reason);
   }
 
   #read() {
+    this.#audio.holdLevel();
     if (this.#scheduler.readOutput()) {
       this.#scheduler.refresh();
       this.#reporter.report();

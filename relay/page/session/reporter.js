@@ -3,6 +3,7 @@
 
 import { DelayQuantile } from '../clock/delay-quantile.js';
 import { SyncStatus } from '../state/sync-status.js';
+import { volumeDbOf } from '../state/volume.js';
 import { hasChangedMuch, requiredLead } from './lead.js';
 
 /** Interval of the reports, in ms. */
@@ -11,6 +12,12 @@ const REPORT_MILLIS = 2000;
 /** Minimum interval between two reports, however much changes, in ms. */
 const MIN_INTERVAL_MILLIS = 250;
 
+/** The name of the page's output: a browser does not tell which one it uses. */
+export const OUTPUT = 'browser';
+
+/** This level and less is silence, in dB. */
+const FLOOR_DB = -100;
+
 export class Reporter {
   #delay = new DelayQuantile();
   #syncStatus = new SyncStatus();
@@ -18,6 +25,8 @@ export class Reporter {
   #clock;
   #audio;
   #scheduler;
+  #bank;
+  #settings;
   #send;
   #ui;
   #now;
@@ -30,15 +39,19 @@ export class Reporter {
    * @param {import('../clock/estimator.js').ClockEstimator} parts.clock
    * @param {import('../audio/audio-output.js').AudioOutput} parts.audio
    * @param {import('./voice-scheduler.js').VoiceScheduler} parts.scheduler
+   * @param {import('../bank/sound-bank.js').SoundBank} parts.bank
+   * @param {import('../state/settings.js').SettingsStore} parts.settings
    * @param {(message: object) => boolean} parts.send
    * @param {import('../ui/ui.js').Ui} parts.ui
    * @param {() => number} parts.now local time, in µs
    */
-  constructor({ room, clock, audio, scheduler, send, ui, now }) {
+  constructor({ room, clock, audio, scheduler, bank, settings, send, ui, now }) {
     this.#room = room;
     this.#clock = clock;
     this.#audio = audio;
     this.#scheduler = scheduler;
+    this.#bank = bank;
+    this.#settings = settings;
     this.#send = send;
     this.#ui = ui;
     this.#now = now;
@@ -85,6 +98,7 @@ export class Reporter {
       late,
       lateness_micros: latenessMicros ?? undefined,
       xruns: xruns ?? 0,
+      ...this.#standing(),
     });
     if (!sent) return;
     this.#reportedLead = lead;
@@ -92,7 +106,26 @@ export class Reporter {
   }
 
   showSyncStatus() {
-    this.#ui.showSyncStatus(this.#syncStatus.problem(this.#room.self, this.#room.maxLeadMicros));
+    const { self, maxLeadMicros } = this.#room;
+    const problem = this.#syncStatus.problem(self?.straggler === true, this.#requiredLead(), maxLeadMicros);
+    this.#ui.showSyncStatus(problem);
+  }
+
+  /** What of the bank is here, and how loud this machine is. */
+  #standing() {
+    const { ready, missing } = this.#bank.standing;
+    const { volume, isMuted } = this.#settings.current;
+    const levelDb = Math.round(20 * Math.log10(this.#audio.takeLevel()));
+    return {
+      bank: this.#room.bankNumber,
+      ready,
+      missing: missing.length > 0 ? missing : undefined,
+      output: OUTPUT,
+      level_db: levelDb > FLOOR_DB ? levelDb : undefined,
+      volume_db: volumeDbOf(volume),
+      muted: isMuted || undefined,
+      extra_latency_micros: Math.round(this.#scheduler.extraLatencyMicros),
+    };
   }
 
   /** The bound on how far this machine can be off relay time: its clock's and its output's, added. */

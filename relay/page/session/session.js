@@ -2,13 +2,15 @@
 // voices, and shows the result.
 //
 // The only module that interprets messages. Gestures are in actions.js, reports in reporter.js, the instants
-// of values in variable-watch.js.
+// of values in variable-watch.js, what is kept of this machine in own-machine.js, and what those who run the
+// room see in room-watch.js.
 
-import { TONE } from '../protocol/messages.js';
+import { TONE } from '../protocol/fields.js';
+import { CONDUCT, whyNot } from '../state/rights.js';
 
 const ERROR_TEXTS = {
   too_many: 'Too fast: the relay dropped that request.',
-  not_allowed: 'The relay lets this page listen, but not play.',
+  locked: 'The room is locked: only conductors play.',
   unknown_sound: 'The relay no longer has that sound.',
   unknown_variable: 'The relay no longer has that variable.',
   no_target: 'Nobody there can play it.',
@@ -28,6 +30,12 @@ export class Session {
   #reporter;
   #variables;
   #lights;
+  #outcomes;
+  #requests;
+  #ownMachine;
+  #roomWatch;
+  #uploads;
+  #outputWatch;
   #settings;
   #ui;
   #now;
@@ -43,22 +51,34 @@ export class Session {
    * @param {import('./reporter.js').Reporter} parts.reporter
    * @param {import('./variable-watch.js').VariableWatch} parts.variables
    * @param {import('./lights.js').Lights} parts.lights
+   * @param {import('./outcomes.js').Outcomes} parts.outcomes
+   * @param {import('./requests.js').Requests} parts.requests
+   * @param {import('./own-machine.js').OwnMachine} parts.ownMachine
+   * @param {import('./room-watch.js').RoomWatch} parts.roomWatch
+   * @param {import('./uploads.js').Uploads} parts.uploads
+   * @param {import('./output-watch.js').OutputWatch} parts.outputWatch
    * @param {import('../state/settings.js').SettingsStore} parts.settings
    * @param {import('../ui/ui.js').Ui} parts.ui
    * @param {() => number} parts.now local time, in µs
    */
-  constructor({ room, cues, clock, bank, scheduler, reporter, variables, lights, settings, ui, now }) {
-    this.#room = room;
-    this.#cues = cues;
-    this.#clock = clock;
-    this.#bank = bank;
-    this.#scheduler = scheduler;
-    this.#reporter = reporter;
-    this.#variables = variables;
-    this.#lights = lights;
-    this.#settings = settings;
-    this.#ui = ui;
-    this.#now = now;
+  constructor(parts) {
+    this.#room = parts.room;
+    this.#cues = parts.cues;
+    this.#clock = parts.clock;
+    this.#bank = parts.bank;
+    this.#scheduler = parts.scheduler;
+    this.#reporter = parts.reporter;
+    this.#variables = parts.variables;
+    this.#lights = parts.lights;
+    this.#outcomes = parts.outcomes;
+    this.#requests = parts.requests;
+    this.#ownMachine = parts.ownMachine;
+    this.#roomWatch = parts.roomWatch;
+    this.#uploads = parts.uploads;
+    this.#outputWatch = parts.outputWatch;
+    this.#settings = parts.settings;
+    this.#ui = parts.ui;
+    this.#now = parts.now;
   }
 
   /** Drops what is over, from now on. */
@@ -91,6 +111,9 @@ export class Session {
   /** The connection is lost. Sounding voices go on. */
   disconnected() {
     this.#room.disconnected();
+    this.#requests.disconnected();
+    this.#roomWatch.disconnected();
+    this.#outcomes.reset();
     this.#showRoster();
     this.#ui.showLead(null);
   }
@@ -115,10 +138,31 @@ export class Session {
         return this.#showRoster();
       case 'bank':
         this.#room.bank(message);
-        return this.#replaceBank(message.sounds);
+        this.#replaceBank(message.sounds);
+        this.#roomWatch.standardChanged();
+        return this.#reporter.report();
+      case 'machine':
+        this.#room.rights = message.rights;
+        this.#ownMachine.record(message);
+        return this.#showRights();
+      case 'command':
+        return this.#command(message);
+      case 'lock':
+        this.#room.isLocked = message.locked;
+        this.#ui.notify(`${message.by.name} has ${message.locked ? 'locked' : 'unlocked'} the room.`);
+        return this.#showRights();
+      case 'joining':
+        return this.#ui.room.showJoining(message);
+      case 'machines':
+        return this.#roomWatch.changed(message);
+      case 'receipt':
+        return this.#roomWatch.receipt(message);
+      case 'upload_ready':
+        return this.#requests.ready(message.ack, message.path);
+      case 'ack':
+        return this.#requests.acked(message.ack);
       case 'error':
-        if (message.ack !== undefined) this.#ui.showRefusal(message.ack);
-        return this.#ui.notify(ERROR_TEXTS[message.code] ?? `The relay reports: ${message.message}`);
+        return this.#refused(message);
     }
   }
 
@@ -148,6 +192,8 @@ export class Session {
 
   #welcome(message) {
     const isNewEpoch = this.#room.welcome(message);
+    this.#ownMachine.welcome(message.machine);
+    this.#outcomes.reset();
     if (isNewEpoch) {
       this.#clock.reset();
       this.#lights.clear();
@@ -165,6 +211,24 @@ export class Session {
     this.#showRoster();
     this.#scheduler.refresh();
     for (const cue of this.#cues) if (cue.stopAt !== undefined) this.#scheduler.stop(cue);
+    this.#roomWatch.welcome();
+    this.#showRights();
+    this.#uploads.connected();
+  }
+
+  #command({ command, by }) {
+    if (command === 'identify') this.#ui.identify(this.#room.name, this.#room.self?.seat, by.name);
+    if (command === 'restart_output') this.#outputWatch.restart();
+  }
+
+  #refused(error) {
+    const { ack, code, message } = error;
+    if (ack !== undefined) {
+      this.#ui.showRefusal(ack);
+      if (this.#requests.refused(error)) return;
+    }
+    const denied = code === 'not_allowed' ? whyNot(CONDUCT, this.#room) : null;
+    this.#ui.notify(denied ?? ERROR_TEXTS[code] ?? `The relay reports: ${message}`);
   }
 
   #trigger(message) {
@@ -172,6 +236,10 @@ export class Session {
     const isCue = this.#cues.trigger(message, estimate && estimate.relayAt(this.#now()));
     this.#ui.showLastTrigger(message, message.by.id === this.#room.id);
     const { sound } = message;
+    if (isCue) {
+      const startsAt = this.#cues.get(message.seq).startsAt;
+      this.#outcomes.expect(message, estimate && (estimate.localAt(startsAt) - this.#now()) / 1000);
+    }
     if (!isCue && estimate) this.#lights.wait(message, estimate.localAt(message.play_at));
     if (isCue && sound !== TONE) {
       this.#bank.countUse(sound);
@@ -183,6 +251,7 @@ export class Session {
 
   #replaceBank(sounds) {
     this.#bank.replace(sounds, [this.chosenSound, this.#room.defaultSound]);
+    this.#ui.bank.showBank([...this.#room.sounds.values()], this.#room.defaultSound, this.#room.removed);
     this.#ui.showSounds(
       [...this.#room.sounds.values()],
       this.chosenSound,
@@ -195,6 +264,11 @@ export class Session {
     if (!estimate) return;
     this.#cues.prune(estimate.relayAt(this.#now()));
     this.#scheduler.prune();
+  }
+
+  #showRights() {
+    this.#ui.showRights(this.#room);
+    this.#roomWatch.refresh();
   }
 
   #showRoster() {

@@ -6,9 +6,11 @@
 // and sends nothing.
 
 import { OutputClock } from '../audio/output-clock.js';
-import { QUANTUM_FRAMES, earliestStart, place } from '../audio/placement.js';
+import { earliestStart, place } from '../audio/placement.js';
 import { Servo, changeTime } from '../audio/servo.js';
 import { level, mapTimes, splice } from '../automation/line.js';
+import { TONE } from '../protocol/fields.js';
+import { linesOf, onQuanta, withTrigger } from './cue-lines.js';
 
 /** A start that is late by less than this is on time: the resolution of the clocks. */
 const ON_TIME_MICROS = 500;
@@ -40,6 +42,8 @@ export class VoiceScheduler {
   #voices = new Map();
   /** Cues that were started and must not be started again, although they may have ended. */
   #started = new Set();
+  /** Cues that are counted; after a restart of the output they start again. */
+  #counted = new Set();
   /** The volume over relay time that the output follows. */
   #volume = level(1);
 
@@ -58,8 +62,8 @@ export class VoiceScheduler {
    * @param {import('../bank/sound-bank.js').SoundBank} bank
    * @param {import('../audio/audio-output.js').AudioOutput} audio
    * @param {object} on
-   * @param {(trigger: object, heardAtMicros: number) => void} on.started A voice was started and will
-   *   be heard at that local time.
+   * @param {(trigger: object, heardAtMicros: number, latenessMicros: number) => void} on.started A voice was
+   *   started and will be heard at that local time.
    * @param {(trigger: object) => void} on.missed The sound was over before it could start.
    * @param {(trigger: object) => void} on.stolen The voice was ended because there were too many.
    */
@@ -77,6 +81,16 @@ export class VoiceScheduler {
     for (const { voice } of this.#voices.values()) voice.end(0);
     this.#voices.clear();
     this.#started.clear();
+    this.#counted.clear();
+  }
+
+  /** The output is opened anew: what should sound starts again, in the middle, once that is ready. */
+  restart() {
+    for (const { voice } of this.#voices.values()) voice.end(0);
+    this.#voices.clear();
+    this.#started.clear();
+    this.#volume = null;
+    this.#outputClock.reset();
   }
 
   /** A new hello: the counts of the reports start over. */
@@ -197,11 +211,11 @@ export class VoiceScheduler {
     for (const [name, line] of Object.entries(lines)) {
       const isAhead = () => line.some((segment) => this.#contextAt(segment.from, estimate) > from);
       if (line === sounding.lines[name] && !(isAgain && line.length > 1 && isAhead())) continue;
-      changed[name] = this.#inContext(shown(name, line, cue.trigger), estimate);
+      changed[name] = this.#inContext(withTrigger(name, line, cue.trigger), estimate);
     }
     sounding.lines = lines;
     if (changed.bend) {
-      if (!cue.tone) changed.bend = this.#onQuanta(changed.bend);
+      if (!cue.tone) changed.bend = onQuanta(changed.bend, this.#audio.sampleRate);
       sounding.servo.bend(splice(sounding.voice.bend, changed.bend, from), from);
     }
     sounding.voice.follow(changed, from);
@@ -236,14 +250,23 @@ export class VoiceScheduler {
     const placement = place(due, earliest);
     this.#started.add(seq);
     if (!placement || placement.when >= stopSeconds) {
-      this.#count(cue, earliest - due.startSeconds);
-      this.#on.missed(cue.trigger);
+      if (this.#count(cue, earliest - due.startSeconds)) this.#on.missed(cue.trigger);
       return;
     }
     const { voice } = this.#startVoice(cue, placement, estimate);
     if (stopSeconds < Infinity) voice.end(stopSeconds);
-    this.#count(cue, placement.lateSeconds);
-    this.#on.started(cue.trigger, estimate.localAt(cue.startsAt) + placement.lateSeconds * 1e6);
+    if (!this.#count(cue, placement.lateSeconds)) return;
+    const heardAt = estimate.localAt(cue.startsAt) + placement.lateSeconds * 1e6;
+    this.#on.started(cue.trigger, heardAt, this.latenessMicros > ON_TIME_MICROS ? this.latenessMicros : 0);
+  }
+
+  /** Why a trigger that is due does not sound here; null if it was stopped. */
+  whyNot({ seq, sound }) {
+    const cue = this.#cues.get(seq);
+    if (cue?.isCancelled || this.#cues.isSilenced(seq)) return null;
+    if (!this.#audio.running || !this.#outputClock.ready) return 'no_output';
+    if (!this.#clock.estimate()) return 'no_clock';
+    return sound === TONE || this.#bank.isReady(sound) ? null : 'not_ready';
   }
 
   /** What the cue plays; undefined if it is not loaded. @returns {object | undefined} */
@@ -265,8 +288,8 @@ export class VoiceScheduler {
   #startVoice(cue, placement, estimate) {
     const { seq } = cue.trigger;
     const lines = linesOf(cue);
-    const inContext = (name) => this.#inContext(shown(name, lines[name], cue.trigger), estimate);
-    const bend = cue.tone ? inContext('bend') : this.#onQuanta(inContext('bend'));
+    const inContext = (name) => this.#inContext(withTrigger(name, lines[name], cue.trigger), estimate);
+    const bend = cue.tone ? inContext('bend') : onQuanta(inContext('bend'), this.#audio.sampleRate);
     const parameters = { speed: cue.speed, bend, gain: inContext('gain'), pan: inContext('pan') };
     let content = this.#contentOf(cue);
     if (cue.tone) {
@@ -284,11 +307,15 @@ export class VoiceScheduler {
     return sounding;
   }
 
+  /** Counts a cue, once. @returns {boolean} whether it is counted now */
   #count({ trigger }, lateSeconds) {
+    if (this.#counted.has(trigger.seq)) return false;
+    this.#counted.add(trigger.seq);
     this.triggers += 1;
     // What plays on arrival is never late.
     this.latenessMicros = trigger.on_arrival ? 0 : Math.max(0, Math.round(lateSeconds * 1e6));
     if (this.latenessMicros > ON_TIME_MICROS) this.late += 1;
+    return true;
   }
 
   /** The first context time that can still be changed. */
@@ -298,13 +325,6 @@ export class VoiceScheduler {
 
   #inContext(line, estimate) {
     return mapTimes(line, (relayMicros) => this.#contextAt(relayMicros, estimate));
-  }
-
-  /** The line of a parameter that is read once per render quantum: its steps are at quanta. */
-  #onQuanta(line) {
-    const quantum = QUANTUM_FRAMES / this.#audio.sampleRate;
-    const isStep = (at) => line.some((one, index) => one.from === at && line[index - 1]?.end !== one.start);
-    return mapTimes(line, (at) => (isStep(at) ? Math.round(at / quantum) * quantum : at));
   }
 
   /** The context time that is heard on this device at a relay time. */
@@ -319,18 +339,8 @@ export class VoiceScheduler {
 
   /** Forgets the numbers of cues that are gone. */
   prune() {
-    for (const seq of this.#started) if (!this.#cues.has(seq)) this.#started.delete(seq);
+    for (const seqs of [this.#started, this.#counted]) {
+      for (const seq of seqs) if (!this.#cues.has(seq)) seqs.delete(seq);
+    }
   }
-}
-
-/** The lines of a cue over relay time. */
-function linesOf({ bend, gain, pan }) {
-  return { bend, gain, pan };
-}
-
-/** The line of a cue with what its trigger asks for. */
-function shown(name, line, trigger) {
-  const add = { gain: (value) => value * trigger.gain, pan: (value) => value + trigger.pan }[name];
-  if (!add) return line;
-  return line.map((segment) => ({ ...segment, start: add(segment.start), end: add(segment.end) }));
 }

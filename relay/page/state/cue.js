@@ -4,7 +4,7 @@
 // seconds of the sound; that of a tone in cycles.
 
 import { level, travel, valueAt, ratioOf, combine } from '../automation/line.js';
-import { TONE } from '../protocol/messages.js';
+import { TONE } from '../protocol/fields.js';
 import { DEFAULT_FREQUENCY } from './bindings.js';
 
 /** The tone of a trigger that describes none. */

@@ -108,6 +108,11 @@ export class Cues {
     this.#active.clear();
   }
 
+  /** Whether a trigger was silenced on this machine. */
+  isSilenced(seq) {
+    return seq <= this.#silencedUpTo;
+  }
+
   /** Drops the cues that are over at `relayNow`, in µs of relay time. */
   prune(relayNow) {
     for (const [seq, cue] of this.#active) {

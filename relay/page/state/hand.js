@@ -2,7 +2,7 @@
 //
 // Pure state.
 
-import { MAX_FREQUENCY, MIN_FREQUENCY, SHAPES, TONE } from '../protocol/messages.js';
+import { MAX_FREQUENCY, MIN_FREQUENCY, SHAPES, TONE } from '../protocol/fields.js';
 import { amplitudeOf } from './bindings.js';
 
 /** Ranges of what the strip sets; the middle one is where it starts. */

@@ -1,4 +1,4 @@
-// The room as the relay describes it: its epoch, its bank, its lead, and who is here.
+// The room as the relay describes it: its epoch, its bank, its lead, who is here, and what this client may do.
 //
 // Pure state: no socket, no audio, no DOM, no clock.
 
@@ -12,6 +12,16 @@ export class Room {
   /** The bank by name. @type {Map<string, object>} */
   sounds = new Map();
   defaultSound = '';
+  /** The number of the bank: each new one has a larger number. */
+  bankNumber = 0;
+  /** The last sounds that were removed, the newest first. @type {{name: string, hash: string}[]} */
+  removed = [];
+  /** Program and version of the relay. */
+  relay = '';
+  /** What this client may do: see rights.js. */
+  rights = 'conductor';
+  /** Whether only conductors play. */
+  isLocked = false;
   leadMicros = null;
   /** The longest lead that the relay grants. */
   maxLeadMicros = undefined;
@@ -35,6 +45,9 @@ export class Room {
     this.clients = message.clients;
     this.total = message.total;
     this.bank(message);
+    this.relay = message.relay;
+    this.rights = message.machine.rights;
+    this.isLocked = message.locked === true;
     this.leadMicros = message.lead_micros;
     this.maxLeadMicros = message.limits.max_lead_micros;
     return isNewEpoch;
@@ -44,6 +57,8 @@ export class Room {
   bank(message) {
     this.sounds = new Map(message.sounds.map((sound) => [sound.name, sound]));
     this.defaultSound = message.default_sound;
+    this.bankNumber = message.bank;
+    this.removed = message.removed ?? [];
   }
 
   /** Applies the changes of a roster. */
@@ -61,6 +76,12 @@ export class Room {
     this.id = null;
     this.clients = [];
     this.total = 0;
+  }
+
+  /** What machines are compared with. @returns {import('./trouble.js').Standard} */
+  get standard() {
+    const { bankNumber, sounds, maxLeadMicros, relay } = this;
+    return { bank: bankNumber, sounds: sounds.size, maxLeadMicros, relay };
   }
 
   /** Who this client is, as targets address it. @returns {import('./target.js').Self} */

@@ -1,5 +1,5 @@
 // What this browser remembers of this page: which machine it is, its name, volume, extra latency, chosen
-// sound, view and theme, and how often each sound was triggered.
+// sound, view and theme, whether it keeps the screen on, and how often each sound was triggered.
 //
 // Storage may be disabled, full, or hold foreign data. The defaults are used then; a setting is never
 // worth an error.
@@ -12,14 +12,14 @@ const KEY = 'downbeat';
 const MAX_EXTRA_LATENCY_MILLIS = 500;
 
 /** The views of the page; the first is the default. */
-export const VIEWS = ['play', 'bang', 'room'];
+export const VIEWS = ['play', 'bang', 'sounds', 'room'];
 
 /** The themes; `auto` follows the system. */
 const THEMES = ['auto', 'dark', 'light', 'contrast'];
 
 /**
- * @typedef {{machine: string, name: string, volume: number, extraLatencyMillis: number,
- *   sound: string | null, view: string, theme: string, uses: [string, number][]}} Settings
+ * @typedef {{machine: string, name: string, volume: number, isMuted: boolean, extraLatencyMillis: number,
+ *   sound: string | null, view: string, theme: string, keepsAwake: boolean, uses: [string, number][]}} Settings
  */
 
 /** The identity of a machine: 32 hexadecimal digits. */
@@ -65,10 +65,12 @@ export function loadSettings(storage, random = secureRandom) {
     machine: isMachine ? stored.machine : newMachine(random),
     name: (typeof stored.name === 'string' && validName(stored.name)) || defaultName(random),
     volume: clamped(stored.volume, 0, 1, 1),
+    isMuted: stored.isMuted === true,
     extraLatencyMillis: clamped(stored.extraLatencyMillis, -max, max, 0),
     sound: typeof stored.sound === 'string' ? validName(stored.sound) : null,
     view: VIEWS.includes(stored.view) ? stored.view : VIEWS[0],
     theme: THEMES.includes(stored.theme) ? stored.theme : THEMES[0],
+    keepsAwake: stored.keepsAwake !== false,
     uses: Array.isArray(stored.uses) ? stored.uses.filter(isUse) : [],
   };
 }

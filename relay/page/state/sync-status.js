@@ -32,12 +32,12 @@ export class SyncStatus {
   /**
    * Why this machine may sound apart from the others; null if it does not.
    *
-   * @param {object | undefined} self its roster entry, if there is one
+   * @param {boolean} isStraggler whether it requires more than the longest lead
+   * @param {number | null} required the lead that it requires, in µs
    * @param {number} maxLeadMicros the longest lead that the relay grants
    */
-  problem(self, maxLeadMicros) {
-    if (self?.straggler) {
-      const required = self.report?.lead_micros;
+  problem(isStraggler, required, maxLeadMicros) {
+    if (isStraggler) {
       // A client that needed too much a moment ago stays a straggler for a while.
       const needed = required > maxLeadMicros ? `${formatMicros(required)} of lead` : 'more lead';
       return `Needs ${needed}; the limit is ${formatMicros(maxLeadMicros)}, so sounds start late here.`;

@@ -292,3 +292,37 @@ test('the socket URL keeps the path of a reverse proxy', () => {
   assert.equal(socketUrl('https://host/downbeat/?a=b#token=abc'), 'wss://host/downbeat/');
   assert.equal(socketUrl('https://host/downbeat/index.html'), 'wss://host/downbeat/');
 });
+
+test('after a change of the network a relay that does not answer soon is left', () => {
+  const world = new World();
+  world.welcome();
+  world.pass(2000, () => world.answer());
+  world.connection.suspect();
+  world.connection.suspect();
+  assert.equal(world.socket.sent.at(-1).type, 'probe', 'it is asked at once');
+  world.pass(1400);
+  assert.equal(world.connection.state, 'connected');
+  world.pass(400);
+  assert.equal(world.connection.state, 'lost');
+  world.pass(500);
+  assert.equal(world.sockets.length, 2);
+});
+
+test('a relay that answers is still there', () => {
+  const world = new World();
+  world.welcome();
+  world.pass(2000, () => world.answer());
+  world.connection.suspect();
+  world.pass(10_000, () => world.answer());
+  assert.equal(world.connection.state, 'connected');
+  assert.equal(world.sockets.length, 1);
+});
+
+test('an attempt that began on another network is begun again, and a waiting one at once', () => {
+  const world = new World();
+  world.connection.suspect();
+  assert.equal(world.sockets.length, 2);
+  world.lose();
+  world.connection.suspect();
+  assert.equal(world.sockets.length, 3);
+});

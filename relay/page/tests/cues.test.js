@@ -18,6 +18,7 @@ function welcome(changed = {}) {
     now: 0,
     sounds: [TEXTURE],
     default_sound: 'texture',
+    machine: { rights: 'conductor' },
     sounding: [],
     total: 1,
     clients: [{ id: 7, name: 'page-1', kind: 'page' }],

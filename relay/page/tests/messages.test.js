@@ -18,23 +18,14 @@ const DIRECTIONS = [
   [
     'client-to-relay',
     decodeFromClient,
-    ['hello', 'probe', 'trigger', 'stop', 'set', 'declare', 'remove', 'assign', 'report'],
+    `hello probe trigger stop set declare remove assign forget command lock watch upload edit_sounds report
+      outcomes`,
   ],
   [
     'relay-to-client',
     decodeFromRelay,
-    [
-      'welcome',
-      'probe_reply',
-      'trigger',
-      'stop',
-      'value',
-      'variables',
-      'ack',
-      'roster',
-      'bank',
-      'error',
-    ],
+    `welcome probe_reply trigger stop value variables ack roster bank machine command lock joining machines
+      receipt upload_ready error`,
   ],
 ];
 
@@ -49,7 +40,7 @@ for (const [direction, decode, types] of DIRECTIONS) {
 
   test(`every message ${direction} has an example`, () => {
     const found = new Set(examples(direction).map((example) => JSON.parse(example).type));
-    assert.deepEqual([...found].sort(), [...types].sort());
+    assert.deepEqual([...found].sort(), types.split(/\s+/).sort());
   });
 
   test(`no damage to an example ${direction} throws`, () => {
@@ -144,6 +135,23 @@ test('the time of a request is a word or a delay', () => {
   }
   assert.match(when('later').problem, /trigger\.when is not an object/);
   assert.match(when({ after_micros: -1 }).problem, /after_micros is not a whole number/);
+});
+
+test('a client without a record of its machine may do everything', () => {
+  const example = examples('relay-to-client').find((text) => text.includes('"type":"welcome"'));
+  const { machine, bank, ...older } = JSON.parse(example);
+  assert.deepEqual([machine.rights, bank], ['player', 3]);
+  const { message } = decodeFromRelay(JSON.stringify(older));
+  assert.deepEqual([message.machine, message.bank], [{ rights: 'conductor' }, 0]);
+});
+
+test('rights are one of three, and reasons may be new', () => {
+  const decoded = (message) => decodeFromRelay(JSON.stringify(message));
+  assert.match(decoded({ type: 'machine', rights: 'owner' }).problem, /rights is not one of listener/);
+  const by = { id: 1, name: 'a' };
+  const receipt = { type: 'receipt', seq: 1, sound: 'bell', by, expected: 1, sounded: 0 };
+  const missed = [{ id: 2, reason: 'asleep' }];
+  assert.deepEqual(decoded({ ...receipt, missed }).message.missed, missed);
 });
 
 test("a client's trigger has the documented defaults", () => {

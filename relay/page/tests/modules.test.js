@@ -98,3 +98,32 @@ test('one module interprets actions and one interprets messages', () => {
     assert.deepEqual(found, [owner], what);
   }
 });
+
+test('the page loads every module ahead, and every style sheet', () => {
+  const html = readFileSync(join(ROOT, 'index.html'), 'utf8');
+  const linked = (relation) =>
+    [...html.matchAll(new RegExp(`<link rel="${relation}" href="([^"]+)">`, 'g'))].map(([, path]) => normalize(path));
+  // A worker loads its modules by itself.
+  const ofPage = new Set();
+  const visit = (path) => {
+    if (ofPage.has(path) || path.endsWith('-worker.js')) return;
+    ofPage.add(path);
+    modules.get(path).forEach(visit);
+  };
+  visit('main.js');
+  ofPage.delete('main.js');
+  assert.deepEqual(linked('modulepreload'), [...ofPage].sort());
+  const sheets = readdirSync(join(ROOT, 'style')).map((file) => join('style', file));
+  assert.deepEqual(linked('stylesheet').sort(), sheets.sort());
+});
+
+test('the relay embeds every file of the page', () => {
+  const table = readFileSync(join(ROOT, '..', 'src', 'http', 'page.rs'), 'utf8');
+  const embedded = [...table.matchAll(/^ +"\/(\S*)" +(\w+) +"(\S+)"$/gm)].map(([, path, kind, file]) => {
+    assert.equal(path, file === 'index.html' ? '' : file);
+    assert.equal(kind.toLowerCase(), file.split('.').pop());
+    return normalize(file);
+  });
+  const files = [...modules.keys(), ...readdirSync(join(ROOT, 'style')).map((file) => join('style', file))];
+  assert.deepEqual(embedded.sort(), [...files, 'index.html', 'icon.svg'].sort());
+});

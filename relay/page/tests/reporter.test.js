@@ -3,13 +3,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { decodeFromClient, encode } from '../protocol/messages.js';
 import { Reporter } from '../session/reporter.js';
 import { recorder } from './fakes.js';
 
 const SECOND = 1e6;
 
 function world() {
-  const state = { now: 0, error: 40.2, connected: true };
+  const state = { now: 0, error: 40.2, connected: true, level: 0.25, missing: ['gong'] };
+  state.settings = { volume: 0.5, isMuted: false };
   const sent = [];
   const scheduler = {
     triggers: 3,
@@ -18,13 +20,15 @@ function world() {
     latencyMicros: 30_000,
     worstAheadMicros: 35_000,
     errorMicros: 500.3,
-    extraLatencyMicros: 0,
+    extraLatencyMicros: 12_000,
   };
   const reporter = new Reporter({
-    room: { self: undefined, maxLeadMicros: 500_000 },
+    room: { self: undefined, maxLeadMicros: 500_000, bankNumber: 3 },
     clock: { estimate: () => (state.error === null ? null : { errorMicros: () => state.error }) },
-    audio: { xruns: null, quantumMicros: 2667 },
+    audio: { xruns: null, quantumMicros: 2667, takeLevel: () => state.level },
     scheduler,
+    bank: { standing: { ready: 13, missing: state.missing } },
+    settings: { current: state.settings },
     send: (message) => state.connected && sent.push(message) > 0,
     ui: recorder('ui', []),
     now: () => state.now,
@@ -37,7 +41,7 @@ test('a report contains the required lead, the summed error bound and the counts
   reporter.observeDelay(1000, 0);
   reporter.report();
   const { lead_micros: lead, ...rest } = sent[0];
-  assert.ok(lead >= 38_667 && lead < 38_800, String(lead));
+  assert.ok(lead >= 50_667 && lead < 50_800, String(lead));
   assert.deepEqual(rest, {
     type: 'report',
     clock_error_micros: 541,
@@ -46,14 +50,32 @@ test('a report contains the required lead, the summed error bound and the counts
     late: 1,
     lateness_micros: 0,
     xruns: 0,
+    bank: 3,
+    ready: 13,
+    missing: ['gong'],
+    output: 'browser',
+    level_db: -12,
+    volume_db: -12.04,
+    muted: undefined,
+    extra_latency_micros: 12_000,
   });
+  assert.equal(decodeFromClient(encode(sent[0])).problem, null);
 });
 
 test('unknown values are absent', () => {
   const { reporter, sent, state } = world();
   state.error = null;
   reporter.report();
-  assert.deepEqual([sent[0].lead_micros, sent[0].clock_error_micros], [undefined, undefined]);
+  const [{ lead_micros: lead, clock_error_micros: error }] = sent;
+  assert.deepEqual([lead, error], [undefined, undefined]);
+});
+
+test('silence has no level, and mute and zero volume are reported', () => {
+  const { reporter, sent, state } = world();
+  Object.assign(state, { level: 0 });
+  Object.assign(state.settings, { volume: 0, isMuted: true });
+  reporter.report();
+  assert.deepEqual([sent[0].level_db, sent[0].volume_db, sent[0].muted], [undefined, -60, true]);
 });
 
 test('reports are at least 250 ms apart', () => {

@@ -15,6 +15,9 @@ function welcome(changed = {}) {
     now: 0,
     sounds: [TEXTURE],
     default_sound: 'texture',
+    bank: 3,
+    machine: { rights: 'player' },
+    relay: 'downbeat-relay/0.1.0',
     sounding: [],
     total: 1,
     clients: [{ id: 7, name: 'page-1', kind: 'page' }],
@@ -40,9 +43,12 @@ test('only a welcome of another epoch is a new epoch', () => {
 test('a bank replaces the one before', () => {
   const room = entered();
   const bell = { ...TEXTURE, name: 'bell', hash: 'bb', frames: 48_000 };
-  room.bank({ type: 'bank', sounds: [bell], default_sound: 'bell' });
+  const removed = [{ name: 'texture', hash: 'aa' }];
+  room.bank({ type: 'bank', sounds: [bell], default_sound: 'bell', bank: 4, removed });
   assert.deepEqual([...room.sounds.keys()], ['bell']);
-  assert.equal(room.defaultSound, 'bell');
+  assert.deepEqual([room.defaultSound, room.bankNumber, room.removed], ['bell', 4, removed]);
+  room.bank({ type: 'bank', sounds: [bell], default_sound: 'bell', bank: 5 });
+  assert.deepEqual(room.removed, []);
 });
 
 test('rosters change the list of clients, and a welcome replaces it', () => {
@@ -69,4 +75,13 @@ test('while disconnected the list of clients is empty', () => {
   assert.equal(room.self.name, 'page-1');
   room.disconnected();
   assert.deepEqual([room.clients, room.total, room.id, room.self], [[], 0, null, undefined]);
+});
+
+test('a welcome says what this client may do, and what machines are compared with', () => {
+  const room = entered();
+  assert.deepEqual([room.rights, room.isLocked], ['player', false]);
+  room.welcome(welcome({ locked: true, machine: { rights: 'conductor' } }));
+  assert.deepEqual([room.rights, room.isLocked], ['conductor', true]);
+  const relay = 'downbeat-relay/0.1.0';
+  assert.deepEqual(room.standard, { bank: 3, sounds: 1, maxLeadMicros: 500_000, relay });
 });

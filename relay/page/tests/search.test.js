@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { formatSeconds } from '../state/units.js';
-import { matcher } from '../ui/search.js';
+import { matcher } from '../state/search.js';
 
 test('a name matches every word that was typed, whatever its case and accents', () => {
   const names = ['Café chant', 'cafe drum', 'Drum'];

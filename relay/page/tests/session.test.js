@@ -26,6 +26,9 @@ const WELCOME = {
   now: 0,
   sounds: SOUNDS,
   default_sound: 'click',
+  bank: 1,
+  machine: { rights: 'conductor' },
+  relay: 'downbeat-relay/0.1.0',
   sounding: [],
   total: 1,
   clients: [{ id: 7, name: 'page-1', kind: 'page' }],
@@ -49,6 +52,8 @@ class World {
   log = [];
   loaded = new Set();
   estimate = null;
+  /** Whether the sender of a request handles its refusal. */
+  isHandled = false;
   settings = { current: { sound: null } };
 
   constructor() {
@@ -68,8 +73,19 @@ class World {
       variables: recorder('variables', log),
       lights: recorder('lights', log),
       reporter: recorder('reporter', log),
+      outcomes: recorder('outcomes', log),
+      requests: recorder('requests', log, {
+        refused: ({ ack }) => {
+          log.push(['requests.refused', ack]);
+          return this.isHandled;
+        },
+      }),
+      ownMachine: recorder('ownMachine', log),
+      roomWatch: recorder('roomWatch', log),
+      uploads: recorder('uploads', log),
+      outputWatch: recorder('outputWatch', log),
       settings: this.settings,
-      ui: recorder('ui', log),
+      ui: recorder('ui', log, { bank: recorder('ui.bank', log), room: recorder('ui.room', log) }),
       now: () => 0,
     });
   }
@@ -135,8 +151,11 @@ test('a stop ends the voices of its cues', () => {
 
 test('errors are shown as sentences', () => {
   const world = new World();
+  world.receive({ ...WELCOME, machine: { rights: 'player' } });
   world.receive({ type: 'error', code: 'not_allowed', message: 'x' });
-  assert.deepEqual(world.calls('ui.notify'), [['The relay lets this page listen, but not play.']]);
+  assert.deepEqual(world.calls('ui.notify'), [['Only conductors can change this.']]);
+  world.receive({ type: 'error', code: 'locked', message: 'x' });
+  assert.deepEqual(world.calls('ui.notify'), [['The room is locked: only conductors play.']]);
   world.receive({ type: 'error', code: 'later', message: 'too loud' });
   assert.deepEqual(world.calls('ui.notify'), [['The relay reports: too loud']]);
 });
@@ -191,4 +210,92 @@ test('what sounds now is listed with its progress', () => {
   world.receive({ ...trigger(2), play_at: 3_000_000 });
   world.estimate = { relayAt: () => 1_250_000 };
   assert.deepEqual(world.session.sounding(), [{ seq: 1, sound: 'bell', share: 0.25, leftMicros: 750_000 }]);
+});
+
+test('an error that its sender handles is not shown again', () => {
+  const world = new World();
+  world.isHandled = true;
+  world.receive({ type: 'error', code: 'full', message: 'x', ack: 8 });
+  assert.deepEqual(world.calls('requests.refused'), [[8]]);
+  assert.deepEqual(world.calls('ui.notify'), []);
+});
+
+test('a trigger for this machine is answered, with the time until its instant', () => {
+  const world = new World();
+  world.receive(WELCOME);
+  world.receive(trigger(1));
+  assert.deepEqual(world.calls('outcomes.expect'), [[trigger(1), null]]);
+  world.estimate = { relayAt: (micros) => micros, localAt: (micros) => micros - 1000 };
+  world.receive(trigger(2));
+  assert.deepEqual(world.calls('outcomes.expect'), [[trigger(2), 999]]);
+  world.receive({ ...trigger(3), target: { clients: [8] } });
+  world.receive(trigger(2));
+  assert.deepEqual(world.calls('outcomes.expect'), [], 'neither for others nor twice');
+});
+
+test('what is kept of this machine is applied, and its rights are shown', () => {
+  const world = new World();
+  const calls = world.receive({ ...WELCOME, machine: { rights: 'player', name: 'harp' } });
+  for (const method of ['ownMachine.welcome', 'roomWatch.welcome', 'uploads.connected']) {
+    assert.ok(calls.includes(method), method);
+  }
+  assert.equal(world.room.rights, 'player');
+  const record = { type: 'machine', rights: 'listener', muted: true };
+  world.receive(record);
+  assert.deepEqual(world.calls('ownMachine.record'), [[record]]);
+  assert.equal(world.room.rights, 'listener');
+  assert.equal(world.calls('ui.showRights').length, 1);
+  assert.equal(world.calls('roomWatch.refresh').length, 1);
+});
+
+test('a lock is shown, with who did it', () => {
+  const world = new World();
+  world.receive(WELCOME);
+  world.receive({ type: 'lock', locked: true, by: { id: 2, name: 'stage' } });
+  assert.equal(world.room.isLocked, true);
+  assert.deepEqual(world.calls('ui.notify'), [['stage has locked the room.']]);
+  assert.equal(world.calls('ui.showRights').length, 1);
+});
+
+test('commands are obeyed, and unknown ones ignored', () => {
+  const world = new World();
+  const by = { id: 2, name: 'stage' };
+  world.receive({ ...WELCOME, clients: [{ id: 7, name: 'page-1', kind: 'page', seat: 4 }] });
+  world.receive({ type: 'command', command: 'identify', by });
+  assert.deepEqual(world.calls('ui.identify'), [['page-1', 4, 'stage']]);
+  assert.deepEqual(world.receive({ type: 'command', command: 'restart_output', by }), ['outputWatch.restart']);
+  assert.deepEqual(world.receive({ type: 'command', command: 'dance', by }), []);
+});
+
+test('what is watched, and answers to requests, reach who asked for them', () => {
+  const world = new World();
+  world.receive(WELCOME);
+  const messages = [
+    [{ type: 'machines', left: [3] }, 'roomWatch.changed'],
+    [{ type: 'receipt', seq: 3 }, 'roomWatch.receipt'],
+    [{ type: 'joining', links: [] }, 'ui.room.showJoining'],
+    [{ type: 'ack', ack: 5 }, 'requests.acked'],
+    [{ type: 'upload_ready', ack: 6, path: 'uploads/1' }, 'requests.ready'],
+  ];
+  for (const [message, method] of messages) assert.deepEqual(world.receive(message), [method]);
+});
+
+test('another bank is shown and reported at once', () => {
+  const world = new World();
+  world.receive(WELCOME);
+  const removed = [{ name: 'bell', hash: 'bell' }];
+  const calls = world.receive({ type: 'bank', sounds: [SOUNDS[0]], default_sound: 'click', bank: 2, removed });
+  assert.ok(calls.includes('reporter.report') && calls.includes('roomWatch.standardChanged'));
+  assert.deepEqual(world.calls('ui.bank.showBank'), [[[SOUNDS[0]], 'click', removed]]);
+});
+
+test('without a connection nothing is awaited or answered', () => {
+  const world = new World();
+  world.receive(WELCOME);
+  world.log.length = 0;
+  world.session.disconnected();
+  const calls = world.log.map(([method]) => method);
+  for (const method of ['requests.disconnected', 'roomWatch.disconnected', 'outcomes.reset']) {
+    assert.ok(calls.includes(method), method);
+  }
 });

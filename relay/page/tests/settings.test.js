@@ -30,10 +30,12 @@ test('without storage the defaults apply, and saving does nothing', () => {
       machine: '4'.repeat(32),
       name: 'page-4ac0',
       volume: 1,
+      isMuted: false,
       extraLatencyMillis: 0,
       sound: null,
       view: 'play',
       theme: 'auto',
+      keepsAwake: true,
       uses: [],
     });
     saveSettings(none, settings);
@@ -69,10 +71,12 @@ test('saved settings are loaded', () => {
     machine: '5b1e0c4f9a7d4e32b6c81d20f3a94e57',
     name: 'balcony',
     volume: 0.5,
+    isMuted: true,
     extraLatencyMillis: -12,
     sound: 'bell',
     view: 'room',
     theme: 'contrast',
+    keepsAwake: false,
     uses: [['bell', 3]],
   };
   saveSettings(disk, settings);

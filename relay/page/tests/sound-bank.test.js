@@ -97,7 +97,7 @@ test('after status 429 a sound is retried a second later, without a report', asy
   assert.ok(bank.isReady('click'));
 });
 
-test('of thousands of sounds a few are loaded at once, and 64 MiB are prefetched', async () => {
+test('of thousands of sounds a few are loaded at once, 64 MiB are decoded, and 64 MiB of other files kept', async () => {
   let open = 0;
   let max = 0;
   const { bank, fetched } = bankOn(async (url) => {
@@ -107,15 +107,22 @@ test('of thousands of sounds a few are loaded at once, and 64 MiB are prefetched
     open -= 1;
     return served(url);
   });
-  bank.replace(Array.from({ length: 2000 }, (_, at) => sound(`s${at}`, `h${at}`, 0.25, 2000 - at)), ['s7']);
-  for (let turn = 0; turn < 40; turn += 1) await settled();
+  bank.replace(Array.from({ length: 2000 }, (_, at) => sound(`s${at}`, `h${at}`, 0.25, 2 ** 17)), ['s7']);
+  for (let turn = 0; turn < 80; turn += 1) await settled();
   assert.ok(max <= 4, `${max} at once`);
-  assert.equal(fetched().length, 256, '64 MiB');
+  assert.equal(fetched().length, 256 + 512);
   assert.equal(fetched()[0], 'sounds/h7');
-  assert.equal(bank.isReady('s3'), false);
-  bank.request('s3');
-  await settled();
-  assert.ok(bank.isReady('s3'), 'on its first use');
+  const decoded = Array.from({ length: 2000 }, (_, at) => `s${at}`).filter((name) => bank.isReady(name));
+  assert.equal(decoded.length, 256);
+  const { ready, missing } = bank.standing;
+  assert.deepEqual([ready, missing.length], [256 + 512, 16]);
+  for (const [name, why] of [['s500', 'its file is there'], ['s1500', 'it is fetched']]) {
+    assert.equal(bank.isReady(name), false);
+    bank.request(name);
+    await settled();
+    assert.ok(bank.isReady(name), why);
+  }
+  assert.deepEqual(fetched().slice(256 + 512), ['sounds/h1500']);
 });
 
 test('requested sounds are loaded before prefetched ones, the last request first', async () => {
@@ -168,6 +175,32 @@ test('sounds in sight are prefetched before the others, and evict nothing', asyn
   bank.replace(sounds);
   bank.prefer(['s9', 'gone', 's8']);
   await settled();
-  // Four were on their way; six of ten MiB fit.
-  assert.deepEqual(fetched(), ['h0', 'h1', 'h2', 'h3', 'h9', 'h8'].map((hash) => `sounds/${hash}`));
+  // Four were on their way; six of ten MiB fit. Of the others, the files are kept.
+  const order = ['h0', 'h1', 'h2', 'h3', 'h9', 'h8', 'h4', 'h5', 'h6', 'h7'];
+  assert.deepEqual(fetched(), order.map((hash) => `sounds/${hash}`));
+  assert.deepEqual([bank.isReady('s8'), bank.isReady('s4')], [true, false]);
 });
+
+test('the first sound has the network for itself, unless another is requested', async () => {
+  const waiting = [];
+  const { bank, fetched } = bankOn((url) => new Promise((resolve) => waiting.push(() => resolve(served(url)))));
+  bank.replace(Array.from({ length: 6 }, (_, at) => sound(`s${at}`, `h${at}`, 0.1, at)), ['gone', 's5']);
+  await settled();
+  assert.deepEqual(fetched(), ['sounds/h5']);
+  bank.request('s2');
+  await settled();
+  assert.deepEqual(fetched(), ['sounds/h5', 'sounds/h2']);
+  waiting[0]();
+  await settled();
+  assert.equal(fetched().length, 5, 'then four at once');
+});
+
+test('at another rate everything is decoded again', async () => {
+  const { bank, log } = bankOn(served);
+  bank.replace([CLICK]);
+  await settled();
+  assert.deepEqual(bank.standing, { ready: 1, missing: [] });
+  bank.rateChanged();
+  assert.deepEqual(bank.standing, { ready: 0, missing: ['click'] });
+  await settled();
+  assert.deepEqual(log, ['sounds/c1', 'loaded click', 'evicted click', 'sounds/c1', 'loaded click']);});

@@ -75,9 +75,12 @@ class World {
             }
           : null,
     };
-    const bank = { request: () => (world.loaded ? { duration: 10 } : undefined) };
+    const bank = {
+      request: () => (world.loaded ? { duration: 10 } : undefined),
+      isReady: () => world.loaded,
+    };
     this.scheduler = new VoiceScheduler(this.cues, bindings, clock, bank, audio, {
-      started: ({ seq }, at) => world.heard.push([seq, at]),
+      started: ({ seq }, at, lateness) => world.heard.push([seq, at, lateness]),
       missed: ({ seq }) => world.missed.push(seq),
       stolen: ({ seq }) => world.stolen.push(seq),
     });
@@ -89,6 +92,7 @@ class World {
       epoch: '9f3a62c1d07be845',
       sounds: [SOUND],
       default_sound: 'texture',
+      machine: { rights: 'conductor' },
       sounding: [],
       limits: { message_bytes: 16_384, min_lead_micros: 1, max_lead_micros: 500_000 },
       lead_micros: 1,
@@ -529,4 +533,49 @@ test('a voice that is ended for another one is reported', () => {
   world.trigger(1, 0.2);
   world.started[0].ended(true);
   assert.deepEqual([world.stolen, world.scheduler.has(1)], [[1], false]);
+});
+
+test('a start is told with its lateness, which is none within the resolution of the clocks', () => {
+  const world = new World();
+  world.settle();
+  world.trigger(1, 0.2);
+  world.trigger(2, -0.5);
+  assert.deepEqual(world.heard.map(([seq]) => seq), [1, 2]);
+  assert.equal(world.heard[0][2], 0);
+  assert.ok(Math.abs(world.heard[1][2] - 540_000) < 20_000, String(world.heard[1][2]));
+});
+
+test('after a restart of the output what sounds is joined in the middle, and not counted again', () => {
+  const world = new World();
+  world.settle();
+  world.trigger(1, 0.2);
+  world.run(2);
+  world.scheduler.restart();
+  assert.equal(world.ended.length, 1);
+  assert.equal(world.started.length, 1, 'not before the new output has been read');
+  world.settle();
+  const [, again] = world.started;
+  near(again.offset, again.when - (world.started[0].when));
+  assert.deepEqual([world.scheduler.triggers, world.scheduler.late, world.heard.length], [1, 0, 1]);
+});
+
+test('why a trigger does not sound', () => {
+  const world = new World();
+  const why = (seq) => world.scheduler.whyNot({ seq, sound: 'texture' });
+  world.running = false;
+  world.trigger(1, 0.1);
+  assert.equal(why(1), 'no_output');
+  world.running = true;
+  world.settle();
+  world.known = false;
+  assert.equal(why(1), 'no_clock');
+  world.known = true;
+  world.loaded = false;
+  world.trigger(2, 0.1);
+  assert.equal(why(2), 'not_ready');
+  world.cues.stop({ seq: 3, stop_at: 0 });
+  assert.equal(why(2), null, 'a stop has cancelled it');
+  world.trigger(4, 0.1);
+  world.cues.silence();
+  assert.equal(why(4), null, 'it was silenced here');
 });

@@ -1,13 +1,19 @@
 // The bang button: presses by pointer, key or screen reader, and the flash when a trigger is heard.
 
-import { element, takesText } from './dom.js';
+import { element, setText, takesText } from './dom.js';
 
 /** Duration of a flash before it fades, in ms: several frames on any screen. */
 const FLASH_MILLIS = 70;
 
+/** What stands in place of the sound on a button that does nothing. */
+const DENIED_TEXTS = { Locked: 'only conductors play', Listener: 'sounds along' };
+
 export class BangButton {
   #flashes = 0;
   #timer = null;
+  #sound = '';
+  /** @type {import('../state/rights.js').Denial | null} */
+  #denial = null;
 
   /**
    * Bangs when the pointer or key goes down, not when it is released.
@@ -55,8 +61,31 @@ export class BangButton {
     // keyboard keeps the focus.
     document.addEventListener('click', ({ target, detail }) => {
       const button = target.closest?.('#page button');
-      if (button && detail > 0 && !button.closest('form')) this.focus();
+      // A machine on the plan is moved by keys.
+      if (button && detail > 0 && !button.closest('form, .token')) this.focus();
     });
+  }
+
+  /** @param {string} name of the sound that it plays */
+  showSound(name) {
+    this.#sound = name;
+    this.#draw();
+  }
+
+  /** Why it does nothing, in words; null if it bangs. */
+  deny(denial) {
+    this.#denial = denial;
+    this.#draw();
+  }
+
+  #draw() {
+    const [denial, sound] = [this.#denial, this.#sound];
+    const bang = element('bang');
+    // It can be pressed in any case, and then says why.
+    bang.setAttribute('aria-disabled', String(denial !== null));
+    bang.setAttribute('aria-label', denial?.text ?? (sound ? `Bang: ${sound}` : 'Bang'));
+    setText(element('bang-text'), denial?.title ?? 'BANG');
+    setText(element('bang-sound'), denial === null ? sound : DENIED_TEXTS[denial.title]);
   }
 
   focus() {

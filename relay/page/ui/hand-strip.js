@@ -2,9 +2,10 @@
 
 import { formatMicros } from '../state/units.js';
 import { CHOSEN, EVERYONE, HAND_RANGES, ONE, OTHERS, tagTarget } from '../state/hand.js';
-import { SHAPES } from '../protocol/messages.js';
+import { SHAPES } from '../protocol/fields.js';
 import { element, make, setText } from './dom.js';
 import { Fader, faderRow } from './fader.js';
+import { segments } from './fields.js';
 
 const FADERS = [
   { value: 'gainDb', label: 'Gain', unit: 'dB', step: 0.5 },
@@ -47,7 +48,7 @@ export class HandStrip {
   #chosen = [];
   #shownTarget = EVERYONE;
 
-  /** @param {(action: import('./ui.js').Action) => void} perform */
+  /** @param {(action: import('../session/actions.js').Action) => void} perform */
   constructor(perform) {
     this.#perform = perform;
     element('hand-faders').append(...FADERS.map((spec) => this.#fader(spec)));
@@ -87,6 +88,12 @@ export class HandStrip {
     element('hand-toggle').classList.toggle('changed', !isNeutral);
     setText(element('hand-summary'), isNeutral ? '' : summaryOf(current));
     setText(element('tone-summary'), toneSummaryOf(current));
+  }
+
+  /** Whether a press plays nothing, so that there is nothing to set. */
+  deny(isDenied) {
+    element('hand').inert = isDenied;
+    element('hand').classList.toggle('denied', isDenied);
   }
 
   /** Who can be a target. */
@@ -137,20 +144,6 @@ export class HandStrip {
   #set(changed) {
     this.#perform({ type: 'hand', changed });
   }
-}
-
-/** Radio buttons side by side. */
-function segments(group, choices, onChoose) {
-  const radios = choices.map(([value]) =>
-    make('input', { type: 'radio', name: group, value, 'aria-label': value }),
-  );
-  const labels = choices.map(([, text], at) => make('label', {}, radios[at], make('span', {}, text)));
-  const made = make('div.segments', {}, ...labels);
-  made.addEventListener('change', ({ target }) => onChoose(target.value));
-  return {
-    element: made,
-    show: (value) => radios.forEach((radio) => (radio.checked = radio.value === value)),
-  };
 }
 
 function optionsText(options) {

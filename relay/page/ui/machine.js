@@ -1,12 +1,16 @@
-// The part "This machine": name, extra latency, measured facts, and the sync status.
+// The part "This machine": name, extra latency, the screen, what it may do, measured facts, and the sync status.
 
+import { PLAY, RIGHTS_TEXTS, whyNot } from '../state/rights.js';
 import { formatMicros } from '../state/units.js';
 import { element, setText } from './dom.js';
 
-/** @param {(action: import('./ui.js').Action) => void} perform */
+/** @param {(action: import('../session/actions.js').Action) => void} perform */
 export function listenToMachine(perform) {
   const name = element('name');
   name.addEventListener('change', () => perform({ type: 'rename', name: name.value }));
+
+  const awake = element('keep-awake');
+  awake.addEventListener('change', () => perform({ type: 'keep-awake', isWanted: awake.checked }));
 
   const field = element('extra-latency');
   const set = (input) => {
@@ -23,6 +27,20 @@ export function listenToMachine(perform) {
 
 export function showName(name) {
   element('name').value = name;
+}
+
+/** Whether the screen can be kept on, and is. */
+export function showKeepsAwake(isOffered, keepsAwake) {
+  element('keep-awake-row').hidden = !isOffered;
+  element('keep-awake').checked = keepsAwake;
+}
+
+/** What this machine may do. @param {{rights: string, isLocked: boolean}} room */
+export function showOwnRights(room) {
+  setText(element('own-rights'), RIGHTS_TEXTS[room.rights]);
+  const reason = whyNot(PLAY, room);
+  element('own-standing').hidden = reason === null;
+  setText(element('own-standing'), reason ?? '');
 }
 
 export function showExtraLatency(millis) {

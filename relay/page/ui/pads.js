@@ -2,12 +2,12 @@
 //
 // Only the pads in sight are drawn and animated; the animation runs while something sounds.
 
-import { TONE } from '../protocol/messages.js';
+import { TONE } from '../protocol/fields.js';
 import { positionOfKey } from '../state/pad-keys.js';
 import { element, takesText } from './dom.js';
 import { Pad } from './pad.js';
 import { Rail } from './rail.js';
-import { matcher } from './search.js';
+import { matcher } from '../state/search.js';
 
 /** How long pads are in sight until they count, in ms. */
 const SIGHT_MILLIS = 250;

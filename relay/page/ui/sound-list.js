@@ -1,7 +1,7 @@
 // The list of sounds, with a search field if it is long.
 
 import { element } from './dom.js';
-import { matcher } from './search.js';
+import { matcher } from '../state/search.js';
 
 /** A list of more sounds than this has a search field. */
 const MANY = 24;

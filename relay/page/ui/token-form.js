@@ -1,28 +1,36 @@
-// The form that asks for the relay's token, in place of the bang button.
+// The form that asks for a room code or a token, in place of the bang button.
 
+import { parseCode } from '../protocol/room-code.js';
 import { parseToken } from '../protocol/token.js';
 import { element, setText } from './dom.js';
 
-const INVALID = 'A token has 1 to 128 letters, digits, “-”, “.”, “_” or “~”.';
+const INVALID =
+  'That is neither a room code, which has eight digits, nor a token: letters, digits, “-”, “.”, “_”, “~”.';
 
 export class TokenForm {
-  /** @param {(token: string) => void} onToken called in the user gesture */
-  constructor(onToken) {
+  /** Why the relay asks. */
+  #reason = '';
+  /** Whether the relay is asked about what was typed. */
+  #isWaiting = false;
+
+  /** @param {(text: string) => void} onEnter called in the user gesture, with a code or a token */
+  constructor(onEnter) {
     const field = element('token');
     element('token-form').addEventListener('submit', (event) => {
       event.preventDefault();
-      const token = parseToken(field.value);
-      if (token === null) {
-        this.#showReason(INVALID);
+      const entered = parseCode(field.value) ?? parseToken(field.value);
+      if (entered === null) {
+        this.#show(INVALID);
         field.focus();
         return;
       }
-      field.value = token;
-      this.#showReason('Asking the relay…', 'wait');
-      onToken(token);
+      field.value = entered;
+      this.#isWaiting = true;
+      this.#show('Asking the relay…', 'wait');
+      onEnter(entered);
     });
-    element('token-shown').addEventListener('change', ({ target }) => {
-      field.type = target.checked ? 'text' : 'password';
+    element('token-hidden').addEventListener('change', ({ target }) => {
+      field.type = target.checked ? 'password' : 'text';
     });
   }
 
@@ -30,12 +38,21 @@ export class TokenForm {
     return !element('token-form').hidden;
   }
 
-  /** Asks for a token, for `reason`. */
+  /** Asks, for a reason. The page tries again every few seconds: the same reason covers nothing else. */
   open(reason) {
     const opens = !this.isOpen;
     element('token-form').hidden = false;
-    this.#showReason(reason);
+    if (opens || this.#isWaiting || reason !== this.#reason) this.#show(reason);
+    this.#reason = reason;
+    this.#isWaiting = false;
     if (opens) element('token').focus({ preventScroll: true });
+  }
+
+  /** What was typed does not help. */
+  showProblem(text) {
+    this.#isWaiting = false;
+    this.#show(text);
+    element('token').select();
   }
 
   close() {
@@ -43,7 +60,7 @@ export class TokenForm {
     element('token').value = '';
   }
 
-  #showReason(text, level = 'bad') {
+  #show(text, level = 'bad') {
     const reason = element('token-reason');
     setText(reason, text);
     reason.dataset.level = level;

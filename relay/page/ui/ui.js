@@ -2,22 +2,35 @@
 //
 // Texts from the network are set as text only, never as markup.
 
+import { PLAY, RIGHTS_TEXTS, denialOf } from '../state/rights.js';
 import { formatMicros } from '../state/units.js';
 import { BangButton } from './bang-button.js';
+import { BankView } from './bank-view.js';
 import { Cover } from './cover.js';
-import { element, setText, takesText } from './dom.js';
+import { element, setText } from './dom.js';
+import { listenToFields } from './field-keys.js';
 import { FlashLimit } from './flash-limit.js';
 import { HandStrip } from './hand-strip.js';
+import { Identify } from './identify.js';
 import { LevelMeter } from './level-meter.js';
-import { listenToMachine, showExtraLatency, showFacts, showName, showSyncStatus } from './machine.js';
+import {
+  listenToMachine,
+  showExtraLatency,
+  showFacts,
+  showKeepsAwake,
+  showName,
+  showOwnRights,
+  showSyncStatus,
+} from './machine.js';
 import { Pads } from './pads.js';
-import { Roster } from './roster.js';
+import { RoomView } from './room-view.js';
 import { SoundList } from './sound-list.js';
 import { StatusLine } from './status-line.js';
 import { Theme } from './theme.js';
 import { TokenForm } from './token-form.js';
 import { VariablePanel } from './variable-panel.js';
 import { Views } from './views.js';
+import { listenToVolume, showMuted, showVolume } from './volume.js';
 
 const STATE_TEXTS = {
   connecting: 'Connecting',
@@ -26,35 +39,14 @@ const STATE_TEXTS = {
   rejected: 'Rejected',
 };
 
-/**
- * @typedef {(
- *   {type: 'start'} |
- *   {type: 'token', token: string} |
- *   {type: 'bang'} |
- *   {type: 'press', sound: string, hitDb: number} |
- *   {type: 'stop'} |
- *   {type: 'stop-sound', sound: string} |
- *   {type: 'choose', sound: string} |
- *   {type: 'sight', sounds: string[]} |
- *   {type: 'hand', changed?: object} |
- *   {type: 'set', name: string, value: any, isLast: boolean, isGliding: boolean, whose: string} |
- *   {type: 'assign', client: number, seat?: number, tags?: string[]} |
- *   {type: 'volume', volume: number} |
- *   {type: 'extra-latency', millis: number} |
- *   {type: 'rename', name: string} |
- *   {type: 'view', view: string} |
- *   {type: 'theme', theme: string}
- * )} Action What a gesture asks for. session/actions.js interprets it.
- */
-
 export class Ui {
   #bangButton;
   #cover;
   #flashLimit = new FlashLimit();
   #hand;
+  #identify = new Identify(this.#flashLimit);
   #meter = new LevelMeter();
   #pads;
-  #roster;
   #sounds;
   #statusLine = new StatusLine((shown) => showStatus(shown));
   #theme;
@@ -62,11 +54,19 @@ export class Ui {
   #variables;
   #views;
 
-  /** @param {(action: Action) => void} perform */
+  /** The view Room. @type {RoomView} */
+  room;
+  /** The view Sounds. @type {BankView} */
+  bank;
+
+  /** @param {(action: import('../session/actions.js').Action) => void} perform */
   constructor(perform) {
-    this.#views = new Views((view) => perform({ type: 'view', view }));
+    this.#views = new Views((view) => {
+      this.#viewShown();
+      perform({ type: 'view', view });
+    });
     this.#bangButton = new BangButton(() => perform({ type: 'bang' }));
-    this.#tokenForm = new TokenForm((token) => perform({ type: 'token', token }));
+    this.#tokenForm = new TokenForm((text) => perform({ type: 'token', text }));
     // Submitting the token is a gesture as well, so the form takes the place of the cover.
     this.#cover = new Cover(
       () => perform({ type: 'start' }),
@@ -85,30 +85,64 @@ export class Ui {
     });
     this.#theme = new Theme(
       (theme) => perform({ type: 'theme', theme }),
-      () => this.#pads.redraw(),
+      () => {
+        this.#pads.redraw();
+        this.bank?.redraw();
+      },
     );
     this.#hand = new HandStrip(perform);
     this.#variables = new VariablePanel(perform);
-    this.#roster = new Roster(perform);
+    this.room = new RoomView(perform, () => this.#views.current === 'room');
+    this.bank = new BankView(perform);
     element('stop').addEventListener('click', () => perform({ type: 'stop' }));
-    document.addEventListener('keydown', ({ key, repeat, target }) => {
-      if (key !== 'Escape' || repeat) return;
-      // In a field, Escape leaves the field: nobody silences a room by leaving a search.
-      if (takesText(target)) target.blur();
-      else perform({ type: 'stop' });
-    });
-    element('volume').addEventListener('input', ({ target }) => {
-      const volume = target.value / 100;
-      this.showVolume(volume);
-      perform({ type: 'volume', volume });
-    });
+    listenToVolume(perform);
     listenToMachine(perform);
-    listenToFields(() => this.#bangButton.focus());
+    listenToFields({
+      leave: () => this.#bangButton.focus(),
+      close: () => this.room.close(),
+      stop: () => perform({ type: 'stop' }),
+    });
   }
 
   /** @param {string} view */
   showView(view) {
     this.#views.show(view);
+    this.#viewShown();
+  }
+
+  #viewShown() {
+    if (this.#views.current === 'room') this.room.shown();
+    if (this.#views.current === 'sounds') this.bank.shown();
+  }
+
+  /**
+   * Shows what this client may do; what it may not do says why.
+   * @param {{rights: string, isLocked: boolean}} room
+   */
+  showRights(room) {
+    const denial = denialOf(PLAY, room);
+    const page = element('page');
+    page.dataset.rights = room.rights;
+    page.classList.toggle('denied', denial !== null);
+    const standing = element('standing');
+    standing.hidden = !room.isLocked && room.rights !== 'listener';
+    standing.dataset.standing = room.isLocked ? 'locked' : room.rights;
+    setText(standing, room.isLocked ? 'Locked' : RIGHTS_TEXTS[room.rights]);
+    standing.title = denial?.text ?? 'The room is locked: only conductors play, and you are one.';
+    element('play-note').hidden = denial === null;
+    setText(element('play-note'), denial?.text ?? '');
+    setText(element('stop'), denial === null ? 'Stop' : 'Stop here');
+    this.#bangButton.deny(denial);
+    this.#hand.deny(denial !== null);
+    this.#variables.showRights(room);
+    this.room.showRights(room);
+    this.bank.showRights(room);
+    showOwnRights(room);
+  }
+
+  /** The whole screen shows which machine this is. See identify.js. */
+  identify(name, seat, by) {
+    this.#identify.show(name, seat, by);
   }
 
   /** @param {string} theme */
@@ -151,6 +185,11 @@ export class Ui {
     this.#cover.refresh();
   }
 
+  /** What was typed into that form does not help. */
+  showTokenProblem(text) {
+    this.#tokenForm.showProblem(text);
+  }
+
   /** Covers the instrument until a gesture has started the audio. */
   askForTouch(text, reason) {
     this.#cover.ask(text, reason);
@@ -181,8 +220,7 @@ export class Ui {
   }
 
   #showChoice(name) {
-    element('bang-sound').textContent = name;
-    element('bang').setAttribute('aria-label', name ? `Bang: ${name}` : 'Bang');
+    this.#bangButton.showSound(name);
   }
 
   /** @param {{sound: string, by: {id: number, name: string}}} trigger */
@@ -219,7 +257,7 @@ export class Ui {
 
   /** See roster.js. */
   showRoster(clients, total, ownId) {
-    this.#roster.show(clients, total, ownId);
+    this.room.showRoster(clients, total, ownId);
   }
 
   /** Who can be the target of a press. */
@@ -256,15 +294,19 @@ export class Ui {
   }
 
   showVolume(volume) {
-    const percent = Math.round(volume * 100);
-    const slider = element('volume');
-    slider.value = String(percent);
-    slider.style.setProperty('--fill', `${percent}%`);
-    setText(element('volume-value'), String(percent));
+    showVolume(volume);
+  }
+
+  showMuted(isMuted) {
+    showMuted(isMuted);
   }
 
   showExtraLatency(millis) {
     showExtraLatency(millis);
+  }
+
+  showKeepsAwake(isOffered, keepsAwake) {
+    showKeepsAwake(isOffered, keepsAwake);
   }
 
   showName(name) {
@@ -280,22 +322,6 @@ export class Ui {
   showSyncStatus(text) {
     showSyncStatus(text);
   }
-}
-
-/**
- * Enter leaves a field, and so does a choice made by pointer: the keys play again.
- * @param {() => void} leave
- */
-function listenToFields(leave) {
-  let isByPointer = false;
-  document.addEventListener('pointerdown', () => (isByPointer = true), { capture: true });
-  document.addEventListener('keydown', () => (isByPointer = false), { capture: true });
-  document.addEventListener('change', ({ target }) => {
-    if (target.tagName === 'SELECT' && isByPointer) leave();
-  });
-  document.addEventListener('keydown', ({ key, target }) => {
-    if (key === 'Enter' && takesText(target) && !target.closest('form')) target.blur();
-  });
 }
 
 /** @param {import('./status-line.js').Shown | null} shown */

@@ -5,7 +5,7 @@
 
 import { rounded } from '../state/fader.js';
 import { HeldValue } from '../state/held-value.js';
-import { make } from './dom.js';
+import { make, setText } from './dom.js';
 import { Fader } from './fader.js';
 
 /** How long an event stays lit, in ms. */
@@ -159,6 +159,8 @@ const PARTS = {
 export class VariableControl {
   #held;
   #parts;
+  #whose;
+  #why = make('span.why', { hidden: true });
   #timer = null;
 
   /**
@@ -181,6 +183,8 @@ export class VariableControl {
     this.#parts = event ? eventParts(variable, label, set) : PARTS[variable.type](variable, label, set);
     const head = make('div.variable-head', {}, make('span.variable-label', { title: name }, label));
     if (scope === 'machine') head.append(whose);
+    head.append(this.#why);
+    this.#whose = whose;
     const classes = `div.variable.${event ? 'event' : variable.type}`;
     this.element = make(classes, { 'data-variable': name, 'data-unit': unit }, head, this.#parts.body);
     this.#show();
@@ -191,6 +195,15 @@ export class VariableControl {
     this.#held.receive(value, isOwn, performance.now());
     if (this.element.classList.contains('event')) this.#lightEvent();
     else this.#show();
+  }
+
+  /** Why it cannot be set; null if it can. @param {import('../state/rights.js').Denial | null} denial */
+  deny(denial) {
+    this.element.classList.toggle('denied', denial !== null);
+    this.#parts.body.inert = this.#whose.inert = denial !== null;
+    this.#why.hidden = denial === null;
+    this.#why.title = denial?.text ?? '';
+    setText(this.#why, denial?.title.toLowerCase() ?? '');
   }
 
   /** The relay refused the last value that was set here. */

@@ -1,5 +1,6 @@
 // The variables of the room, grouped as they are declared, each with the control that fits its type.
 
+import { deedOf, denialOf } from '../state/rights.js';
 import { element, make } from './dom.js';
 import { VariableControl } from './variable-control.js';
 
@@ -12,8 +13,9 @@ export class VariablePanel {
   #controls = new Map();
   /** Names of variables by the `ack` of the request that set them. @type {Map<number, string>} */
   #awaited = new Map();
+  #room = { rights: 'conductor', isLocked: false };
 
-  /** @param {(action: import('./ui.js').Action) => void} perform */
+  /** @param {(action: import('../session/actions.js').Action) => void} perform */
   constructor(perform) {
     this.#perform = perform;
   }
@@ -40,9 +42,18 @@ export class VariablePanel {
       const heading = name === '' ? [] : [make('h3', {}, name)];
       return make('section.group', {}, ...heading, ...controls);
     });
+    this.showRights(this.#room);
     element('variable-list').replaceChildren(...sections);
     element('no-variables').hidden = variables.length > 0;
     element('variable-count').textContent = variables.length === 0 ? '' : String(variables.length);
+  }
+
+  /** What this client may set; a control that it may not use says why. */
+  showRights(room) {
+    this.#room = room;
+    for (const { declaration, control } of this.#controls.values()) {
+      control.deny(denialOf(deedOf(JSON.parse(declaration)), room));
+    }
   }
 
   /** A value has taken effect. */

@@ -2,7 +2,9 @@
 
 mod outcomes;
 
-use downbeat_protocol::{By, ClientId, LoopFrames, PastValue, PastValues, RelayTime, TONE, Tone, VariableState};
+use downbeat_protocol::{
+    By, ClientId, LoopFrames, PastValue, PastValues, RelayTime, TONE, Tone, VariableState,
+};
 
 use super::*;
 use crate::{
