@@ -42,13 +42,15 @@ fn the_protocol_does_no_io_and_reads_no_clock() -> Result<()> {
 }
 
 #[test]
-fn only_the_device_module_names_cpal_and_only_sounds_names_ureq() -> Result<()> {
+fn only_the_modules_that_wrap_a_library_name_it() -> Result<()> {
     for source in module("desktop-client", "src")? {
         let path = source.path.strip_prefix(workspace_folder())?;
         let place = |module: &str| path.starts_with(Path::new("desktop-client/src").join(module));
         let devices = place("audio/device.rs") || place("audio/device");
         assert!(!source.names("cpal") || devices, "{path:?} names cpal");
         assert!(!source.names("ureq") || place("sounds"), "{path:?} names ureq");
+        let finds = place("net/discovery.rs") || place("net/discovery");
+        assert!(!source.names("mdns_sd") || finds, "{path:?} names mdns_sd");
         let shows = place("ui") || place("app.rs");
         assert!(!source.names("egui") || shows, "{path:?} names egui");
         assert!(!source.names("eframe") || place("app.rs"), "{path:?} names eframe");

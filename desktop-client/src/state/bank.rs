@@ -2,37 +2,10 @@
 
 use std::{mem, sync::Arc};
 
-use downbeat_protocol::{BankNow, SoundInfo};
+use downbeat_protocol::BankNow;
 
-use super::State;
+use super::{BankSound, Readiness, State};
 use crate::waveform::Waveform;
-
-/// One sound that can be banged.
-#[derive(Clone, Debug, PartialEq)]
-pub struct BankSound {
-    /// The relay's description.
-    pub info: SoundInfo,
-    /// Whether it can be played here.
-    pub readiness: Readiness,
-    /// Its waveform, once it has been decoded here.
-    pub waveform: Option<Arc<Waveform>>,
-}
-
-/// Whether a sound can be played here.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Readiness {
-    /// It is being fetched and decoded.
-    Loading,
-    /// It can.
-    Ready,
-    /// It can, after it is fetched and decoded at its first trigger.
-    OnFirstUse,
-    /// It cannot.
-    Failed {
-        /// Why, for people.
-        reason: String,
-    },
-}
 
 impl State {
     /// The relay serves these sounds from now on. What is known of one whose file is the same stays.

@@ -6,7 +6,7 @@ use downbeat_protocol::{BankNow, MachineEntry, MachinesChange, SoundInfo};
 
 use super::*;
 use crate::{
-    event::{RelayProtocol, UploadProgress, UploadUpdate},
+    event::{RelayProtocol, SessionEvent, UploadProgress, UploadUpdate},
     time::LocalTime,
     waveform::Waveform,
 };

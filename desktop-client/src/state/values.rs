@@ -1,11 +1,14 @@
 //! The parts of the window's state.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
+
+use downbeat_protocol::SoundInfo;
 
 use crate::{
     event::{RelayProtocol, ScheduledVoice},
     settings::ExtraLatency,
     time::LocalTime,
+    waveform::Waveform,
 };
 
 /// The state of the connection to the relay.
@@ -49,6 +52,33 @@ pub enum OutputState {
     },
     /// There is none; the session keeps looking for one.
     None {
+        /// Why, for people.
+        reason: String,
+    },
+}
+
+/// One sound that can be banged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BankSound {
+    /// The relay's description.
+    pub info: SoundInfo,
+    /// Whether it can be played here.
+    pub readiness: Readiness,
+    /// Its waveform, once it has been decoded here.
+    pub waveform: Option<Arc<Waveform>>,
+}
+
+/// Whether a sound can be played here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// It is being fetched and decoded.
+    Loading,
+    /// It can.
+    Ready,
+    /// It can, after it is fetched and decoded at its first trigger.
+    OnFirstUse,
+    /// It cannot.
+    Failed {
         /// Why, for people.
         reason: String,
     },

@@ -144,7 +144,7 @@ impl Session {
 
     /// The observer wants to be told about all machines, or no longer.
     pub(super) fn watch(&mut self, is_wanted: bool) {
-        self.wants_room = is_wanted;
+        self.watch.is_wanted = is_wanted;
         self.update_watch();
     }
 
@@ -152,9 +152,9 @@ impl Session {
     fn update_watch(&mut self) {
         let may =
             self.protocol.own_id().is_some() && self.own_machine.rights() == Rights::Conductor;
-        let room = self.wants_room && may;
-        if self.watches_room != room {
-            self.watches_room = room;
+        let room = self.watch.is_wanted && may;
+        if self.watch.is_asked != room {
+            self.watch.is_asked = room;
             // Before the relay's first answer, which the observer adds to an empty room.
             self.emit(SessionEvent::Watching(room));
             self.send(&ClientToRelay::Watch(WatchRequest { room, ack: None }));

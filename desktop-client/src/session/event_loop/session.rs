@@ -38,12 +38,21 @@ pub(super) enum HelperEvent {
     Upload(u64, UploadEvent),
 }
 
+/// Whether this client is told about all machines.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Watch {
+    /// Whether the observer wants it.
+    pub(super) is_wanted: bool,
+    /// Whether the relay was asked for it.
+    pub(super) is_asked: bool,
+}
+
 /// A session.
 pub(crate) struct Session {
     pub(super) protocol: ProtocolState,
     pub(super) helpers: mpsc::Receiver<HelperEvent>,
     /// The other end, for helpers that start later.
-    pub(super) to_session: mpsc::Sender<HelperEvent>,
+    pub(super) helper_sender: mpsc::Sender<HelperEvent>,
     pub(super) clock: LocalClock,
     observer: Box<dyn FnMut(SessionEvent) + Send>,
     throttle: Throttle,
@@ -62,10 +71,7 @@ pub(crate) struct Session {
     pub(super) has_window: bool,
     pub(super) own_machine: OwnMachine,
     pub(super) outcomes: OutcomeQueue,
-    /// Whether the observer wants to be told about all machines.
-    pub(super) wants_room: bool,
-    /// Whether the relay was asked for it.
-    pub(super) watches_room: bool,
+    pub(super) watch: Watch,
     pub(super) cues: Cues,
     pub(super) variables: Variables,
     pub(super) bank: SoundBank,
@@ -126,7 +132,7 @@ impl Session {
         Ok(Self {
             protocol: ProtocolState::new(name.clone(), kind, Some(machine)),
             helpers,
-            to_session,
+            helper_sender: to_session,
             clock,
             observer,
             throttle: Throttle::default(),
@@ -140,8 +146,7 @@ impl Session {
             has_window: kind == ClientKind::Window,
             own_machine: OwnMachine::default(),
             outcomes: OutcomeQueue::default(),
-            wants_room: false,
-            watches_room: false,
+            watch: Watch::default(),
             cues,
             variables: Variables::default(),
             bank,
@@ -196,7 +201,7 @@ impl Session {
         self.cues.forget_outcomes();
         self.outcomes.clear();
         self.uploads.disconnected();
-        self.watches_room = false;
+        self.watch.is_asked = false;
         self.pending_bangs.clear();
         self.is_stop_pending = false;
     }

@@ -59,7 +59,7 @@ impl Session {
     /// Begins with the next file, and asks the relay for what is wanted.
     pub(super) fn advance_uploads(&mut self) {
         while let Some(next) = self.uploads.take_next() {
-            let (id, to_session) = (next.id, self.to_session.clone());
+            let (id, to_session) = (next.id, self.helper_sender.clone());
             let thread = Upload::start(next.path.clone(), move |event| {
                 // Fails only when the session has ended.
                 let _ = to_session.blocking_send(HelperEvent::Upload(id, event));

@@ -36,17 +36,13 @@ fn a_voice_that_goes_on_through_another_output_has_sounded_already() {
 
 #[test]
 fn what_does_not_sound_says_why_soon_after_its_instant() {
-    let no_output = |rig: &mut Rig| rig.cues.set_output(None, rig.now());
-    let no_clock = |rig: &mut Rig| rig.cues.set_clock(None, rig.now());
-    let not_ready = |rig: &mut Rig| rig.cues.forget("hash of ramp");
-    let cases: [(&dyn Fn(&mut Rig), Missed); 3] = [
-        (&no_output, Missed::NoOutput),
-        (&no_clock, Missed::NoClock),
-        (&not_ready, Missed::NotReady),
-    ];
-    for (prepare, missed) in cases {
+    for missed in [Missed::NoOutput, Missed::NoClock, Missed::NotReady] {
         let mut rig = Rig::ready();
-        prepare(&mut rig);
+        match missed {
+            Missed::NoOutput => rig.cues.set_output(None, rig.now()),
+            Missed::NoClock => rig.cues.set_clock(None, rig.now()),
+            _ => rig.cues.forget("hash of ramp"),
+        }
         rig.schedule(1, rig.now());
         assert_eq!(outcomes(&mut rig, 140), []);
         assert_eq!(outcomes(&mut rig, 30), [(1, Some(missed))]);
