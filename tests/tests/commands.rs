@@ -288,6 +288,7 @@ fn a_player_sounds_even_if_its_stdout_is_not_read() -> Result<()> {
     let lab = Lab::open(1)?;
     let relay = Relay::start()?;
     let mut watcher = V1Client::connect(&relay.ws_url(), "watcher", ClientKind::Remote)?;
+    watcher.watch()?;
     // A full pipe, like that of a paused pager or terminal.
     let (_reader, mut full) = io::pipe()?;
     let size = rustix::pipe::fcntl_getpipe_size(&full)?;
