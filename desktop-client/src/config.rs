@@ -174,6 +174,31 @@ mod tests {
     }
 
     #[test]
+    fn a_relay_is_given_by_its_address_or_by_credentials() {
+        for (arguments, is_given) in [
+            (&["lab"] as &[&str], true),
+            (&["--token", "let-me"], true),
+            (&[], false),
+            (&["--name", "lab-3"], false),
+        ] {
+            let relay = window(arguments).unwrap().relay;
+            assert_eq!(relay.is_given(), is_given, "{arguments:?}");
+            let host = relay.address().unwrap().host_and_port().0;
+            assert_eq!(host, if arguments == ["lab"] { "lab" } else { "127.0.0.1" });
+        }
+    }
+
+    #[test]
+    fn files_are_added_with_the_relay_beside_them() {
+        let arguments = ["downbeat", "add", "--relay", "lab", "kick.wav", "bell.flac"];
+        let parsed = Config::try_parse_from(arguments).unwrap();
+        let Some(Command::Add(add)) = parsed.command else { panic!("{arguments:?}") };
+        assert_eq!(add.files.len(), 2);
+        assert_eq!(add.relay.address().unwrap().host_and_port().0, "lab");
+        assert!(Config::try_parse_from(["downbeat", "add"]).is_err());
+    }
+
+    #[test]
     fn names_that_look_alike_ask_for_the_same_sound() {
         for given in ["caf\u{e9}", "cafe\u{301}", "ca\u{200b}f\u{e9}\u{202e}"] {
             let arguments = ["downbeat", "bang", "--sound", given, "--name", given];

@@ -147,8 +147,8 @@ function run(audio) {
   const isVisible = () => !document.hidden;
   const roomWatch = new RoomWatch({ requests, room, machines, receipts, ui, now, isVisible });
   const uploads = new Uploads({ requests, put: putFile, ui });
-  const ownMachine = new OwnMachine(requests, room, (field, value) => {
-    applyOwn({ settings, room, audio, scheduler, ui }, field, value);
+  const ownMachine = new OwnMachine(requests, room, (kept) => {
+    for (const [field, value] of Object.entries(kept)) takeOwn({ settings, room, audio, scheduler, ui }, field, value);
     reporter.report();
   });
   const session = new Session({
@@ -185,7 +185,7 @@ function run(audio) {
 }
 
 /** This machine takes a value that the relay keeps of it. */
-function applyOwn({ settings, room, audio, scheduler, ui }, field, value) {
+function takeOwn({ settings, room, audio, scheduler, ui }, field, value) {
   switch (field) {
     case 'name':
       room.name = value;

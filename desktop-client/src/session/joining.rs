@@ -47,6 +47,11 @@ impl Joining {
         *self = Self { addresses, ..Self::new(self.address().clone(), false) };
     }
 
+    /// A person has said something that is no address: nothing else is joined instead.
+    pub(super) fn hold(&mut self) {
+        self.is_guess = false;
+    }
+
     /// The address that is tried.
     pub(super) fn address(&self) -> &RelayAddress {
         // There is at least one, and `tried` stays below their number.
@@ -182,5 +187,9 @@ mod tests {
         joining.found(&[&relay(1, false)], at(0));
         assert_eq!((joining.due(), joining.address()), (None, &address("lab")));
         assert_eq!(joining.lost(), &address("lab"));
+        let mut mistyped = guess();
+        mistyped.hold();
+        mistyped.found(&[&relay(1, false)], at(0));
+        assert_eq!(mistyped.due(), None);
     }
 }

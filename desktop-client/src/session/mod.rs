@@ -21,3 +21,6 @@ mod variables;
 
 pub(crate) use handle::start;
 pub(crate) use options::SessionOptions;
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,9 @@ impl State {
     pub(super) fn set_bank(&mut self, bank: BankNow) {
         let BankNow { sounds, default_sound, bank: number, removed } = bank;
         let former = mem::take(&mut self.bank);
+        let selected = self.selected.as_ref();
+        let selected = former.iter().find(|sound| Some(&sound.info.name) == selected);
+        let selected = selected.map(|sound| sound.info.hash.clone());
         self.bank = sounds
             .into_iter()
             .map(|info| {
@@ -23,6 +26,11 @@ impl State {
             .collect();
         self.bank_number = number;
         self.removed_sounds = removed;
+        // A sound that was renamed stays selected.
+        let renamed = self.bank.iter().find(|sound| Some(&sound.info.hash) == selected.as_ref());
+        if let Some(sound) = renamed {
+            self.selected = Some(sound.info.name.clone());
+        }
         let is_in_bank = |name: &String| self.bank.iter().any(|sound| sound.info.name == *name);
         if !self.selected.as_ref().is_some_and(is_in_bank) {
             self.selected = Some(default_sound.clone()).filter(is_in_bank);

@@ -122,6 +122,8 @@ fn a_changed_bank_keeps_the_selection_if_it_has_it() {
     state.apply(changed(vec![sound("click", "a")]));
     assert_eq!(state.selected.as_deref(), Some("click"));
     assert!(state.can_bang(), "the connection is the same");
+    state.apply(changed(vec![sound("clack", "a"), sound("click", "c")]));
+    assert_eq!(state.selected.as_deref(), Some("clack"), "it was renamed");
 }
 
 #[test]

@@ -36,7 +36,7 @@ export class OwnMachine {
   /**
    * @param {import('./requests.js').Requests} requests
    * @param {import('../state/room.js').Room} room
-   * @param {(field: string, value: any) => void} apply lets a field have a value from the relay
+   * @param {(kept: Record<string, any>) => void} apply lets fields have the values that the relay keeps
    * @param {typeof setTimeout} setTimer
    */
   constructor(requests, room, apply, setTimer = (...args) => globalThis.setTimeout(...args)) {
@@ -57,7 +57,7 @@ export class OwnMachine {
   /** What the relay keeps. */
   record(record) {
     this.#record = record;
-    for (const field of FIELDS) if (!this.#unconfirmed.has(field)) this.#applyKept(field);
+    this.#applyKept(FIELDS.filter((field) => !this.#unconfirmed.has(field)));
   }
 
   /** A person has changed a field here. */
@@ -69,9 +69,10 @@ export class OwnMachine {
     this.#sendChanges();
   }
 
-  #applyKept(field) {
-    const kept = valueIn(this.#record, field);
-    if (kept !== undefined) this.#apply(field, kept);
+  #applyKept(fields) {
+    const kept = fields.map((field) => [field, valueIn(this.#record, field)]);
+    const known = kept.filter(([, value]) => value !== undefined);
+    if (known.length > 0) this.#apply(Object.fromEntries(known));
   }
 
   #sendChanges() {
@@ -102,10 +103,9 @@ export class OwnMachine {
 
   /** Changes up to this number are done, or never will be: the relay's record counts again. */
   #confirm(upTo) {
-    for (const [field, number] of this.#unconfirmed) {
-      if (number > upTo || this.#changed.has(field)) continue;
-      this.#unconfirmed.delete(field);
-      this.#applyKept(field);
-    }
+    const isConfirmed = ([field, number]) => number <= upTo && !this.#changed.has(field);
+    const confirmed = [...this.#unconfirmed].filter(isConfirmed).map(([field]) => field);
+    for (const field of confirmed) this.#unconfirmed.delete(field);
+    this.#applyKept(confirmed);
   }
 }

@@ -148,9 +148,7 @@ export class Session {
       case 'command':
         return this.#command(message);
       case 'lock':
-        this.#room.isLocked = message.locked;
-        this.#ui.notify(`${message.by.name} has ${message.locked ? 'locked' : 'unlocked'} the room.`);
-        return this.#showRights();
+        return this.#lock(message);
       case 'joining':
         return this.#ui.room.showJoining(message);
       case 'machines':
@@ -214,6 +212,12 @@ export class Session {
     this.#roomWatch.welcome();
     this.#showRights();
     this.#uploads.connected();
+  }
+
+  #lock({ locked, by }) {
+    this.#room.isLocked = locked;
+    this.#showRights();
+    if (by.id !== this.#room.id) this.#ui.notify(`${by.name} has ${locked ? 'locked' : 'unlocked'} the room.`);
   }
 
   #command({ command, by }) {

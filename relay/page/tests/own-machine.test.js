@@ -19,7 +19,7 @@ class World {
     this.machine = new OwnMachine(
       this.requests,
       this.room,
-      (field, value) => (this.applied[field] = value),
+      (kept) => Object.assign(this.applied, kept),
       (run, millis) => this.timers.push({ run, at: this.now + millis }),
     );
   }

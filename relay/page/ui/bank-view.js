@@ -22,6 +22,7 @@ export class BankView {
   #uploads;
   #search = element('search-bank');
   #sounds = [];
+  #names = new Set();
   #defaultSound = '';
   #removed = [];
   /** The hash of the chosen sound. @type {string | null} */
@@ -38,7 +39,7 @@ export class BankView {
     const order = new SoundOrder(() => this.#view, (hash, position) => this.#edit({ hash, position }));
     const row = {
       audition: (sound) => perform({ type: 'audition', sound }),
-      readiness: (name) => this.#readiness(name),
+      readiness: (name) => this.#readinessOf(name),
       isSelected: (hash) => hash === this.#chosen,
       drag: (event, hash) => order.drag(event, hash),
     };
@@ -52,7 +53,7 @@ export class BankView {
       (changed) => perform({ type: 'edit-sounds', ...changed }),
       () => this.#choose(null),
     );
-    this.#uploads = new UploadList(perform, (sound) => this.#readiness(sound));
+    this.#uploads = new UploadList(perform, (sound) => this.#readinessOf(sound));
     new DropZone((files) => perform({ type: 'add-files', files }), () => this.#denial);
     const files = element('add-files');
     files.accept = ACCEPT;
@@ -98,6 +99,7 @@ export class BankView {
    */
   showBank(sounds, defaultSound, removed) {
     this.#sounds = sounds;
+    this.#names = new Set(sounds.map(({ name }) => name));
     this.#defaultSound = defaultSound;
     this.#removed = removed;
     if (!sounds.some(({ hash }) => hash === this.#chosen)) this.#chosen = null;
@@ -162,7 +164,7 @@ export class BankView {
     const sound = this.#sounds[index];
     const isDefault = sound.name === this.#defaultSound;
     const shown = { sound, index, isDefault, count: this.#sounds.length };
-    this.#editor.show(shown, this.#peaksOf(sound.name), this.#readiness(sound.name), this.#denial);
+    this.#editor.show(shown, this.#peaksOf(sound.name), this.#readinessOf(sound.name), this.#denial);
   }
 
   /** Alt and an arrow key move a sound; Delete removes it. */
@@ -177,6 +179,11 @@ export class BankView {
     if (key !== 'Delete') return false;
     this.#edit({ hash: item.sound.hash, removed: true });
     return true;
+  }
+
+  /** On how many machines a sound is ready; null if that is unknown, or the bank does not have it yet. */
+  #readinessOf(name) {
+    return this.#names.has(name) ? this.#readiness(name) : null;
   }
 
   #edit(changed) {

@@ -17,11 +17,24 @@ export function listenToFields({ leave, close, stop }) {
   document.addEventListener('change', ({ target }) => {
     if (target.tagName === 'SELECT' && isByPointer) leave();
   });
-  document.addEventListener('keydown', ({ key, repeat, target }) => {
+  document.addEventListener('keydown', (event) => {
+    const { key, repeat, target } = event;
     if (key === 'Enter' && takesText(target) && !target.closest('form')) target.blur();
     if (key !== 'Escape' || repeat) return;
     // In a field, Escape leaves the field: nobody silences a room by leaving a search.
-    if (takesText(target)) target.blur();
+    if (takesText(target)) leaveField(event);
     else if (!close()) stop();
   });
+}
+
+/** Leaves a field; a search is emptied, so that it hides nothing. */
+function leaveField(event) {
+  const { target } = event;
+  if (target.type === 'search' && target.value !== '') {
+    // The browser would empty it as well, and tell nobody.
+    event.preventDefault();
+    target.value = '';
+    target.dispatchEvent(new Event('input', { bubbles: true }));
+  }
+  target.blur();
 }

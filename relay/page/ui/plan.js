@@ -93,43 +93,51 @@ export class Plan {
     if (event.button !== 0) return;
     const { pointerId, clientX: startX, clientY: startY } = event;
     token.element.setPointerCapture(pointerId);
-    const frame = this.#plan.getBoundingClientRect();
     const box = token.element.getBoundingClientRect();
     // The token is held where it was touched.
-    const [heldX, heldY] = [startX - box.left - box.width / 2, startY - box.top - box.height / 2];
-    const placeUnder = ({ clientX, clientY }) =>
-      placeAt((clientX - heldX - frame.left) / frame.width, (clientY - heldY - frame.top) / frame.height);
+    const middle = ({ clientX, clientY }) => ({
+      x: clientX - startX + box.left + box.width / 2,
+      y: clientY - startY + box.top + box.height / 2,
+    });
     const move = (moved) => {
       const far = Math.hypot(moved.clientX - startX, moved.clientY - startY) > DRAG_PIXELS;
-      if (!token.isDragged && !far) return;
-      if (!token.isDragged) {
-        token.isDragged = true;
-        token.element.classList.add('dragged');
-        this.#plan.append(token.element);
-      }
-      token.preview(placeUnder(moved));
+      if (token.isDragged || far) token.drag(this.#near(middle(moved)));
     };
     const end = (ended) => {
       token.element.removeEventListener('pointermove', move);
       for (const name of ['pointerup', 'pointercancel']) token.element.removeEventListener(name, end);
-      token.element.classList.remove('dragged');
       const wasDragged = token.isDragged;
-      token.isDragged = false;
-      if (!wasDragged) {
-        if (ended.type === 'pointerup') {
-          this.#on.choose(token.key, event.ctrlKey || event.metaKey || event.shiftKey ? 'toggle' : 'only');
-        }
-        return;
-      }
-      // Dropped outside, it goes back.
-      const { left, right, top, bottom } = frame;
-      const { clientX, clientY, type } = ended;
-      const isInside = clientX >= left - 20 && clientX <= right + 20 && clientY >= top - 20 && clientY <= bottom + 20;
-      if (type === 'pointerup' && isInside) this.#place([{ machine: token.machine, place: placeUnder(ended) }]);
-      else this.show(this.#rows);
+      token.drop();
+      const place = this.#placeUnder(middle(ended));
+      if (ended.type === 'pointercancel' || (wasDragged && !place)) this.show(this.#rows);
+      else if (wasDragged) this.#place([{ machine: token.machine, place }]);
+      else this.#on.choose(token.key, ended.ctrlKey || ended.metaKey || ended.shiftKey ? 'toggle' : 'only');
     };
     token.element.addEventListener('pointermove', move);
     for (const name of ['pointerup', 'pointercancel']) token.element.addEventListener(name, end);
+  }
+
+  /** The plan on the screen, without its border. */
+  get #frame() {
+    const { left, top } = this.#plan.getBoundingClientRect();
+    const { clientLeft, clientTop, clientWidth: width, clientHeight: height } = this.#plan;
+    return { left: left + clientLeft, top: top + clientTop, width, height };
+  }
+
+  /** The place under a point of the screen; undefined outside the plan. */
+  #placeUnder({ x, y }) {
+    const { left, top, width, height } = this.#frame;
+    const [across, down] = [(x - left) / width, (y - top) / height];
+    const isInside = across > -0.08 && across < 1.08 && down > -0.1 && down < 1.1;
+    return isInside ? placeAt(across, down) : undefined;
+  }
+
+  /** The point of the screen to which a token snaps that is held at another one. */
+  #near(point) {
+    const place = this.#placeUnder(point);
+    if (!place) return point;
+    const { left, top, width, height } = this.#frame;
+    return { x: left + place.x * width, y: top + place.y * height };
   }
 
   #keyed(event, token) {
@@ -201,9 +209,19 @@ class Token {
     this.#draw(place);
   }
 
-  /** It is held above there. */
-  preview(place) {
-    this.#draw(place);
+  /** It is held at a point of the screen. */
+  drag({ x, y }) {
+    this.isDragged = true;
+    this.element.classList.add('dragged');
+    this.element.style.left = `${x}px`;
+    this.element.style.top = `${y}px`;
+  }
+
+  /** It is not held any more. */
+  drop() {
+    this.isDragged = false;
+    this.element.classList.remove('dragged');
+    this.#draw(this.place);
   }
 
   #draw(place) {

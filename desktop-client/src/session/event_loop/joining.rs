@@ -54,6 +54,7 @@ impl Session {
     }
 
     fn refuse_address(&mut self, reason: String) {
+        self.joining.hold();
         self.connection.disconnect();
         self.emit(SessionEvent::InvalidAddress { reason });
         self.search();
