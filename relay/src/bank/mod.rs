@@ -3,6 +3,7 @@
 //! Files are read when the bank is loaded. Requests are answered from memory and never from disk, so that
 //! none can reach outside the folder. The `watcher` reloads the bank when the folder changes.
 
+pub mod decode;
 pub(crate) mod watcher;
 
 use std::{
