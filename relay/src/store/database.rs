@@ -1,7 +1,7 @@
-//! The `SQLite` file: its tables, how it is opened and checked, and how it is written.
+//! The `SQLite` file: how it is opened, read and written.
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{File, TryLockError},
     io,
     path::{Path, PathBuf},
 };
@@ -12,7 +12,10 @@ use thiserror::Error;
 
 use super::{
     columns::{from_bytes, json, text, to_bytes},
+    folder::{create_folder, create_private, sync_folder},
     machines,
+    schema::{self, SCHEMA_VERSION},
+    sounds,
     write::{Stored, StoredValue, Write},
 };
 
@@ -21,39 +24,6 @@ const FILE: &str = "downbeat.sqlite3";
 
 /// The file that a relay locks while it uses the folder.
 const LOCK: &str = "lock";
-
-/// Marks the file as Downbeat's: `Beat`.
-const APPLICATION_ID: i64 = 0x4265_6174;
-
-/// The version of the tables.
-const SCHEMA_VERSION: i64 = 2;
-
-/// The tables of version 1. A new file begins with them, and is brought up to date like an old one: so there is
-/// one way to the newest tables, and each start with a new file tests it.
-const SCHEMA_1: &str = "
-    CREATE TABLE variables (
-        name TEXT PRIMARY KEY,
-        position INTEGER NOT NULL,
-        declaration TEXT NOT NULL
-    ) STRICT, WITHOUT ROWID;
-    CREATE TABLE room_values (
-        variable TEXT PRIMARY KEY,
-        value TEXT NOT NULL
-    ) STRICT, WITHOUT ROWID;
-    CREATE TABLE machine_values (
-        variable TEXT NOT NULL,
-        machine BLOB NOT NULL,
-        value TEXT NOT NULL,
-        PRIMARY KEY (variable, machine)
-    ) STRICT, WITHOUT ROWID;
-    CREATE TABLE machines (
-        id BLOB PRIMARY KEY,
-        name TEXT NOT NULL,
-        seat INTEGER,
-        tags TEXT NOT NULL,
-        last_seen INTEGER NOT NULL
-    ) STRICT, WITHOUT ROWID;
-";
 
 /// Why the data folder cannot be used. Each message says what to do.
 #[derive(Debug, Error)]
@@ -127,14 +97,16 @@ impl Database {
             TryLockError::Error(error) => unusable(error),
         })?;
         let path = folder.join(FILE);
-        // Before `SQLite` does, which would let others read it. Its other files get the same permissions.
+        // Before `SQLite` does, which would let others read it: the numbers of machines are secret. Its other
+        // files get the same permissions.
         create_private(&path).map_err(unusable)?;
         let failed = |error: rusqlite::Error| explain(&path, &error);
         let connection = Connection::open(&path).map_err(failed)?;
-        check(&connection, &path)?;
+        schema::prepare(&connection, &path)?;
         connection
             .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")
             .map_err(failed)?;
+        sync_folder(folder).map_err(unusable)?;
         Ok(Self { path, connection, _lock: lock })
     }
 
@@ -168,6 +140,8 @@ impl Database {
         }
         stored.machines = machines::read(connection)?;
         stored.locked = machines::read_lock(connection)?;
+        stored.sounds = sounds::read(connection)?;
+        stored.edits = sounds::read_edits(connection)?;
         Ok(stored)
     }
 
@@ -217,47 +191,14 @@ fn apply(to: &Transaction<'_>, write: &Write) -> rusqlite::Result<usize> {
         Write::Keep(machine) => machines::keep(to, machine),
         Write::Forget { machine } => machines::forget(to, *machine),
         Write::Lock { locked } => machines::write_lock(to, *locked),
+        Write::AddSound(sound) => sounds::add(to, sound),
+        Write::DeleteSound { hash } => sounds::delete(to, hash),
+        Write::EditSound { hash, edits } => sounds::edit(to, hash, edits),
+        Write::UneditSound { hash } => sounds::unedit(to, hash),
     }
 }
 
-/// Checks that the file is whole, and brings its tables up to date; creates them in an empty one.
-fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
-    let failed = |error: rusqlite::Error| explain(path, &error);
-    let number = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(failed);
-    let not_readable =
-        |what: &str| StoreError::NotReadable { path: path.to_owned(), what: what.to_owned() };
-    if number("SELECT count(*) FROM sqlite_schema")? == 0 {
-        let create = format!(
-            "BEGIN; {SCHEMA_1} PRAGMA application_id = {APPLICATION_ID}; \
-             PRAGMA user_version = 1; COMMIT;"
-        );
-        connection.execute_batch(&create).map_err(failed)?;
-        return migrate(connection).map_err(failed);
-    }
-    if number("PRAGMA application_id")? != APPLICATION_ID {
-        return Err(not_readable("a database of another program"));
-    }
-    let found = number("PRAGMA user_version")?;
-    if found > SCHEMA_VERSION {
-        return Err(StoreError::Newer { path: path.to_owned(), found });
-    }
-    let first = |row: &rusqlite::Row<'_>| row.get::<_, String>(0);
-    match connection.query_row("PRAGMA quick_check(1)", [], first).map_err(failed)?.as_str() {
-        "ok" if found < SCHEMA_VERSION => migrate(connection).map_err(failed),
-        "ok" => Ok(()),
-        problem => Err(not_readable(&format!("damaged ({})", problem.replace('\n', " ")))),
-    }
-}
-
-/// Brings tables of version 1 up to date: all of them, or, if that fails, none.
-fn migrate(connection: &Connection) -> rusqlite::Result<()> {
-    let transaction = connection.unchecked_transaction()?;
-    machines::migrate(&transaction)?;
-    transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
-    transaction.commit()
-}
-
-fn explain(path: &Path, error: &rusqlite::Error) -> StoreError {
+pub(super) fn explain(path: &Path, error: &rusqlite::Error) -> StoreError {
     let what = match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => "damaged, or no database".to_owned(),
         // Without a code: a value of another type than its table allows.
@@ -267,22 +208,4 @@ fn explain(path: &Path, error: &rusqlite::Error) -> StoreError {
     StoreError::NotReadable { path: path.to_owned(), what }
 }
 
-fn create_folder(folder: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
-}
-
-/// Opens a file, or creates one that only its owner can read: the numbers of machines are secret.
-fn create_private(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(path)?;
-    #[cfg(unix)]
-    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
-    Ok(file)
 }

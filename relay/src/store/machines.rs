@@ -10,8 +10,8 @@ use super::{
     write::{Assigned, StoredMachine},
 };
 
-/// From version 1 to 2. What was kept before was assigned by who might do everything.
-const MIGRATE: &str = "
+/// What version 2 adds. What was kept before was assigned by who might do everything.
+pub(super) const VERSION_2: &str = "
     ALTER TABLE machines ADD COLUMN assigned_name TEXT;
     ALTER TABLE machines ADD COLUMN place_x REAL;
     ALTER TABLE machines ADD COLUMN place_y REAL;
@@ -44,11 +44,6 @@ const LOCKED: &str = "locked";
 const READ_SETTING: &str = "SELECT value FROM room WHERE setting = ?";
 
 const WRITE_SETTING: &str = "INSERT OR REPLACE INTO room (setting, value) VALUES (?, ?)";
-
-/// Brings the tables of version 1 to version 2.
-pub(super) fn migrate(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
-    transaction.execute_batch(MIGRATE)
-}
 
 /// All machines, the one that was seen last at the end.
 pub(super) fn read(connection: &Connection) -> rusqlite::Result<Vec<StoredMachine>> {

@@ -1,4 +1,5 @@
-//! What survives the relay: variables, their values, machines, and the lock, in one `SQLite` file.
+//! What survives the relay: variables, their values, machines, the lock, and what was changed about sounds, in one
+//! `SQLite` file.
 //!
 //! A thread of its own writes it: a disk that sleeps must not delay a trigger. The `queue` collects what is to
 //! be written, and the thread commits all of it at once. A request is acknowledged after the commit.
@@ -7,16 +8,21 @@
 
 mod columns;
 mod database;
+pub(crate) mod folder;
 mod machines;
 mod queue;
+mod schema;
+mod sounds;
 mod write;
 
 use std::{path::Path, sync::Arc, thread};
 
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, mpsc, oneshot};
 
 pub use self::database::StoreError;
-pub(crate) use self::write::{AckTo, Assigned, Stored, StoredMachine, StoredValue, Write};
+pub(crate) use self::write::{
+    AckTo, Assigned, SoundEdits, Stored, StoredMachine, StoredSound, StoredValue, Write,
+};
 use self::{database::Database, queue::Queue};
 use crate::{counters::Counters, supervise::Supervisor};
 
@@ -65,6 +71,14 @@ impl Store {
         self.queue.add(writes, acks);
     }
 
+    /// Puts into the queue what is to be written. The receiver is told when all that was put there until now is on
+    /// disk, and is an error if it cannot be written. Never waits.
+    pub(crate) fn submit_and_tell(&self, writes: Vec<Write>) -> oneshot::Receiver<()> {
+        let (sender, committed) = oneshot::channel();
+        self.queue.add_and_tell(writes, sender);
+        committed
+    }
+
     /// Whom to tell about the next commit. `None` at the end.
     pub(crate) async fn committed(&self) -> Option<Vec<AckTo>> {
         self.committed.lock().await.recv().await
@@ -105,6 +119,10 @@ fn run(
                     );
                 }
                 is_failing = false;
+                for waiter in batch.waiters {
+                    // Who waits may have left.
+                    let _ = waiter.send(());
+                }
                 if !batch.acks.is_empty() {
                     // Without a receiver the relay is ending.
                     let _ = committed.blocking_send(batch.acks);

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 use super::write::{AckTo, Key, Write};
 
@@ -28,11 +28,17 @@ const RETRY: Duration = Duration::from_secs(1);
 pub(super) struct Batch {
     pub(super) writes: BTreeMap<Key, Write>,
     pub(super) acks: Vec<AckTo>,
+    /// Parts of the relay that wait for the commit: one for each upload, and so a few.
+    pub(super) waiters: Vec<oneshot::Sender<()>>,
 }
 
 impl Batch {
     fn is_empty(&self) -> bool {
-        self.writes.is_empty() && self.acks.is_empty()
+        self.writes.is_empty() && self.acks.is_empty() && self.waiters.is_empty()
+    }
+
+    fn put(&mut self, writes: Vec<Write>) {
+        self.writes.extend(writes.into_iter().map(|write| (write.key(), write)));
     }
 
     fn has_space(&self) -> bool {
@@ -74,10 +80,22 @@ impl Queue {
         if writes.is_empty() && acks.is_empty() {
             return;
         }
-        let mut state = self.state();
-        state.batch.writes.extend(writes.into_iter().map(|write| (write.key(), write)));
-        state.batch.acks.extend(acks);
-        drop(state);
+        self.fill(|batch| {
+            batch.put(writes);
+            batch.acks.extend(acks);
+        });
+    }
+
+    /// Adds what is to be written, and whom to tell after that, even if it is nothing.
+    pub(super) fn add_and_tell(&self, writes: Vec<Write>, waiter: oneshot::Sender<()>) {
+        self.fill(|batch| {
+            batch.put(writes);
+            batch.waiters.push(waiter);
+        });
+    }
+
+    fn fill(&self, add: impl FnOnce(&mut Batch)) {
+        add(&mut self.state().batch);
         self.filled.notify_one();
     }
 

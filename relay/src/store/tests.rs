@@ -44,6 +44,21 @@ fn whole_machine(id: u128) -> StoredMachine {
     StoredMachine { assigned: Arc::new(assigned), by_conductor: false, ..machine(id, None) }
 }
 
+fn sound(hash: &str, position: u64) -> StoredSound {
+    StoredSound { hash: hash.into(), name: format!("caf\u{e9} {hash}"), position }
+}
+
+fn all_edits() -> SoundEdits {
+    SoundEdits {
+        name: Some("gong".into()),
+        gain_db: Some(-3.25),
+        looped: Some(true),
+        position: Some(7),
+        removed: Some(9),
+        is_default: true,
+    }
+}
+
 fn ack(ack: u64) -> AckTo {
     AckTo { client: ClientId(1), ack }
 }
@@ -73,10 +88,17 @@ fn what_was_committed_is_there_after_a_restart() {
         Write::Keep(machine(2, None)),
         Write::Keep(whole_machine(3)),
         Write::Lock { locked: true },
+        Write::AddSound(sound("b", 1)),
+        Write::AddSound(sound("a", 2)),
+        Write::EditSound { hash: "a".into(), edits: all_edits() },
+        Write::EditSound { hash: "c".into(), edits: SoundEdits::default() },
     ];
     database.commit(writes.iter()).unwrap();
     drop(database);
     let stored = reopened(&folder);
+    assert_eq!(stored.sounds, [sound("b", 1), sound("a", 2)]);
+    let edits = [("a".to_owned(), all_edits()), ("c".to_owned(), SoundEdits::default())];
+    assert_eq!(stored.edits, edits);
     let names: Vec<_> = stored.variables.iter().map(|v| v.name.as_str()).collect();
     assert_eq!(names, ["z", "a"]);
     let expected = [
@@ -95,9 +117,13 @@ fn what_was_committed_is_there_after_a_restart() {
         Write::Undeclare { name: "a".into() },
         Write::Forget { machine: MachineId(1) },
         Write::Lock { locked: false },
+        Write::DeleteSound { hash: "b".into() },
+        Write::UneditSound { hash: "a".into() },
     ];
     Database::open(&folder).unwrap().commit(writes.iter()).unwrap();
     let stored = reopened(&folder);
+    assert_eq!(stored.sounds, [sound("a", 2)]);
+    assert_eq!(stored.edits, [("c".to_owned(), SoundEdits::default())]);
     assert_eq!(stored.variables.len(), 1);
     assert_eq!(values(&stored), [("z", None, "2".to_owned())]);
     assert_eq!(stored.machines, [machine(2, None), whole_machine(3)]);
@@ -293,6 +319,32 @@ async fn a_request_is_acknowledged_after_the_commit() {
 }
 
 #[tokio::test]
+async fn who_waits_for_a_commit_is_told_or_learns_that_it_failed() {
+    let home = tempfile::tempdir().unwrap();
+    let (counters, supervisor) = (Arc::default(), Arc::default());
+    let (store, _) = Store::open(home.path(), &counters, &supervisor).unwrap();
+    store.submit(vec![declare("a", 0)], Vec::new());
+    // Also without a write of its own: what came before is on disk then.
+    let committed = store.submit_and_tell(Vec::new());
+    timeout(Duration::from_secs(30), committed).await.unwrap().unwrap();
+    store.end();
+    while !store.has_ended() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!(reopened(home.path()).variables.len(), 1);
+
+    let mut database = Database::open(home.path()).unwrap();
+    database.limit_pages(1);
+    let queue = Queue::default();
+    let (sender, committed) = oneshot::channel();
+    queue.add_and_tell(vec![set("a", None, "x".repeat(100_000))], sender);
+    queue.end();
+    let (acks, _committed) = mpsc::channel(MAX_COMMITS);
+    run(&queue, &mut database, &acks, &counters);
+    assert!(committed.await.is_err());
+}
+
+#[tokio::test]
 async fn who_asks_waits_for_a_slow_disk_and_one_key_takes_one_place() {
     let queue = Queue::default();
     for number in 0..100_000 {
@@ -304,13 +356,13 @@ async fn who_asks_waits_for_a_slow_disk_and_one_key_takes_one_place() {
     }
     let waiting = timeout(Duration::from_millis(1), queue.has_space());
     assert!(waiting.await.is_err());
-    let Batch { writes, acks } = queue.take(false).unwrap();
+    let Batch { writes, acks, .. } = queue.take(false).unwrap();
     assert_eq!((writes.len(), acks.len()), (1, 100_000));
     queue.has_space().await;
     // What is put back is older than what has come meanwhile.
     queue.add(vec![set("a", None, "new")], vec![ack(7)]);
-    queue.put_back(Batch { writes, acks });
-    let Batch { writes, acks } = queue.take(false).unwrap();
+    queue.put_back(Batch { writes, acks, waiters: Vec::new() });
+    let Batch { writes, acks, .. } = queue.take(false).unwrap();
     assert_eq!(writes.into_values().collect::<Vec<_>>(), [set("a", None, "new")]);
     assert_eq!(acks, [ack(7)]);
     queue.end();

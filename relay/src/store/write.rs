@@ -30,6 +30,14 @@ pub(crate) enum Write {
     Forget { machine: MachineId },
     /// Whether the room is locked.
     Lock { locked: bool },
+    /// A sound that was uploaded. Its file is there already.
+    AddSound(StoredSound),
+    /// No such sound.
+    DeleteSound { hash: String },
+    /// What was changed about a sound.
+    EditSound { hash: String, edits: SoundEdits },
+    /// Nothing was changed about it.
+    UneditSound { hash: String },
 }
 
 /// What a [`Write`] changes.
@@ -39,6 +47,8 @@ pub(super) enum Key {
     Value(String, Option<MachineId>),
     Machine(MachineId),
     Lock,
+    Sound(String),
+    SoundEdits(String),
 }
 
 impl Write {
@@ -53,6 +63,12 @@ impl Write {
                 Key::Machine(*machine)
             }
             Self::Lock { .. } => Key::Lock,
+            Self::AddSound(StoredSound { hash, .. }) | Self::DeleteSound { hash } => {
+                Key::Sound(hash.clone())
+            }
+            Self::EditSound { hash, .. } | Self::UneditSound { hash } => {
+                Key::SoundEdits(hash.clone())
+            }
         }
     }
 }
@@ -93,6 +109,30 @@ pub(crate) struct StoredValue {
     pub(crate) value: Value,
 }
 
+/// A sound that was uploaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct StoredSound {
+    /// SHA-256 of its file, in hexadecimal.
+    pub(crate) hash: String,
+    pub(crate) name: String,
+    /// Its place in the order of the uploads.
+    pub(crate) position: u64,
+}
+
+/// What was changed about a sound, whether it was uploaded or not. What is `None` is as its file says.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct SoundEdits {
+    pub(crate) name: Option<String>,
+    pub(crate) gain_db: Option<f32>,
+    pub(crate) looped: Option<bool>,
+    /// Its place among the sounds. Those without one come last.
+    pub(crate) position: Option<u32>,
+    /// It is removed, and later than those with a smaller number.
+    pub(crate) removed: Option<u64>,
+    /// It is the sound of a trigger that names none.
+    pub(crate) is_default: bool,
+}
+
 /// All that is stored.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Stored {
@@ -102,4 +142,8 @@ pub(crate) struct Stored {
     /// The one that was seen last comes last.
     pub(crate) machines: Vec<StoredMachine>,
     pub(crate) locked: bool,
+    /// In the order of the uploads.
+    pub(crate) sounds: Vec<StoredSound>,
+    /// By the hash of each sound.
+    pub(crate) edits: Vec<(String, SoundEdits)>,
 }
