@@ -36,6 +36,10 @@ pub(crate) struct Counters {
     pub(crate) triggers: Counter,
     /// Values of variables that were broadcast.
     pub(crate) values: Counter,
+    /// Uploaded files that became sounds of the bank.
+    pub(crate) uploads: Counter,
+    /// Uploads that did not.
+    pub(crate) uploads_refused: UploadsRefused,
     /// Attempts to write to the data folder that have failed.
     pub(crate) store_failures: Counter,
     /// Messages that were answered by an `error`.
@@ -85,6 +89,34 @@ pub(crate) struct Disconnected {
     pub(crate) violation: Counter,
 }
 
+/// Uploads that were refused, by reason.
+#[derive(Debug, Default)]
+pub(crate) struct UploadsRefused {
+    /// There was no space for the file, or too many were on their way.
+    pub(crate) full: Counter,
+    /// It cannot be played.
+    pub(crate) unreadable: Counter,
+    /// It did not arrive as a whole.
+    pub(crate) interrupted: Counter,
+    /// It was sent without a ticket, or is not the file that was announced.
+    pub(crate) unannounced: Counter,
+    /// It could not be written to the data folder.
+    pub(crate) unwritten: Counter,
+}
+
+impl UploadsRefused {
+    /// Each count with its reason.
+    pub(crate) fn by_reason(&self) -> [(&'static str, u64); 5] {
+        [
+            ("full", self.full.get()),
+            ("unreadable", self.unreadable.get()),
+            ("interrupted", self.interrupted.get()),
+            ("unannounced", self.unannounced.get()),
+            ("unwritten", self.unwritten.get()),
+        ]
+    }
+}
+
 impl Disconnected {
     /// Each count with its reason.
     pub(crate) fn by_reason(&self) -> [(&'static str, u64); 6] {
@@ -124,6 +156,8 @@ impl Default for Counters {
             websocket_connections_closed: Counter::default(),
             triggers: Counter::default(),
             values: Counter::default(),
+            uploads: Counter::default(),
+            uploads_refused: UploadsRefused::default(),
             store_failures: Counter::default(),
             messages_refused: Counter::default(),
             connections_rejected: Counter::default(),

@@ -20,6 +20,8 @@ pub(crate) enum HttpRequest {
     Join,
     /// A QR code.
     QrCode,
+    /// To send a file.
+    Upload,
     /// Whether the relay runs.
     Status,
     /// Also how it does, and who is there.
@@ -96,10 +98,12 @@ impl Required {
         match request {
             // The page contains no secret, and only who was admitted knows the hash of a sound. Who joins by
             // the room code has no token yet. A QR code contains what the client itself has sent.
+            // The path of an upload is known only to the client that was allowed it.
             HttpRequest::Page
             | HttpRequest::Sound
             | HttpRequest::Join
             | HttpRequest::QrCode
+            | HttpRequest::Upload
             | HttpRequest::Status
             | HttpRequest::Unknown => Self::NOTHING,
             HttpRequest::Access

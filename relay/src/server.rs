@@ -25,8 +25,8 @@ use crate::{
         tls::TlsAcceptor,
     },
     bank::{
-        Bank, FolderError,
-        watcher::{self, Folder, Watcher},
+        FolderError,
+        watcher::{Folder, Watcher},
     },
     broadcast::lane::Command,
     config::Config,
@@ -108,6 +108,7 @@ impl From<HubError> for StartError {
         match error {
             HubError::Thread(error) => Self::Thread(error),
             HubError::Store(error) => Self::Store(error),
+            HubError::Folder(error) => Self::Folder(error),
             HubError::Variables(reason) => Self::Variables(reason),
         }
     }
@@ -154,17 +155,6 @@ impl Server {
         let host_name = host_name.to_string_lossy();
         let access = Access::new(config, &host_name)?;
         let identity = Identity::new(config, &host_name)?;
-        let (folder, bank) = match &config.samples {
-            None => {
-                let bank = Bank::embedded(&config.r#loop);
-                watcher::log_loaded(&bank);
-                (None, bank)
-            }
-            Some(path) => {
-                let (folder, bank) = Folder::open(path, &Bank::with_loops(&config.r#loop))?;
-                (Some(folder), bank)
-            }
-        };
         let listen = |source| StartError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
@@ -177,10 +167,11 @@ impl Server {
         let (is_tls, tokens) = (identity.is_some(), access.tokens().clone());
         let needs_token = !tokens.is_open();
         let invitation = Invitation::new(tokens, address, is_tls, fingerprint.clone());
-        let hub = Hub::new(config, bank, invitation.map_err(StartError::Random)?)?;
+        let (hub, folder) = Hub::new(config, invitation.map_err(StartError::Random)?)?;
         if config.data.is_none() {
             tracing::info!(
-                "variables, machines and the lock end with the relay: there is no data folder (--data)"
+                "variables, machines, the lock, uploaded sounds and edits of sounds end with the relay: there is \
+                 no data folder (--data)"
             );
         }
         // One that others cannot reach is none of their business.
@@ -354,10 +345,10 @@ fn exposure(listens_on: IpAddr, is_open: bool, is_encrypted: bool) -> Option<&'s
     }
 }
 
-/// Reloads the bank for as long as the watcher finds new ones.
+/// Replaces the sounds of the folder for as long as the watcher finds others.
 async fn watch_bank(hub: Arc<Hub>, mut watcher: Watcher) {
-    while let Some(bank) = watcher.next(&hub.bank()).await {
-        hub.replace_bank(bank).await;
+    while let Some(found) = watcher.next(|| hub.bank()).await {
+        hub.replace_found(found).await;
     }
 }
 

@@ -1,4 +1,4 @@
-//! Reloads the bank when its folder changes, or on request.
+//! Reads the folder again when it changes, or on request.
 //!
 //! It polls every few seconds instead of using the system's notifications, because a network file system
 //! sends none. It reads on a blocking thread: a disk may spin up and a network may stall, and neither may
@@ -17,17 +17,23 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::{Bank, FolderError, MAX_SOUNDS, SkipReason, list_wavs};
+use super::{
+    Bank, FolderError, MAX_SOUNDS,
+    folder::{self, SkipReason, list_wavs},
+    sound::Sound,
+};
 use crate::supervise::Supervisor;
 
 /// How often the folder is polled. A change is served within two polls; a listing of some hundred files in
 /// that time costs nothing.
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
-/// A folder, and its content when the bank was loaded.
+/// A folder, and its content when it was read.
 #[derive(Debug)]
 pub(crate) struct Folder {
     path: PathBuf,
+    /// The names of sounds that repeat as a whole.
+    looped: Vec<String>,
     loaded: Listing,
     /// The content at the last poll, if it differs.
     changed: Option<Listing>,
@@ -50,23 +56,28 @@ fn list(folder: &Path) -> io::Result<Listing> {
 }
 
 impl Folder {
-    /// Reads the folder for the first time. `empty` tells which sounds repeat.
+    /// Reads the folder for the first time, of which the sounds that `looped` names repeat, and as many as fit
+    /// into the `current` bank.
     ///
     /// # Errors
     /// If it cannot be listed.
-    pub(crate) fn open(path: &Path, empty: &Bank) -> Result<(Self, Bank), FolderError> {
+    pub(super) fn open(
+        path: &Path,
+        looped: Vec<String>,
+        current: &Bank,
+    ) -> Result<(Self, Vec<Sound>), FolderError> {
         // Listed first, so that a change meanwhile is found by the next poll.
         let loaded = list(path).map_err(|source| FolderError::new(path, source))?;
-        let bank = load(path, empty)?;
+        let sounds = load(path, &looped, current)?;
         let path = path.to_owned();
-        Ok((Self { path, loaded, changed: None, unreadable: false }, bank))
+        Ok((Self { path, looped, loaded, changed: None, unreadable: false }, sounds))
     }
 
-    /// Returns the new bank if the folder has changed, or if a reload `is_requested`.
+    /// Returns its sounds if the folder has changed, or if a reload `is_requested`.
     ///
     /// A change counts when two polls have found the same: a file may still be being copied. A folder
     /// that cannot be read is no change, so that a room plays on without its network drive.
-    fn poll(&mut self, is_requested: bool, current: &Bank) -> Option<Bank> {
+    fn poll(&mut self, is_requested: bool, current: &Bank) -> Option<Vec<Sound>> {
         let now = match list(&self.path) {
             Ok(now) => now,
             Err(error) => {
@@ -85,11 +96,11 @@ impl Folder {
                 return None;
             }
         }
-        match load(&self.path, current) {
-            Ok(bank) => {
+        match load(&self.path, &self.looped, current) {
+            Ok(sounds) => {
                 self.loaded = now;
                 self.changed = None;
-                Some(bank)
+                Some(sounds)
             }
             Err(error) => {
                 self.warn_unreadable(&error);
@@ -108,8 +119,8 @@ impl Folder {
     }
 }
 
-fn load(path: &Path, current: &Bank) -> Result<Bank, FolderError> {
-    let (bank, skipped) = Bank::from_folder(path, current)?;
+fn load(path: &Path, looped: &[String], current: &Bank) -> Result<Vec<Sound>, FolderError> {
+    let (sounds, skipped) = folder::read(path, looped, current)?;
     // These may be thousands, all for the same reason.
     let (too_many, skipped): (Vec<_>, Vec<_>) =
         skipped.into_iter().partition(|file| matches!(file.reason, SkipReason::TooMany));
@@ -122,24 +133,22 @@ fn load(path: &Path, current: &Bank) -> Result<Bank, FolderError> {
     for file in skipped {
         tracing::warn!(path = ?file.path, reason = %file.reason, "file skipped");
     }
-    log_loaded(&bank);
-    Ok(bank)
+    Ok(sounds)
 }
 
 /// Logs what a bank holds.
 pub(crate) fn log_loaded(bank: &Bank) {
-    for name in bank.missing_loops() {
-        tracing::warn!(name, "no sound of this name can repeat (--loop)");
-    }
     let sounds = bank.infos().count();
     if sounds == 0 {
-        tracing::warn!("no sounds to serve; put WAV files into the folder of --samples");
+        tracing::warn!(
+            "no sounds to serve; put WAV files into the folder of --samples, or upload some"
+        );
     } else {
         tracing::info!(sounds, default = bank.default_name(), "bank_loaded");
     }
 }
 
-/// Watches a folder for a new bank.
+/// Watches a folder for other sounds.
 #[derive(Debug)]
 pub(crate) struct Watcher {
     /// `None` for the built-in bank, which never changes.
@@ -168,8 +177,9 @@ impl Watcher {
         }
     }
 
-    /// Waits until there is a bank to replace `current`. `None` if the runtime is shutting down.
-    pub(crate) async fn next(&mut self, current: &Arc<Bank>) -> Option<Bank> {
+    /// Waits until the folder has other sounds. `current` is the bank at the time of a poll, whose memory they share.
+    /// `None` if the runtime is shutting down.
+    pub(crate) async fn next(&mut self, current: impl Fn() -> Arc<Bank>) -> Option<Vec<Sound>> {
         loop {
             let Some(mut folder) = self.folder.take() else {
                 self.reload.notified().await;
@@ -180,19 +190,19 @@ impl Watcher {
                 () = sleep_until(self.next_poll) => false,
                 () = self.reload.notified() => true,
             };
-            let current = current.clone();
+            let current = current();
             #[cfg(test)]
             let supervisor = self.supervisor.clone();
             let polled = spawn_blocking(move || {
                 #[cfg(test)]
                 supervisor.panic_if_injected("folder poll");
-                let bank = folder.poll(is_requested, &current);
-                (folder, bank)
+                let sounds = folder.poll(is_requested, &current);
+                (folder, sounds)
             });
-            let bank = match polled.await {
-                Ok((folder, bank)) => {
+            let sounds = match polled.await {
+                Ok((folder, sounds)) => {
                     self.folder = Some(folder);
-                    bank
+                    sounds
                 }
                 Err(error) => match error.try_into_panic() {
                     Ok(panic) => panic::resume_unwind(panic),
@@ -201,8 +211,8 @@ impl Watcher {
             };
             // From the end of a poll: one that took long is not followed by another at once.
             self.next_poll = Instant::now() + POLL_INTERVAL;
-            if bank.is_some() {
-                return bank;
+            if sounds.is_some() {
+                return sounds;
             }
         }
     }
@@ -212,8 +222,12 @@ impl Watcher {
 mod tests {
     use super::*;
 
-    fn names(bank: &Bank) -> Vec<&str> {
-        bank.infos().map(|info| info.name.as_str()).collect()
+    fn names(sounds: &[Sound]) -> Vec<&str> {
+        sounds.iter().map(|sound| sound.info.name.as_str()).collect()
+    }
+
+    fn open(path: &Path) -> (Folder, Vec<Sound>) {
+        Folder::open(path, Vec::new(), &Bank::default()).unwrap()
     }
 
     #[test]
@@ -222,85 +236,42 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let write = |name: &str, bytes: &[u8]| fs::write(home.path().join(name), bytes).unwrap();
         write("a.wav", wav(0));
-        let (mut folder, bank) = Folder::open(home.path(), &Bank::default()).unwrap();
-        assert_eq!(names(&bank), ["a"]);
-        assert!(folder.poll(false, &bank).is_none());
+        let (mut folder, sounds) = open(home.path());
+        let mut poll = |is_requested| folder.poll(is_requested, &Bank::default());
+        assert_eq!(names(&sounds), ["a"]);
+        assert!(poll(false).is_none());
 
         // A file that is being copied is polled until it has stopped growing.
         write("b.wav", &wav(1)[..100]);
-        assert!(folder.poll(false, &bank).is_none());
+        assert!(poll(false).is_none());
         write("b.wav", wav(1));
-        assert!(folder.poll(false, &bank).is_none());
-        let bank = folder.poll(false, &bank).unwrap();
-        assert_eq!(names(&bank), ["a", "b"]);
-        assert!(folder.poll(false, &bank).is_none());
-        assert!(folder.poll(false, &bank).is_none());
+        assert!(poll(false).is_none());
+        assert_eq!(names(&poll(false).unwrap()), ["a", "b"]);
+        assert!(poll(false).is_none());
+        assert!(poll(false).is_none());
 
         // Other files are no change, and a requested reload does not wait.
         write("notes.txt", b"");
-        assert!(folder.poll(false, &bank).is_none());
-        assert!(folder.poll(false, &bank).is_none());
+        assert!(poll(false).is_none());
+        assert!(poll(false).is_none());
         fs::remove_file(home.path().join("a.wav")).unwrap();
-        let bank = folder.poll(true, &bank).unwrap();
-        assert_eq!(names(&bank), ["b"]);
-        assert!(folder.poll(false, &bank).is_none());
-    }
-
-    #[test]
-    fn hidden_files_are_ignored_without_a_warning() {
-        let home = tempfile::tempdir().unwrap();
-        for name in ["kick.wav", "._kick.wav", ".hidden.wav"] {
-            fs::write(home.path().join(name), downbeat_samples::EMBEDDED[0].wav).unwrap();
-        }
-        let (bank, skipped) = Bank::from_folder(home.path(), &Bank::default()).unwrap();
-        assert_eq!(names(&bank), ["kick"]);
-        assert!(skipped.is_empty(), "{skipped:?}");
-    }
-
-    #[test]
-    fn of_two_names_that_look_alike_the_second_is_skipped() {
-        let home = tempfile::tempdir().unwrap();
-        for (index, name) in ["cafe\u{301}", "caf\u{e9}", "ki\u{200b}ck"].iter().enumerate() {
-            let wav = downbeat_samples::EMBEDDED[index].wav;
-            fs::write(home.path().join(format!("{name}.wav")), wav).unwrap();
-        }
-        let (bank, skipped) = Bank::from_folder(home.path(), &Bank::default()).unwrap();
-        assert_eq!(names(&bank), ["caf\u{e9}", "kick"]);
-        // The first by path is served.
-        assert_eq!(bank.get("caf\u{e9}").unwrap().file, downbeat_samples::EMBEDDED[0].wav);
-        let [other] = &skipped[..] else { panic!("{skipped:?}") };
-        assert!(other.path.ends_with("caf\u{e9}.wav"), "{other:?}");
-        assert!(matches!(&other.reason, SkipReason::SameName(name) if name == "caf\u{e9}"));
-    }
-
-    #[test]
-    fn the_name_of_the_tone_is_reserved() {
-        let home = tempfile::tempdir().unwrap();
-        for name in ["to\u{200b}ne", "Tone", "tone 2"] {
-            let wav = downbeat_samples::EMBEDDED[0].wav;
-            fs::write(home.path().join(format!("{name}.wav")), wav).unwrap();
-        }
-        let (bank, skipped) = Bank::from_folder(home.path(), &Bank::default()).unwrap();
-        assert_eq!(names(&bank), ["Tone", "tone 2"]);
-        let [reserved] = &skipped[..] else { panic!("{skipped:?}") };
-        assert!(reserved.reason.to_string().contains("rename"), "{reserved:?}");
+        assert_eq!(names(&poll(true).unwrap()), ["b"]);
+        assert!(poll(false).is_none());
     }
 
     #[test]
     fn a_sound_repeats_if_the_settings_say_so_also_after_a_reload() {
         let home = tempfile::tempdir().unwrap();
         let wav = downbeat_samples::EMBEDDED[0].wav;
-        let names = ["cafe\u{301}".to_owned(), "gone".to_owned()];
+        let names = folder::clean_names(&["cafe\u{301}".to_owned(), "gone".to_owned()]);
         fs::write(home.path().join("caf\u{e9}.wav"), wav).unwrap();
-        let (mut folder, bank) = Folder::open(home.path(), &Bank::with_loops(&names)).unwrap();
-        let looped = |bank: &Bank| -> Vec<_> { bank.infos().map(|i| i.looped).collect() };
-        let frames = bank.infos().next().unwrap().frames;
-        let whole = Some(downbeat_protocol::LoopFrames { start: 0, end: frames });
-        assert_eq!(looped(&bank), [whole]);
-        assert_eq!(bank.missing_loops().collect::<Vec<_>>(), ["gone"]);
+        let (mut folder, sounds) = Folder::open(home.path(), names, &Bank::default()).unwrap();
+        let looped =
+            |sounds: &[Sound]| -> Vec<_> { sounds.iter().map(|s| s.info.looped).collect() };
+        let whole = Some(downbeat_protocol::LoopFrames { start: 0, end: sounds[0].info.frames });
+        assert_eq!(looped(&sounds), [whole]);
         fs::write(home.path().join("other.wav"), wav).unwrap();
-        let bank = folder.poll(true, &bank).unwrap();
-        assert_eq!(looped(&bank), [whole, None]);
+        assert_eq!(looped(&folder.poll(true, &Bank::default()).unwrap()), [whole, None]);
     }
 
     #[test]
@@ -312,14 +283,14 @@ mod tests {
             fs::write(path.join("a.wav"), downbeat_samples::EMBEDDED[index].wav).unwrap();
         };
         fill(0);
-        let (mut folder, bank) = Folder::open(&path, &Bank::default()).unwrap();
+        let (mut folder, sounds) = open(&path);
         fs::remove_dir_all(&path).unwrap();
         for is_requested in [false, false, true] {
-            assert!(folder.poll(is_requested, &bank).is_none());
+            assert!(folder.poll(is_requested, &Bank::default()).is_none());
         }
         fill(1);
-        assert!(folder.poll(false, &bank).is_none());
-        let other = folder.poll(false, &bank).unwrap();
-        assert_ne!(other.get("a").unwrap().info.hash, bank.get("a").unwrap().info.hash);
+        assert!(folder.poll(false, &Bank::default()).is_none());
+        let other = folder.poll(false, &Bank::default()).unwrap();
+        assert_ne!(other[0].info.hash, sounds[0].info.hash);
     }
 }

@@ -23,6 +23,9 @@ struct Health {
     triggers: u64,
     values: u64,
     variables: usize,
+    uploads: u64,
+    /// By reason.
+    uploads_refused: BTreeMap<&'static str, u64>,
     store_failures: u64,
     messages_refused: u64,
     connections_rejected: u64,
@@ -72,6 +75,8 @@ pub(super) fn as_json(state: &ServerState) -> String {
         triggers: counters.triggers.get(),
         values: counters.values.get(),
         variables,
+        uploads: counters.uploads.get(),
+        uploads_refused: counters.uploads_refused.by_reason().into_iter().collect(),
         store_failures: counters.store_failures.get(),
         messages_refused: counters.messages_refused.get(),
         connections_rejected: counters.connections_rejected.get(),

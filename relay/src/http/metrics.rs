@@ -127,6 +127,7 @@ fn as_open_metrics(state: &ServerState) -> String {
     );
     count("triggers", "Triggers broadcast", &counters.triggers);
     count("values", "Values of variables broadcast", &counters.values);
+    count("uploads", "Uploaded files that became sounds", &counters.uploads);
     count(
         "store_failures",
         "Failed attempts to write to the data folder",
@@ -162,14 +163,22 @@ fn as_open_metrics(state: &ServerState) -> String {
         "Broadcast messages, counted once for each recipient",
         &counters.deliveries,
     );
-    let disconnected = Family::<Reason, FamilyCounter>::default();
-    for (reason, count) in counters.clients_disconnected.by_reason() {
-        disconnected.get_or_create(&Reason { reason }).inc_by(count);
-    }
+    let by_reason = |counts: &[(&'static str, u64)]| {
+        let family = Family::<Reason, FamilyCounter>::default();
+        for (reason, count) in counts {
+            family.get_or_create(&Reason { reason }).inc_by(*count);
+        }
+        family
+    };
     registry.register(
         "clients_disconnected",
         "Clients that the relay disconnected, by reason",
-        disconnected,
+        by_reason(&counters.clients_disconnected.by_reason()),
+    );
+    registry.register(
+        "uploads_refused",
+        "Uploads that did not become sounds, by reason",
+        by_reason(&counters.uploads_refused.by_reason()),
     );
     register_gauges(&mut registry, state);
     registry.register_with_unit(
@@ -201,6 +210,7 @@ fn register_gauges(registry: &mut Registry, state: &ServerState) {
     let mut gauge = |name: &str, help: &str, value: i64| {
         registry.register(name, help, ConstGauge::new(value));
     };
+    gauge("sounds", "Sounds of the bank", hub.bank().infos().count() as i64);
     gauge("variables", "Variables", hub.room().variables() as i64);
     gauge("tcp_connections", "Open TCP connections", state.admission.connections().into());
     gauge(

@@ -1,4 +1,5 @@
-//! HTTP: each request is routed to the page, a sound, the health report, the metrics, or a WebSocket.
+//! HTTP: each request is routed to the page, a sound, an upload, the health report, the metrics, or a
+//! WebSocket.
 //!
 //! `connection` serves a connection and `routes` answers its requests. A granted `upgrade` becomes a
 //! session in `upgraded`.
@@ -16,3 +17,4 @@ pub(crate) mod routes;
 pub(crate) mod sounds;
 pub mod upgrade;
 pub(crate) mod upgraded;
+pub(crate) mod uploads;

@@ -12,7 +12,7 @@ use super::{
     context::{ConnectionContext, ServerState},
     health, joining, metrics, page,
     response::{self, Answer, body, put, text, without_body},
-    sounds, upgrade, upgraded,
+    sounds, upgrade, upgraded, uploads,
 };
 use crate::{
     limits::rate_limit::Decision,
@@ -56,6 +56,7 @@ fn classify(request: &Request<Incoming>) -> HttpRequest {
         "/access" if request.method() == Method::POST => HttpRequest::Access,
         "/join" if request.method() == Method::POST => HttpRequest::Join,
         "/qr" if request.method() == Method::POST => HttpRequest::QrCode,
+        _ if request.method() == Method::PUT && path.contains("/uploads/") => HttpRequest::Upload,
         "/healthz" => HttpRequest::Health,
         "/metrics" => HttpRequest::Metrics,
         // A player requests sounds relative to its WebSocket's path, which may be any.
@@ -84,6 +85,7 @@ async fn route(context: ConnectionContext, request: Request<Incoming>) -> Answer
         // Boxed: every connection would otherwise carry the space for their bodies.
         HttpRequest::Join => Box::pin(joining::join(state, request)).await,
         HttpRequest::QrCode => Box::pin(joining::qr_code(state, request)).await,
+        HttpRequest::Upload => Box::pin(receive_upload(state, request)).await,
         HttpRequest::Page
         | HttpRequest::Sound
         | HttpRequest::Status
@@ -134,6 +136,17 @@ fn check_access(access: &Access, headers: &HeaderMap) -> Answer {
     answer
 }
 
+/// Answers a request that sends a file. Its path is the authorization, and no page of another origin may use it.
+async fn receive_upload(state: &ServerState, request: Request<Incoming>) -> Answer {
+    if !state.access.is_own_origin(request.headers()) {
+        let refused = upgrade::Refused::ForeignOrigin;
+        return text(refused.status(), refused.reason());
+    }
+    let (_, id) = request.uri().path().rsplit_once("/uploads/").unwrap_or_default();
+    let id = id.to_owned();
+    uploads::receive(&state.hub, &id, request).await
+}
+
 fn answer_get(state: &ServerState, asked: HttpRequest, request: &Request<Incoming>) -> Answer {
     let is_head = request.method() == Method::HEAD;
     if request.method() != Method::GET && !is_head {
@@ -160,7 +173,7 @@ fn answer_get(state: &ServerState, asked: HttpRequest, request: &Request<Incomin
 fn sound(state: &ServerState, path: &str, headers: &HeaderMap) -> Option<Answer> {
     let (_, hash) = path.rsplit_once("/sounds/")?;
     let bank = state.hub.bank();
-    bank.by_hash(hash).map(|sound| sounds::answer(sound, headers))
+    bank.file(hash).map(|(hash, file)| sounds::answer(hash, file, headers))
 }
 
 fn page_file(file: &page::PageFile, headers: &HeaderMap) -> Answer {

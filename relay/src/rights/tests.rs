@@ -100,6 +100,7 @@ fn each_http_request_requires_its_rights() {
         (HttpRequest::Sound, NOBODY_IS_DENIED),
         (HttpRequest::Join, NOBODY_IS_DENIED),
         (HttpRequest::QrCode, NOBODY_IS_DENIED),
+        (HttpRequest::Upload, NOBODY_IS_DENIED),
         (HttpRequest::Status, NOBODY_IS_DENIED),
         (HttpRequest::Unknown, NOBODY_IS_DENIED),
         (HttpRequest::Access, LISTENERS),

@@ -90,9 +90,12 @@ impl V1 {
             ClientToRelay::Lock(request) => hub.lock(by, request).await,
             ClientToRelay::Watch(request) => hub.watch(client, request).map(|()| 0),
             ClientToRelay::Outcomes(outcomes) => hub.outcomes(by.id, &outcomes).map(|()| 0),
-            ClientToRelay::Upload(_) | ClientToRelay::EditSounds(_) => {
-                Err(refusal(ErrorCode::NotAllowed, "this relay takes no sounds"))
+            ClientToRelay::Upload(request) => {
+                let ready = hub.offer_upload(by.id, &request)?;
+                send(client, &RelayToClient::UploadReady(ready));
+                Ok(0)
             }
+            ClientToRelay::EditSounds(request) => hub.edit_sounds(by.id, request).await,
             ClientToRelay::Report(report) => {
                 report.validate().map_err(invalid)?;
                 hub.report(client, report);

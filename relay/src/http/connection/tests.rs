@@ -11,7 +11,6 @@ use tokio::{
 
 use super::*;
 use crate::{
-    bank::Bank,
     config::Config,
     http::{auth::Access, context::ServerState},
     joining::Invitation,
@@ -33,7 +32,7 @@ impl Connection {
         let access = Access::new(config, "x").unwrap();
         let listens_on = SocketAddr::from(([127, 0, 0, 1], 3000));
         let invitation = Invitation::new(access.tokens().clone(), listens_on, false, None);
-        let hub = Hub::new(config, Bank::embedded(&[]), invitation.unwrap()).unwrap();
+        let (hub, _) = Hub::new(config, invitation.unwrap()).unwrap();
         let state = Arc::new(ServerState::new(config, access, hub));
         let peer = SocketAddr::from(([192, 0, 2, 1], 4000));
         let now = state.hub.clock.now();

@@ -3,16 +3,19 @@
 //! The room's lock is held for microseconds: never while waiting, never while writing to a socket of
 //! another client. What the room returns is put into a lane's queue before the lock is released, so that
 //! all clients receive everything in the order of its numbers. Queue places are therefore reserved before
-//! the lock is taken. The bank has a lock of its own, for a pointer's copy; whoever needs both takes the
-//! room's first.
+//! the lock is taken. The sounds have a lock of their own, mostly for a pointer's copy; whoever needs both takes
+//! the room's first.
 
 mod conducting;
+mod sounds;
 mod triggers;
+pub(crate) mod uploads;
 mod variables;
 
 use std::{
     collections::BTreeMap,
     io,
+    mem::take,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU32, Ordering},
@@ -20,7 +23,7 @@ use std::{
 };
 
 use downbeat_protocol::{
-    BankNow, By, ClientId, ClientKind, ClientToRelay, Epoch, Hello, Limits, Refusal, RelayTime,
+    By, ClientId, ClientKind, ClientToRelay, Epoch, Hello, Limits, Refusal, RelayTime,
     RelayToClient, Report, Rights, Roster, Welcome, encode,
 };
 use thiserror::Error;
@@ -30,7 +33,7 @@ use self::triggers::TUTORIAL_TRIGGER;
 use super::{effects::Effects, lead::Lead, member::Member, state::Room};
 use crate::{
     VERSION,
-    bank::Bank,
+    bank::{self, FolderError, UploadedFiles, library::Library, tickets::Tickets, watcher::Folder},
     broadcast::{fan_out::FanOut, lane::Command},
     clock::RelayClock,
     config::Config,
@@ -58,6 +61,9 @@ pub(crate) enum HubError {
     /// The data folder cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The samples folder cannot be read.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
     /// The variables of the settings contradict each other, or are too many.
     #[error("--variable: {0}")]
     Variables(String),
@@ -76,7 +82,14 @@ pub(crate) struct Hub {
     pub(crate) backlog: Arc<Backlog>,
     limits: Limits,
     room: Mutex<Room>,
-    bank: Mutex<Arc<Bank>>,
+    library: Mutex<Library>,
+    /// The files of uploaded sounds.
+    files: Arc<UploadedFiles>,
+    /// Held while a file is decoded and stored, or deleted.
+    storing: tokio::sync::Mutex<()>,
+    tickets: Mutex<Tickets>,
+    /// Notified when an upload may have been replaced, or its client has left.
+    tickets_changed: Notify,
     last_id: AtomicU32,
     /// What survives the relay, if it has a data folder.
     pub(crate) store: Option<Store>,
@@ -89,19 +102,19 @@ pub(crate) struct Hub {
 }
 
 impl Hub {
-    /// A hub with an empty room, the variables of the settings, and what is stored.
+    /// A hub with an empty room, the variables of the settings, what is stored, and all sounds. Returns the samples
+    /// folder too, to be watched.
     ///
     /// # Errors
-    /// If a writer thread cannot be started, the data folder cannot be used, or the variables of the settings
-    /// contradict each other.
+    /// If a writer thread cannot be started, a folder cannot be used, or the variables of the settings contradict
+    /// each other.
     ///
     /// # Panics
     /// Outside of a runtime.
     pub(crate) fn new(
         config: &Config,
-        bank: Bank,
         invitation: Invitation,
-    ) -> Result<Self, HubError> {
+    ) -> Result<(Self, Option<Folder>), HubError> {
         let lead = Lead::new(config.min_lead_ms * 1000, config.max_lead_ms * 1000);
         let limits = Limits {
             message_bytes: MAX_MESSAGE_BYTES as u32,
@@ -109,13 +122,17 @@ impl Hub {
             max_lead_micros: lead.max(),
         };
         let (counters, supervisor) = (Arc::default(), Arc::default());
-        let (store, stored) = match &config.data {
+        let (store, mut stored) = match &config.data {
             None => (None, Stored::default()),
             Some(folder) => {
                 let (store, stored) = Store::open(folder, &counters, &supervisor)?;
                 (Some(store), stored)
             }
         };
+        let files = UploadedFiles::new(config.data.as_deref());
+        let (sounds, edits) = (take(&mut stored.sounds), take(&mut stored.edits));
+        let samples = config.samples.as_deref();
+        let (library, folder) = bank::open(samples, &config.r#loop, &files, sounds, edits)?;
         let mut room = Room::new(lead.clone());
         let writes = room.restore(&config.variable, stored);
         let writes = writes.map_err(|refusal| HubError::Variables(refusal.message))?;
@@ -123,7 +140,7 @@ impl Hub {
             store.submit(writes, Vec::new());
         }
         let clock = RelayClock::start();
-        Ok(Self {
+        let hub = Self {
             clock,
             epoch: Epoch(fastrand::u64(..)),
             fan_out: FanOut::start(clock, &counters, &supervisor)?,
@@ -132,43 +149,24 @@ impl Hub {
             backlog: Arc::new(Backlog::new(config.backlog_mib as usize * MIB)),
             limits,
             room: Mutex::new(room),
-            bank: Mutex::new(Arc::new(bank)),
+            library: Mutex::new(library),
+            files: Arc::new(files),
+            storing: tokio::sync::Mutex::default(),
+            tickets: Mutex::default(),
+            tickets_changed: Notify::new(),
             last_id: AtomicU32::new(0),
             store,
             value_waits: Notify::new(),
             invitation,
             watchers: Mutex::default(),
-        })
+        };
+        Ok((hub, folder))
     }
 
     /// Locks the room. The holder must not wait for anything.
     pub(crate) fn room(&self) -> MutexGuard<'_, Room> {
         // No code panics while it holds the lock. If one did, the room would still be usable.
         self.room.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The bank as it is now.
-    pub(crate) fn bank(&self) -> Arc<Bank> {
-        self.bank.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Replaces the bank and broadcasts its list of sounds, unless the list is the same.
-    pub(crate) async fn replace_bank(&self, bank: Bank) {
-        if bank.infos().eq(self.bank().infos()) {
-            return tracing::info!("bank_unchanged");
-        }
-        let Some(place) = self.fan_out.reserve(Wire::V1).await else { return };
-        // With the room locked, so that a newcomer's welcome has this bank or is followed by it.
-        let _room = self.room();
-        let bank = Arc::new(bank);
-        let message = RelayToClient::Bank(BankNow {
-            sounds: bank.infos().cloned().collect(),
-            default_sound: bank.default_name().to_owned(),
-            bank: 0,
-            removed: Vec::new(),
-        });
-        *self.bank.lock().unwrap_or_else(PoisonError::into_inner) = bank;
-        place.send(Command::Broadcast(frame::text(&encode(&message))));
     }
 
     /// Registers a client whose handshake is about to be answered. One of the tutorial wire is a member at
@@ -224,8 +222,8 @@ impl Hub {
             limits: self.limits.clone(),
             sounds: bank.infos().cloned().collect(),
             default_sound: bank.default_name().to_owned(),
-            bank: 0,
-            removed: Vec::new(),
+            bank: bank.number,
+            removed: bank.removed().to_vec(),
             machine: room.record_of(client.id),
             locked: room.locked,
             sounding: room.sounding(now),
@@ -251,6 +249,7 @@ impl Hub {
             member
         };
         self.watchers().remove(&client.id);
+        self.end_uploads_of(client.id);
         self.fan_out.send(client.wire, Command::Left(client.id)).await;
         member.is_some()
     }

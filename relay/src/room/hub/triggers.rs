@@ -7,7 +7,7 @@ use downbeat_protocol::{
 };
 use tokio::sync::mpsc::Permit as QueuePlace;
 
-use super::Hub;
+use super::{Hub, sounds::total_gain};
 use crate::{
     bank::Sound,
     broadcast::{lane::Command, scheduled::Cue},
@@ -97,6 +97,7 @@ impl Hub {
                 (TONE, Some(tone.duration_micros))
             }
             Source::Bank(Sound { info, .. }) => {
+                request.gain = total_gain(request.gain, info.gain_db);
                 let micros = info.duration_micros(request.rate);
                 (info.name.as_str(), info.looped.is_none().then_some(micros))
             }

@@ -1,0 +1,212 @@
+//! Uploads: from the request for a ticket to a sound in the bank.
+//!
+//! Files are decoded and stored one after the other, on a thread that may wait: neither delays a trigger, and what
+//! they need of memory is bounded by the tickets and one decoded file.
+
+use std::{
+    io,
+    sync::{Arc, MutexGuard, PoisonError},
+};
+
+use bytes::Bytes;
+use downbeat_protocol::{ClientId, ErrorCode, Refusal, UploadReady, UploadRequest, clean_name};
+use thiserror::Error;
+use tokio::task::spawn_blocking;
+
+use super::Hub;
+use crate::{
+    bank::{
+        Sound,
+        decode::DecodeError,
+        tickets::{NotTaken, TicketId, Tickets},
+    },
+    room::refuse::{invalid, refusal},
+};
+
+/// Why a file that has arrived is no sound of the bank.
+#[derive(Debug, Error)]
+pub(crate) enum NotStored {
+    /// It cannot be played.
+    #[error("{0}")]
+    Unreadable(#[from] DecodeError),
+    /// Decoding it has panicked.
+    #[error("the file cannot be decoded: it is damaged in a way that the relay does not know")]
+    Panicked,
+    /// There is no space for what it becomes.
+    #[error(
+        "decoded, the file has {bytes} bytes, and the bank has space for {left}: remove sounds, or send a shorter one"
+    )]
+    Full {
+        /// The size of its WAV file.
+        bytes: u64,
+        /// What is left.
+        left: u64,
+    },
+    /// The disk refuses it.
+    #[error("the relay cannot write it to its data folder ({0}); nothing of it is kept")]
+    Disk(#[from] io::Error),
+    /// The disk refuses its entry in the store.
+    #[error(
+        "the sound is in the bank until the relay ends: its data folder cannot be written, and the log says why"
+    )]
+    NotKept,
+}
+
+/// A sound that was uploaded, or that was there already.
+#[derive(Debug)]
+pub(crate) struct Uploaded {
+    pub(crate) name: String,
+    pub(crate) hash: String,
+}
+
+/// A file that is being received for a ticket. Dropped before its end, it leaves the ticket to another attempt.
+#[derive(Debug)]
+pub(crate) struct Receiving {
+    hub: Arc<Hub>,
+    id: TicketId,
+    attempt: u64,
+}
+
+impl Receiving {
+    /// Bytes have arrived.
+    ///
+    /// # Errors
+    /// If another attempt has replaced it, or the ticket has ended.
+    pub(crate) fn continues(&self) -> Result<(), NotTaken> {
+        self.hub.tickets().receive(self.id, self.attempt, self.hub.clock.now())
+    }
+
+    /// Completes when another attempt or the end of a client may have ended this one.
+    pub(crate) async fn disturbed(&self) {
+        self.hub.tickets_changed.notified().await;
+    }
+
+    /// Makes a sound of the file, which has arrived. Goes on without the caller: the file is not sent again.
+    ///
+    /// # Errors
+    /// If another attempt has replaced it, or the ticket has ended.
+    pub(crate) fn complete(
+        self,
+        file: Bytes,
+    ) -> Result<impl Future<Output = Result<Uploaded, NotStored>>, NotTaken> {
+        let name = self.hub.tickets().complete(self.id, self.attempt)?;
+        let (hub, id) = (self.hub.clone(), self.id);
+        let storing = tokio::spawn(async move {
+            let stored = hub.store_upload(name, file).await;
+            hub.tickets().end(id);
+            stored
+        });
+        let hub = self.hub.clone();
+        Ok(async move {
+            storing.await.unwrap_or_else(|_| {
+                hub.tickets().end(id);
+                Err(NotStored::Panicked)
+            })
+        })
+    }
+}
+
+impl Drop for Receiving {
+    fn drop(&mut self) {
+        self.hub.tickets().interrupt(self.id, self.attempt);
+    }
+}
+
+impl Hub {
+    /// Locks the tickets. The holder must not wait for anything, nor lock anything else.
+    fn tickets(&self) -> MutexGuard<'_, Tickets> {
+        // No code panics while it holds the lock. If one did, the tickets would still be usable.
+        self.tickets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives a client a ticket for a file.
+    ///
+    /// # Errors
+    /// If there is no space for the file, or the client has too many tickets.
+    pub(crate) fn offer_upload(
+        &self,
+        by: ClientId,
+        request: &UploadRequest,
+    ) -> Result<UploadReady, Refusal> {
+        request.validate().map_err(invalid)?;
+        // Valid names are not empty.
+        let name = clean_name(&request.name).unwrap_or_default();
+        let mut random = [0; 16];
+        getrandom::fill(&mut random)
+            .map_err(|error| refusal(ErrorCode::Full, format!("no random numbers: {error}")))?;
+        let id = TicketId(u128::from_be_bytes(random));
+        let (space, now) = (self.library().space(), self.clock.now());
+        let given = self.tickets().give(id, by, (name, request.bytes), space, now);
+        given.inspect_err(|refusal| {
+            if refusal.code == ErrorCode::Full {
+                self.counters.uploads_refused.full.increment();
+            }
+        })?;
+        Ok(UploadReady { ack: request.ack, path: format!("uploads/{id}") })
+    }
+
+    /// Begins to receive a file of so many `bytes` for a ticket.
+    ///
+    /// # Errors
+    /// If it is not taken.
+    pub(crate) fn begin_upload(
+        self: &Arc<Self>,
+        id: TicketId,
+        bytes: u64,
+    ) -> Result<Receiving, NotTaken> {
+        let attempt = self.tickets().begin(id, bytes, self.clock.now())?;
+        self.tickets_changed.notify_waiters();
+        Ok(Receiving { hub: self.clone(), id, attempt })
+    }
+
+    /// Ends the tickets of a client that has left.
+    pub(super) fn end_uploads_of(&self, client: ClientId) {
+        if self.tickets().end_of(client) {
+            self.tickets_changed.notify_waiters();
+        }
+    }
+
+    /// Decodes a file, stores it, and puts it into the bank.
+    async fn store_upload(
+        self: &Arc<Self>,
+        name: String,
+        file: Bytes,
+    ) -> Result<Uploaded, NotStored> {
+        let hash = {
+            let _storing = self.storing.lock().await;
+            let sound = blocking(move || Sound::of_upload(name, &file)).await??;
+            let hash = sound.info.hash.clone();
+            let (is_here, left) = {
+                let library = self.library();
+                (library.has(&hash), library.space().bytes)
+            };
+            if !is_here && sound.info.bytes > left {
+                return Err(NotStored::Full { bytes: sound.info.bytes, left });
+            }
+            let sound = if is_here {
+                sound
+            } else {
+                let files = self.files.clone();
+                blocking(move || files.write(&sound).map(|()| sound)).await??
+            };
+            self.library().arrive(sound);
+            hash
+        };
+        let next = self.library().next_announcement();
+        tokio::time::sleep(self.clock.until(next)).await;
+        let committed = self.announce_uploads().await;
+        if let Some(committed) = committed {
+            committed.await.map_err(|_| NotStored::NotKept)?;
+        }
+        let name = self.library().name_of(&hash).unwrap_or_default();
+        tracing::info!(name, hash, "sound_uploaded");
+        Ok(Uploaded { name, hash })
+    }
+}
+
+/// Runs what is slow on a thread that may wait.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, NotStored> {
+    spawn_blocking(work).await.map_err(|_| NotStored::Panicked)
+}
