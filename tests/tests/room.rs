@@ -4,21 +4,20 @@
 
 use std::{
     path::Path,
-    process::Command,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, ensure};
 use downbeat_protocol::{
-    AssignRequest, ClientId, ClientKind, ClientToRelay, MachineEntry, Place, Receipt, RelayToClient,
-    StopRequest, TriggerRequest,
+    AssignRequest, ClientId, ClientKind, ClientToRelay, MachineEntry, Place, Receipt,
+    RelayToClient, StopRequest, TriggerRequest,
 };
 use downbeat_tests::{
     browser::Browser,
     client::V1Client,
     lab::{self, Lab, Rig},
     partition::{VirtualLink, ensure_permitted},
-    process::{PATIENCE, Process},
+    process::Process,
     relay::Relay,
     room::{wait_for_silence, wait_until_ready},
     tools::workspace_folder,
@@ -47,11 +46,12 @@ const AMPLE_LEAD_MILLIS: &str = "200";
 
 struct Room {
     players: Vec<Process>,
-    pages: Vec<Browser>,
+    _pages: Vec<Browser>,
     lab: Lab,
     relay: Relay,
     conductor: V1Client,
-    link: VirtualLink,
+    /// Removed last: all of this uses it.
+    _link: VirtualLink,
 }
 
 fn everyone() -> Vec<usize> {
@@ -97,15 +97,14 @@ fn open(data: &Path) -> Result<Room> {
     let pages = pages.collect::<Result<Vec<_>>>()?;
     wait_until_ready(&lab, &relay, &everyone())?;
     let conductor = conduct(&relay)?;
-    Ok(Room { players, pages, lab, relay, conductor, link })
+    Ok(Room { players, _pages: pages, lab, relay, conductor, _link: link })
 }
 
 /// The players of the room, ordered by their numbers: that of the pages, in which they connected, is the last.
 fn playing(conductor: &mut V1Client) -> Result<Vec<MachineEntry>> {
     let plays = |client: &&MachineEntry| client.kind.is_player();
-    conductor.wait_for_room(|room| {
-        room.machines.values().filter(plays).count() == PLAYERS + PAGES
-    })?;
+    conductor
+        .wait_for_room(|room| room.machines.values().filter(plays).count() == PLAYERS + PAGES)?;
     Ok(conductor.machines.values().filter(plays).cloned().collect())
 }
 

@@ -207,5 +207,3 @@ pub(super) fn explain(path: &Path, error: &rusqlite::Error) -> StoreError {
     };
     StoreError::NotReadable { path: path.to_owned(), what }
 }
-
-}
