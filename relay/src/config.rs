@@ -262,12 +262,12 @@ const DEFAULT_MESSAGES: u32 = 600;
 /// Twenty connections at their limit: a classroom behind one router.
 const DEFAULT_MESSAGES_PER_ADDRESS: u32 = 12_000;
 
-/// A page and its sounds are 30 requests; a proxy sends those of a whole class on one connection.
+/// A page and its sounds are some 160 requests; a proxy sends those of a whole class on one connection.
 const DEFAULT_REQUESTS: u32 = 500;
 
-/// A burst serves the page to more than 300 browsers, also over TLS (60 requests each, connections
+/// A burst serves the page to some 300 browsers, also over TLS (some 160 requests each, connections and sounds
 /// included), or lets all clients of a large school reconnect after a power cut.
-const DEFAULT_REQUESTS_PER_ADDRESS: u32 = 5000;
+const DEFAULT_REQUESTS_PER_ADDRESS: u32 = 12_000;
 
 /// A quarter of a small machine's memory: 256 clients with a full outbox of 1 MiB, or 16 KiB for each of
 /// the maximum number of clients.

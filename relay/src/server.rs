@@ -33,6 +33,7 @@ use crate::{
     http::{
         auth::{Access, AccessError},
         context::ServerState,
+        page,
     },
     joining::{Invitation, announcement::Announcement, qr},
     room::hub::{Hub, HubError},
@@ -155,6 +156,7 @@ impl Server {
         let host_name = host_name.to_string_lossy();
         let access = Access::new(config, &host_name)?;
         let identity = Identity::new(config, &host_name)?;
+        page::prepare();
         let listen = |source| StartError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;

@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::io::Read as _;
+
 use common::{TestRelay, request};
 use downbeat_relay::config::Config;
 
@@ -26,6 +28,29 @@ async fn the_page_is_served_with_protective_headers() {
         let again = relay.get(path, &format!("If-None-Match: {etag}\r\n")).await;
         assert_eq!((again.status, again.body.len()), (304, 0), "{path}");
     }
+}
+
+#[tokio::test]
+async fn the_page_is_compressed_where_the_browser_takes_that() {
+    let relay = TestRelay::start().await;
+    let plain = relay.get("/main.js", "").await;
+    for refuses in ["", "Accept-Encoding: br\r\n", "Accept-Encoding: gzip;q=0, br\r\n"] {
+        let answer = relay.get("/main.js", refuses).await;
+        assert_eq!(answer.header("Content-Encoding"), None, "{refuses:?}");
+        assert_eq!(answer.body, plain.body);
+    }
+    let takes = "Accept-Encoding: br, GZIP;q=0.5\r\n";
+    let answer = relay.get("/main.js", takes).await;
+    assert_eq!(answer.header("Content-Encoding"), Some("gzip"));
+    assert_eq!(answer.header("Vary"), Some("Accept-Encoding"));
+    let mut unpacked = Vec::new();
+    flate2::read::GzDecoder::new(&answer.body[..]).read_to_end(&mut unpacked).unwrap();
+    assert_eq!(unpacked, plain.body);
+    let etag = answer.header("ETag").unwrap();
+    let again = relay.get("/main.js", &format!("{takes}If-None-Match: {etag}\r\n")).await;
+    assert_eq!((again.status, again.body.len()), (304, 0));
+    // Browsers ignore it without TLS, and complain.
+    assert_eq!(answer.header("Cross-Origin-Opener-Policy"), None);
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
 //! The page: the files of `relay/page`, embedded in the binary.
 
-use std::sync::LazyLock;
+use std::{io::Write as _, sync::LazyLock};
 
+use flate2::{Compression, write::GzEncoder};
 use sha2::{Digest as _, Sha256};
 
 use crate::text::hex;
@@ -15,6 +16,8 @@ pub struct PageFile {
     pub content_type: &'static str,
     /// Its content.
     pub content: &'static [u8],
+    /// Its content with gzip.
+    pub compressed: Vec<u8>,
     /// Its `ETag`, quotes included.
     pub etag: String,
 }
@@ -178,10 +181,21 @@ const FILES: &[(&str, &str, &[u8])] = files! {
 static PAGE: LazyLock<Vec<PageFile>> = LazyLock::new(|| {
     let file = |&(path, content_type, content): &(&'static str, &'static str, &'static [u8])| {
         let etag = format!("\"{}\"", &hex(&Sha256::digest(content))[..16]);
-        PageFile { path, content_type, content, etag }
+        PageFile { path, content_type, content, compressed: compress(content), etag }
     };
     FILES.iter().map(file).collect()
 });
+
+fn compress(content: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    // A vector takes all that is written. If not, the files are served as they are.
+    encoder.write_all(content).and_then(|()| encoder.finish()).unwrap_or_default()
+}
+
+/// Compresses all files. It takes some hundredths of a second, in which a relay that serves would delay triggers.
+pub(crate) fn prepare() {
+    LazyLock::force(&PAGE);
+}
 
 /// The file that is served at `path`.
 #[must_use]

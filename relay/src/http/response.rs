@@ -5,10 +5,18 @@ use http_body_util::Full;
 use hyper::{
     HeaderMap, Response, StatusCode,
     header::{
-        CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName,
-        HeaderValue, IF_NONE_MATCH, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+        ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_SECURITY_POLICY,
+        CONTENT_TYPE, ETAG, HeaderName, HeaderValue, IF_NONE_MATCH, REFERRER_POLICY, VARY,
+        X_CONTENT_TYPE_OPTIONS,
     },
 };
+
+use super::page::PageFile;
+
+const CROSS_ORIGIN_OPENER_POLICY: HeaderName =
+    HeaderName::from_static("cross-origin-opener-policy");
+const CROSS_ORIGIN_EMBEDDER_POLICY: HeaderName =
+    HeaderName::from_static("cross-origin-embedder-policy");
 
 /// A response. Its body is in memory, and shared with other responses.
 pub type Answer = Response<Full<Bytes>>;
@@ -39,23 +47,42 @@ pub(super) fn not_modified() -> Answer {
     answer
 }
 
-/// A file of the page.
-pub(super) fn page_file(
-    content: &'static [u8],
-    content_type: &'static str,
-    etag: &str,
-    headers: &HeaderMap,
-) -> Answer {
+/// A file of the page, compressed where the browser takes that. `is_secure` tells whether it is served with TLS.
+pub(super) fn page_file(file: &'static PageFile, is_secure: bool, headers: &HeaderMap) -> Answer {
+    let PageFile { content, compressed, content_type, etag, .. } = file;
+    let is_compressed = takes_gzip(headers) && !compressed.is_empty();
     let mut answer = if names_etag(headers, IF_NONE_MATCH, etag) {
         not_modified()
+    } else if is_compressed {
+        let mut answer = body(Bytes::from_static(compressed), content_type);
+        put(&mut answer, CONTENT_ENCODING, "gzip");
+        answer
     } else {
         body(Bytes::from_static(content), content_type)
     };
-    put_text(&mut answer, ETAG, etag);
+    // Weak: both encodings have the same tag.
+    put_text(&mut answer, ETAG, &format!("W/{etag}"));
+    put(&mut answer, VARY, "Accept-Encoding");
     // Revalidated each time, mostly with 304: a cached page must never meet a relay of another version.
     put(&mut answer, CACHE_CONTROL, "no-cache");
     put(&mut answer, CONTENT_SECURITY_POLICY, CONTENT_POLICY);
+    if is_secure {
+        // An isolated page has a clock of 5 us instead of 100. Without TLS, browsers ignore this and say so.
+        put(&mut answer, CROSS_ORIGIN_OPENER_POLICY, "same-origin");
+        put(&mut answer, CROSS_ORIGIN_EMBEDDER_POLICY, "require-corp");
+    }
     answer
+}
+
+/// Whether `Accept-Encoding` lists gzip, and not with a weight of 0.
+fn takes_gzip(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|coding| {
+        let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
+        let weight = weight.trim().strip_prefix("q=").unwrap_or("1");
+        name.trim().eq_ignore_ascii_case("gzip")
+            && weight.parse().is_ok_and(|weight: f32| weight > 0.0)
+    })
 }
 
 /// Whether a header names this entity tag, in a list or by `*`.

@@ -157,7 +157,10 @@ fn answer_get(state: &ServerState, asked: HttpRequest, request: &Request<Incomin
     let (path, headers) = (request.uri().path(), request.headers());
     let answer = match asked {
         HttpRequest::Sound => sound(state, path, headers),
-        HttpRequest::Page => page::file(path).map(|file| page_file(file, headers)),
+        HttpRequest::Page => page::file(path).map(|file| {
+            let is_secure = state.hub.invitation.is_tls();
+            response::page_file(file, is_secure, headers)
+        }),
         HttpRequest::Status => Some(report("{\"status\":\"ok\"}", "application/json")),
         HttpRequest::Health => Some(report(health::as_json(state), "application/json")),
         HttpRequest::Metrics => {
@@ -174,10 +177,6 @@ fn sound(state: &ServerState, path: &str, headers: &HeaderMap) -> Option<Answer>
     let (_, hash) = path.rsplit_once("/sounds/")?;
     let bank = state.hub.bank();
     bank.file(hash).map(|(hash, file)| sounds::answer(hash, file, headers))
-}
-
-fn page_file(file: &page::PageFile, headers: &HeaderMap) -> Answer {
-    response::page_file(file.content, file.content_type, &file.etag, headers)
 }
 
 /// What is true only now.

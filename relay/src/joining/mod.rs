@@ -57,6 +57,11 @@ impl Invitation {
         Joining { code: self.code(), links: self.links() }
     }
 
+    /// Whether the relay speaks TLS.
+    pub(crate) fn is_tls(&self) -> bool {
+        self.is_tls
+    }
+
     /// The room code, if there is one.
     pub(crate) fn code(&self) -> Option<String> {
         let code = self.code.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
