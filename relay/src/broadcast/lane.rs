@@ -60,8 +60,8 @@ pub(crate) enum Command {
     BroadcastAt(Cue, Bytes),
     /// Do not send what waits for triggers that this stop ends before they begin.
     Cancel(Stop),
-    /// Send the first frames to all, in this order, and after them each of the others to one client.
-    Deliver(Vec<Bytes>, Vec<(ClientId, Bytes)>),
+    /// What follows from a request.
+    Deliver(Delivery),
     /// Apply the keep-alive policy to all.
     Sweep {
         now: RelayTime,
@@ -70,6 +70,17 @@ pub(crate) enum Command {
     },
     /// Close all connections, and those that are still to come.
     Shutdown,
+}
+
+/// What follows from a request, for all and for single clients.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Delivery {
+    /// Each is sent to one client, before anything that comes after it: what follows depends on it.
+    pub(crate) first: Vec<(ClientId, Bytes)>,
+    /// To all, in this order.
+    pub(crate) frames: Vec<Bytes>,
+    /// Each is sent to one client, some time after that.
+    pub(crate) replies: Vec<(ClientId, Bytes)>,
 }
 
 /// Runs a lane until its queue is closed.
@@ -148,10 +159,14 @@ impl Lane {
     async fn send_pending(&mut self) {
         let frames = self.pending.take();
         self.broadcast(frames, None).await;
-        for (id, frame) in self.replies.drain(..) {
-            if let Some(client) = self.listeners.find(id) {
-                client.outbox.send(&frame);
-            }
+        for (id, frame) in std::mem::take(&mut self.replies) {
+            self.send_to(id, &frame);
+        }
+    }
+
+    fn send_to(&self, id: ClientId, frame: &Bytes) {
+        if let Some(client) = self.listeners.find(id) {
+            client.outbox.send(frame);
         }
     }
 
@@ -176,7 +191,13 @@ impl Lane {
             Command::Broadcast(frame) => self.pending.add(frame),
             Command::BroadcastAt(cue, frame) => self.scheduled.insert(cue, frame),
             Command::Cancel(stop) => self.scheduled.cancel(&stop),
-            Command::Deliver(frames, replies) => {
+            Command::Deliver(Delivery { first, frames, replies }) => {
+                if !first.is_empty() {
+                    self.send_pending().await;
+                }
+                for (id, frame) in first {
+                    self.send_to(id, &frame);
+                }
                 for frame in frames {
                     self.pending.add(frame);
                 }

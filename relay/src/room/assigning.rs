@@ -134,9 +134,9 @@ impl Room {
             member.assigned = assigned.clone();
             let (is_seen, rights) = (member.entry(id) != before, member.rights());
             if is_seen {
-                effects.replies.push((id, RelayToClient::Roster(self.change_of(id))));
+                effects.first.push((id, RelayToClient::Roster(self.change_of(id))));
             }
-            effects.replies.push((id, RelayToClient::Machine(self.record_of(id))));
+            effects.first.push((id, RelayToClient::Machine(self.record_of(id))));
             if rights < Rights::Conductor {
                 self.watching.stop(id);
             }
@@ -262,5 +262,66 @@ mod tests {
                 .len()
         };
         assert_eq!((value(&mut room, 1), value(&mut room, 80)), (0, 4000));
+    }
+
+    fn own(id: u32) -> AssignRequest {
+        let clients = vec![ClientId(id)];
+        AssignRequest { clients, volume_db: Some(-6.0), ..AssignRequest::default() }
+    }
+
+    #[test]
+    fn machines_that_clients_invent_replace_none_that_a_conductor_has_assigned() {
+        let mut room = Room::new(Lead::new(5_000, 500_000));
+        let mut effects = Effects::default();
+        // A class of thirty with seats, which is away.
+        for id in 1..=30 {
+            enter(&mut room, id);
+        }
+        for id in 1..=30 {
+            let clients = vec![ClientId(id)];
+            let seat = AssignRequest { clients, seat: Some(id as u16), ..AssignRequest::default() };
+            room.assign(&seat, ClientId(1), &mut effects).unwrap();
+        }
+        (1..=30).for_each(|id| drop(room.leave(ClientId(id))));
+        // Somebody who may only listen comes again and again, each time as another machine.
+        let mut refused = 0;
+        for id in 100..10_100 {
+            let machine = Some(MachineId(u128::from(id)));
+            let member = Member::new("x".into(), ClientKind::Page, Rights::Listener).on(machine);
+            room.enter(ClientId(id), member);
+            refused += u32::from(room.assign(&own(id), ClientId(id), &mut effects).is_err());
+            room.leave(ClientId(id));
+        }
+        assert_eq!(refused, 0, "their own oldest make space");
+        // Or all of them stay.
+        for id in 20_000..30_000 {
+            let machine = Some(MachineId(u128::from(id)));
+            let member = Member::new("x".into(), ClientKind::Page, Rights::Listener).on(machine);
+            room.enter(ClientId(id), member);
+            refused += u32::from(room.assign(&own(id), ClientId(id), &mut effects).is_err());
+        }
+        assert_eq!(refused, 10_000 - (4096 - 30));
+        for id in 1..=30 {
+            enter(&mut room, id);
+            assert_eq!(room.members[&ClientId(id)].assigned.seat, Some(id as u16));
+        }
+    }
+
+    #[test]
+    fn of_a_client_without_a_machine_it_lasts_as_long_as_its_connection() {
+        let mut room = Room::new(Lead::new(5_000, 500_000));
+        let mut effects = Effects::default();
+        let member = || Member::new("one".into(), ClientKind::Page, Rights::Conductor);
+        room.enter(ClientId(1), member());
+        room.assign(&own(1), ClientId(1), &mut effects).unwrap();
+        assert_eq!(room.record_of(ClientId(1)).volume_db, Some(-6.0));
+        assert_eq!(effects.writes, []);
+        // What changes nothing is told to nobody.
+        let told = effects.first.len();
+        room.assign(&own(1), ClientId(1), &mut effects).unwrap();
+        assert_eq!((told, effects.first.len()), (1, 1));
+        room.leave(ClientId(1));
+        room.enter(ClientId(1), member());
+        assert_eq!(room.record_of(ClientId(1)).volume_db, None);
     }
 }

@@ -68,7 +68,7 @@ impl Room {
         }
         for id in &clients {
             let command = CommandNow { command, by: by.clone() };
-            effects.replies.push((*id, RelayToClient::Command(command)));
+            effects.first.push((*id, RelayToClient::Command(command)));
         }
         effects.acks.extend(ack.map(|ack| AckTo { client: by.id, ack }));
         if command != Command::Identify {

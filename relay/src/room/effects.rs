@@ -6,16 +6,17 @@ use downbeat_protocol::{
 
 use crate::store::{AckTo, Write};
 
-/// What follows from a request: what to tell everyone, in this order; what to tell single clients after that;
-/// what to store.
+/// What follows from a request: what to tell single clients; what to tell everyone after that, in this order; what
+/// to store.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Effects {
+    /// Before anything that follows, so that what is sent to their tags next is for them. Clients of the tutorial
+    /// wire among them are told nothing.
+    pub(super) first: Vec<(ClientId, RelayToClient)>,
     pub(super) values: Vec<ValueChange>,
     pub(super) variables: Option<VariablesChange>,
     pub(super) lock: Option<LockChange>,
     pub(super) triggers: Vec<Trigger>,
-    /// Clients of the tutorial wire among them are told nothing.
-    pub(super) replies: Vec<(ClientId, RelayToClient)>,
     /// After the writes are on disk, if there is one.
     pub(super) acks: Vec<AckTo>,
     pub(super) writes: Vec<Write>,

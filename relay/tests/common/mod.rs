@@ -5,8 +5,8 @@
 use std::{future::Future, net::SocketAddr, time::Duration};
 
 use downbeat_protocol::{
-    Ack, ClientKind, ClientToRelay, Hello, MachineId, Probe, Refusal, RelayToClient, SUBPROTOCOL,
-    Trigger, TriggerRequest, ValueChange, Welcome, decode_from_relay, encode,
+    Ack, ClientKind, ClientToRelay, ErrorCode, Hello, MachineId, Probe, Refusal, RelayToClient,
+    SUBPROTOCOL, Trigger, TriggerRequest, ValueChange, Welcome, decode_from_relay, encode,
 };
 use downbeat_relay::{config::Config, server::Server, supervise::PartPanicked};
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -64,13 +64,24 @@ impl TestRelay {
     }
 
     pub async fn health(&self) -> serde_json::Value {
-        serde_json::from_slice(&self.get("/healthz", "").await.body).unwrap()
+        self.health_by("").await
+    }
+
+    /// The health report for who presents a token.
+    pub async fn health_by(&self, token: &str) -> serde_json::Value {
+        let bearer = format!("Authorization: Bearer {token}\r\n");
+        serde_json::from_slice(&self.get("/healthz", &bearer).await.body).unwrap()
     }
 
     /// Waits until `what` holds for the health report.
     pub async fn until(&self, what: impl Fn(&serde_json::Value) -> bool) {
+        self.until_by("", what).await;
+    }
+
+    /// The same for who presents a token.
+    pub async fn until_by(&self, token: &str, what: impl Fn(&serde_json::Value) -> bool) {
         within(async {
-            while !what(&self.health().await) {
+            while !what(&self.health_by(token).await) {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         })
@@ -103,9 +114,18 @@ impl TestRelay {
 
 /// A client of `downbeat.v1` without a hello.
 pub async fn unadmitted_at(address: SocketAddr) -> Player {
+    unadmitted_with(address, None).await
+}
+
+/// The same, which presents a token.
+async fn unadmitted_with(address: SocketAddr, token: Option<&str>) -> Player {
     let mut request = format!("ws://{address}/").into_client_request().unwrap();
     let offer = SUBPROTOCOL.parse().unwrap();
     request.headers_mut().insert("Sec-WebSocket-Protocol", offer);
+    if let Some(token) = token {
+        let bearer = format!("Bearer {token}").parse().unwrap();
+        request.headers_mut().insert("Authorization", bearer);
+    }
     let (socket, answer) = within(Box::pin(connect_async(request))).await.unwrap();
     assert_eq!(answer.headers()["Sec-WebSocket-Protocol"], SUBPROTOCOL);
     Player(socket)
@@ -118,15 +138,24 @@ pub async fn player_at(address: SocketAddr, name: &str) -> (Player, Welcome) {
 
 /// The same on a machine.
 pub async fn player_on(address: SocketAddr, name: &str, machine: u128) -> (Player, Welcome) {
-    let mut message = hello(name);
-    if let ClientToRelay::Hello(hello) = &mut message {
-        hello.machine = Some(MachineId(machine));
-    }
-    admitted_at(address, message).await
+    admitted_at(address, hello_on(name, machine)).await
+}
+
+/// The same, which presents a token.
+pub async fn player_with(
+    address: SocketAddr,
+    token: &str,
+    name: &str,
+    machine: u128,
+) -> (Player, Welcome) {
+    admit(unadmitted_with(address, Some(token)).await, hello_on(name, machine)).await
 }
 
 async fn admitted_at(address: SocketAddr, hello: ClientToRelay) -> (Player, Welcome) {
-    let mut player = unadmitted_at(address).await;
+    admit(unadmitted_at(address).await, hello).await
+}
+
+async fn admit(mut player: Player, hello: ClientToRelay) -> (Player, Welcome) {
     player.send(hello).await;
     match player.receive().await {
         RelayToClient::Welcome(welcome) => (player, welcome),
@@ -137,6 +166,14 @@ async fn admitted_at(address: SocketAddr, hello: ClientToRelay) -> (Player, Welc
 pub fn hello(name: &str) -> ClientToRelay {
     let (kind, client) = (ClientKind::Headless, "test/1".into());
     ClientToRelay::Hello(Hello { name: name.into(), kind, client, machine: None })
+}
+
+fn hello_on(name: &str, machine: u128) -> ClientToRelay {
+    let mut message = hello(name);
+    if let ClientToRelay::Hello(hello) = &mut message {
+        hello.machine = Some(MachineId(machine));
+    }
+    message
 }
 
 pub fn bang(sound: &str) -> ClientToRelay {
@@ -232,6 +269,40 @@ impl Player {
         }
     }
 
+    /// Sends a request, and waits until it is done. Other messages are skipped.
+    pub async fn done(&mut self, request: serde_json::Value) {
+        self.asked(request).await.unwrap();
+    }
+
+    /// Sends a request, and returns why it is refused. Other messages are skipped.
+    pub async fn refused(&mut self, request: serde_json::Value) -> ErrorCode {
+        self.asked(request).await.unwrap_err().code
+    }
+
+    async fn asked(&mut self, mut request: serde_json::Value) -> Result<(), Refusal> {
+        request["ack"] = 77.into();
+        self.send_text(&request.to_string()).await;
+        self.until(|message| match message {
+            RelayToClient::Ack(ack) => Some(Ok(assert_eq!(ack.ack, 77))),
+            RelayToClient::Error(refusal) => Some(Err(refusal)),
+            _ => None,
+        })
+        .await
+    }
+
+    /// Skips messages until `wanted` returns a value for one.
+    pub async fn until<T>(&mut self, mut wanted: impl FnMut(RelayToClient) -> Option<T>) -> T {
+        within(async {
+            loop {
+                let message = self.receive_any().await.expect("the connection ended");
+                if let Some(found) = wanted(message) {
+                    return found;
+                }
+            }
+        })
+        .await
+    }
+
     /// Returns when the relay has processed everything that was sent before.
     pub async fn settle(&mut self) {
         self.send(ClientToRelay::Probe(Probe { sent: -1 })).await;
@@ -274,9 +345,24 @@ impl Answer {
 
 /// Sends a request, whose head is completed here, and reads the response.
 pub async fn request(address: SocketAddr, head: &str) -> Answer {
+    let host = format!("Host: {address}\r\n");
+    exchange(address, format!("{head}{host}Connection: close\r\n\r\n").as_bytes()).await
+}
+
+/// The same for a POST with a body.
+pub async fn post(address: SocketAddr, path: &str, headers: &str, body: &[u8]) -> Answer {
+    let head = format!(
+        "POST {path} HTTP/1.1\r\n{headers}Host: {address}\r\nContent-Length: {}\r\n\
+         Connection: close\r\n\r\n",
+        body.len()
+    );
+    exchange(address, &[head.as_bytes(), body].concat()).await
+}
+
+async fn exchange(address: SocketAddr, request: &[u8]) -> Answer {
     let mut socket = within(TcpStream::connect(address)).await.unwrap();
-    let head = format!("{head}Host: {address}\r\nConnection: close\r\n\r\n");
-    within(socket.write_all(head.as_bytes())).await.unwrap();
+    // It may be answered before it was read.
+    let _ = within(socket.write_all(request)).await;
     let mut bytes = Vec::new();
     within(socket.read_to_end(&mut bytes)).await.unwrap();
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("a whole head");

@@ -1,6 +1,8 @@
 //! The `downbeat-relay` program: its settings, its output, its log, its signals.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "what is unexpected fails the test")]
 
+#[cfg(unix)]
+mod announcement;
 #[path = "../common/mod.rs"]
 mod common;
 mod killed;
@@ -13,6 +15,8 @@ mod samples_folder;
 mod settings;
 #[cfg(unix)]
 mod shutdown;
+#[cfg(unix)]
+mod terminal;
 
 use std::{
     io::{self, BufRead as _, BufReader, Read},

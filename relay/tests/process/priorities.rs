@@ -16,9 +16,9 @@ fn priorities(pid: u32) -> Vec<(String, u32)> {
 }
 
 #[tokio::test]
-async fn writers_have_a_priority_one_below_the_main_thread() {
+async fn writers_have_a_priority_one_below_the_main_thread_and_others_none() {
     let mut command = program();
-    command.args(["--listen", "127.0.0.1:0"]);
+    command.args(["--listen", "0.0.0.0:0"]);
     let (relay, address) = Relay::start(command).await;
     // The main thread asks for its priority before it answers anyone; the writers when they start.
     request(address, "GET /healthz HTTP/1.1\r\n").await;
@@ -34,6 +34,7 @@ async fn writers_have_a_priority_one_below_the_main_thread() {
         of("writer").count() >= 2
             && of("writer").all(|level| level == main.saturating_sub(1))
             && of("log").all(|level| level == 0)
+            && of("mDNS").collect::<Vec<_>>() == [0]
     };
     within(async {
         while !is_as_expected(&priorities(relay.0.id())) {

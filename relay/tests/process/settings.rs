@@ -41,6 +41,26 @@ async fn an_unusable_setting_is_refused_in_one_line_that_names_it() {
 }
 
 #[tokio::test]
+async fn tokens_that_contradict_each_other_are_refused_by_the_names_of_their_flags() {
+    for (arguments, named) in [
+        (&["--player-token", "hush"][..], &["--player-token", "--token"][..]),
+        (&["--conductor-token", "c", "--listen-token", "hush"], &["--listen-token", "--token"]),
+        (&["--token", "hush", "--conductor-token", "hush"], &["--token", "--conductor-token"]),
+        (&["--token", "t", "--player-token", "hu sh"], &["--player-token", "letters"]),
+    ] {
+        let message = refusal(&[&["--listen", "127.0.0.1:0"], arguments].concat()).await;
+        assert!(named.iter().all(|name| message.contains(name)), "{message}");
+        assert!(!message.contains("hush") && !message.contains("hu sh"), "{message}");
+    }
+    let mut command = program();
+    command.args(["--listen", "127.0.0.1:0"]).env("DOWNBEAT_CONDUCTOR_TOKEN", "c");
+    command.env("DOWNBEAT_TOKEN", "t").env("DOWNBEAT_PLAYER_TOKEN", "p");
+    let (_relay, address) = Relay::start(command).await;
+    let (_, welcome) = common::player_with(address, "c", "desk", 1).await;
+    assert_eq!(welcome.machine.rights, downbeat_protocol::Rights::Conductor);
+}
+
+#[tokio::test]
 async fn a_wrong_variable_or_data_folder_is_refused_in_one_line() {
     let listen = ["--listen", "127.0.0.1:0"];
     let with = |more: [&'static str; 2]| [listen, more].concat();
@@ -143,7 +163,7 @@ async fn settings_are_read_from_the_environment() {
 #[tokio::test]
 async fn the_first_line_has_a_loopback_address_when_listening_everywhere() {
     let mut command = program();
-    command.args(["--listen", "0.0.0.0:0"]);
+    command.args(["--listen", "0.0.0.0:0", "--no-announce"]);
     let (_relay, address) = Relay::start(command).await;
     assert_eq!(address.ip().to_string(), "127.0.0.1");
 }

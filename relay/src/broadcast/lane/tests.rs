@@ -146,7 +146,7 @@ async fn scheduled_frames_of_one_instant_are_sent_together_at_that_instant() {
 }
 
 #[tokio::test]
-async fn a_reply_follows_what_was_broadcast_before_it() {
+async fn what_single_clients_are_sent_precedes_or_follows_a_broadcast_as_asked() {
     let mut lane = lane();
     let mut sockets = Vec::new();
     for id in 1..=2 {
@@ -157,13 +157,19 @@ async fn a_reply_follows_what_was_broadcast_before_it() {
     }
     let text = |text: &'static str| Bytes::from_static(text.as_bytes());
     let replies = vec![(ClientId(2), text("yes ")), (ClientId(9), text("gone"))];
-    lane.apply(Command::Deliver(vec![text("one "), text("two ")], replies)).await;
+    let frames = vec![text("one "), text("two ")];
+    lane.apply(Command::Deliver(Delivery { frames, replies, ..Delivery::default() })).await;
     lane.apply(Command::Broadcast(text("three "))).await;
+    // What the next broadcast depends on precedes it.
+    let first = vec![(ClientId(1), text("you ")), (ClientId(9), text("gone"))];
+    let frames = vec![text("four ")];
+    lane.apply(Command::Deliver(Delivery { first, frames, ..Delivery::default() })).await;
+    lane.apply(Command::Broadcast(text("five "))).await;
     lane.send_pending().await;
     drop(lane);
     let [first, second] = sockets.try_into().unwrap();
-    assert_eq!(read_to_end(first).await, b"one two three ");
-    assert_eq!(read_to_end(second).await, b"one two three yes ");
+    assert_eq!(read_to_end(first).await, b"one two three you four five ");
+    assert_eq!(read_to_end(second).await, b"one two three yes four five ");
 }
 
 #[test]

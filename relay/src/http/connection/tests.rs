@@ -174,3 +174,21 @@ async fn a_client_beyond_its_request_rate_gets_429_and_is_then_closed() {
     let counters = &state.hub.counters;
     assert_eq!((counters.rate_limited.get(), counters.http_errors.get()), (refused, refused));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_does_not_arrive_is_waited_for_ten_seconds() {
+    for path in ["/join", "/qr"] {
+        let token = "t".parse().ok();
+        let mut connection = Connection::open(&Config { token, ..Config::default() });
+        let since = Instant::now();
+        let head = format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 8\r\n\r\n");
+        connection.send(head.as_bytes()).await;
+        for _ in 0..4 {
+            connection.send(b"1").await;
+            sleep(Duration::from_secs(2)).await;
+        }
+        let response = connection.response().await;
+        assert!(response.starts_with("HTTP/1.1 408 "), "{response}");
+        assert_eq!(since.elapsed().as_secs(), 10);
+    }
+}

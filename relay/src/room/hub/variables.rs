@@ -9,7 +9,7 @@ use tokio::sync::mpsc::Permit as QueuePlace;
 
 use super::Hub;
 use crate::{
-    broadcast::lane::Command,
+    broadcast::lane::{Command, Delivery},
     room::{effects::Effects, state::Room},
     store::AckTo,
     websocket::{client::Wire, frame},
@@ -67,7 +67,8 @@ impl Hub {
         let Some(store) = &self.store else { return std::future::pending().await };
         while let Some(acks) = store.committed().await {
             let replies = acks.into_iter().map(to_reply).collect();
-            self.fan_out.send(Wire::V1, Command::Deliver(Vec::new(), replies)).await;
+            let delivery = Delivery { replies, ..Delivery::default() };
+            self.fan_out.send(Wire::V1, Command::Deliver(delivery)).await;
         }
     }
 
@@ -100,7 +101,7 @@ impl Hub {
     /// Passes on what follows from a change of the room, whose lock the caller holds: so the store and everyone
     /// learn of changes in one order. Returns the size of what is sent.
     fn deliver(&self, place: QueuePlace<'_, Command>, effects: Effects) -> usize {
-        let Effects { values, variables, lock, triggers, replies, mut acks, writes } = effects;
+        let Effects { first, values, variables, lock, triggers, mut acks, writes } = effects;
         if let Some(store) = &self.store {
             store.submit(writes, std::mem::take(&mut acks));
         }
@@ -112,12 +113,13 @@ impl Hub {
             .chain(triggers.into_iter().map(RelayToClient::Trigger))
             .map(to_frame)
             .collect();
-        let replies = replies.into_iter().map(|(id, message)| (id, to_frame(message)));
-        let replies: Vec<_> = replies.chain(acks.into_iter().map(to_reply)).collect();
-        let sizes = frames.iter().chain(replies.iter().map(|(_, frame)| frame)).map(Bytes::len);
-        let bytes = sizes.sum();
-        if !frames.is_empty() || !replies.is_empty() {
-            place.send(Command::Deliver(frames, replies));
+        let first: Vec<_> =
+            first.into_iter().map(|(id, message)| (id, to_frame(message))).collect();
+        let replies: Vec<_> = acks.into_iter().map(to_reply).collect();
+        let single = first.iter().chain(&replies).map(|(_, frame)| frame);
+        let bytes = frames.iter().chain(single).map(Bytes::len).sum();
+        if bytes > 0 {
+            place.send(Command::Deliver(Delivery { first, frames, replies }));
         }
         bytes
     }

@@ -222,7 +222,7 @@ fn what_clients_put_into_their_reports_does_not_fill_an_outbox() {
 }
 
 #[test]
-fn an_idle_room_of_a_thousand_sends_a_watcher_some_kilobytes_a_second_and_others_next_to_nothing() {
+fn an_idle_room_of_a_thousand_is_told_next_to_nothing() {
     let mut room = watched(2..=1000);
     let (mut to_watcher, mut to_others, mut first) = (0, 0, 0);
     let mut random = fastrand::Rng::with_seed(1);
@@ -265,7 +265,7 @@ fn an_idle_room_of_a_thousand_sends_a_watcher_some_kilobytes_a_second_and_others
         "{first} bytes at first, then {a_second} a second to a watcher, {others:.1} to others"
     );
     assert!(first < 1_000_000, "{first}");
-    assert!(a_second < 4_000, "{a_second}");
+    assert!(a_second < 500, "{a_second}");
     assert!(others < 50.0, "{others}");
 }
 
