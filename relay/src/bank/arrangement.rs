@@ -54,7 +54,8 @@ impl Arrangement {
 
     /// The bank of these sounds.
     pub(super) fn arrange(&self, sounds: &[Sound]) -> Arranged {
-        let ordered = self.ordered(sounds);
+        let mut ordered = self.ordered(sounds);
+        ordered.retain(|(sound, _)| !self.is_removed(&sound.info.hash));
         let names = self.names(&ordered);
         let is_default = |(sound, is_first): &(&Sound, bool)| {
             *is_first && self.of(sound).is_some_and(|e| e.is_default)
@@ -93,10 +94,9 @@ impl Arrangement {
         removed.into_iter().map(|(_, sound)| sound).collect()
     }
 
-    /// The sounds that were not removed, in order, and whether each is the first of its content.
+    /// All sounds in order, also removed ones, and whether each is the first of its content.
     fn ordered<'a>(&self, sounds: &'a [Sound]) -> Vec<(&'a Sound, bool)> {
-        let mut ordered: Vec<_> =
-            firsts(sounds).filter(|(sound, _)| !self.is_removed(&sound.info.hash)).collect();
+        let mut ordered: Vec<_> = firsts(sounds).collect();
         ordered.sort_by_key(|(sound, is_first)| {
             let position = self.of(sound).filter(|_| *is_first).and_then(|edits| edits.position);
             position.unwrap_or(u32::MAX)
@@ -223,21 +223,25 @@ impl Arrangement {
         Ok(())
     }
 
-    /// Moves sounds to their positions, one after the other.
+    /// Moves sounds to their positions, one after the other. Removed ones do not count, and keep their places among
+    /// the others.
     fn place(&mut self, request: &EditSoundsRequest, sounds: &[Sound]) {
-        let (mut ordered, mut has_moved) = (self.ordered(sounds), false);
-        for edit in &request.sounds {
-            let Some(position) = edit.position else { continue };
-            let is_it =
-                |(sound, is_first): &(&Sound, bool)| *is_first && sound.info.hash == edit.hash;
-            if let Some(index) = ordered.iter().position(is_it) {
-                let sound = ordered.remove(index);
-                ordered.insert((position as usize).min(ordered.len()), sound);
-                has_moved = true;
-            }
-        }
-        if !has_moved {
+        let moves = request.sounds.iter();
+        let moves = moves.filter_map(|edit| Some((edit.hash.as_str(), edit.position? as usize)));
+        let moves: Vec<_> = moves.filter(|(hash, _)| !self.is_removed(hash)).collect();
+        if moves.is_empty() {
             return;
+        }
+        let mut ordered = self.ordered(sounds);
+        for (hash, position) in moves {
+            let is_it = |(sound, is_first): &(&Sound, bool)| *is_first && sound.info.hash == hash;
+            let Some(index) = ordered.iter().position(is_it) else { continue };
+            let sound = ordered.remove(index);
+            let is_here =
+                |(_, (sound, _)): &(usize, &(&Sound, bool))| !self.is_removed(&sound.info.hash);
+            let next = ordered.iter().enumerate().filter(is_here).nth(position);
+            let index = next.map_or(ordered.len(), |(index, _)| index);
+            ordered.insert(index, sound);
         }
         for (position, (sound, is_first)) in (0..).zip(ordered) {
             if is_first {

@@ -5,8 +5,9 @@
 use std::{future::Future, net::SocketAddr, time::Duration};
 
 use downbeat_protocol::{
-    Ack, ClientKind, ClientToRelay, ErrorCode, Hello, MachineId, Probe, Refusal, RelayToClient,
-    SUBPROTOCOL, Trigger, TriggerRequest, ValueChange, Welcome, decode_from_relay, encode,
+    Ack, BankNow, ClientKind, ClientToRelay, ErrorCode, Hello, MachineId, Probe, Refusal,
+    RelayToClient, SUBPROTOCOL, Trigger, TriggerRequest, UploadRequest, ValueChange, Welcome,
+    decode_from_relay, encode,
 };
 use downbeat_relay::{config::Config, server::Server, supervise::PartPanicked};
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -255,6 +256,30 @@ impl Player {
         }
     }
 
+    pub async fn receive_bank(&mut self) -> BankNow {
+        match self.receive().await {
+            RelayToClient::Bank(bank) => bank,
+            other => panic!("not a bank: {other:?}"),
+        }
+    }
+
+    /// Asks for a ticket; returns the path of the file.
+    pub async fn ticket(&mut self, name: &str, bytes: usize) -> Result<String, Refusal> {
+        let request = UploadRequest { name: name.into(), bytes: bytes as u64, ack: 5 };
+        self.send(ClientToRelay::Upload(request)).await;
+        loop {
+            match self.receive().await {
+                RelayToClient::UploadReady(ready) => {
+                    assert_eq!(ready.ack, 5);
+                    return Ok(format!("/{}", ready.path));
+                }
+                RelayToClient::Error(refusal) => return Err(refusal),
+                RelayToClient::Bank(_) => {}
+                other => panic!("not a ticket: {other:?}"),
+            }
+        }
+    }
+
     pub async fn receive_error(&mut self) -> Refusal {
         match self.receive().await {
             RelayToClient::Error(refusal) => refusal,
@@ -335,6 +360,21 @@ pub struct Answer {
 }
 
 impl Answer {
+    fn parse(bytes: &[u8]) -> Self {
+        let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("a whole head");
+        let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        Self { status, head, body: bytes[end + 4..].to_vec() }
+    }
+
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
     pub fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| {
             let (key, value) = line.split_once(": ")?;
@@ -363,12 +403,28 @@ async fn exchange(address: SocketAddr, request: &[u8]) -> Answer {
     let mut socket = within(TcpStream::connect(address)).await.unwrap();
     // It may be answered before it was read.
     let _ = within(socket.write_all(request)).await;
+    read_answer(socket).await
+}
+
+/// Sends a file, and reads the response.
+pub async fn put(address: SocketAddr, path: &str, file: &[u8]) -> Answer {
+    let head = format!("PUT {path} HTTP/1.1\r\nContent-Length: {}\r\n", file.len());
+    send(address, &head, file).await
+}
+
+/// Sends a request with a body that may be another than its head says, and reads the response. The rest of the
+/// body is not sent once the relay has closed the connection.
+pub async fn send(address: SocketAddr, head: &str, body: &[u8]) -> Answer {
+    let host = if head.contains("Host: ") { String::new() } else { format!("Host: {address}\r\n") };
+    let head = format!("{head}{host}Connection: close\r\n\r\n");
+    exchange(address, &[head.as_bytes(), body].concat()).await
+}
+
+/// Reads a response to the end of its connection.
+pub async fn read_answer(mut socket: TcpStream) -> Answer {
     let mut bytes = Vec::new();
     within(socket.read_to_end(&mut bytes)).await.unwrap();
-    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("a whole head");
-    let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    Answer { status, head, body: bytes[end + 4..].to_vec() }
+    Answer::parse(&bytes)
 }
 
 /// A WebSocket whose bytes are all the test's own.
