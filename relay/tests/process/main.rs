@@ -17,6 +17,7 @@ mod settings;
 mod shutdown;
 #[cfg(unix)]
 mod terminal;
+mod uploads_killed;
 
 use std::{
     io::{self, BufRead as _, BufReader, Read},
