@@ -1,5 +1,5 @@
 //! The relay of Downbeat: it numbers triggers, assigns the instant at which they sound, and broadcasts them
-//! to every client. It also serves the page and the sounds. It makes no sound and decodes none.
+//! to every client. It also serves the page and the sounds. It makes no sound, and decodes only what is uploaded.
 //!
 //! The path of a trigger, from socket to sockets; each module may use only those below it:
 //!
@@ -10,8 +10,9 @@
 //! - `room` numbers triggers, assigns instants and knows the members.
 //! - `broadcast` sends frames to all clients, and keeps their connections alive.
 //! - `websocket` reads messages from a socket and writes frames to it.
-//! - `store` keeps on disk what survives the relay.
-//! - `bank` holds the sounds; `joining` says how others join; `limits` bounds connections and rates.
+//! - `bank` holds the sounds, what people have changed about them, and the tickets for uploads.
+//! - `store` keeps on disk what survives the relay; `joining` says how others join; `limits` bounds
+//!   connections and rates.
 //! - The leaves: `config`, `clock`, `counters`, `rights`, `supervise`, `text`.
 
 pub mod accept;

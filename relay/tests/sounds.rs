@@ -142,7 +142,7 @@ async fn the_gain_of_a_sound_is_in_each_trigger_and_its_name_is_the_new_one() {
     let louder =
         json!([{"hash": bell, "gain_db": 12}, {"hash": click, "gain_db": -20, "name": "tick"}]);
     let bank = edit(&mut player, louder).await;
-    assert_eq!(bank.default_sound, "tick".to_owned().replace("tick", &bank.sounds[0].name));
+    assert_eq!(bank.default_sound, "tick");
     for (gain, expected) in [(0.5, 1.99), (1.0, 3.981), (2.0, 4.0), (0.0, 0.0)] {
         let request =
             json!({"type": "trigger", "sound": "bell", "gain": gain, "rate": 1, "pan": 0});
@@ -163,7 +163,7 @@ async fn the_gain_of_a_sound_is_in_each_trigger_and_its_name_is_the_new_one() {
     assert_eq!(player.receive_trigger().await.sound, "bell");
     // The tone has no gain of its own.
     player.send_text(r#"{"type":"trigger","sound":"tone","gain":0.5}"#).await;
-    assert_eq!(player.receive_trigger().await.gain, 0.5);
+    assert!((player.receive_trigger().await.gain - 0.5).abs() < 1e-6);
 }
 
 #[tokio::test]

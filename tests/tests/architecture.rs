@@ -139,8 +139,8 @@ const RELAY_ARROWS: &Arrows = &[
     ),
     ("broadcast", &["clock", "counters", "supervise", "websocket"]),
     ("websocket", &["clock"]),
+    ("bank", &["store", "supervise", "text"]),
     ("store", &["counters", "supervise"]),
-    ("bank", &["supervise", "text"]),
     ("limits", &[]),
     ("config", &[]),
     ("clock", &[]),
@@ -186,6 +186,11 @@ fn audio_names_no_protocol_and_the_window_no_sockets() -> Result<()> {
 fn the_relay_decodes_no_audio_on_the_path_of_a_trigger() -> Result<()> {
     for name in ["session", "room", "broadcast", "websocket"] {
         expect_none(&module("relay", &format!("src/{name}"))?, &["hound", "downbeat_samples"]);
+    }
+    for source in module("relay", "src")? {
+        let path = source.path.strip_prefix(workspace_folder())?;
+        let decodes = path.starts_with("relay/src/bank/decode");
+        assert!(!source.names("symphonia") || decodes, "{path:?} names symphonia");
     }
     Ok(())
 }

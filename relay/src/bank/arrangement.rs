@@ -61,7 +61,10 @@ impl Arrangement {
             *is_first && self.of(sound).is_some_and(|e| e.is_default)
         };
         let default = ordered.iter().position(is_default);
-        let default = default.or_else(|| names.iter().position(|name| name == DEFAULT_SOUND));
+        // Another name does not make it another sound.
+        let found = || ordered.iter().position(|(sound, _)| sound.info.name == DEFAULT_SOUND);
+        let given = || names.iter().position(|name| name == DEFAULT_SOUND);
+        let default = default.or_else(found).or_else(given);
         // Its name is that of the usual one in an empty bank too.
         let default_name =
             names.get(default.unwrap_or(0)).map_or(DEFAULT_SOUND, String::as_str).to_owned();
@@ -208,7 +211,8 @@ impl Arrangement {
         let mut taken = HashSet::from([TONE.to_owned()]);
         for (sound, is_first) in firsts(&before.sounds) {
             let hash = sound.info.hash.as_str();
-            if !self.is_removed(hash) && !(is_first && renamed.contains_key(hash)) {
+            let is_renamed = is_first && renamed.contains_key(hash);
+            if !(is_renamed || self.is_removed(hash)) {
                 taken.insert(sound.info.name.clone());
             }
         }
@@ -291,7 +295,7 @@ pub(super) fn free_name(name: &str, is_taken: impl Fn(&str) -> bool) -> String {
         stem.trim_end().to_owned() + &number
     };
     // There are fewer names than numbers.
-    (2..).map(numbered).find(|name| !is_taken(name)).unwrap_or_default()
+    (2..u32::MAX).map(numbered).find(|name| !is_taken(name)).unwrap_or_default()
 }
 
 fn refusal(code: ErrorCode, message: String) -> Refusal {

@@ -219,7 +219,9 @@ mod tests {
         let now = SystemTime::now();
         assert!(files.read(Vec::new(), now).is_empty(), "without a folder");
         let sounds: Vec<_> = (0..4).map(sound).collect();
-        sounds.iter().for_each(|sound| files.write(sound).unwrap());
+        for sound in &sounds {
+            files.write(sound).unwrap();
+        }
         let rows: Vec<_> = sounds.iter().map(row).collect();
         let read = files.read(rows.clone(), now);
         assert_eq!(names(&read), ["click", "kick", "clap", "bell"]);

@@ -147,9 +147,10 @@ impl Files {
 /// Lets the sounds of these names repeat.
 fn repeat(sounds: &mut [Sound], looped: &[String]) {
     for name in looped {
-        match sounds.iter_mut().find(|sound| sound.info.name == *name) {
-            Some(sound) => sound.repeat(),
-            None => tracing::warn!(name, "no sound of this name can repeat (--loop)"),
+        if let Some(sound) = sounds.iter_mut().find(|sound| sound.info.name == *name) {
+            sound.repeat();
+        } else {
+            tracing::warn!(name, "no sound of this name can repeat (--loop)");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Receives an uploaded file.
 //!
 //! A file is kept in memory, as it arrives: what its head promises is not allocated. It must be announced by a
-//! ticket, which is its path.
+//! ticket, which is its path. It is kept in blocks: the main thread must not copy a large file.
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
@@ -27,6 +27,9 @@ use crate::{
 
 /// How long nothing may arrive. A phone that changes its network needs some seconds.
 const STALL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Size of a block, in bytes.
+const BLOCK_BYTES: usize = 1 << 20;
 
 /// How much is read and dropped of a file that is refused before it was read. Otherwise the end of the connection
 /// would reach the client before the answer. A larger file is not worth its network.
@@ -89,15 +92,19 @@ async fn try_receive(
             return Err(refused);
         }
     };
-    let file = read(&receiving, &mut file, length).await?;
-    let storing = receiving.complete(file).map_err(Refused::NotTaken)?;
+    let blocks = read(&receiving, &mut file, length).await?;
+    let storing = receiving.complete(blocks).map_err(Refused::NotTaken)?;
     storing.await.map_err(Refused::NotStored)
 }
 
-/// Reads a file to its end.
-async fn read(receiving: &Receiving, file: &mut Incoming, length: u64) -> Result<Bytes, Refused> {
-    let mut bytes = Vec::new();
-    while (bytes.len() as u64) < length {
+/// Reads a file to its end, in blocks.
+async fn read(
+    receiving: &Receiving,
+    file: &mut Incoming,
+    length: u64,
+) -> Result<Vec<Vec<u8>>, Refused> {
+    let (mut blocks, mut read) = (Vec::new(), 0);
+    while read < length {
         let mut disturbed = pin!(receiving.disturbed());
         let frame = tokio::select! {
             frame = timeout(STALL_TIMEOUT, file.frame()) => frame.map_err(|_| Refused::Stalled)?,
@@ -109,12 +116,23 @@ async fn read(receiving: &Receiving, file: &mut Incoming, length: u64) -> Result
         let Some(Ok(frame)) = frame else { return Err(Refused::BrokenOff) };
         if let Ok(data) = frame.into_data() {
             receiving.continues().map_err(Refused::NotTaken)?;
-            bytes.extend_from_slice(&data);
+            read += data.len() as u64;
+            append(&mut blocks, &data);
         }
     }
-    // It may be kept as it is.
-    bytes.shrink_to_fit();
-    Ok(bytes.into())
+    Ok(blocks)
+}
+
+fn append(blocks: &mut Vec<Vec<u8>>, mut data: &[u8]) {
+    while !data.is_empty() {
+        if blocks.last().is_none_or(|block| block.len() == BLOCK_BYTES) {
+            blocks.push(Vec::new());
+        }
+        let Some(block) = blocks.last_mut() else { return };
+        let (now, later) = data.split_at(data.len().min(BLOCK_BYTES - block.len()));
+        block.extend_from_slice(now);
+        data = later;
+    }
 }
 
 /// Reads the beginning of a file, and drops it.
@@ -201,5 +219,22 @@ impl Refused {
             put(&mut answer, CONNECTION, "close");
         }
         answer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_are_filled_in_order() {
+        let data: Vec<u8> = (0..BLOCK_BYTES * 5 / 2).map(|index| (index % 251) as u8).collect();
+        let mut blocks = Vec::new();
+        for part in data.chunks(70_001) {
+            append(&mut blocks, part);
+        }
+        assert_eq!(blocks.concat(), data);
+        let lengths: Vec<_> = blocks.iter().map(Vec::len).collect();
+        assert_eq!(lengths, [BLOCK_BYTES, BLOCK_BYTES, BLOCK_BYTES / 2]);
     }
 }

@@ -91,12 +91,12 @@ async fn check(address: SocketAddr, welcome: &Welcome, acknowledged: &Sounds, da
     }
     let Ok(entries) = std::fs::read_dir(data.join("sounds")) else { return };
     let uploaded = welcome.sounds.len() - EMBEDDED.len();
-    let files: Vec<_> =
-        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    let with_ending = |ending: &str| {
+        files.iter().filter(|path| path.extension().is_some_and(|found| found == ending)).count()
+    };
     // What was written and has no row is put aside.
-    let sounds = files.iter().filter(|name| name.ends_with(".wav")).count();
-    assert_eq!(sounds, uploaded, "{files:?}");
-    assert!(files.iter().all(|name| !name.ends_with(".part")), "{files:?}");
+    assert_eq!((with_ending("wav"), with_ending("part")), (uploaded, 0), "{files:?}");
 }
 
 #[tokio::test]

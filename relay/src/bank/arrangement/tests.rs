@@ -69,6 +69,10 @@ fn without_edits_the_bank_is_what_was_found() {
     assert_eq!((default_name.as_str(), removed.len()), ("a", 0), "the first");
     let with_click = [sounds(), vec![sound("click", "X", true)]].concat();
     assert_eq!(Arrangement::default().arrange(&with_click).default_name, "click");
+    let renamed = edited(&with_click, vec![rename("X", "tick")]);
+    assert_eq!(renamed.arrange(&with_click).default_name, "tick");
+    let another = edited(&sounds(), vec![rename("C", "click")]);
+    assert_eq!(another.arrange(&sounds()).default_name, "click");
     assert_eq!(Arrangement::default().arrange(&[]).default_name, "click");
 }
 

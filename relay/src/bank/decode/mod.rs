@@ -42,7 +42,7 @@ use self::{excerpt::Excerpt, wav_file::WavFile};
 pub(super) const MAX_WAV_BYTES: usize = MAX_UPLOAD_BYTES as usize;
 
 /// How long decoding may take. The largest files take some seconds on a small computer.
-pub(super) const MAX_DECODE_TIME: Duration = Duration::from_secs(60);
+pub(super) const MAX_DECODE_TIME: Duration = Duration::from_mins(1);
 
 /// Resolution of what a lossy format becomes. Rounding to 16 bits is an error of -98 dB, far below that of the
 /// format itself; 24 bits would make every transfer and the bank half as large again for nothing that is heard.
@@ -162,7 +162,7 @@ fn decode(format: Format, file: &[u8], deadline: Instant) -> Result<WavFile, Dec
     }
     let options = AudioDecoderOptions::default();
     let mut decoder = get_codecs().make_audio_decoder(&params, &options).map_err(explain)?;
-    let (mut decoded, mut damaged) = (0_u64, 0_u64);
+    let (mut intact, mut damaged) = (0_u64, 0_u64);
     loop {
         let packet = match reader.next_packet() {
             Ok(Some(packet)) => packet,
@@ -178,7 +178,7 @@ fn decode(format: Format, file: &[u8], deadline: Instant) -> Result<WavFile, Dec
         match decoder.decode(&packet) {
             Ok(buffer) => {
                 sink.push(&buffer)?;
-                decoded += 1;
+                intact += 1;
             }
             // A file that was cut from a longer one begins with frames that need those before it.
             Err(LibraryError::DecodeError(_)) if format == Format::Mp3 => {
@@ -188,7 +188,7 @@ fn decode(format: Format, file: &[u8], deadline: Instant) -> Result<WavFile, Dec
             Err(error) => return Err(explain(error)),
         }
     }
-    if damaged > decoded {
+    if damaged > intact {
         return Err(format.fails("most of it is damaged"));
     }
     let present = sink.wav.frames();

@@ -221,13 +221,17 @@ pub(super) mod tests {
         page
     }
 
-    fn packets(file: &[u8]) -> Result<Vec<(Vec<u8>, Option<u64>, bool)>, &'static str> {
+    fn packets(file: &[u8]) -> Result<Vec<Packet>, &'static str> {
         let mut packets = Packets::new(file, b"A");
         let mut all = Vec::new();
-        while let Some(Packet { data, position, is_last }) = packets.next()? {
-            all.push((data, position, is_last));
+        while let Some(packet) = packets.next()? {
+            all.push(packet);
         }
         Ok(all)
+    }
+
+    fn packet(data: &[u8], position: Option<u64>, is_last: bool) -> Packet {
+        Packet { data: data.to_vec(), position, is_last }
     }
 
     #[test]
@@ -244,15 +248,14 @@ pub(super) mod tests {
         ]
         .concat();
         let expected = [
-            (b"A-ident".to_vec(), Some(0), false),
-            (b"set".to_vec(), None, false),
-            (long.clone(), None, false),
-            (Vec::new(), Some(40), false),
-            (b"x".to_vec(), None, false),
-            (b"last".to_vec(), Some(50), true),
+            packet(b"A-ident", Some(0), false),
+            packet(b"set", None, false),
+            packet(&long, None, false),
+            packet(b"", Some(40), false),
+            packet(b"x", None, false),
+            packet(b"last", Some(50), true),
         ];
-        assert_eq!(packets(&file).unwrap()[..2], expected[..2]);
-        assert_eq!(packets(&file).unwrap()[2..], expected[2..]);
+        assert_eq!(packets(&file).unwrap(), expected);
     }
 
     #[test]
@@ -276,13 +279,13 @@ pub(super) mod tests {
 
     #[test]
     fn a_packet_that_is_too_large_is_not_kept() {
-        let full = page_of(CONTINUED, u64::MAX, 1, &[255; 255], &[0; 255 * 255]);
+        let full = page_of(CONTINUED, u64::MAX, 1, &[255; 255], &vec![0; 255 * 255]);
         let mut file = page_of(FIRST, 0, 1, &[1, 255], &[b"A".as_slice(), &[0; 255]].concat());
         for _ in 0..20 {
             file.extend(&full);
         }
         file.extend(page_of(CONTINUED, 5, 1, &[1, 2], b"xok"));
         let all = packets(&file).unwrap();
-        assert_eq!(all[1..], [(Vec::new(), None, false), (b"ok".to_vec(), Some(5), false)]);
+        assert_eq!(all[1..], [packet(b"", None, false), packet(b"ok", Some(5), false)]);
     }
 }

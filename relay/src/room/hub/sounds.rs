@@ -116,7 +116,9 @@ impl Hub {
             let files = hub.files.clone();
             // It ends without a result only with the relay.
             let _ = tokio::task::spawn_blocking(move || {
-                gone.iter().for_each(|hash| files.delete(hash));
+                for hash in gone {
+                    files.delete(&hash);
+                }
             })
             .await;
         });
@@ -161,10 +163,14 @@ mod tests {
 
     #[test]
     fn the_gain_of_a_sound_is_a_factor_and_bounded() {
-        assert_eq!(total_gain(0.3, 0.0), 0.3);
-        assert!((total_gain(1.0, -6.0) - 0.501_19).abs() < 1e-4);
-        assert!((total_gain(0.5, 12.0) - 1.990_54).abs() < 1e-4);
-        assert_eq!(total_gain(2.0, 12.0), 4.0);
-        assert_eq!(total_gain(0.0, 12.0), 0.0);
+        for (gain, sound_db, total) in [
+            (0.3, 0.0, 0.3),
+            (1.0, -6.0, 0.501_19),
+            (0.5, 12.0, 1.990_54),
+            (2.0, 12.0, 4.0),
+            (0.0, 12.0, 0.0),
+        ] {
+            assert!((total_gain(gain, sound_db) - total).abs() < 1e-4, "{gain} and {sound_db} dB");
+        }
     }
 }

@@ -81,18 +81,19 @@ impl Receiving {
         self.hub.tickets_changed.notified().await;
     }
 
-    /// Makes a sound of the file, which has arrived. Goes on without the caller: the file is not sent again.
+    /// Makes a sound of the file, which has arrived in these parts. Goes on without the caller: the file is not sent
+    /// again.
     ///
     /// # Errors
     /// If another attempt has replaced it, or the ticket has ended.
     pub(crate) fn complete(
         self,
-        file: Bytes,
+        parts: Vec<Vec<u8>>,
     ) -> Result<impl Future<Output = Result<Uploaded, NotStored>>, NotTaken> {
         let name = self.hub.tickets().complete(self.id, self.attempt)?;
         let (hub, id) = (self.hub.clone(), self.id);
         let storing = tokio::spawn(async move {
-            let stored = hub.store_upload(name, file).await;
+            let stored = hub.store_upload(name, parts).await;
             hub.tickets().end(id);
             stored
         });
@@ -170,11 +171,11 @@ impl Hub {
     async fn store_upload(
         self: &Arc<Self>,
         name: String,
-        file: Bytes,
+        parts: Vec<Vec<u8>>,
     ) -> Result<Uploaded, NotStored> {
         let hash = {
             let _storing = self.storing.lock().await;
-            let sound = blocking(move || Sound::of_upload(name, &file)).await??;
+            let sound = blocking(move || Sound::of_upload(name, &joined(parts))).await??;
             let hash = sound.info.hash.clone();
             let (is_here, left) = {
                 let library = self.library();
@@ -202,6 +203,15 @@ impl Hub {
         tracing::info!(name, hash, "sound_uploaded");
         Ok(Uploaded { name, hash })
     }
+}
+
+/// The parts of a file as one. Each is freed once it is copied.
+fn joined(parts: Vec<Vec<u8>>) -> Bytes {
+    let mut file = Vec::with_capacity(parts.iter().map(Vec::len).sum());
+    for part in parts {
+        file.extend_from_slice(&part);
+    }
+    file.into()
 }
 
 /// Runs what is slow on a thread that may wait.
