@@ -166,6 +166,17 @@ impl State {
         self.is_conductor() || is_open
     }
 
+    /// Why this machine may not set a variable, for people, if it may not.
+    pub(crate) fn reason_not_to_set(&self, variable: &Variable) -> Option<&'static str> {
+        let is_relay_known = self.own_id().is_some();
+        match (is_relay_known && !self.may_set(variable), self.rights(), self.locked) {
+            (false, ..) => None,
+            (true, Rights::Listener, _) => Some("This machine listens: it may not set variables."),
+            (true, _, true) => Some("The room is locked: only conductors set variables."),
+            (true, _, false) => Some("This variable is not open: only conductors set it."),
+        }
+    }
+
     /// Why this machine may neither bang nor stop, for people, if it may not.
     #[must_use]
     pub fn prohibition(&self) -> Option<&'static str> {

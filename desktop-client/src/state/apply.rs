@@ -153,7 +153,14 @@ impl State {
                     room.joining = Some(joining);
                 }
             }
-            SessionEvent::Identify { at, by } => self.identified = Some(Identified { at, by }),
+            SessionEvent::Identify { at, by } => {
+                let identified = Identified { at, by };
+                // They count with those of triggers.
+                for flash in identified.flashes() {
+                    self.flashes.add(flash);
+                }
+                self.identified = Some(identified);
+            }
             _ => {}
         }
     }

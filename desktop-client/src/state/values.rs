@@ -113,6 +113,11 @@ impl Identified {
     /// How long the machine flashes.
     const NANOS: i64 = 2_000_000_000;
 
+    /// The instants at which it flashes.
+    pub(crate) fn flashes(&self) -> [LocalTime; 2] {
+        [self.at, self.at.plus_nanos(Self::NANOS / 2)]
+    }
+
     /// Whether it still flashes.
     #[must_use]
     pub fn is_on(&self, now: LocalTime) -> bool {

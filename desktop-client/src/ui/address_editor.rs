@@ -19,12 +19,20 @@ pub(super) struct AddressEditor {
     text: String,
     /// Whether it has yet to get the keyboard focus.
     fresh: bool,
+    /// Whether the address is to be completed instead of replaced.
+    is_to_complete: bool,
 }
 
 impl AddressEditor {
     /// An editor that starts with this address.
     pub(super) fn new(relay: &str) -> Self {
-        Self { text: relay.to_owned(), fresh: true }
+        Self { text: relay.to_owned(), fresh: true, is_to_complete: false }
+    }
+
+    /// An editor for the token of the relay at this address.
+    pub(super) fn for_token(relay: &str) -> Self {
+        let relay = relay.trim_end_matches('/');
+        Self { text: format!("{relay}/#token="), fresh: true, is_to_complete: true }
     }
 }
 
@@ -49,7 +57,8 @@ pub(super) fn show(ui: &mut Ui, inside: Rect, editor: &mut AddressEditor) -> (bo
         // hold a token.
         let mut typing = TextEditState::default();
         let end = CCursor::new(editor.text.chars().count());
-        typing.cursor.set_char_range(Some(CCursorRange::two(CCursor::default(), end)));
+        let start = if editor.is_to_complete { end } else { CCursor::default() };
+        typing.cursor.set_char_range(Some(CCursorRange::two(start, end)));
         typing.store(ui.ctx(), response.id);
         editor.fresh = false;
     }

@@ -21,7 +21,7 @@ pub(super) fn show(
     bangs: usize,
     state: &State,
     now: LocalTime,
-    memory: &Memory,
+    memory: &mut Memory,
 ) -> Vec<Action> {
     let able = state.can_bang();
     let response = interact(ui, places, state);
@@ -33,7 +33,7 @@ pub(super) fn show(
     let pressed = able && is_pressed(ui, &response);
     disc::paint(ui, places, &response, &flash, able, pressed);
     disc::write(ui, places, state, &flash, pressed);
-    last_trigger::show(ui, places.last, state);
+    last_trigger::show(ui, places.last, state, now, memory);
 
     let bangs = bangs + bangs_on_disc(ui, places, &response);
     (0..bangs).filter_map(|_| bang(state, memory)).collect()
@@ -60,8 +60,13 @@ fn interact(ui: &mut Ui, places: &BangPlaces, state: &State) -> Response {
     let rect = Rect::from_center_size(places.center, Vec2::splat(2.0 * places.radius));
     let response = ui.interact(rect, Id::unique("bang"), Sense::click());
     response.widget_info(|| WidgetInfo::labeled(Role::Button, state.can_bang(), "Bang"));
-    if let Some(sound) = &state.selected {
-        widgets::describe(ui, &response, sound);
+    match (state.prohibition(), &state.selected) {
+        (Some(reason), _) => {
+            widgets::describe(ui, &response, reason);
+            return response.on_hover_text(reason);
+        }
+        (None, Some(sound)) => widgets::describe(ui, &response, sound),
+        (None, None) => {}
     }
     response
 }

@@ -14,12 +14,34 @@ pub enum Command {
     StopAll,
     /// Show a view.
     Show(View),
-    /// Search the pads.
+    /// Search the pads, or the room.
     Search,
     /// Play with neutral values, everywhere, together.
     ResetHand,
     /// Edit the relay's address.
     ChangeRelay,
+    /// Show how others join.
+    Join,
+    /// Lock the room, or unlock it.
+    Lock,
+    /// Select all machines that are listed.
+    SelectAll,
+    /// Let the selected machines flash and tick.
+    Identify,
+    /// Let the selected machines open their output again.
+    RestartOutput,
+    /// Edit sounds instead of playing them, or no longer.
+    EditSounds,
+    /// Type the name of what is selected.
+    Rename,
+    /// Forget the selected machines, or remove the edited sound.
+    Remove,
+    /// Move the edited sound by one place.
+    MoveEarlier,
+    /// Move the edited sound by one place.
+    MoveLater,
+    /// Put back the sound that was removed last.
+    PutBack,
 }
 
 const fn plain(key: Key) -> KeyboardShortcut {
@@ -32,7 +54,7 @@ const fn command(key: Key) -> KeyboardShortcut {
 
 impl Command {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 20] = [
         Self::Bang,
         Self::StopAll,
         Self::Show(View::Play),
@@ -42,6 +64,17 @@ impl Command {
         Self::Search,
         Self::ResetHand,
         Self::ChangeRelay,
+        Self::Join,
+        Self::Lock,
+        Self::SelectAll,
+        Self::Identify,
+        Self::RestartOutput,
+        Self::EditSounds,
+        Self::Rename,
+        Self::Remove,
+        Self::MoveEarlier,
+        Self::MoveLater,
+        Self::PutBack,
     ];
 
     /// Its name.
@@ -51,9 +84,20 @@ impl Command {
             Self::Bang => "Bang",
             Self::StopAll => "Stop all",
             Self::Show(view) => view.text(),
-            Self::Search => "Search sounds",
+            Self::Search => "Search",
             Self::ResetHand => "Reset play by hand",
             Self::ChangeRelay => "Change relay",
+            Self::Join => "How others join",
+            Self::Lock => "Only conductors bang",
+            Self::SelectAll => "Select all machines",
+            Self::Identify => "Identify",
+            Self::RestartOutput => "Restart output",
+            Self::EditSounds => "Edit sounds",
+            Self::Rename => "Rename",
+            Self::Remove => "Forget or remove",
+            Self::MoveEarlier => "Move earlier",
+            Self::MoveLater => "Move later",
+            Self::PutBack => "Put back the last removed sound",
         }
     }
 
@@ -67,9 +111,22 @@ impl Command {
             Self::Show(View::Bang) => "One large button, for a lesson",
             Self::Show(View::Room) => "The machines, their seats and tags, and their synchrony",
             Self::Show(View::Settings) => "Output, relay, appearance, and the keys",
-            Self::Search => "Show the sounds whose name contains this",
+            Self::Search => "Show the sounds, or in the room the machines, that are found",
             Self::ResetHand => "No change of gain, pitch and pan; everyone, together",
             Self::ChangeRelay => "Connect to another relay",
+            Self::Join => "Show a QR code, links and the room code",
+            Self::Lock => "Let only conductors bang, stop and set; or everyone with the right",
+            Self::SelectAll => "Select all machines that are listed",
+            Self::Identify => "Let the selected machines flash and tick, to find them in the room",
+            Self::RestartOutput => "Let the selected machines close their output and open it again",
+            Self::EditSounds => {
+                "Rename, order, loop and remove sounds, and add files; or play again"
+            }
+            Self::Rename => "Type the name of the selected machine, or of the edited sound",
+            Self::Remove => "Forget the selected machines, or remove the edited sound",
+            Self::MoveEarlier => "Move the edited sound to the place before it",
+            Self::MoveLater => "Move the edited sound to the place after it",
+            Self::PutBack => "Undo the last removal of a sound",
         }
     }
 
@@ -86,7 +143,35 @@ impl Command {
             Self::Search => const { &[plain(Key::Slash), command(Key::F)] },
             Self::ResetHand => const { &[command(Key::Num0)] },
             Self::ChangeRelay => const { &[command(Key::L)] },
+            Self::Join => const { &[command(Key::J)] },
+            Self::Lock => const { &[command(Key::K)] },
+            Self::SelectAll => const { &[command(Key::A)] },
+            Self::Identify => const { &[command(Key::I)] },
+            Self::RestartOutput => const { &[command(Key::R)] },
+            Self::EditSounds => const { &[command(Key::E)] },
+            Self::Rename => const { &[plain(Key::F2)] },
+            Self::Remove => const { &[plain(Key::Delete)] },
+            Self::MoveEarlier => const { &[command(Key::ArrowLeft)] },
+            Self::MoveLater => const { &[command(Key::ArrowRight)] },
+            Self::PutBack => const { &[command(Key::Z)] },
         }
+    }
+
+    /// Whether it does anything in this view.
+    fn applies_in(self, view: View) -> bool {
+        match self {
+            Self::SelectAll | Self::Identify | Self::RestartOutput => view == View::Room,
+            Self::Rename | Self::Remove => matches!(view, View::Play | View::Room),
+            Self::EditSounds | Self::MoveEarlier | Self::MoveLater | Self::PutBack => {
+                view == View::Play
+            }
+            _ => true,
+        }
+    }
+
+    /// Whether a field that has the focus needs its keys for itself.
+    fn is_of_fields(self) -> bool {
+        matches!(self, Self::SelectAll | Self::MoveEarlier | Self::MoveLater | Self::PutBack)
     }
 
     /// Its keys, for people.
@@ -120,13 +205,14 @@ pub(super) fn pressed(ui: &Ui, memory: &Memory) -> Vec<Command> {
     let is_typing = ui.ctx().text_edit_focused();
     // Esc first closes what is open, and leaves the field that has the focus: it has lost that already.
     let is_something_open = memory.address.is_some()
+        || memory.join.is_some()
         || memory.was_typing
         || is_typing
         || egui::Popup::is_any_open(ui.ctx());
     let applies = |command: Command| match command {
         Command::Bang => has_keyboard,
         Command::StopAll => !is_something_open,
-        _ => true,
+        _ => command.applies_in(memory.view) && !(is_typing && command.is_of_fields()),
     };
     ui.input_mut(|input| {
         let mut commands = Vec::new();

@@ -131,7 +131,7 @@ fn cross(ui: &Ui, rect: Rect, ink: Color32) {
 }
 
 /// With its sign.
-fn format(millis: f64) -> String {
+pub(super) fn format(millis: f64) -> String {
     if ExtraLatency::from_millis(millis) == ExtraLatency::NONE {
         return "0.0".to_owned();
     }
@@ -139,7 +139,7 @@ fn format(millis: f64) -> String {
 }
 
 /// As people write numbers: also with a comma, and with the unit.
-fn parse(text: &str) -> Option<f64> {
+pub(super) fn parse(text: &str) -> Option<f64> {
     let number: String = text.trim().trim_end_matches("ms").split_whitespace().collect();
     let millis: f64 = number.replace(',', ".").replace('−', "-").parse().ok()?;
     millis.is_finite().then_some(millis)

@@ -32,6 +32,16 @@ pub(super) fn sentence(reason: &str) -> String {
     format!("{first}{}{end}", letters.as_str())
 }
 
+/// A size: `640 bytes`, `48 kB`, `9.6 MB`.
+pub(super) fn bytes(bytes: u64) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes} bytes"),
+        1_000..999_500 => format!("{:.0} kB", bytes as f64 / 1e3),
+        999_500..9_950_000 => format!("{:.1} MB", bytes as f64 / 1e6),
+        _ => format!("{:.0} MB", bytes as f64 / 1e6),
+    }
+}
+
 /// The kind of a client.
 pub(super) fn kind(kind: ClientKind) -> &'static str {
     match kind {
@@ -60,6 +70,15 @@ mod tests {
     fn the_next_attempt_is_never_promised_too_early() {
         assert_eq!(next_try(Duration::from_millis(350)), "Retrying within a second.");
         assert_eq!(next_try(Duration::from_millis(2100)), "Retrying within 3 seconds.");
+    }
+
+    #[test]
+    fn sizes_have_the_digits_that_matter() {
+        let cases =
+            [(640, "640 bytes"), (48_044, "48 kB"), (999_600, "1.0 MB"), (96_000_000, "96 MB")];
+        for (size, text) in cases {
+            assert_eq!(bytes(size), text);
+        }
     }
 
     #[test]

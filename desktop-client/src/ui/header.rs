@@ -1,7 +1,7 @@
 //! The header: the relay and the state of its connection, the lead, the clock error, and stop-all. A
 //! press on the relay opens the address editor.
 
-use egui::{Align2, Color32, Id, Rect, Ui, pos2, vec2};
+use egui::{Align2, Area, Color32, Id, Order, Rect, Ui, pos2, vec2};
 
 use super::{
     address_editor::{self, AddressEditor},
@@ -9,7 +9,7 @@ use super::{
     format,
     layout::Layout,
     memory::Memory,
-    tabs,
+    relays, room, tabs,
     theme::{self, GRID, PAD, Palette, size},
     view::View,
     widgets::{self, Look},
@@ -42,7 +42,7 @@ pub(super) fn show(
         ui.painter().hline(row.x_range(), row.bottom(), egui::Stroke::new(1.0, color.line));
     }
     let inside = rect.shrink2(vec2(PAD, 1.5 * GRID));
-    let actions = match &mut memory.address {
+    let mut actions = match &mut memory.address {
         Some(editor) => {
             let (open, actions) = address_editor::show(ui, inside, editor);
             if !open {
@@ -52,6 +52,7 @@ pub(super) fn show(
         }
         None => show_line(ui, inside, layout, state, memory),
     };
+    actions.extend(show_relays(ui, inside, state, memory));
     // Where the tabs are part of the header, the address editor takes their place.
     if (!layout.is_wide || memory.address.is_none())
         && let Some(view) = tabs::show(ui, layout.tabs, memory.view, alert(state))
@@ -61,9 +62,43 @@ pub(super) fn show(
     actions
 }
 
+/// Shows, below the address editor, the relays that were found.
+fn show_relays(ui: &Ui, field: Rect, state: &State, memory: &mut Memory) -> Option<Action> {
+    if memory.address.is_none() || !has_relays(state) {
+        return None;
+    }
+    let mut action = None;
+    let size = vec2(field.width().min(56.0 * GRID), relays::height(&state.relays) + 5.5 * GRID);
+    let area = Area::new(Id::unique("found relays"))
+        .order(Order::Foreground)
+        .fixed_pos(field.left_bottom() + vec2(0.0, GRID))
+        .fade_in(false);
+    area.show(ui.ctx(), |ui| {
+        let color = theme::palette(ui);
+        let rect = ui.allocate_space(size).1;
+        ui.painter().add(ui.visuals().popup_shadow.as_shape(rect, theme::ROUNDING));
+        let edge = egui::Stroke::new(1.0, color.line);
+        let kind = egui::StrokeKind::Inside;
+        ui.painter().rect(rect, theme::ROUNDING, color.panel, edge, kind);
+        let inside = rect.shrink(1.5 * GRID);
+        let title = Rect::from_min_size(inside.min, vec2(inside.width(), 2.0 * GRID));
+        widgets::caption(ui, title, Align2::LEFT_CENTER, "FOUND ON THIS NETWORK");
+        let list = Rect::from_min_max(pos2(inside.left(), title.bottom() + GRID), inside.max);
+        action = relays::show(ui, list, &state.relays, memory);
+    });
+    action
+}
+
+/// Whether there are relays to choose from: while one is joined, it is not looked for others.
+fn has_relays(state: &State) -> bool {
+    !matches!(state.connection, ConnectionState::Connected(_)) && !state.relays.is_empty()
+}
+
 /// The view to look at, if something is wrong there.
 fn alert(state: &State) -> Option<View> {
-    let is_in_trouble = state.sync_status.is_loose() || state.sync_status.is_straggler();
+    let is_in_trouble = state.sync_status.is_loose()
+        || state.sync_status.is_straggler()
+        || (state.is_conductor() && room::has_trouble(state));
     if state.output_problem().is_some() {
         return Some(View::Settings);
     }

@@ -6,7 +6,7 @@ use egui::{Pos2, Rect, Vec2, pos2};
 
 use super::{
     sounds,
-    theme::{GRID, PAD},
+    theme::{CONTROL, GRID, PAD, SMALL_CONTROL},
 };
 
 /// The smallest window that everything fits in.
@@ -30,6 +30,9 @@ const PLAY_RADIUS: (f32, f32) = (72.0, 150.0);
 const NARROW_RADIUS: f32 = 60.0;
 /// The row at the bottom of the view *Play*, in two columns.
 const STRIP: f32 = 15.5 * GRID;
+/// The two rows above the machines of the view *Room*, and the bar below them in one column.
+const ROOM_TOOLS: f32 = 2.0 * SMALL_CONTROL + GRID;
+const ROOM_BAR: f32 = CONTROL;
 
 /// The places that all views share.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -77,6 +80,19 @@ pub struct SidePlaces {
     pub rest: Rect,
     /// What shapes the sounds that are played by hand, below the pads.
     pub hand: Rect,
+}
+
+/// The places of the view *Room*, for those who run it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RoomPlaces {
+    /// What is shown, the search, the filters.
+    pub tools: Rect,
+    /// The machines.
+    pub main: Rect,
+    /// The panel beside them, if there are two columns.
+    pub side: Option<Rect>,
+    /// The bar below them that opens the panel, in one column.
+    pub bar: Option<Rect>,
 }
 
 impl Layout {
@@ -137,6 +153,25 @@ impl Layout {
         let output = Rect::from_min_max(pos2(split, bottom), body.max);
         let bang = BangPlaces { area, center, radius, last };
         PlayPlaces { bang, output, main, side: Some(side) }
+    }
+
+    /// The places of the view *Room*.
+    #[must_use]
+    pub fn room(&self) -> RoomPlaces {
+        let body = self.body;
+        let (left, side, bar) = if self.is_wide {
+            let width = (body.width() * 0.28).clamp(288.0, 372.0).round();
+            let side = Rect::from_min_max(pos2(body.right() - width, body.top()), body.max);
+            let left = Rect::from_min_max(body.min, pos2(side.left() - PAD, body.bottom()));
+            (left, Some(side), None)
+        } else {
+            let bar = Rect::from_min_max(pos2(body.left(), body.bottom() - ROOM_BAR), body.max);
+            let left = Rect::from_min_max(body.min, pos2(body.right(), bar.top() - GRID));
+            (left, None, Some(bar))
+        };
+        let tools = Rect::from_min_size(left.min, Vec2::new(left.width(), ROOM_TOOLS));
+        let main = Rect::from_min_max(pos2(left.left(), tools.bottom() + GRID), left.max);
+        RoomPlaces { tools, main, side, bar }
     }
 
     /// The places of the view *Bang*: the bang, and below it the sounds to choose from, with the number
@@ -203,6 +238,12 @@ mod tests {
             assert_apart(window, &apart);
             let (bang, below, _) = layout.bang();
             assert_apart(window, &[layout.header, disc(&bang), bang.last, below]);
+            let room = layout.room();
+            let rest = room.side.into_iter().chain(room.bar);
+            let apart: Vec<Rect> =
+                [layout.header, room.tools, room.main].into_iter().chain(rest).collect();
+            assert_apart(window, &apart);
+            assert!(room.main.height() >= 240.0, "{window:?}: {room:?}");
         }
     }
 

@@ -1,8 +1,16 @@
 //! What the window keeps from one frame to the next.
 
 use super::{
-    address_editor::AddressEditor, hand::Hand, meter::Needles, room_order::RoomOrder,
-    streams::Streams, view::View, widgets::Drafts,
+    address_editor::AddressEditor,
+    bank::BankMemory,
+    hand::Hand,
+    join::JoinPanel,
+    meter::Needles,
+    receipt::Newest,
+    room::{Part, RoomMemory},
+    streams::Streams,
+    view::View,
+    widgets::Drafts,
 };
 
 /// What the window keeps from one frame to the next. It concerns the display, and what is pressed next.
@@ -28,8 +36,24 @@ pub struct Memory {
     pub(super) drafts: Drafts,
     /// The variables that are being moved.
     pub(super) streams: Streams,
-    /// The order of the machines in the view *Room*.
-    pub(super) room_order: RoomOrder,
+    /// What the view *Room* keeps.
+    pub(super) room: RoomMemory,
+    /// When the newest receipt came.
+    pub(super) newest_receipt: Newest,
+    /// How others join, while that is shown.
+    pub(super) join: Option<JoinPanel>,
+    /// What is kept about sounds that are brought and changed.
+    pub(super) bank: BankMemory,
+    /// Whether the relay was asked to tell about all machines.
+    pub(super) watches: bool,
+}
+
+impl Memory {
+    /// Shows the receipts of the last bangs.
+    pub(super) fn show_receipts(&mut self) {
+        self.view = View::Room;
+        self.room.part = Part::Receipts;
+    }
 }
 
 /// A press on a pad.

@@ -6,6 +6,7 @@
 
 mod address_editor;
 mod bang;
+mod bank;
 mod command;
 mod extra_latency;
 mod flash;
@@ -13,6 +14,8 @@ mod format;
 mod hand;
 mod hand_panel;
 mod header;
+mod identify;
+mod join;
 mod keys;
 mod layout;
 mod memory;
@@ -21,8 +24,9 @@ mod output;
 mod pads;
 mod play;
 mod press;
+mod receipt;
+mod relays;
 mod room;
-mod room_order;
 mod settings_view;
 mod sounds;
 mod streams;
@@ -32,16 +36,17 @@ mod target_panel;
 pub mod theme;
 mod variables;
 mod view;
+mod watch;
 mod widgets;
 
-use egui::Ui;
+use egui::{Key, Modifiers, Ui};
 
 pub use command::Command;
 pub use layout::{FIRST_SIZE, Layout, MIN_SIZE};
 pub use memory::Memory;
 pub use view::View;
 
-use self::{address_editor::AddressEditor, hand::Hand};
+use self::{address_editor::AddressEditor, hand::Hand, join::JoinPanel};
 use crate::{action::Action, state::State, time::LocalTime};
 
 /// Draws the window, and returns what the person asked for.
@@ -58,31 +63,102 @@ pub fn show(ui: &mut Ui, state: &State, now: LocalTime, memory: &mut Memory) -> 
     for command in command::pressed(ui, memory) {
         match command {
             Command::Bang => bangs += 1,
-            Command::StopAll => actions.push(Action::StopAll),
-            Command::Show(view) => memory.view = view,
-            Command::Search => {
-                memory.view = View::Play;
-                memory.focuses_search = true;
-            }
-            Command::ResetHand => memory.hand = Hand::default(),
-            Command::ChangeRelay => memory.address = Some(AddressEditor::new(&state.relay)),
+            _ => actions.extend(perform(command, state, now, memory)),
         }
     }
+    if let Some(panel) = &mut memory.join
+        && !egui::Popup::is_any_open(ui.ctx())
+        && ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Escape))
+        && !panel.leave()
+    {
+        memory.join = None;
+    }
     actions.extend(variables::send_moved(ui, state, now, memory));
+    if let Some(room) = &state.room {
+        memory.newest_receipt.update(room, now);
+    }
+    if memory.join.as_ref().is_some_and(JoinPanel::is_large) {
+        join::show_large(ui, state, memory);
+        actions.extend((0..bangs).filter_map(|_| bang::bang(state, memory)));
+    } else {
+        actions.extend(show_view(ui, &layout, bangs, state, now, memory));
+        join::show(ui, state, memory);
+    }
+    actions.extend(bank::show_over(ui, &layout, state, now, memory));
+    identify::show(ui, state, now);
+    actions.extend(watch::update(state, memory));
+    memory.was_typing = ui.ctx().text_edit_focused();
+    actions
+}
+
+/// Does what a key asked for.
+fn perform(command: Command, state: &State, now: LocalTime, memory: &mut Memory) -> Option<Action> {
+    match command {
+        Command::Bang => None,
+        Command::StopAll => Some(Action::StopAll),
+        Command::Show(view) => {
+            memory.view = view;
+            None
+        }
+        Command::Search if memory.view == View::Room && state.is_conductor() => {
+            memory.room.focuses_search = true;
+            None
+        }
+        Command::Search => {
+            memory.view = View::Play;
+            memory.focuses_search = true;
+            None
+        }
+        Command::ResetHand => {
+            memory.hand = Hand::default();
+            None
+        }
+        Command::ChangeRelay => {
+            memory.address = Some(AddressEditor::new(&state.relay));
+            None
+        }
+        Command::Join => {
+            memory.join = memory.join.is_none().then(JoinPanel::default);
+            None
+        }
+        Command::Lock => state.is_conductor().then_some(Action::Lock(!state.locked)),
+        Command::EditSounds => {
+            if state.is_conductor() {
+                memory.bank.toggle_editing();
+            }
+            None
+        }
+        _ if memory.view == View::Room => {
+            memory.room.commands.push(command);
+            None
+        }
+        _ => bank::perform(command, state, now, &mut memory.bank),
+    }
+}
+
+/// Shows the view, and the header above it.
+fn show_view(
+    ui: &mut Ui,
+    layout: &Layout,
+    bangs: usize,
+    state: &State,
+    now: LocalTime,
+    memory: &mut Memory,
+) -> Vec<Action> {
+    let mut actions = Vec::new();
     match memory.view {
-        View::Play => actions.extend(play::show(ui, &layout, bangs, state, now, memory)),
-        View::Bang => actions.extend(show_bang(ui, &layout, bangs, state, now, memory)),
-        View::Room => actions.extend(room::show(ui, &layout, state, memory)),
+        View::Play => actions.extend(play::show(ui, layout, bangs, state, now, memory)),
+        View::Bang => actions.extend(show_bang(ui, layout, bangs, state, now, memory)),
+        View::Room => actions.extend(room::show(ui, layout, state, now, memory)),
         View::Settings => {
-            actions.extend(settings_view::show(ui, &layout, state, now, memory));
+            actions.extend(settings_view::show(ui, layout, state, now, memory));
         }
     }
     if matches!(memory.view, View::Room | View::Settings) {
         // A bang is heard in every view: it is how an output is tried.
         actions.extend((0..bangs).filter_map(|_| bang::bang(state, memory)));
     }
-    actions.extend(header::show(ui, &layout, state, memory));
-    memory.was_typing = ui.ctx().text_edit_focused();
+    actions.extend(header::show(ui, layout, state, memory));
     actions
 }
 

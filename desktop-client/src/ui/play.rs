@@ -1,14 +1,17 @@
 //! The view *Play*: pads, how they are played, the bang, the variables.
 
-use egui::{Align2, Id, Rect, TextEdit, Ui, pos2, vec2};
+use egui::{Align2, Id, Rect, Ui, pos2, vec2};
 
 use super::{
-    bang, hand_panel,
+    bang, bank,
+    command::Command,
+    hand_panel,
     layout::{Layout, PlayPlaces},
     memory::Memory,
     output, pads, room, target_panel,
     theme::{self, GRID, PAD, size},
-    variables, widgets,
+    variables,
+    widgets::{self, Search},
 };
 use crate::{
     action::Action,
@@ -19,6 +22,8 @@ use crate::{
 /// The row of the search and the target, and the caption below it.
 const TOOLS: f32 = theme::SMALL_CONTROL;
 const CAPTION: f32 = 2.0 * GRID;
+/// The button that begins and ends the editing of sounds.
+const EDIT: f32 = 11.5 * GRID;
 
 /// Shows the view. `bangs` says how often the keyboard banged.
 pub(super) fn show(
@@ -38,14 +43,15 @@ pub(super) fn show(
         output::show_small_level(ui, level, state, now, memory)
     });
     let (tools, rest) = main.split_top_bottom_at_y(main.top() + TOOLS + GRID + CAPTION);
-    show_tools(ui, tools, state, memory);
+    actions.extend(show_tools(ui, tools, state, memory));
     let rest = Rect::from_min_max(rest.min + vec2(0.0, GRID), rest.max);
     match side {
         Some(side) => {
             widgets::scrolling(ui, "pads", rest, |ui| {
                 actions.extend(pads::show(ui, rest.height(), state, now, memory));
+                actions.extend(show_removed(ui, state, memory));
             });
-            hand_panel::show(ui, side.hand, state, &mut memory.hand);
+            actions.extend(show_strip(ui, side.hand, state, now, memory));
             widgets::scrolling(ui, "side", side.rest, |ui| {
                 actions.extend(variables::show(ui, state, now, memory));
                 room::show_list(ui, state);
@@ -53,8 +59,9 @@ pub(super) fn show(
         }
         None => widgets::scrolling(ui, "below", rest, |ui| {
             actions.extend(pads::show(ui, rest.height() - PAD, state, now, memory));
-            let hand = widgets::strip(ui, hand_panel::HEIGHT);
-            hand_panel::show(ui, hand, state, &mut memory.hand);
+            let strip = widgets::strip(ui, hand_panel::HEIGHT);
+            actions.extend(show_strip(ui, strip, state, now, memory));
+            actions.extend(show_removed(ui, state, memory));
             actions.extend(variables::show(ui, state, now, memory));
             room::show_list(ui, state);
         }),
@@ -64,14 +71,47 @@ pub(super) fn show(
     actions
 }
 
+/// How pads are played by hand; or, while sounds are edited, the edited sound.
+fn show_strip(
+    ui: &mut Ui,
+    rect: Rect,
+    state: &State,
+    now: LocalTime,
+    memory: &mut Memory,
+) -> Vec<Action> {
+    if is_editing(state, memory) {
+        return bank::show_editor(ui, rect, state, now, memory);
+    }
+    hand_panel::show(ui, rect, state, &mut memory.hand);
+    Vec::new()
+}
+
+fn show_removed(ui: &mut Ui, state: &State, memory: &Memory) -> Option<Action> {
+    if is_editing(state, memory) { bank::show_removed(ui, state) } else { None }
+}
+
+/// Whether a press on a pad edits its sound.
+pub(super) fn is_editing(state: &State, memory: &Memory) -> bool {
+    memory.bank.is_editing && state.is_conductor()
+}
+
 /// Search and target, and below them what the pads are, and which of them fail.
-fn show_tools(ui: &mut Ui, rect: Rect, state: &State, memory: &mut Memory) {
+fn show_tools(ui: &mut Ui, rect: Rect, state: &State, memory: &mut Memory) -> Option<Action> {
     let row = Rect::from_min_size(rect.min, vec2(rect.width(), TOOLS));
     let width = (rect.width() * 0.4).min(30.0 * GRID).round();
     let (search, target) = row.split_left_right_at_x(row.left() + width);
-    show_search(ui, search, memory);
+    let field = Search { id: Id::unique("search"), name: "Search sounds", hint: "Search  ( / )" };
+    widgets::search(ui, search, &field, &mut memory.search, &mut memory.focuses_search);
     let target = Rect::from_min_max(target.min + vec2(GRID, 0.0), target.max);
-    target_panel::show(ui, target, state, &mut memory.hand.target);
+    let mut action = None;
+    match state.prohibition().filter(|_| state.own_id().is_some()) {
+        // Who may not bang has nobody to choose.
+        Some(reason) => show_notice(ui, target, reason),
+        None if is_editing(state, memory) => {
+            action = bank::show_add(ui, target, &mut memory.drafts, &mut memory.bank);
+        }
+        None => target_panel::show(ui, target, state, &mut memory.hand.target),
+    }
 
     let below = Rect::from_min_max(pos2(rect.left(), rect.bottom() - CAPTION), rect.max);
     let caption = widgets::caption(ui, below, Align2::LEFT_CENTER, "PADS");
@@ -80,31 +120,52 @@ fn show_tools(ui: &mut Ui, rect: Rect, state: &State, memory: &mut Memory) {
     let count = pads::count(state, &memory.search);
     let runs = [(count.as_str(), theme::regular(size::SMALL), color.muted)];
     let count = widgets::line(ui, beside, Align2::LEFT_CENTER, &runs);
-    let others = Rect::from_min_max(pos2(count.rect.right() + PAD, below.top()), below.max);
-    show_failures(ui, others, state);
+    let mut others = Rect::from_min_max(pos2(count.rect.right() + PAD, below.top()), below.max);
+    if state.is_conductor() {
+        let button = Rect::from_min_max(pos2(others.right() - EDIT, others.top() - 4.0), {
+            others.max + vec2(0.0, 4.0)
+        });
+        let text = if is_editing(state, memory) { "Done" } else { "Edit sounds" };
+        let hover = Command::EditSounds.hover(ui);
+        if widgets::text_button(ui, button, text, &hover) {
+            memory.bank.toggle_editing();
+        }
+        others.max.x = button.left() - GRID;
+    }
+    if state.is_conductor() && state.locked {
+        let runs = [("Locked: only conductors bang", theme::bold(size::SMALL), color.warn)];
+        widgets::line(ui, others, Align2::LEFT_CENTER, &runs);
+    } else {
+        show_failures(ui, others, state);
+    }
+    action
 }
 
-fn show_search(ui: &mut Ui, rect: Rect, memory: &mut Memory) {
+/// Why this machine may not bang.
+fn show_notice(ui: &mut Ui, rect: Rect, reason: &str) {
     let color = theme::palette(ui);
-    let edit = TextEdit::singleline(&mut memory.search)
-        .id(Id::unique("search"))
-        .font(theme::regular(size::SMALL))
-        .hint_text("Search  ( / )")
-        .margin(egui::Margin { left: 34, right: 8, top: 8, bottom: 8 })
-        .align(Align2::LEFT_CENTER)
-        .desired_width(f32::INFINITY)
-        .min_size(vec2(0.0, rect.height()));
-    let response = ui.place(rect, edit).accessible_name("Search sounds");
-    if std::mem::take(&mut memory.focuses_search) {
-        response.request_focus();
-    }
-    if response.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Escape)) {
-        memory.search.clear();
-    }
-    let center = rect.left_center() + vec2(17.0, -1.5);
-    let stroke = egui::Stroke::new(1.75, color.muted);
-    ui.painter().circle_stroke(center, 5.0, stroke);
-    ui.painter().line_segment([center + vec2(3.7, 3.7), center + vec2(8.0, 8.0)], stroke);
+    let fill = theme::mix(color.panel, color.warn, 0.12);
+    let edge = egui::Stroke::new(1.0, theme::mix(color.line, color.warn, 0.6));
+    ui.painter().rect(rect, theme::ROUNDING, fill, edge, egui::StrokeKind::Inside);
+    let center = rect.left_center() + vec2(2.25 * GRID, 0.0);
+    paint_lock(ui, center, color.warn);
+    let place = Rect::from_min_max(rect.min + vec2(4.0 * GRID, 0.0), rect.max - vec2(GRID, 0.0));
+    let runs = [(reason, theme::bold(size::SMALL), color.warn)];
+    let label = widgets::line(ui, place, Align2::LEFT_CENTER, &runs);
+    widgets::announce(ui, &label);
+    label.on_hover_text(reason);
+}
+
+/// A padlock.
+fn paint_lock(ui: &Ui, center: egui::Pos2, ink: egui::Color32) {
+    let painter = ui.painter();
+    let body = Rect::from_center_size(center + vec2(0.0, 3.0), vec2(12.0, 9.0));
+    painter.rect_filled(body, 2.0, ink);
+    let bow: Vec<egui::Pos2> = (0..=12)
+        .map(|step| std::f32::consts::PI * (1.0 + step as f32 / 12.0))
+        .map(|angle| center + vec2(0.0, -1.5) + egui::Vec2::angled(angle) * 4.0)
+        .collect();
+    painter.line(bow, egui::Stroke::new(2.0, ink));
 }
 
 /// Shows the failed sounds.

@@ -5,6 +5,7 @@ use egui::{Align2, Id, Rect, Ui, UiBuilder, pos2};
 use super::{
     address_editor::AddressEditor,
     command::Command,
+    join::JoinPanel,
     keys,
     layout::Layout,
     memory::Memory,
@@ -83,6 +84,14 @@ fn show_relay(ui: &mut Ui, state: &State, memory: &mut Memory) {
         widgets::line(ui, text, Align2::LEFT_CENTER, &runs);
         if widgets::button(ui, button, "Change address", Look::Raised).clicked() {
             memory.address = Some(AddressEditor::new(&state.relay));
+        }
+        if state.is_conductor() {
+            let row = widgets::strip(ui, theme::SMALL_CONTROL);
+            let button = widgets::button(ui, row, Command::Join.text(), Look::Raised);
+            let hover = Command::Join.hover(ui);
+            if button.on_hover_text(hover).clicked() {
+                memory.join = Some(JoinPanel::default());
+            }
         }
     });
 }

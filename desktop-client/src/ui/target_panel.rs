@@ -9,7 +9,7 @@ use egui::{
 };
 
 use super::{
-    room_order::{RoomOrder, is_in_trouble},
+    room,
     target::{MAX_DELAY_MS, MAX_STAGGER_MS, Moment, Target, Who},
     theme::{self, GRID, size},
     widgets,
@@ -139,8 +139,9 @@ fn show_tags(ui: &mut Ui, state: &State, target: &mut Target) {
 
 fn show_machines(ui: &mut Ui, state: &State, target: &mut Target) {
     let color = theme::palette(ui);
-    let machines = RoomOrder::Seat.sort(&state.roster.clients, |id| state.report_of(id));
-    let machines: Vec<_> = machines.into_iter().filter(|m| m.kind.is_player()).collect();
+    let players = state.roster.clients.iter().filter(|client| client.kind.is_player());
+    let mut machines: Vec<&RosterEntry> = players.collect();
+    machines.sort_by_key(|client| (client.seat.unwrap_or(u16::MAX), client.id));
     let caption = widgets::strip(ui, 2.5 * GRID);
     let text = if target.is_whole_room() {
         "Choose machines, or leave it at the whole room".to_owned()
@@ -198,9 +199,7 @@ fn show_machine(
     if response.has_focus() {
         ui.painter().rect_stroke(rect, 6.0, Stroke::new(2.0, color.text), StrokeKind::Inside);
     }
-    let is_troubled = is_in_trouble(machine, state.report_of(machine.id));
-    let lamp = if is_troubled { color.warn } else { color.good };
-    ui.painter().circle_filled(rect.left_center() + vec2(10.0, 0.0), 3.5, lamp);
+    room::show_mark(ui, rect.left_center() + vec2(10.0, 0.0), state, machine);
     let text = Rect::from_min_max(rect.min + vec2(20.0, 3.0), rect.max - vec2(6.0, 3.0));
     let (top, bottom) = text.split_top_bottom_at_fraction(0.54);
     let runs = [(machine.name.as_str(), theme::bold(size::SMALL), color.text)];

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 pub mod raster;
+pub mod rooms;
 pub mod scenes;
 
 use downbeat::{
@@ -20,7 +21,10 @@ pub struct Window {
     pub state: State,
     pub now: LocalTime,
     pub memory: Memory,
+    /// The actions, except those that ask to be told about the room.
     pub actions: Vec<Action>,
+    /// What was asked about the room.
+    pub watches: Vec<bool>,
 }
 
 /// A window of the initial size.
@@ -44,7 +48,13 @@ pub fn show(window: &mut Harness<'static, Window>, view: View) {
 
 /// A window of this size in points, with `scale` pixels per point.
 pub fn open_sized(state: State, size: Vec2, scale: f32) -> Harness<'static, Window> {
-    let window = Window { state, now: scenes::NOW, memory: Memory::default(), actions: Vec::new() };
+    let window = Window {
+        state,
+        now: scenes::NOW,
+        memory: Memory::default(),
+        actions: Vec::new(),
+        watches: Vec::new(),
+    };
     HarnessBuilder::default()
         .with_size(size)
         .with_pixels_per_point(scale)
@@ -54,22 +64,29 @@ pub fn open_sized(state: State, size: Vec2, scale: f32) -> Harness<'static, Wind
         .build_ui_state(
             |ui, window: &mut Window| {
                 let actions = ui::show(ui, &window.state, window.now, &mut window.memory);
-                for event in actions.iter().filter_map(answer) {
-                    window.state.apply(event);
+                for action in actions {
+                    if let Some(event) = answer(&window.state, &action) {
+                        window.state.apply(event);
+                    }
+                    match action {
+                        Action::Watch(room) => window.watches.push(room),
+                        other => window.actions.push(other),
+                    }
                 }
-                window.actions.extend(actions);
             },
             window,
         )
 }
 
 /// The session's first answer to an action, if it has one.
-fn answer(action: &Action) -> Option<SessionEvent> {
+fn answer(state: &State, action: &Action) -> Option<SessionEvent> {
     Some(match action.clone() {
         Action::SelectSound(name) => SessionEvent::SoundSelected { name },
         Action::SetName(name) => SessionEvent::NameChanged { name },
         Action::SetMuted(muted) => SessionEvent::MuteChanged { muted },
         Action::Lock(locked) => SessionEvent::Locked { locked, by: None },
+        // A room that is watched already stays as it is.
+        Action::Watch(watching) if state.room.is_some() == watching => return None,
         Action::Watch(watching) => SessionEvent::Watching(watching),
         Action::CancelUpload(id) => SessionEvent::UploadRemoved { id },
         Action::SetVolume(volume) => SessionEvent::VolumeChanged { volume },

@@ -19,7 +19,7 @@ fn shows(window: &Harness<'_, Window>, view: View) -> bool {
     let label = match view {
         View::Play => "PADS",
         View::Bang => "SOUND OF THE BANG",
-        View::Room => "Sort by",
+        View::Room => "Search the room",
         View::Settings => "APPEARANCE",
     };
     window.query_by_label(label).is_some()

@@ -23,10 +23,10 @@ pub enum Missed {
     Voices,
     /// It is muted, by hand or from afar.
     Muted,
-    /// It left before it answered. Only the relay says so.
-    Left,
     /// It was stopped before it began.
     Stopped,
+    /// It left before it answered. Only the relay says so.
+    Left,
     /// A reason that this version does not know.
     #[serde(other)]
     Other,

@@ -1,10 +1,13 @@
-//! Below the disc: the last trigger, and what is wrong on this machine.
+//! Below the disc: the last trigger, its receipt for those who run the room, and what is wrong on this machine.
 
-use egui::{Align2, Rect, Stroke, Ui, vec2};
+use egui::{Align2, Id, Rect, Stroke, Ui, vec2};
 
 use crate::{
     state::State,
+    time::LocalTime,
     ui::{
+        memory::Memory,
+        receipt, room,
         theme::{self, GRID, PAD, Palette, ROUNDING, size},
         widgets,
     },
@@ -18,7 +21,7 @@ const NOTE_HEIGHT: f32 = 3.0 * GRID;
 
 /// Shows the last trigger, and below it a problem of this machine, if there is one. A refusal of the
 /// relay takes the place of both.
-pub(super) fn show(ui: &mut Ui, rect: Rect, state: &State) {
+pub(super) fn show(ui: &mut Ui, rect: Rect, state: &State, now: LocalTime, memory: &mut Memory) {
     let color = theme::palette(ui);
     if let Some(reason) = &state.refusal {
         return show_refusal(ui, rect, reason);
@@ -49,6 +52,9 @@ pub(super) fn show(ui: &mut Ui, rect: Rect, state: &State) {
         let label = widgets::paragraph(ui, second, &problem, theme::regular(size::SMALL), ink);
         return widgets::announce(ui, &label);
     }
+    if show_receipt(ui, second, state, now, memory) {
+        return;
+    }
     let (note, ink) = match state.last() {
         Some(played) if played.late => ("Late: joined in the middle", color.warn),
         Some(_) => ("Last played", color.muted),
@@ -58,10 +64,48 @@ pub(super) fn show(ui: &mut Ui, rect: Rect, state: &State) {
     widgets::line(ui, second, Align2::CENTER_CENTER, &[(note, theme::regular(size::SMALL), ink)]);
 }
 
+/// Shows the receipt of the last bang, if it is known. A press shows all of them.
+fn show_receipt(
+    ui: &mut Ui,
+    rect: Rect,
+    state: &State,
+    now: LocalTime,
+    memory: &mut Memory,
+) -> bool {
+    let Some(room) = state.room.as_ref().filter(|_| state.is_conductor()) else { return false };
+    let Some(receipt) = room.receipts.back() else { return false };
+    let color = theme::palette(ui);
+    let patience = memory.newest_receipt.patience(receipt, now);
+    if let Some(patience) = patience.filter(|_| !receipt.waiting.is_empty()) {
+        ui.ctx().request_repaint_after(patience);
+    }
+    let parts = receipt::parts(receipt, room, patience.is_some());
+    // The line above names the last trigger that sounds here, which may be another one.
+    let sound = format!("{}: ", receipt.sound);
+    let mut runs = room::runs_of(color, &parts);
+    if state.last().is_none_or(|played| played.sound != receipt.sound) {
+        runs.insert(0, (&sound, theme::regular(size::SMALL), color.muted));
+    }
+    let text: String = runs.iter().map(|(text, ..)| *text).collect();
+    let response = widgets::pressable(ui, rect, Id::unique("last receipt"), &text, false);
+    if response.hovered() || response.has_focus() {
+        widgets::surface(ui, &response, rect, color.raised, color.line);
+    }
+    widgets::announce(ui, &response);
+    widgets::centered_runs(ui, rect.shrink2(vec2(4.0, 0.0)), &runs, 2);
+    if response.on_hover_text(format!("{text}\nPress for all receipts")).clicked() {
+        memory.show_receipts();
+    }
+    true
+}
+
 /// The worst problem of this machine, if there is one.
 fn problem(color: &Palette, state: &State) -> Option<(String, egui::Color32)> {
     if state.output_problem().is_some() {
         return Some(("No output: this machine is silent.".to_owned(), color.bad));
+    }
+    if let Some(reason) = state.prohibition().filter(|_| state.own_id().is_some()) {
+        return Some((reason.to_owned(), color.warn));
     }
     if state.stopped_locally {
         let text = "Stopped on this machine only: there is no relay to stop the others.".to_owned();

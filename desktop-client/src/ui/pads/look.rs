@@ -37,7 +37,8 @@ pub(super) fn paint(
     memory: &Memory,
 ) {
     let color = theme::palette(ui);
-    let hue = color.pad(pad.place);
+    // What cannot be played has no colour.
+    let hue = if state.can_bang() { color.pad(pad.place) } else { color.muted };
     let name = pad.source.name();
     let is_ready = match pad.source {
         Source::Bank(sound) => sound.readiness == Readiness::Ready,
@@ -64,7 +65,7 @@ pub(super) fn paint(
     );
     let (top, below) = inside.split_top_bottom_at_y(inside.top() + NAME_HEIGHT);
     let (wave, bottom) = below.split_top_bottom_at_y(below.bottom() - NOTE_HEIGHT);
-    let ink = if is_ready { color.text } else { color.muted };
+    let ink = if is_ready && state.can_bang() { color.text } else { color.muted };
     let right = paint_badges(ui, color, top, pad);
     let title = Rect::from_min_max(top.min, pos2(right - 4.0, top.bottom()));
     widgets::ink(ui, title, Align2::LEFT_CENTER, &[(name, theme::bold(size::BODY), ink)]);

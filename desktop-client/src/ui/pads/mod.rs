@@ -1,5 +1,6 @@
 //! The pads: every sound of the bank, and the tone. A press plays; where it hits the pad says how hard.
 
+mod edit;
 mod look;
 mod sweep;
 
@@ -9,6 +10,7 @@ use egui::{Rect, Response, Ui, Vec2, WidgetInfo, accesskit::Role, pos2, vec2};
 pub(super) use self::look::wave_points;
 use self::sweep::Sweep;
 use super::{
+    bank,
     flash::Flash,
     format,
     hand::{self, velocity_db},
@@ -83,13 +85,23 @@ pub(super) fn show(
 
     let grid = Grid::of(ui.available_width(), visible, found.len());
     let area = ui.allocate_space(vec2(ui.available_width(), grid.height())).1;
-    let presses = if state.can_bang() { press::presses(ui) } else { Vec::new() };
+    let is_editing = super::play::is_editing(state, memory);
+    let presses = if state.can_bang() && !is_editing { press::presses(ui) } else { Vec::new() };
+    let mut places = Vec::new();
     for row in grid.visible_rows(area, ui.clip_rect()) {
         for column in 0..grid.columns {
             let Some(pad) = found.get(row * grid.columns + column) else { break };
             let rect = grid.pad(area, row, column);
-            actions.extend(show_pad(ui, rect, pad, &presses, state, now, memory));
+            if is_editing {
+                edit::show(ui, rect, pad, state, memory);
+                places.push((rect, **pad));
+            } else {
+                actions.extend(show_pad(ui, rect, pad, &presses, state, now, memory));
+            }
         }
+    }
+    if is_editing {
+        actions.extend(edit::drag(ui, &places, state, memory));
     }
     actions
 }
@@ -230,7 +242,7 @@ fn show_pad(
         }
         button.on_hover_text("Stop this sound on every machine");
     }
-    describe(ui, pad, response, state, &mut actions);
+    describe(ui, pad, response, state, memory, &mut actions);
     actions
 }
 
@@ -239,7 +251,14 @@ fn stop_sound(name: &str) -> Action {
 }
 
 /// The rest of a pad: its description, its menu, and why it does not play.
-fn describe(ui: &Ui, pad: &Pad<'_>, response: Response, state: &State, actions: &mut Vec<Action>) {
+fn describe(
+    ui: &Ui,
+    pad: &Pad<'_>,
+    response: Response,
+    state: &State,
+    memory: &mut Memory,
+    actions: &mut Vec<Action>,
+) {
     let Source::Bank(sound) = pad.source else {
         widgets::describe(ui, &response, "Synthesised on every machine");
         return;
@@ -256,8 +275,16 @@ fn describe(ui: &Ui, pad: &Pad<'_>, response: Response, state: &State, actions: 
             actions.push(stop_sound(name));
             ui.close();
         }
+        let reason = bank::obstacle(state);
+        let button = ui.add_enabled(reason.is_none(), egui::Button::new("Edit this sound…"));
+        if button.on_disabled_hover_text(reason.unwrap_or_default()).clicked() {
+            memory.bank.edit(&sound.info.hash);
+            ui.close();
+        }
     });
-    if let Readiness::Failed { reason } = &sound.readiness {
+    if let Some(reason) = state.prohibition() {
+        response.on_hover_text(reason);
+    } else if let Readiness::Failed { reason } = &sound.readiness {
         response.on_hover_text(format!("Not playable on this machine: {reason}"));
     }
 }

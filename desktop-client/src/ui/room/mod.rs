@@ -1,153 +1,231 @@
-//! The room: its clients, and the synchrony of each. A list beside the pads, and a view with seats and tags.
+//! The room. Those who run it see every machine with its trouble, a plan, and receipts of the last bangs, and
+//! change the machines that they select. Others see the list of clients, which also stands beside the pads.
 
+mod change;
+mod columns;
+mod inspector;
+mod listing;
+mod machine;
+mod mark;
+mod memory;
+mod plain;
+mod plan;
+mod receipts;
+mod row;
+mod selection;
+mod sheet;
 mod table;
+mod toolbar;
+mod wishes;
 
-use downbeat_protocol::{ClientId, ClientKind, Report, RosterEntry};
-use egui::{Align2, Color32, Rect, Stroke, Ui, pos2, vec2};
+use std::collections::HashMap;
 
+use downbeat_protocol::Command as MachineCommand;
+use egui::{Align2, Event, Ui};
+
+use self::{
+    machine::{Key, Machine},
+    memory::Question,
+    selection::Selection,
+    wishes::Reported,
+};
+pub(super) use self::{
+    memory::{Part, RoomMemory},
+    plain::{show_list, show_mark},
+    receipts::runs_of,
+};
 use super::{
-    format,
-    theme::{self, GRID, Palette, size},
+    command::Command,
+    layout::Layout,
+    memory::Memory,
+    theme::{self, size},
     widgets,
 };
 use crate::{
-    event::RelayProtocol,
-    state::{ConnectionState, State},
-    sync_status::LOOSE_MICROS,
+    action::Action,
+    state::{State, Trouble, WatchedRoom, troubles},
+    time::LocalTime,
 };
 
-const ROW: f32 = 6.0 * GRID;
-
-pub(super) use self::table::show;
-
-/// Shows the list.
-pub(super) fn show_list(ui: &mut Ui, state: &State) {
-    let color = theme::palette(ui);
-    let (count, empty) = summary(state);
-    widgets::panel(ui, "ROOM", &count, |ui| {
-        ui.spacing_mut().item_spacing.y = 0.0;
-        if state.roster.clients.is_empty() {
-            let row = widgets::strip(ui, 3.0 * GRID);
-            let runs = [(empty, theme::regular(size::SMALL), color.muted)];
-            widgets::line(ui, row, Align2::LEFT_CENTER, &runs);
-            return;
-        }
-        let own = state.own_id();
-        for (index, client) in state.roster.clients.iter().enumerate() {
-            let row = widgets::strip(ui, ROW);
-            if !ui.is_rect_visible(row) {
-                continue;
-            }
-            if index > 0 {
-                ui.painter().hline(row.x_range(), row.top(), Stroke::new(1.0, color.line));
-            }
-            show_client(ui, row, client, state.report_of(client.id), own);
-        }
-        let listed = u32::try_from(state.roster.clients.len()).unwrap_or(u32::MAX);
-        let hidden = state.roster.total.saturating_sub(listed);
-        if hidden > 0 {
-            let row = widgets::strip(ui, 4.0 * GRID);
-            let text = format!("and {hidden} more");
-            let runs = [(text.as_str(), theme::regular(size::SMALL), color.muted)];
-            widgets::line(ui, row, Align2::LEFT_CENTER, &runs);
-        }
-    });
+/// What the parts of the view show.
+struct Context<'a> {
+    state: &'a State,
+    room: &'a WatchedRoom,
+    machines: &'a [Machine<'a>],
+    now: LocalTime,
 }
 
-/// How many are here, and what to say while nobody is listed.
-fn summary(state: &State) -> (String, &'static str) {
-    match state.connection {
-        ConnectionState::Connected(RelayProtocol::V1 { .. }) => {
-            (format!("{} here", state.roster.total), "Waiting for the list")
-        }
-        ConnectionState::Connected(RelayProtocol::Tutorial) => {
-            (String::new(), "A tutorial relay has no list")
-        }
-        _ => (String::new(), "Not connected"),
+impl<'a> Context<'a> {
+    /// The machines as they are listed.
+    fn listed(&self, memory: &RoomMemory) -> Vec<Machine<'a>> {
+        listing::list(self.machines, memory.filter, memory.order, &memory.search)
+    }
+
+    /// The selected machines, in the order in which the relay numbers them.
+    fn selected(&self, selection: &Selection) -> Vec<&'a Machine<'a>> {
+        self.machines.iter().filter(|machine| selection.contains(machine.key)).collect()
     }
 }
 
-fn show_client(
+/// Whether a machine of the watched room is missed or heard apart.
+pub(super) fn has_trouble(state: &State) -> bool {
+    let sounds = u32::try_from(state.bank.len()).unwrap_or(u32::MAX);
+    state.room.as_ref().is_some_and(|room| {
+        room.clients.iter().any(|client| {
+            let found = troubles(client, state.bank_number, sounds);
+            found.first().is_some_and(Trouble::is_heard)
+        })
+    })
+}
+
+/// Shows the view.
+pub(super) fn show(
     ui: &mut Ui,
-    row: Rect,
-    client: &RosterEntry,
-    report: Option<&Report>,
-    own: Option<ClientId>,
-) {
-    let color = theme::palette(ui);
-    let (lamp, status) = status(color, client, report);
-    ui.painter().circle_filled(row.left_center() + vec2(4.0, 0.0), 4.0, lamp);
-    let text = Rect::from_min_max(row.min + vec2(2.0 * GRID, 5.0), row.max - vec2(0.0, 4.0));
-    let (top, bottom) = text.split_top_bottom_at_fraction(0.54);
-    let small = theme::regular(size::SMALL);
-
-    let (latency, ink) = latency(color, client, report);
-    let beside = widgets::line(ui, top, Align2::RIGHT_CENTER, &[(&latency, small.clone(), ink)]);
-    let name = Rect::from_min_max(top.min, pos2(beside.rect.left() - GRID, top.bottom()));
-    let mut runs = vec![(client.name.as_str(), theme::bold(size::BODY), color.text)];
-    if own == Some(client.id) {
-        runs.push(("  you", theme::bold(size::SMALL), color.accent));
+    layout: &Layout,
+    state: &State,
+    now: LocalTime,
+    memory: &mut Memory,
+) -> Vec<Action> {
+    if !state.is_conductor() {
+        plain::show_view(ui, layout.body, state);
+        return Vec::new();
     }
-    widgets::line(ui, name, Align2::LEFT_CENTER, &runs);
-
-    let mut runs = vec![(format::kind(client.kind), small.clone(), color.muted)];
-    for (text, ink) in &status {
-        runs.push((" · ", small.clone(), color.muted));
-        runs.push((text, small.clone(), *ink));
-    }
-    let line = widgets::line(ui, bottom, Align2::LEFT_CENTER, &runs);
-    if client.straggler {
-        line.on_hover_text("Needs more lead than the limit, so sounds start late there.");
-    }
-}
-
-/// The output latency, in words.
-fn latency(color: &Palette, client: &RosterEntry, report: Option<&Report>) -> (String, Color32) {
-    match report {
-        Some(Report { latency_micros: Some(micros), .. }) => {
-            (format::micros(u64::from(*micros)), color.muted)
-        }
-        Some(_) if client.kind.is_player() => ("no output".to_owned(), color.warn),
-        Some(_) | None => (String::new(), color.muted),
-    }
-}
-
-/// The synchrony of a client: the colour of its lamp, and in words.
-fn status(
-    color: &Palette,
-    client: &RosterEntry,
-    report: Option<&Report>,
-) -> (Color32, Vec<(String, Color32)>) {
-    let Some(report) = report else {
-        // Of other machines, a client that does not watch the room knows no more.
-        let (text, ink) = match client.kind {
-            ClientKind::Tutorial => ("plays on arrival", color.muted),
-            ClientKind::Remote => ("makes no sound", color.muted),
-            _ if client.straggler => ("starts late", color.warn),
-            _ if client.plays => ("plays", color.muted),
-            _ => ("does not play yet", color.muted),
-        };
-        let is_well = client.plays && !client.straggler;
-        return (if is_well { color.good } else { ink }, vec![(text.to_owned(), ink)]);
+    let Some(room) = &state.room else {
+        let color = theme::palette(ui);
+        let runs =
+            [("Asking the relay for all machines…", theme::regular(size::BODY), color.muted)];
+        widgets::line(ui, layout.body, Align2::CENTER_CENTER, &runs);
+        return Vec::new();
     };
-    let mut words = Vec::new();
-    if client.straggler {
-        words.push(("starts late".to_owned(), color.warn));
-    }
-    match report.clock_error_micros {
-        Some(micros) if micros > LOOSE_MICROS => {
-            words.push((format!("only ±{}", format::micros(micros.into())), color.warn));
+    let machines = Machine::all(state, room);
+    let context = Context { state, room, machines: &machines, now };
+    let mut actions = Vec::new();
+    tidy(ui, &context, &mut memory.room);
+    actions.extend(perform(&context, &mut memory.room));
+    start_search(ui, &mut memory.room);
+
+    let places = layout.room();
+    // Before the machines: a press there hands over what was typed here, for those that were selected.
+    match (places.side, places.bar) {
+        (Some(side), _) => actions.extend(inspector::show(ui, side, &context, memory)),
+        (None, bar) => {
+            let covered = memory.room.is_sheet_open;
+            actions.extend(sheet::show(ui, &places, bar, &context, memory));
+            if covered {
+                return send_volume(ui, &context, memory, actions);
+            }
         }
-        Some(micros) if !client.straggler => {
-            words.push((format!("within ±{}", format::micros(micros.into())), color.muted));
+    }
+    toolbar::show(ui, places.tools, layout.is_wide, &context, &mut memory.room);
+    match memory.room.part {
+        Part::List => {
+            let listed = context.listed(&memory.room);
+            let room = &mut memory.room;
+            table::show(ui, places.main, &listed, state, layout.is_wide, room);
         }
-        Some(_) => {}
-        None => words.push(("syncing".to_owned(), color.muted)),
+        Part::Plan => actions.extend(plan::show(ui, places.main, &context, &mut memory.room)),
+        Part::Receipts => receipts::show(ui, places.main, &context, memory),
     }
-    if report.late > 0 {
-        words.push((format!("{} late", report.late), color.warn));
+    send_volume(ui, &context, memory, actions)
+}
+
+/// Gives up what does not exist any longer.
+fn tidy(ui: &Ui, context: &Context<'_>, memory: &mut RoomMemory) {
+    let known: HashMap<Key, &Machine<'_>> =
+        context.machines.iter().map(|machine| (machine.key, machine)).collect();
+    memory.selection.keep(|key| known.contains_key(&key));
+    if memory.selection != memory.last_selection {
+        memory.last_selection = memory.selection.clone();
+        memory.question = None;
+        memory.complaint = None;
     }
-    let silent = report.latency_micros.is_none() && client.kind.is_player();
-    let warned = silent || words.iter().any(|(_, ink)| *ink == color.warn);
-    (if warned { color.warn } else { color.good }, words)
+    if memory.drag.is_some()
+        && !ui.input(|input| input.pointer.any_down() || input.pointer.any_released())
+    {
+        memory.drag = None;
+    }
+    let reported = |key| {
+        let Some(machine) = known.get(&key) else { return Reported::default() };
+        let report = machine.report();
+        Reported {
+            volume_db: report.and_then(|report| report.volume_db),
+            muted: report.map(|report| report.muted),
+            extra_latency_micros: report.and_then(|report| report.extra_latency_micros),
+            place: machine.place,
+        }
+    };
+    if let Some(wait) = memory.wishes.forget_old(context.now, reported) {
+        ui.ctx().request_repaint_after(wait);
+    }
+}
+
+/// Does what keys asked for.
+fn perform(context: &Context<'_>, memory: &mut RoomMemory) -> Vec<Action> {
+    let mut actions = Vec::new();
+    for command in std::mem::take(&mut memory.commands) {
+        let selected = context.selected(&memory.selection);
+        let machines = selected.iter().copied();
+        match command {
+            Command::SelectAll => {
+                let listed = context.listed(memory);
+                memory.selection.select_all(listed.iter().map(|machine| machine.key));
+            }
+            Command::Identify => {
+                actions.extend(change::command(machines, MachineCommand::Identify));
+            }
+            Command::RestartOutput => {
+                actions.extend(change::command(machines, MachineCommand::RestartOutput));
+            }
+            Command::Rename if selected.len() == 1 => {
+                memory.focuses_name = true;
+                memory.is_sheet_open = true;
+            }
+            Command::Remove if selected.iter().any(|one| one.number().is_some()) => {
+                memory.question = Some(Question::Forget);
+                memory.is_sheet_open = true;
+            }
+            _ => {}
+        }
+    }
+    actions
+}
+
+/// Starts the search with what is typed while no field has the focus.
+fn start_search(ui: &Ui, memory: &mut RoomMemory) {
+    if ui.ctx().text_edit_focused() || egui::Popup::is_any_open(ui.ctx()) || memory.is_sheet_open {
+        return;
+    }
+    let typed = ui.input_mut(|input| {
+        let mut typed = String::new();
+        input.events.retain(|event| match event {
+            Event::Text(text) if text.chars().all(char::is_alphanumeric) => {
+                typed.push_str(text);
+                false
+            }
+            _ => true,
+        });
+        typed
+    });
+    if !typed.is_empty() {
+        memory.search = typed;
+        memory.focuses_search = true;
+    }
+}
+
+/// Sends the volume that was moved, if it is time to.
+fn send_volume(
+    ui: &Ui,
+    context: &Context<'_>,
+    memory: &mut Memory,
+    mut actions: Vec<Action>,
+) -> Vec<Action> {
+    match memory.room.wishes.due(context.now) {
+        Ok((keys, volume)) => {
+            let machines = context.machines.iter().filter(|machine| keys.contains(&machine.key));
+            actions.extend(change::assign(machines, |request| request.volume_db = Some(volume)));
+        }
+        Err(Some(wait)) => ui.ctx().request_repaint_after(wait),
+        Err(None) => {}
+    }
+    actions
 }

@@ -103,6 +103,12 @@ pub(super) fn show(ui: &mut Ui, state: &State, now: LocalTime, memory: &mut Memo
     let count = state.variables.len().to_string();
     widgets::panel(ui, "VARIABLES", &count, |ui| {
         ui.spacing_mut().item_spacing.y = 0.0;
+        let reason = state.variables.iter().find_map(|one| state.reason_not_to_set(&one.variable));
+        if let Some(reason) = reason {
+            ui.add_space(GRID);
+            let color = theme::palette(ui);
+            widgets::prose(ui, reason, theme::regular(size::SMALL), color.warn);
+        }
         ui.add_space(GRID);
         let height = rows.iter().map(Row::height).sum();
         let area = ui.allocate_space(vec2(ui.available_width(), height)).1;
@@ -159,6 +165,14 @@ fn show_variable(
         variable,
     };
     let shown = memory.streams.shown(&variable.name, &known.value, now).clone();
+    if let Some(reason) = state.reason_not_to_set(variable) {
+        child.disable();
+        control.show(&mut child, &shown, &mut memory.drafts);
+        let over = ui.interact(inside, control.id.with("reason"), egui::Sense::hover());
+        widgets::describe(ui, &over, reason);
+        over.on_hover_text(reason);
+        return None;
+    }
     let outcome = control.show(&mut child, &shown, &mut memory.drafts);
     let mut to_send = None;
     if let Some(value) = outcome.value {

@@ -32,7 +32,8 @@ impl Adjustable<'_> {
     /// Exposes the number to assistive technology.
     pub(super) fn announce(&self, ui: &Ui, response: &Response) {
         let announced = |value| self.mapping.announced(value);
-        response.widget_info(|| WidgetInfo::slider(true, announced(self.value), self.name));
+        let value = announced(self.value);
+        response.widget_info(|| WidgetInfo::slider(ui.is_enabled(), value, self.name));
         ui.ctx().accesskit_node_builder(response.id, |node| {
             node.set_min_numeric_value(announced(self.mapping.value(0.0)));
             node.set_max_numeric_value(announced(self.mapping.value(1.0)));

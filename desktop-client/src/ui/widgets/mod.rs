@@ -3,15 +3,17 @@
 //! Painted text is also exposed to assistive technology, which a painter alone would not do.
 
 mod adjust;
+mod button;
 mod choices;
 mod fader;
 mod field;
 pub(super) mod knob;
 mod mapping;
+mod search;
 
 use egui::{
-    Align2, Color32, FontId, Id, Mesh, Painter, Pos2, Rect, Response, ScrollArea, Sense, Stroke,
-    StrokeKind, Ui, UiBuilder, Vec2, WidgetInfo,
+    Align2, Color32, FontId, Id, LayerId, Mesh, Order, Painter, Pos2, Rect, Response, ScrollArea,
+    Sense, Stroke, StrokeKind, Ui, UiBuilder, Vec2, WidgetInfo,
     accesskit::{Live, Role},
     epaint::text::{LayoutJob, TextFormat, TextWrapping},
     pos2, vec2,
@@ -19,10 +21,12 @@ use egui::{
 
 pub(super) use self::{
     adjust::Adjustable,
+    button::{Look, act, button, cross, text_button},
     choices::{chevron, menu, opener, segments, switch},
     fader::{HEIGHT as FADER, SMALL_HEIGHT as SMALL_FADER, fader},
     field::{Drafts, Field, field},
     mapping::Mapping,
+    search::{Search, search},
 };
 use super::theme::{self, GRID, PAD, Palette, ROUNDING, size};
 
@@ -41,6 +45,15 @@ pub(super) fn ink(ui: &Ui, rect: Rect, align: Align2, runs: &[Run<'_>]) -> Rect 
     spaced_ink(ui, rect, align, runs, 0.0)
 }
 
+/// Paints runs of text, centred, from the top of `rect`, in at most so many lines.
+pub(super) fn centered_runs(ui: &Ui, rect: Rect, runs: &[Run<'_>], rows: usize) {
+    let mut job = job(runs, 0.0);
+    job.wrap = TextWrapping { max_width: rect.width(), max_rows: rows, ..TextWrapping::default() };
+    job.halign = egui::Align::Center;
+    let galley = ui.painter().layout_job(job);
+    ui.painter().galley(rect.center_top(), galley, theme::palette(ui).text);
+}
+
 /// Paints a caption: small spaced capitals.
 pub(super) fn caption(ui: &mut Ui, rect: Rect, align: Align2, text: &str) -> Response {
     let color = theme::palette(ui);
@@ -51,6 +64,15 @@ pub(super) fn caption(ui: &mut Ui, rect: Rect, align: Align2, text: &str) -> Res
 
 fn spaced_ink(ui: &Ui, rect: Rect, align: Align2, runs: &[Run<'_>], spacing: f32) -> Rect {
     let color = theme::palette(ui);
+    let mut job = job(runs, spacing);
+    job.wrap = TextWrapping::truncate_at_width(rect.width());
+    let galley = ui.painter().layout_job(job);
+    let place = align.align_size_within_rect(galley.size(), rect);
+    ui.painter().galley(place.min, galley, color.text);
+    place
+}
+
+fn job(runs: &[Run<'_>], spacing: f32) -> LayoutJob {
     let mut job = LayoutJob::default();
     for (text, font, color) in runs {
         let format = TextFormat {
@@ -62,11 +84,7 @@ fn spaced_ink(ui: &Ui, rect: Rect, align: Align2, runs: &[Run<'_>], spacing: f32
         };
         job.append(text, 0.0, format);
     }
-    job.wrap = TextWrapping::truncate_at_width(rect.width());
-    let galley = ui.painter().layout_job(job);
-    let place = align.align_size_within_rect(galley.size(), rect);
-    ui.painter().galley(place.min, galley, color.text);
-    place
+    job
 }
 
 /// Paints centred text from the top of `rect`, in lines of about the same length. What does not fit is cut
@@ -90,6 +108,14 @@ pub(super) fn paragraph(
 pub(super) fn paragraph_height(ui: &Ui, width: f32, text: &str, font: FontId) -> f32 {
     let color = theme::palette(ui);
     ui.painter().layout(text.to_owned(), font, color.text, width).size().y
+}
+
+/// Shows wrapped text of the available width, from the left.
+pub(super) fn prose(ui: &mut Ui, text: &str, font: FontId, color: Color32) -> Response {
+    let galley = ui.painter().layout(text.to_owned(), font, color, ui.available_width());
+    let rect = strip(ui, galley.size().y);
+    ui.painter().galley(rect.min, galley, color);
+    label(ui, rect, text)
 }
 
 /// The smallest width, up to `max`, in which the text takes no more lines than in `max`, so that no single
@@ -116,6 +142,15 @@ pub(super) fn label(ui: &mut Ui, rect: Rect, text: &str) -> Response {
     response
 }
 
+/// A child that paints over everything else. It is not to be pressed.
+pub(super) fn overlay(ui: &mut Ui, name: &str) -> Ui {
+    let window = ui.ctx().content_rect();
+    let layer = LayerId::new(Order::Tooltip, Id::unique(name));
+    let mut child = ui.new_child(UiBuilder::new().layer_id(layer).max_rect(window).id_salt(name));
+    child.set_clip_rect(window);
+    child
+}
+
 /// Makes a label a live region: changes are announced.
 pub(super) fn announce(ui: &Ui, label: &Response) {
     ui.ctx().accesskit_node_builder(label.id, |node| node.set_live(Live::Polite));
@@ -124,53 +159,6 @@ pub(super) fn announce(ui: &Ui, label: &Response) {
 /// Describes a widget to assistive technology, beyond its name.
 pub(super) fn describe(ui: &Ui, widget: &Response, text: &str) {
     ui.ctx().accesskit_node_builder(widget.id, |node| node.set_description(text));
-}
-
-/// The look of a button.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Look {
-    /// One among others.
-    Raised,
-    /// The default one.
-    Accent,
-    /// One that stops something.
-    Stop,
-}
-
-/// A button that fills `rect`, with centred text.
-pub(super) fn button(ui: &mut Ui, rect: Rect, text: &str, look: Look) -> Response {
-    let color = theme::palette(ui);
-    let response = pressable(ui, rect, ui.scope_id().with(("button", text)), text, false);
-    let (text_color, border) = match look {
-        Look::Raised => (color.text, color.line),
-        Look::Accent => (color.on_accent, color.accent),
-        Look::Stop => (color.bad, theme::mix(color.line, color.bad, 0.45)),
-    };
-    let fill = match (look, response.hovered()) {
-        (Look::Accent, false) => color.accent,
-        (Look::Accent, true) => color.accent_light,
-        (_, false) => color.raised,
-        (_, true) => color.raised_hover,
-    };
-    let fill = if response.is_pointer_button_down_on() {
-        theme::mix(fill, color.background, 0.35)
-    } else {
-        fill
-    };
-    surface(ui, &response, rect, fill, border);
-
-    let galley = ui.painter().layout_no_wrap(text.to_owned(), theme::bold(size::BODY), text_color);
-    let icon = if look == Look::Stop { 12.0 } else { 0.0 };
-    let gap = if icon > 0.0 { GRID } else { 0.0 };
-    let left = rect.center().x - (icon + gap + galley.size().x) / 2.0;
-    if icon > 0.0 {
-        let square =
-            Rect::from_center_size(pos2(left + icon / 2.0, rect.center().y), Vec2::splat(icon));
-        ui.painter().rect_filled(square, 2.0, text_color);
-    }
-    let top = rect.center().y - galley.size().y / 2.0;
-    ui.painter().galley(pos2(left + icon + gap, top), galley, text_color);
-    response
 }
 
 /// The behaviour of a button, with its name. Paints nothing.
@@ -305,16 +293,6 @@ pub(super) fn bevel(
 /// Corners of a circle: one every three points is invisible.
 fn corners(radius: f32) -> u32 {
     ((radius * std::f32::consts::TAU / 3.0) as u32).clamp(24, 640)
-}
-
-/// A small button among captions, with what it does.
-pub(super) fn text_button(ui: &mut Ui, rect: Rect, text: &str, hover: &str) -> bool {
-    let color = theme::palette(ui);
-    let response = pressable(ui, rect, ui.scope_id().with(("small", hover)), text, false);
-    let fill = if response.hovered() { color.raised_hover } else { color.raised };
-    surface(ui, &response, rect, fill, color.line);
-    ink(ui, rect, Align2::CENTER_CENTER, &[(text, theme::bold(size::CAPTION), color.text)]);
-    response.on_hover_text(hover).clicked()
 }
 
 /// Shows `contents` in `rect`, with a scroll bar if they are higher.

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod gallery;
+mod room;
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::time::Duration;
@@ -10,11 +13,8 @@ use downbeat::event::SessionEvent;
 use downbeat::settings::{Appearance, ExtraLatency};
 use downbeat::state::State;
 use downbeat::ui::{FIRST_SIZE, MIN_SIZE, View};
-use egui::{Vec2, accesskit::Role};
-use egui_kittest::{
-    SnapshotOptions,
-    kittest::{NodeT as _, Queryable as _},
-};
+use egui::Vec2;
+use egui_kittest::{SnapshotOptions, kittest::Queryable as _};
 use support::{open, open_sized, open_view, scenes, show};
 
 fn picture_sized(name: &str, state: State, size: Vec2, scale: f32) {
@@ -31,60 +31,6 @@ fn check(window: &mut egui_kittest::Harness<'_, support::Window>, name: &str) {
 
 fn picture(name: &str, state: State) {
     picture_sized(name, state, FIRST_SIZE, 1.0);
-}
-
-/// Every control of every view, in every width, has a name and lies within the window. Pictures of them in
-/// all colours, for people to look at, are saved to the folder that `DOWNBEAT_PICTURES` names.
-#[test]
-fn every_control_has_a_name_and_lies_within_the_window() {
-    let folder = std::env::var_os("DOWNBEAT_PICTURES").map(std::path::PathBuf::from);
-    for (width, height) in [(480.0, 800.0), (900.0, 760.0), (1600.0, 1000.0)] {
-        for (appearance, color) in [
-            (Appearance::Dark, "dark"),
-            (Appearance::Light, "light"),
-            (Appearance::HighContrast, "high-contrast"),
-        ] {
-            for view in View::ALL {
-                let mut state = scenes::instrument();
-                state.apply(SessionEvent::AppearanceChanged(appearance));
-                let mut window = open_sized(state, Vec2::new(width, height), 1.0);
-                window.get_by_label(&format!("{} view", view.text())).click();
-                window.step();
-                window.hover_at(egui::Pos2::ZERO);
-                window.step();
-                check_controls(&window, width);
-                let Some(folder) = &folder else { continue };
-                let picture = window.render().expect("the window is drawn");
-                let name = format!("{}-{width}-{color}.png", view.text().to_lowercase());
-                picture.save(folder.join(name)).expect("the folder exists");
-            }
-        }
-    }
-}
-
-fn check_controls(window: &egui_kittest::Harness<'_, support::Window>, width: f32) {
-    let mut controls = 0;
-    for role in [
-        Role::Button,
-        Role::CheckBox,
-        Role::ColorWell,
-        Role::ComboBox,
-        Role::MultilineTextInput,
-        Role::RadioButton,
-        Role::Slider,
-        Role::SpinButton,
-        Role::Tab,
-        Role::TextInput,
-    ] {
-        for control in window.query_all_by_role(role) {
-            controls += 1;
-            let name = control.accesskit_node().label().unwrap_or_default();
-            assert!(!name.is_empty(), "{role:?} at {:?} has no name", control.rect());
-            let rect = control.rect();
-            assert!(rect.left() >= 0.0 && rect.right() <= width, "{name}: {rect:?}");
-        }
-    }
-    assert!(controls >= 8, "{controls} controls");
 }
 
 #[test]

@@ -1,0 +1,74 @@
+//! The relays that announce themselves on the network, to choose one.
+
+use egui::{Align2, Id, Rect, Ui, pos2, vec2};
+
+use super::{
+    address_editor::AddressEditor,
+    memory::Memory,
+    theme::{self, GRID, size},
+    widgets,
+};
+use crate::{action::Action, event::FoundRelay};
+
+const ROW: f32 = 6.5 * GRID;
+const GAP: f32 = 4.0;
+/// Relays in sight; the others are scrolled to.
+const ROWS: usize = 4;
+
+/// The height of the list.
+pub(super) fn height(relays: &[FoundRelay]) -> f32 {
+    relays.len().min(ROWS) as f32 * (ROW + GAP)
+}
+
+/// Shows the list in `rect`. Returns what follows from a press.
+pub(super) fn show(
+    ui: &mut Ui,
+    rect: Rect,
+    relays: &[FoundRelay],
+    memory: &mut Memory,
+) -> Option<Action> {
+    let mut action = None;
+    widgets::scrolling(ui, "relays", rect, |ui| {
+        ui.spacing_mut().item_spacing.y = GAP;
+        for relay in relays {
+            let row = widgets::strip(ui, ROW);
+            if !show_relay(ui, row, relay) {
+                continue;
+            }
+            if relay.needs_token {
+                memory.address = Some(AddressEditor::for_token(&relay.address));
+            } else {
+                action = Some(Action::Join(relay.epoch));
+                memory.address = None;
+            }
+        }
+    });
+    action
+}
+
+fn show_relay(ui: &mut Ui, rect: Rect, relay: &FoundRelay) -> bool {
+    let color = theme::palette(ui);
+    let id = Id::unique(("found relay", relay.epoch.0, &relay.address));
+    let name = format!("Join {}", relay.name);
+    let response = widgets::pressable(ui, rect, id, &name, false);
+    let fill = if response.hovered() { color.raised_hover } else { color.raised };
+    widgets::surface(ui, &response, rect, fill, color.line);
+    let inside = rect.shrink2(vec2(1.5 * GRID, 6.0));
+    let access = if relay.needs_token { "needs its link or token" } else { "open" };
+    let ink = if relay.needs_token { color.warn } else { color.good };
+    let (top, bottom) = inside.split_top_bottom_at_fraction(0.52);
+    let right = [(access, theme::regular(size::SMALL), ink)];
+    let beside = widgets::ink(ui, bottom, Align2::RIGHT_CENTER, &right);
+    let runs = [(relay.name.as_str(), theme::bold(size::BODY), color.text)];
+    widgets::ink(ui, top, Align2::LEFT_CENTER, &runs);
+    let place = Rect::from_min_max(bottom.min, pos2(beside.left() - GRID, bottom.bottom()));
+    let runs = [(relay.address.as_str(), theme::regular(size::SMALL), color.muted)];
+    widgets::ink(ui, place, Align2::LEFT_CENTER, &runs);
+    widgets::describe(ui, &response, &format!("{}, {access}", relay.address));
+    let hover = if relay.needs_token {
+        "Needs a token: type it into the address, or paste the relay's link"
+    } else {
+        "Connect to this relay"
+    };
+    response.on_hover_text(hover).clicked()
+}
