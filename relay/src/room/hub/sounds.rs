@@ -14,7 +14,7 @@ use crate::{
         library::{Change, Library},
         watcher::log_loaded,
     },
-    broadcast::lane::Command,
+    broadcast::lane::{Command, Delivery},
     room::refuse::invalid,
     store::AckTo,
     websocket::{client::Wire, frame},
@@ -135,7 +135,7 @@ fn tell(
     let bytes =
         frames.iter().chain(replies.iter().map(|(_, frame)| frame)).map(bytes::Bytes::len).sum();
     if bytes > 0 {
-        place.send(Command::Deliver(frames, replies));
+        place.send(Command::Deliver(Delivery { frames, replies, ..Delivery::default() }));
     }
     bytes
 }
