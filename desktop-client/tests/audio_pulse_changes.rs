@@ -212,3 +212,20 @@ fn a_server_that_starts_late_replaces_alsa() {
     assert_eq!(device.id, "pulseaudio:room");
     expect_in_time(&mut mixer, clock);
 }
+
+#[test]
+fn a_restarted_output_is_a_new_stream_on_the_same_device() {
+    let pulse = Pulse::start();
+    pulse.let_be_used(&pulse.address());
+    pulse.load_sink("room", 48_000);
+    let clock = LocalClock::start();
+    let machine = Machine::start(named("room"), clock);
+    let (former, _) = machine.opened("room");
+    machine.manager.restart();
+    let (mut mixer, device) = machine.opened("room");
+    assert_eq!(device.id, "pulseaudio:room");
+    expect_in_time(&mut mixer, clock);
+    drop(former);
+    let streams = pulse.pactl(&["list", "short", "sink-inputs"]);
+    assert_eq!(streams.lines().count(), 1, "{streams}");
+}

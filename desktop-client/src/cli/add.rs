@@ -232,6 +232,24 @@ impl Client {
         timeout: Duration,
         printer: &Printer,
     ) -> Result<(), RemoteError> {
+        let waited = self.wait_until_ready(&mut added, timeout, printer).await;
+        for one in added {
+            printer.print(self.line(&one));
+        }
+        match waited {
+            // Who may not watch the room has added the sounds all the same.
+            Err(RemoteError::Refused(_)) => Ok(()),
+            waited => waited,
+        }
+    }
+
+    /// Takes those that are ready from `added`, until there are none or the time is over.
+    async fn wait_until_ready(
+        &mut self,
+        added: &mut Vec<Added>,
+        timeout: Duration,
+        printer: &Printer,
+    ) -> Result<(), RemoteError> {
         let deadline = Instant::now() + timeout;
         if !timeout.is_zero() && !added.is_empty() {
             self.remote.send(&ClientToRelay::Watch(WatchRequest { room: true, ack: None }))?;
@@ -250,7 +268,7 @@ impl Client {
                 () = sleep_until(wake_at) => {}
             }
             let now = Instant::now();
-            for one in &mut added {
+            for one in added.iter_mut() {
                 let has_room = !self.room.clients.is_empty();
                 let is_complete = has_room && self.ready(one).is_some_and(ReadyOn::is_complete);
                 one.complete_since = is_complete.then(|| one.complete_since.unwrap_or(now));
@@ -262,9 +280,6 @@ impl Client {
             for one in ready {
                 printer.print(self.line(&one));
             }
-        }
-        for one in added {
-            printer.print(self.line(&one));
         }
         Ok(())
     }

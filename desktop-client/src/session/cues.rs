@@ -201,7 +201,6 @@ impl Cues {
         let dropped: Vec<_> = self.entries.extract_if(.., is_dropped).collect();
         for (mut cue, reason) in dropped.into_iter().zip(reasons) {
             let missed = match reason {
-                Dropped::Stopped => Missed::Stopped,
                 Dropped::Crowded => Missed::Voices,
                 Dropped::Over => self.obstacle(&cue),
             };
@@ -211,8 +210,11 @@ impl Cues {
         }
     }
 
-    /// Why a cue does not sound although it is due.
+    /// Why a cue does not sound.
     fn obstacle(&self, cue: &Cue) -> Missed {
+        if cue.is_cancelled(self.clock) {
+            return Missed::Stopped;
+        }
         let is_sound = !matches!(cue.kind, CueKind::Tone(_));
         // An output that was told and says nothing stands still.
         if self.output.is_none() || cue.sent_start.is_some() {
@@ -331,14 +333,14 @@ impl Cues {
 
     /// Stops everything on this machine at once, without the relay.
     pub(super) fn stop_all(&mut self, now: LocalTime) {
-        // What the mixer does not know need not be stopped.
-        self.drop_cues(|cue| cue.sent_start.is_none().then_some(Dropped::Stopped));
         // A negative extra latency must not delay the stop: the mixer is sent `now`.
         let stop_at = Instant::Local(now.plus_nanos(self.extra_latency.nanos()));
         for cue in &mut self.entries {
             cue.stop_at = Some(stop_at);
             cue.is_stop_sent = false;
         }
+        // What the mixer does not know need not be stopped.
+        self.drop_cues(|cue| cue.sent_start.is_none().then_some(Dropped::Over));
         self.update_mixer(now);
     }
 

@@ -58,10 +58,8 @@ pub(super) struct Cue {
 /// Why a cue is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dropped {
-    /// Its sound is over, or its instant has no meaning any more.
+    /// It is over or stopped, or its instant has no meaning any more.
     Over,
-    /// It was stopped before the mixer knew it.
-    Stopped,
     /// There are too many cues.
     Crowded,
 }
@@ -122,7 +120,28 @@ impl CueKind {
     }
 }
 
+impl Instant {
+    /// Whether it is not later than another, as far as that is known.
+    pub(super) fn is_by(self, other: Self, clock: Option<ClockEstimate>) -> bool {
+        match (self, other) {
+            (Self::Relay(one), Self::Relay(other)) => one <= other,
+            (Self::Local(one), Self::Local(other)) => one <= other,
+            (Self::Relay(one), Self::Local(other)) => {
+                clock.is_some_and(|c| c.local_at(one) <= other)
+            }
+            (Self::Local(one), Self::Relay(other)) => {
+                clock.is_some_and(|c| one <= c.local_at(other))
+            }
+        }
+    }
+}
+
 impl Cue {
+    /// Whether a stop ended it before its start.
+    pub(super) fn is_cancelled(&self, clock: Option<ClockEstimate>) -> bool {
+        self.stop_at.is_some_and(|stop| stop.is_by(self.start, clock))
+    }
+
     /// The outcome of its trigger if it has sounded, so much too late; none if one was given already.
     pub(super) fn sounded(&mut self, lateness_micros: u32) -> Option<TriggerOutcome> {
         self.outcome(lateness_micros, None)

@@ -143,7 +143,9 @@ impl Cues {
         let mut cue = self.entries.remove(place);
         let missed = match reason {
             VoiceEnd::Refused | VoiceEnd::Stolen => Missed::Voices,
-            VoiceEnd::Finished | VoiceEnd::Unheard if cue.stop_at.is_some() => Missed::Stopped,
+            VoiceEnd::Finished | VoiceEnd::Unheard if cue.is_cancelled(self.clock) => {
+                Missed::Stopped
+            }
             VoiceEnd::Finished | VoiceEnd::Unheard => Missed::TooLate,
         };
         self.outcomes.extend(cue.missed(missed));
@@ -171,11 +173,7 @@ impl Cues {
                     now.nanos_since(at) >= duration.saturating_add(GRACE_NANOS)
                 })
             });
-            match (never_begins, is_over) {
-                (true, _) => Some(Dropped::Stopped),
-                (false, true) => Some(Dropped::Over),
-                (false, false) => None,
-            }
+            (never_begins || is_over).then_some(Dropped::Over)
         });
         let Self { output: Some(mixer), automation, bank, sounds, .. } = self else { return };
         let timeline = clock.map(|clock| Timeline {

@@ -81,6 +81,11 @@ fn what_is_over_or_stopped_before_it_begins_says_so() {
     rig.schedule(5, rig.in_millis(500));
     rig.cues.stop_all(rig.now());
     assert_eq!(outcomes(&mut rig, 1000), [(5, Some(Missed::Stopped))]);
+    // A stop after the instant hides no other reason.
+    rig.cues.set_output(None, rig.now());
+    rig.schedule(6, rig.in_millis(-20));
+    rig.cues.stop_all(rig.now());
+    assert_eq!(outcomes(&mut rig, 10), [(6, Some(Missed::NoOutput))]);
 }
 
 #[test]
