@@ -303,6 +303,7 @@ impl Cues {
             Instant::Relay(at) => at,
             Instant::Local(_) => RelayTime::from_micros(0),
         };
+        let sent_at = at.plus_nanos(-self.extra_latency.nanos());
         self.entries.push(Cue {
             voice,
             trigger,
@@ -315,10 +316,10 @@ impl Cues {
             glides: SentGlides::Until(begins),
             is_started: false,
             is_joined,
+            came_late_nanos: now.nanos_since(sent_at),
             missed_at: (!is_joined).then_some(at.max(now).plus_nanos(MISSED_AFTER_NANOS)),
         });
         self.update_mixer(now);
-        let sent_at = at.plus_nanos(-self.extra_latency.nanos());
         Some(Scheduled { at, late: sent_at.nanos_since(now) < self.latency_nanos() })
     }
 

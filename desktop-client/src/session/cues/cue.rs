@@ -51,6 +51,8 @@ pub(super) struct Cue {
     pub(super) is_started: bool,
     /// Whether it has been sounding since before this client came.
     pub(super) is_joined: bool,
+    /// How long after its instant it came; negative if it came before.
+    pub(super) came_late_nanos: i64,
     /// When it counts as missed; none if what became of it is said, or nobody asks.
     pub(super) missed_at: Option<LocalTime>,
 }

@@ -125,7 +125,10 @@ impl Cues {
         if std::mem::replace(&mut cue.is_started, true) {
             return;
         }
-        let lateness_micros = u32::try_from(lateness_nanos.max(0) / 1000).unwrap_or(u32::MAX);
+        // The device clock of a machine that was stopped for a while is behind for a moment, and takes a voice
+        // for one that is on time.
+        let lateness_nanos = lateness_nanos.max(cue.came_late_nanos).max(0);
+        let lateness_micros = u32::try_from(lateness_nanos / 1000).unwrap_or(u32::MAX);
         self.tally.triggers += 1;
         if !cue.is_joined {
             self.tally.late += u64::from(lateness_nanos > 0);

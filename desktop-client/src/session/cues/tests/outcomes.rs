@@ -25,6 +25,17 @@ fn a_trigger_that_sounds_says_so_once_and_how_late_it_was() {
 }
 
 #[test]
+fn a_trigger_that_came_late_is_late_also_where_the_device_clock_is_behind() {
+    let mut rig = Rig::ready();
+    let (at, now) = (rig.in_millis(100), rig.in_millis(700));
+    rig.cues.schedule(trigger(1, at), now).unwrap();
+    rig.run(4800 + BLOCK);
+    let [late] = rig.cues.take_outcomes()[..] else { panic!("one is due") };
+    assert_eq!((late.seq, late.missed), (1, None));
+    assert!((600_000..700_000).contains(&late.lateness_micros), "{late:?}");
+}
+
+#[test]
 fn a_voice_that_goes_on_through_another_output_has_sounded_already() {
     let mut rig = Rig::ready();
     rig.schedule(1, rig.in_millis(60));
