@@ -1,6 +1,7 @@
 //! A WebSocket client of either wire, with deadlines on reads and writes.
 
 use std::{
+    collections::BTreeMap,
     io::ErrorKind,
     net::{TcpStream, ToSocketAddrs as _},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -8,8 +9,8 @@ use std::{
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use downbeat_protocol::{
-    ClientKind, ClientToRelay, Hello, Probe, RelayToClient, Roster, SUBPROTOCOL, Welcome,
-    decode_from_relay, encode,
+    ClientId, ClientKind, ClientToRelay, Hello, MachineEntry, Probe, RelayToClient, Roster,
+    SUBPROTOCOL, WatchRequest, Welcome, decode_from_relay, encode,
 };
 use tungstenite::{
     ClientRequestBuilder, Error, Message, WebSocket, client::client, protocol::CloseFrame,
@@ -171,6 +172,8 @@ pub struct V1Client {
     pub welcome: Welcome,
     /// The latest roster that was read.
     pub roster: Roster,
+    /// All clients with their reports, as far as they were read; empty before [`watch`](Self::watch).
+    pub machines: BTreeMap<ClientId, MachineEntry>,
 }
 
 impl V1Client {
@@ -194,7 +197,7 @@ impl V1Client {
         loop {
             if let RelayToClient::Welcome(welcome) = receive(&mut socket, deadline)? {
                 let roster = welcome.roster();
-                return Ok(Self { socket, welcome, roster });
+                return Ok(Self { socket, welcome, roster, machines: BTreeMap::new() });
             }
         }
     }
@@ -212,8 +215,24 @@ impl V1Client {
     /// # Errors
     /// See [`V1Client::wait_for`].
     pub fn wait_for_roster(&mut self, is_wanted: impl Fn(&Roster) -> bool) -> Result<()> {
+        self.wait_until(|client| is_wanted(&client.roster))
+    }
+
+    /// Asks to be told about all machines, and of receipts of triggers.
+    ///
+    /// # Errors
+    /// If the connection is gone.
+    pub fn watch(&mut self) -> Result<()> {
+        self.send(&ClientToRelay::Watch(WatchRequest { room: true, ack: None }))
+    }
+
+    /// Reads until `is_wanted` holds.
+    ///
+    /// # Errors
+    /// See [`V1Client::wait_for`].
+    pub fn wait_until(&mut self, is_wanted: impl Fn(&Self) -> bool) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
-        while !is_wanted(&self.roster) {
+        while !is_wanted(self) {
             self.receive(deadline)?;
         }
         Ok(())
@@ -221,8 +240,14 @@ impl V1Client {
 
     fn receive(&mut self, deadline: Instant) -> Result<RelayToClient> {
         let message = receive(&mut self.socket, deadline)?;
-        if let RelayToClient::Roster(change) = &message {
-            self.roster.update(change.clone());
+        match &message {
+            RelayToClient::Roster(change) => self.roster.update(change.clone()),
+            RelayToClient::Machines(change) => {
+                let entries = change.clients.iter().cloned();
+                self.machines.extend(entries.map(|entry| (entry.id, entry)));
+                self.machines.retain(|id, _| !change.left.contains(id));
+            }
+            _ => {}
         }
         Ok(message)
     }

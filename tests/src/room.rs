@@ -37,9 +37,9 @@ pub fn wait_until_ready(lab: &Lab, relay: &Relay, channels: &[usize]) -> Result<
     let sound = Some(LONG_SOUND.to_owned());
     remote.send(&ClientToRelay::Trigger(TriggerRequest { sound, ..TriggerRequest::default() }))?;
     take.wait_for_onsets(channels, 1).context("waiting until the machines sound")?;
-    let max = remote.welcome.limits.max_lead_micros;
+    remote.watch()?;
     remote
-        .wait_for_roster(|roster| has_required_lead(roster, max))
+        .wait_until(has_required_lead)
         .context("waiting until the relay applies the lead that the players need")?;
     remote.send(&ClientToRelay::Stop(StopRequest::default()))?;
     remote.wait_for(|message| matches!(message, RelayToClient::Stop(_)).then_some(()))?;
@@ -68,13 +68,17 @@ fn players(roster: &Roster) -> usize {
 }
 
 /// Whether every player has reported the lead it needs, and the relay applies it up to its maximum.
-fn has_required_lead(roster: &Roster, max_lead_micros: u32) -> bool {
-    let mut players = roster.clients.iter().filter(|client| {
+fn has_required_lead(watcher: &V1Client) -> bool {
+    let max_lead_micros = watcher.welcome.limits.max_lead_micros;
+    let lead_micros = watcher.roster.lead_micros;
+    let mut players = watcher.machines.values().filter(|client| {
         // Clients of the tutorial wire report nothing.
         client.kind.is_player() && client.kind != ClientKind::Tutorial
     });
-    players.all(|client| {
-        let need = client.report.as_ref().and_then(|report| report.lead_micros);
-        need.is_some_and(|need| roster.lead_micros >= need.min(max_lead_micros))
-    })
+    !watcher.machines.is_empty()
+        && players.all(|client| {
+            let need = client.report.as_ref().and_then(|report| report.lead_micros);
+            // A need that has fallen by less than a fifth is not told again.
+            need.is_some_and(|need| lead_micros >= (need - need / 5).min(max_lead_micros))
+        })
 }

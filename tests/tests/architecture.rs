@@ -116,9 +116,26 @@ fn the_desktop_clients_modules_name_only_those_below() -> Result<()> {
 
 /// The modules of the relay, from top to bottom, with the modules that each names.
 const RELAY_ARROWS: &Arrows = &[
-    ("server", &["accept", "bank", "broadcast", "config", "http", "room", "store", "supervise"]),
+    (
+        "server",
+        &["accept", "bank", "broadcast", "config", "http", "joining", "room", "store", "supervise"],
+    ),
     ("accept", &["config", "counters", "http", "limits", "text"]),
-    ("http", &["bank", "config", "counters", "limits", "room", "session", "text", "websocket"]),
+    (
+        "http",
+        &[
+            "bank",
+            "config",
+            "counters",
+            "joining",
+            "limits",
+            "rights",
+            "room",
+            "session",
+            "text",
+            "websocket",
+        ],
+    ),
     ("session", &["counters", "limits", "room", "text", "websocket"]),
     (
         "room",
@@ -128,7 +145,9 @@ const RELAY_ARROWS: &Arrows = &[
             "clock",
             "config",
             "counters",
+            "joining",
             "limits",
+            "rights",
             "store",
             "supervise",
             "text",
@@ -139,7 +158,9 @@ const RELAY_ARROWS: &Arrows = &[
     ("websocket", &["clock"]),
     ("store", &["counters", "supervise"]),
     ("bank", &["supervise", "text"]),
+    ("joining", &["config", "counters", "text"]),
     ("limits", &[]),
+    ("rights", &[]),
     ("config", &[]),
     ("clock", &[]),
     ("counters", &[]),

@@ -238,12 +238,16 @@ fn closed_pipe() -> Result<io::PipeWriter> {
     Ok(io::pipe()?.1)
 }
 
-/// Waits until the player `name` has reported a started sound.
-fn expect_sounded(watcher: &mut V1Client, name: &str) -> Result<()> {
+/// Waits until a player has sounded what the watcher has banged.
+fn expect_sounded(watcher: &mut V1Client) -> Result<()> {
+    let id = watcher.welcome.id;
+    let seq = watcher.wait_for(|message| match message {
+        RelayToClient::Trigger(trigger) if trigger.by.id == id => Some(trigger.seq),
+        _ => None,
+    })?;
     watcher.wait_for(|message| match message {
-        RelayToClient::Roster(roster) => {
-            let client = roster.clients.into_iter().find(|client| client.name == name)?;
-            (client.report?.triggers > 0).then_some(())
+        RelayToClient::Receipt(receipt) if receipt.seq == seq => {
+            (receipt.sounded > 0).then_some(())
         }
         _ => None,
     })
@@ -251,12 +255,8 @@ fn expect_sounded(watcher: &mut V1Client, name: &str) -> Result<()> {
 
 /// Waits until the player `name` has reported the lead it needs.
 fn expect_ready(watcher: &mut V1Client, name: &str) -> Result<()> {
-    watcher.wait_for(|message| match message {
-        RelayToClient::Roster(roster) => {
-            let client = roster.clients.into_iter().find(|client| client.name == name)?;
-            client.report?.lead_micros.map(|_| ())
-        }
-        _ => None,
+    watcher.wait_for_roster(|roster| {
+        roster.clients.iter().any(|client| client.name == name && client.plays)
     })
 }
 
@@ -295,6 +295,7 @@ fn a_player_sounds_even_if_its_stdout_is_not_read() -> Result<()> {
     let lab = Lab::open(1)?;
     let relay = Relay::start()?;
     let mut watcher = V1Client::connect(&relay.ws_url(), "watcher", ClientKind::Remote)?;
+    watcher.watch()?;
     // A full pipe, like that of a paused pager or terminal.
     let (_reader, mut full) = io::pipe()?;
     let size = rustix::pipe::fcntl_getpipe_size(&full)?;
@@ -308,7 +309,7 @@ fn a_player_sounds_even_if_its_stdout_is_not_read() -> Result<()> {
         let sound = Some("texture".to_owned());
         let bang = TriggerRequest { sound, ..TriggerRequest::default() };
         watcher.send(&ClientToRelay::Trigger(bang))?;
-        expect_sounded(&mut watcher, name)?;
+        expect_sounded(&mut watcher)?;
     }
     Ok(())
 }
