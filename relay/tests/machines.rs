@@ -14,6 +14,9 @@ use downbeat_relay::config::Config;
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
 
+/// What a machine sends of itself, and nobody else is told.
+const SECRET: u128 = 0x5b1e_0c4f_9a7d_4e32_b6c8_1d20_f3a9_4e57;
+
 /// A client that watches, and what it knows.
 struct Watcher {
     player: Player,
@@ -346,7 +349,6 @@ async fn who_knows_the_secret_number_of_a_machine_is_that_machine_and_nobody_is_
     let tokens =
         Config { token: "c".parse().ok(), listen_token: "l".parse().ok(), ..Config::default() };
     let relay = TestRelay::with(tokens).await;
-    const SECRET: u128 = 0x5b1e_0c4f_9a7d_4e32_b6c8_1d20_f3a9_4e57;
     let (mut desk, welcome) = player_with(relay.address, "c", "desk", SECRET).await;
     desk.done(json!({"type": "assign", "clients": [welcome.id], "seat": 3, "rights": "conductor"}))
         .await;

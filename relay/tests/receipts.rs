@@ -22,7 +22,7 @@ async fn receipt(desk: &mut Player, wanted: impl Fn(&Receipt) -> bool) -> Receip
     .await
 }
 
-fn outcomes(outcomes: Value) -> String {
+fn outcomes(outcomes: &Value) -> String {
     json!({"type": "outcomes", "outcomes": outcomes}).to_string()
 }
 
@@ -46,7 +46,7 @@ async fn who_watches_learns_who_sounded_a_bang() {
         json!([{"seq": seq, "missed": "not_ready"}]),
     ];
     for ((player, _), answer) in players.iter_mut().zip(answers) {
-        player.send_text(&outcomes(answer)).await;
+        player.send_text(&outcomes(&answer)).await;
     }
     let ids: Vec<_> = players.iter().map(|(_, welcome)| welcome.id).collect();
     drop(players.pop());
@@ -73,7 +73,7 @@ async fn joining_comes_first_and_receipts_go_to_nobody_else() {
     other.send(bang("bell")).await;
     other.receive_trigger().await;
     receipt(&mut desk, |_| true).await;
-    other.send_text(&outcomes(json!([{"seq": 1}]))).await;
+    other.send_text(&outcomes(&json!([{"seq": 1}]))).await;
     receipt(&mut desk, |receipt| receipt.sounded == 1).await;
     other.settle().await;
     // No longer.
@@ -97,16 +97,16 @@ async fn floods_of_outcomes_harm_nobody() {
     for round in 0..200_u64 {
         let of = |n: u64| json!({"seq": round * 1000 + n, "lateness_micros": u32::MAX, "missed": "dog_ate_it"});
         let many: Vec<_> = (0..10).map(of).collect();
-        hostile.send_text(&outcomes(json!(many))).await;
+        hostile.send_text(&outcomes(&json!(many))).await;
     }
     let receipt = receipt(&mut desk, |receipt| receipt.waiting.len() == 1).await;
     assert_eq!((receipt.expected, receipt.sounded, receipt.missed.len()), (2, 0, 1));
     assert_eq!((receipt.missed[0].id, receipt.missed[0].reason), (welcome.id, Missed::Other));
     let too_many: Vec<_> = (0..65).map(|seq| json!({"seq": seq})).collect();
-    hostile.send_text(&outcomes(json!(too_many))).await;
+    hostile.send_text(&outcomes(&json!(too_many))).await;
     assert_eq!(hostile.receive_error().await.code, ErrorCode::InvalidValue);
     for wrong in [json!([{"seq": -1}]), json!([{"seq": "1"}]), json!({}), json!([{}])] {
-        hostile.send_text(&outcomes(wrong)).await;
+        hostile.send_text(&outcomes(&wrong)).await;
         assert_eq!(hostile.receive_error().await.code, ErrorCode::Malformed);
     }
     hostile.settle().await;

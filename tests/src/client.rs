@@ -172,7 +172,7 @@ pub struct V1Client {
     pub welcome: Welcome,
     /// The latest roster that was read.
     pub roster: Roster,
-    /// All clients, after [`V1Client::watch`].
+    /// All clients with their reports, as far as they were read; empty before [`watch`](Self::watch).
     pub machines: BTreeMap<ClientId, MachineEntry>,
 }
 
@@ -210,7 +210,15 @@ impl V1Client {
         send(&mut self.socket, message)
     }
 
-    /// Asks the relay for all machines, with their reports.
+    /// Reads until a roster satisfies `is_wanted`.
+    ///
+    /// # Errors
+    /// See [`V1Client::wait_for`].
+    pub fn wait_for_roster(&mut self, is_wanted: impl Fn(&Roster) -> bool) -> Result<()> {
+        self.wait_until(|client| is_wanted(&client.roster))
+    }
+
+    /// Asks to be told about all machines, and of receipts of triggers.
     ///
     /// # Errors
     /// If the connection is gone.
@@ -218,27 +226,11 @@ impl V1Client {
         self.send(&ClientToRelay::Watch(WatchRequest { room: true, ack: None }))
     }
 
-    /// Reads until a machine satisfies `is_wanted`, after [`V1Client::watch`].
+    /// Reads until `is_wanted` holds.
     ///
     /// # Errors
     /// See [`V1Client::wait_for`].
-    pub fn wait_for_machine(&mut self, is_wanted: impl Fn(&MachineEntry) -> bool) -> Result<()> {
-        self.wait_for_room(|room| room.machines.values().any(&is_wanted))
-    }
-
-    /// Reads until a roster satisfies `is_wanted`.
-    ///
-    /// # Errors
-    /// See [`V1Client::wait_for`].
-    pub fn wait_for_roster(&mut self, is_wanted: impl Fn(&Roster) -> bool) -> Result<()> {
-        self.wait_for_room(|room| is_wanted(&room.roster))
-    }
-
-    /// Reads until what is known of the room satisfies `is_wanted`.
-    ///
-    /// # Errors
-    /// See [`V1Client::wait_for`].
-    pub fn wait_for_room(&mut self, is_wanted: impl Fn(&Self) -> bool) -> Result<()> {
+    pub fn wait_until(&mut self, is_wanted: impl Fn(&Self) -> bool) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
         while !is_wanted(self) {
             self.receive(deadline)?;
@@ -251,9 +243,9 @@ impl V1Client {
         match &message {
             RelayToClient::Roster(change) => self.roster.update(change.clone()),
             RelayToClient::Machines(change) => {
+                let entries = change.clients.iter().cloned();
+                self.machines.extend(entries.map(|entry| (entry.id, entry)));
                 self.machines.retain(|id, _| !change.left.contains(id));
-                let entries = change.clients.iter().map(|entry| (entry.id, entry.clone()));
-                self.machines.extend(entries);
             }
             _ => {}
         }

@@ -37,10 +37,9 @@ pub fn wait_until_ready(lab: &Lab, relay: &Relay, channels: &[usize]) -> Result<
     let sound = Some(LONG_SOUND.to_owned());
     remote.send(&ClientToRelay::Trigger(TriggerRequest { sound, ..TriggerRequest::default() }))?;
     take.wait_for_onsets(channels, 1).context("waiting until the machines sound")?;
-    let max = remote.welcome.limits.max_lead_micros;
     remote.watch()?;
     remote
-        .wait_for_room(|room| has_required_lead(room, max))
+        .wait_until(has_required_lead)
         .context("waiting until the relay applies the lead that the players need")?;
     remote.send(&ClientToRelay::Stop(StopRequest::default()))?;
     remote.wait_for(|message| matches!(message, RelayToClient::Stop(_)).then_some(()))?;
@@ -69,15 +68,17 @@ fn players(roster: &Roster) -> usize {
 }
 
 /// Whether every player has reported the lead it needs, and the relay applies it up to its maximum.
-fn has_required_lead(room: &V1Client, max_lead_micros: u32) -> bool {
-    let mut players = room.machines.values().filter(|client| {
+fn has_required_lead(watcher: &V1Client) -> bool {
+    let max_lead_micros = watcher.welcome.limits.max_lead_micros;
+    let lead_micros = watcher.roster.lead_micros;
+    let mut players = watcher.machines.values().filter(|client| {
         // Clients of the tutorial wire report nothing.
         client.kind.is_player() && client.kind != ClientKind::Tutorial
     });
-    let is_applied = |need: u32| room.roster.lead_micros >= need.min(max_lead_micros);
-    room.machines.len() >= room.roster.clients.len()
+    !watcher.machines.is_empty()
         && players.all(|client| {
             let need = client.report.as_ref().and_then(|report| report.lead_micros);
-            need.is_some_and(is_applied)
+            // A need that has fallen by less than a fifth is not told again.
+            need.is_some_and(|need| lead_micros >= (need - need / 5).min(max_lead_micros))
         })
 }

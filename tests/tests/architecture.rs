@@ -118,9 +118,26 @@ fn the_desktop_clients_modules_name_only_those_below() -> Result<()> {
 
 /// The modules of the relay, from top to bottom, with the modules that each names.
 const RELAY_ARROWS: &Arrows = &[
-    ("server", &["accept", "bank", "broadcast", "config", "http", "room", "store", "supervise"]),
+    (
+        "server",
+        &["accept", "bank", "broadcast", "config", "http", "joining", "room", "store", "supervise"],
+    ),
     ("accept", &["config", "counters", "http", "limits", "text"]),
-    ("http", &["bank", "config", "counters", "limits", "room", "session", "text", "websocket"]),
+    (
+        "http",
+        &[
+            "bank",
+            "config",
+            "counters",
+            "joining",
+            "limits",
+            "rights",
+            "room",
+            "session",
+            "text",
+            "websocket",
+        ],
+    ),
     ("session", &["counters", "limits", "room", "text", "websocket"]),
     (
         "room",
@@ -130,7 +147,9 @@ const RELAY_ARROWS: &Arrows = &[
             "clock",
             "config",
             "counters",
+            "joining",
             "limits",
+            "rights",
             "store",
             "supervise",
             "text",
@@ -141,7 +160,9 @@ const RELAY_ARROWS: &Arrows = &[
     ("websocket", &["clock"]),
     ("bank", &["store", "supervise", "text"]),
     ("store", &["counters", "supervise"]),
+    ("joining", &["config", "counters", "text"]),
     ("limits", &[]),
+    ("rights", &[]),
     ("config", &[]),
     ("clock", &[]),
     ("counters", &[]),

@@ -238,18 +238,25 @@ fn closed_pipe() -> Result<io::PipeWriter> {
     Ok(io::pipe()?.1)
 }
 
-/// Waits until the player `name` has reported a started sound.
-fn expect_sounded(watcher: &mut V1Client, name: &str) -> Result<()> {
-    watcher.wait_for_machine(|client| {
-        client.name == name && client.report.as_ref().is_some_and(|report| report.triggers > 0)
+/// Waits until a player has sounded what the watcher has banged.
+fn expect_sounded(watcher: &mut V1Client) -> Result<()> {
+    let id = watcher.welcome.id;
+    let seq = watcher.wait_for(|message| match message {
+        RelayToClient::Trigger(trigger) if trigger.by.id == id => Some(trigger.seq),
+        _ => None,
+    })?;
+    watcher.wait_for(|message| match message {
+        RelayToClient::Receipt(receipt) if receipt.seq == seq => {
+            (receipt.sounded > 0).then_some(())
+        }
+        _ => None,
     })
 }
 
 /// Waits until the player `name` has reported the lead it needs.
 fn expect_ready(watcher: &mut V1Client, name: &str) -> Result<()> {
-    watcher.wait_for_machine(|client| {
-        let report = client.report.as_ref();
-        client.name == name && report.is_some_and(|report| report.lead_micros.is_some())
+    watcher.wait_for_roster(|roster| {
+        roster.clients.iter().any(|client| client.name == name && client.plays)
     })
 }
 
@@ -302,7 +309,7 @@ fn a_player_sounds_even_if_its_stdout_is_not_read() -> Result<()> {
         let sound = Some("texture".to_owned());
         let bang = TriggerRequest { sound, ..TriggerRequest::default() };
         watcher.send(&ClientToRelay::Trigger(bang))?;
-        expect_sounded(&mut watcher, name)?;
+        expect_sounded(&mut watcher)?;
     }
     Ok(())
 }

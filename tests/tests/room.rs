@@ -104,7 +104,7 @@ fn open(data: &Path) -> Result<Room> {
 fn playing(conductor: &mut V1Client) -> Result<Vec<MachineEntry>> {
     let plays = |client: &&MachineEntry| client.kind.is_player();
     conductor
-        .wait_for_room(|room| room.machines.values().filter(plays).count() == PLAYERS + PAGES)?;
+        .wait_until(|room| room.machines.values().filter(plays).count() == PLAYERS + PAGES)?;
     Ok(conductor.machines.values().filter(plays).cloned().collect())
 }
 
@@ -152,7 +152,7 @@ fn seat(conductor: &mut V1Client, machines: &[MachineEntry]) -> Result<()> {
         RelayToClient::Ack(ack) if ack.ack == last => Some(()),
         _ => None,
     })?;
-    conductor.wait_for_room(|room| {
+    conductor.wait_until(|room| {
         let seated = room.machines.values().filter(|entry| entry.seat.is_some()).count();
         seated == machines.len() && room.machines.values().any(|entry| entry.name == "harp")
     })

@@ -4,21 +4,25 @@
 
 use std::{net::Ipv4Addr, sync::LazyLock};
 
+use downbeat_protocol::Rights;
 use downbeat_relay::{
     config::Config,
     http::{auth::Access, page, ranges, upgrade},
-    room::member::Role,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use libfuzzer_sys::fuzz_target;
 
 const TOKEN: &str = "sesame";
+const CONDUCTOR_TOKEN: &str = "baton";
+const PLAYER_TOKEN: &str = "stick";
 const LISTEN_TOKEN: &str = "keyhole";
 
 static OPEN: LazyLock<Access> = LazyLock::new(|| access(&Config::default()));
 static GUARDED: LazyLock<Access> = LazyLock::new(|| {
     access(&Config {
         token: TOKEN.parse().ok(),
+        conductor_token: CONDUCTOR_TOKEN.parse().ok(),
+        player_token: PLAYER_TOKEN.parse().ok(),
         listen_token: LISTEN_TOKEN.parse().ok(),
         allow_origin: vec!["https://friend.example".into()],
         ..Config::default()
@@ -66,11 +70,12 @@ fuzz_target!(|head: &[u8]| {
         assert_eq!(granted.accept.len(), 28);
         assert_eq!(headers.get("sec-websocket-version").map(HeaderValue::as_bytes), Some(&b"13"[..]));
         if guarded {
-            let needed = match granted.role {
-                Role::Bang => TOKEN,
-                Role::Listen => LISTEN_TOKEN,
+            let needed: &[&str] = match granted.rights {
+                Rights::Conductor => &[CONDUCTOR_TOKEN],
+                Rights::Player => &[TOKEN, PLAYER_TOKEN],
+                Rights::Listener => &[LISTEN_TOKEN],
             };
-            assert!(contains(head, needed), "granted without its token");
+            assert!(needed.iter().any(|token| contains(head, token)), "granted without its token");
         }
     }
 });

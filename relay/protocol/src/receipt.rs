@@ -45,6 +45,7 @@ pub struct TriggerOutcome {
     pub missed: Option<Missed>,
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref)] // The signature that serde asks for.
 fn is_zero(micros: &u32) -> bool {
     *micros == 0
 }

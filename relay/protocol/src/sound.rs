@@ -31,6 +31,7 @@ pub struct SoundInfo {
     pub gain_db: f32,
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref)] // The signature that serde asks for.
 fn is_unity(gain_db: &f32) -> bool {
     *gain_db == 0.0
 }

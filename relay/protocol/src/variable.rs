@@ -12,6 +12,7 @@ use crate::{
 
 /// A variable, as it is declared.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(clippy::struct_excessive_bools)] // The fields of a declaration are independent.
 pub struct Variable {
     /// Its name.
     #[serde(deserialize_with = "name::read")]

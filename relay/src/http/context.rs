@@ -8,7 +8,7 @@ use std::{
 use downbeat_platform::scheduling::Priority;
 use tokio::sync::watch;
 
-use super::{auth::Access, joining::QR_CODES_PER_SECOND};
+use super::auth::Access;
 use crate::{
     config::Config,
     limits::{
@@ -17,6 +17,10 @@ use crate::{
     },
     room::hub::Hub,
 };
+
+/// How many QR codes are made a second, for all clients together. One takes a few milliseconds on a thread
+/// whose work can wait, and a person looks at one for minutes.
+const QR_CODES_PER_SECOND: u32 = 10;
 
 /// What all connections share.
 #[derive(Debug)]

@@ -29,10 +29,6 @@ const MAX_CODE_BYTES: usize = 64;
 /// How long the body of a request may take, which is a few bytes.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How many QR codes are made a second, for all clients together. One takes a few milliseconds on a thread
-/// whose work can wait, and a person looks at one for minutes.
-pub(super) const QR_CODES_PER_SECOND: u32 = 10;
-
 /// Answers a room code with a player's token.
 pub(super) async fn join(state: &ServerState, request: Request<Incoming>) -> Answer {
     let answered = match text_of(state, request, MAX_CODE_BYTES).await {

@@ -11,7 +11,7 @@ fn invitation(config: &Config, listens_on: &str, fingerprint: Option<&str>) -> I
 }
 
 fn secret(text: &str) -> Option<Secret> {
-    Some(Secret(text.to_owned()))
+    text.parse().ok()
 }
 
 fn links(invitation: &Invitation) -> Vec<(Rights, String)> {

@@ -56,7 +56,7 @@ impl Room {
             let outputs: Vec<_> = outputs.into_iter().collect();
             let after = before.changed(request, &outputs);
             if after != *before {
-                self.set_assigned(owner, Arc::new(after), by_conductor, effects);
+                self.set_assigned(owner, &Arc::new(after), by_conductor, effects);
             }
         }
         effects.acks.extend(request.ack.map(|ack| AckTo { client: by, ack }));
@@ -78,7 +78,7 @@ impl Room {
             let Some(machine) = self.machines.of_number(*number) else { continue };
             self.forget_values(machine, effects);
             // While it is kept, so that its clients are told.
-            self.set_assigned(Owner::Machine(machine), Arc::default(), true, effects);
+            self.set_assigned(Owner::Machine(machine), &Arc::default(), true, effects);
             self.machines.forget(machine);
             effects.writes.push(Write::Forget { machine });
         }
@@ -116,7 +116,7 @@ impl Room {
     fn set_assigned(
         &mut self,
         owner: Owner,
-        assigned: Arc<Assigned>,
+        assigned: &Arc<Assigned>,
         by_conductor: bool,
         effects: &mut Effects,
     ) {

@@ -49,7 +49,7 @@ impl Room {
     pub(super) fn command(
         &mut self,
         request: CommandRequest,
-        by: By,
+        by: &By,
         now: RelayTime,
         effects: &mut Effects,
     ) -> Result<Vec<Trigger>, Refusal> {

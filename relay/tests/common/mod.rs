@@ -308,7 +308,7 @@ impl Player {
         request["ack"] = 77.into();
         self.send_text(&request.to_string()).await;
         self.until(|message| match message {
-            RelayToClient::Ack(ack) => Some(Ok(assert_eq!(ack.ack, 77))),
+            RelayToClient::Ack(Ack { ack: 77 }) => Some(Ok(())),
             RelayToClient::Error(refusal) => Some(Err(refusal)),
             _ => None,
         })

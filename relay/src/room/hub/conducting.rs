@@ -56,7 +56,7 @@ impl Hub {
     /// If the command is unknown, or none of the clients is connected.
     pub(crate) async fn command(&self, by: By, request: CommandRequest) -> Result<usize, Refusal> {
         self.request(|room, effects| {
-            let triggers = room.command(request, by, self.clock.now(), effects)?;
+            let triggers = room.command(request, &by, self.clock.now(), effects)?;
             self.counters.triggers.add(triggers.len() as u64);
             effects.triggers = triggers;
             Ok(())

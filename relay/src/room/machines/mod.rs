@@ -40,7 +40,7 @@ impl Machine {
 /// The machines, by the secret number that they send.
 #[derive(Debug, Default)]
 pub(super) struct Machines {
-    machines: HashMap<MachineId, Machine>,
+    by_id: HashMap<MachineId, Machine>,
     /// The same, by the number that others know.
     numbers: BTreeMap<MachineNumber, MachineId>,
     last_number: u32,
@@ -57,7 +57,7 @@ impl Machines {
         let forgotten = stored.by_ref().take(too_many).map(|stored| stored.machine).collect();
         for StoredMachine { machine, name, assigned, by_conductor } in stored {
             self.insert(machine, &name, assigned, Vec::new());
-            if let Some(machine) = self.machines.get_mut(&machine) {
+            if let Some(machine) = self.by_id.get_mut(&machine) {
                 machine.by_conductor = by_conductor;
             }
         }
@@ -77,7 +77,7 @@ impl Machines {
         let (number, seen) = (MachineNumber(self.last_number), self.last_seen);
         let (name, by_conductor) = (name.to_owned(), false);
         let machine = Machine { number, name, assigned, by_conductor, clients, seen };
-        self.machines.insert(id, machine);
+        self.by_id.insert(id, machine);
         self.numbers.insert(number, id);
     }
 
@@ -88,7 +88,7 @@ impl Machines {
         client: ClientId,
         name: &str,
     ) -> Option<Arc<Assigned>> {
-        let machine = self.machines.get_mut(&id)?;
+        let machine = self.by_id.get_mut(&id)?;
         machine.clients.push(client);
         name.clone_into(&mut machine.name);
         self.last_seen += 1;
@@ -99,7 +99,7 @@ impl Machines {
 
     /// Records that a client of a machine has gone.
     pub(super) fn leave(&mut self, id: MachineId, client: ClientId) {
-        if let Some(machine) = self.machines.get_mut(&id) {
+        if let Some(machine) = self.by_id.get_mut(&id) {
             machine.clients.retain(|other| *other != client);
             self.last_seen += 1;
             machine.seen = self.last_seen;
@@ -109,12 +109,12 @@ impl Machines {
 
     /// Whether something is kept of a machine.
     pub(super) fn keeps(&self, id: MachineId) -> bool {
-        self.machines.contains_key(&id)
+        self.by_id.contains_key(&id)
     }
 
     /// The number of a machine, if something is kept of it.
     pub(super) fn number(&self, id: MachineId) -> Option<MachineNumber> {
-        Some(self.machines.get(&id)?.number)
+        Some(self.by_id.get(&id)?.number)
     }
 
     /// The machine of a number.
@@ -124,12 +124,12 @@ impl Machines {
 
     /// What was assigned to a machine, if anything is kept of it.
     pub(super) fn assigned(&self, id: MachineId) -> Option<&Arc<Assigned>> {
-        Some(&self.machines.get(&id)?.assigned)
+        Some(&self.by_id.get(&id)?.assigned)
     }
 
     /// The clients of a machine that are connected, if something is kept of it.
     pub(super) fn clients(&self, id: MachineId) -> &[ClientId] {
-        self.machines.get(&id).map_or(&[], |machine| &machine.clients)
+        self.by_id.get(&id).map_or(&[], |machine| &machine.clients)
     }
 
     /// Begins to keep something of a machine with these connected clients.
@@ -141,7 +141,7 @@ impl Machines {
 
     /// Assigns to a machine of which something is kept; `by_conductor` if a conductor does it.
     pub(super) fn assign(&mut self, id: MachineId, assigned: Arc<Assigned>, by_conductor: bool) {
-        if let Some(machine) = self.machines.get_mut(&id) {
+        if let Some(machine) = self.by_id.get_mut(&id) {
             machine.assigned = assigned;
             machine.by_conductor |= by_conductor;
             self.revision += 1;
@@ -150,14 +150,14 @@ impl Machines {
 
     /// Whether there is space for another machine.
     pub(super) fn has_space(&self) -> bool {
-        self.machines.len() < MAX_MACHINES
+        self.by_id.len() < MAX_MACHINES
     }
 
     /// Forgets the machine that was away for longest, and first those of which all is their own. Others are
     /// forgotten for a conductor only: who may not assign could otherwise replace all by machines of its
     /// invention. `None` if there is none.
     pub(super) fn forget_oldest(&mut self, for_conductor: bool) -> Option<MachineId> {
-        let away = self.machines.iter().filter(|(_, machine)| {
+        let away = self.by_id.iter().filter(|(_, machine)| {
             machine.clients.is_empty() && (for_conductor || !machine.by_conductor)
         });
         let oldest = away.min_by_key(|(_, machine)| (machine.by_conductor, machine.seen));
@@ -168,7 +168,7 @@ impl Machines {
 
     /// Forgets a machine; false if nothing is kept of it.
     pub(super) fn forget(&mut self, id: MachineId) -> bool {
-        let Some(machine) = self.machines.remove(&id) else { return false };
+        let Some(machine) = self.by_id.remove(&id) else { return false };
         self.numbers.remove(&machine.number);
         self.revision += 1;
         true
@@ -181,7 +181,7 @@ impl Machines {
 
     /// The machines without a connected client, by their numbers.
     pub(super) fn away(&self) -> impl Iterator<Item = AwayEntry> {
-        let known = self.numbers.values().filter_map(|id| self.machines.get(id));
+        let known = self.numbers.values().filter_map(|id| self.by_id.get(id));
         known.filter(|machine| machine.clients.is_empty()).map(|machine| AwayEntry {
             machine: machine.number,
             name: machine.name().to_owned(),
@@ -193,7 +193,7 @@ impl Machines {
 
     /// What is stored of a machine, if anything is kept of it.
     pub(super) fn stored(&self, id: MachineId) -> Option<Write> {
-        let Machine { name, assigned, by_conductor, .. } = self.machines.get(&id)?;
+        let Machine { name, assigned, by_conductor, .. } = self.by_id.get(&id)?;
         Some(Write::Keep(StoredMachine {
             machine: id,
             name: name.clone(),

@@ -144,27 +144,26 @@ impl Listing {
             }
             last = Some(version);
             match subject {
-                Subject::Client(id) => match self.clients.get(&id).zip(members.get(&id)) {
-                    Some((listed, member)) => {
+                Subject::Client(id) => {
+                    let known = self.clients.get(&id).zip(members.get(&id));
+                    if let Some((listed, member)) = known {
                         entries += 1;
                         bytes += size(member);
                         change.clients.push(entry(id, member, listed.machine));
-                    }
-                    None => {
+                    } else {
                         gone += 1;
                         change.left.push(id);
                     }
-                },
-                Subject::Away(number) => match self.away.get(&number) {
-                    Some((_, away)) => {
+                }
+                Subject::Away(number) => {
+                    if let Some((_, away)) = self.away.get(&number) {
                         entries += 1;
                         change.away.push(away.clone());
-                    }
-                    None => {
+                    } else {
                         gone += 1;
                         change.returned.push(number);
                     }
-                },
+                }
             }
         }
         Some((change, last?))

@@ -59,14 +59,13 @@ impl Kept {
         };
         self.answered.resize(self.players.len().div_ceil(64), 0);
         self.answered[place / 64] |= 1 << (place % 64);
-        match missed {
-            Some(reason) => self.missed.push(MissedClient { id: client, reason }),
-            None => {
-                self.sounded += 1;
-                if lateness_micros > 0 {
-                    self.late.push(LateClient { id: client, lateness_micros });
-                }
-            }
+        if let Some(reason) = missed {
+            self.missed.push(MissedClient { id: client, reason });
+            return true;
+        }
+        self.sounded += 1;
+        if lateness_micros > 0 {
+            self.late.push(LateClient { id: client, lateness_micros });
         }
         true
     }

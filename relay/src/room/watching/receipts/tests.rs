@@ -59,8 +59,8 @@ fn a_trigger_is_for_the_players_in_its_target() {
     assert_eq!(expected(except(7)), 199);
     assert_eq!(expected(except(1_000_001)), 200);
     let names = vec!["m7".to_owned(), "desk".to_owned(), "nobody".to_owned()];
-    let named = Target { names, ..Target::default() };
-    assert_eq!(receipt(&members, Some(named)).waiting, [7, 107].map(ClientId));
+    let by_name = Target { names, ..Target::default() };
+    assert_eq!(receipt(&members, Some(by_name)).waiting, [7, 107].map(ClientId));
     let clients = [5, 3, 5, 999, 1_000_001].map(ClientId).to_vec();
     let listed = Target { clients: clients.clone(), ..Target::default() };
     assert_eq!(receipt(&members, Some(listed)).waiting, [3, 5].map(ClientId));
