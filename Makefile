@@ -82,6 +82,8 @@ fuzz: ## Throw a million inputs at each decoder, and at the handshake (needs car
 		(cd relay/fuzz; mkdir -p corpus/$$target; \
 			cargo fuzz run $$target corpus/$$target seeds/$$target -- -runs=$(INPUTS))
 	done
+	(cd relay/fuzz; mkdir -p corpus/decode; \
+		cargo fuzz run decode corpus/decode ../../tests/vectors/audio -- -runs=$(INPUTS) -max_len=32768)
 
 .PHONY: conformance
 conformance: ## Hold the relay's WebSocket stack against Autobahn's suite (needs its wstest)

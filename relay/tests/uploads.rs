@@ -313,7 +313,7 @@ async fn what_strangers_send_is_answered_as_documented() {
     expect("a file to a ticket that was used", 404, &put(address, &path, &pluck).await);
 
     let path = player.ticket("pluck", length).await.unwrap();
-    let larger = [&pluck[..], &[0; 100_000]].concat();
+    let larger = [&pluck[..], &vec![0; 100_000]].concat();
     expect("a file that is larger than announced", 413, &put(address, &path, &larger).await);
     let answer = put(address, &path, &pluck[..100]).await;
     expect("a file that is smaller than announced", 400, &answer);
