@@ -103,8 +103,7 @@ fn open(data: &Path) -> Result<Room> {
 /// The players of the room, ordered by their numbers: that of the pages, in which they connected, is the last.
 fn playing(conductor: &mut V1Client) -> Result<Vec<MachineEntry>> {
     let plays = |client: &&MachineEntry| client.kind.is_player();
-    conductor
-        .wait_until(|room| room.machines.values().filter(plays).count() == PLAYERS + PAGES)?;
+    conductor.wait_until(|room| room.machines.values().filter(plays).count() == PLAYERS + PAGES)?;
     Ok(conductor.machines.values().filter(plays).cloned().collect())
 }
 

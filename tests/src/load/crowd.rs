@@ -54,6 +54,7 @@ pub struct Crowd {
     events: Events,
     buffer: Vec<u8>,
     clients: Vec<Client>,
+    received_bytes: u64,
 }
 
 const TEXT: u8 = 0x81;
@@ -73,6 +74,7 @@ impl Crowd {
             events: Events::with_capacity(1024),
             buffer: vec![0; 64 * 1024],
             clients: Vec::with_capacity(count),
+            received_bytes: 0,
         };
         for _ in 0..count {
             crowd.add(address)?;
@@ -106,6 +108,12 @@ impl Crowd {
     #[must_use]
     pub fn len(&self) -> usize {
         self.clients.len()
+    }
+
+    /// What all clients together have received after their handshakes, in bytes.
+    #[must_use]
+    pub fn received_bytes(&self) -> u64 {
+        self.received_bytes
     }
 
     /// Whether no client was ever added.
@@ -205,6 +213,7 @@ impl Crowd {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(_) => (0, Instant::now()),
             };
+            self.received_bytes += count as u64;
             let mut report = |received| {
                 if handle(number, received, arrived).is_break() {
                     flow = ControlFlow::Break(());

@@ -3,6 +3,7 @@
 //! ```text
 //! bench-relay [--clients 100,1000,5000] [--rounds 5] [--deliveries 200000] [--busy 0]
 //! bench-relay --hold 600 [--clients 10000]
+//! bench-relay --idle-room 100,1000
 //! ```
 //!
 //! Each round measures every server in turn, each in a process of its own. The figures are medians
@@ -25,6 +26,7 @@ mod busy;
 mod hold;
 mod paced;
 mod report;
+mod room;
 mod values;
 
 use std::{
@@ -117,6 +119,8 @@ struct Options {
     busy_loops: usize,
     /// Only hold connections, for this many seconds.
     hold_seconds: Option<u64>,
+    /// Only measure rooms of so many players in which nothing happens.
+    idle_rooms: Vec<usize>,
 }
 
 fn main() -> Result<()> {
@@ -125,6 +129,9 @@ fn main() -> Result<()> {
     allow_open_files(most as u64 + 100)?;
     if let Some(seconds) = options.hold_seconds {
         return options.clients.iter().try_for_each(|&count| hold::hold(count, seconds));
+    }
+    if !options.idle_rooms.is_empty() {
+        return options.idle_rooms.iter().try_for_each(|&count| room::room(count));
     }
     let mut kinds = vec![Kind::Floor, Kind::Relay(Wire::Tutorial), Kind::Relay(Wire::V1)];
     match tutorial_command() {
@@ -150,6 +157,7 @@ fn options() -> Result<Options> {
         deliveries: 200_000,
         busy_loops: 0,
         hold_seconds: None,
+        idle_rooms: Vec::new(),
     };
     let mut clients_given = false;
     let mut arguments = std::env::args().skip(1);
@@ -157,16 +165,20 @@ fn options() -> Result<Options> {
         let value = arguments.next().with_context(|| format!("{name} needs a value"))?;
         match name.as_str() {
             "--clients" => {
-                let counts = value.split(',').map(str::parse).collect::<Result<_, _>>();
-                options.clients = counts.with_context(|| format!("--clients {value}"))?;
+                options.clients = counts(&value).with_context(|| format!("--clients {value}"))?;
                 clients_given = true;
             }
             "--rounds" => options.rounds = value.parse().context("--rounds")?,
             "--deliveries" => options.deliveries = value.parse().context("--deliveries")?,
             "--busy" => options.busy_loops = value.parse().context("--busy")?,
+            "--idle-room" => {
+                options.idle_rooms =
+                    counts(&value).with_context(|| format!("--idle-room {value}"))?;
+            }
             "--hold" => options.hold_seconds = Some(value.parse().context("--hold")?),
             _ => bail!(
-                "unknown option {name}; the options are --clients, --rounds, --deliveries, --busy and --hold"
+                "unknown option {name}; the options are --clients, --rounds, --deliveries, --busy, --hold \
+                 and --idle-room"
             ),
         }
     }
@@ -174,10 +186,15 @@ fn options() -> Result<Options> {
         options.clients = vec![10_000];
     }
     ensure!(
-        options.rounds > 0 && options.clients.iter().all(|&count| count > 0),
-        "--rounds and --clients must be at least 1"
+        options.rounds > 0
+            && options.clients.iter().chain(&options.idle_rooms).all(|&count| count > 0),
+        "--rounds, --clients and --idle-room must be at least 1"
     );
     Ok(options)
+}
+
+fn counts(value: &str) -> Result<Vec<usize>> {
+    Ok(value.split(',').map(str::parse).collect::<Result<_, _>>()?)
 }
 
 fn measure(kind: Kind, count: usize, options: &Options) -> Result<Measured> {
