@@ -50,12 +50,16 @@ impl Announcement {
             let is_ipv4 = self.listens_on.is_ipv4();
             let started = spawn_blocking(move || start(service?, is_ipv4)).await;
             match started.unwrap_or_else(|panic| Err(io::Error::other(panic))) {
-                Ok((daemon, events)) => tokio::select! {
-                    () = follow(&events) => {
-                        tracing::warn!("the announcement on the network has ended by itself");
+                Ok((daemon, events)) => {
+                    let name = instance_name(&self.host_name);
+                    tracing::info!(name = %Sanitized(&name), "announced on the network");
+                    tokio::select! {
+                        () = follow(&events) => {
+                            tracing::warn!("the announcement on the network has ended by itself");
+                        }
+                        () = begins(&mut shutdown) => return say_goodbye(&daemon).await,
                     }
-                    () = begins(&mut shutdown) => return say_goodbye(&daemon).await,
-                },
+                }
                 Err(error) => {
                     tracing::warn!(%error, "the relay cannot be announced on the network");
                 }
@@ -182,6 +186,15 @@ mod tests {
         let service = plain.service().unwrap();
         assert_eq!(service.get_properties().len(), 1);
         assert!(!service.is_addr_auto() && service.get_addresses().len() == 1);
+    }
+
+    #[tokio::test]
+    async fn the_end_of_the_librarys_thread_is_noticed() {
+        let service = announcement("127.0.0.1:3000").service().unwrap();
+        let (daemon, events) = start(service, true).unwrap();
+        let ends = async { drop(daemon.shutdown()) };
+        let both = async { tokio::join!(follow(&events), ends) };
+        timeout(Duration::from_secs(30), both).await.expect("it is noticed");
     }
 
     #[test]
