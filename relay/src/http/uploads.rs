@@ -13,7 +13,7 @@ use hyper::{
     header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, EXPECT},
 };
 use serde::Serialize;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::response::{Answer, body, put};
 use crate::{
@@ -104,15 +104,17 @@ async fn read(
     length: u64,
 ) -> Result<Vec<Vec<u8>>, Refused> {
     let (mut blocks, mut read) = (Vec::new(), 0);
+    let mut stalls_at = Instant::now() + STALL_TIMEOUT;
     while read < length {
         let mut disturbed = pin!(receiving.disturbed());
         let frame = tokio::select! {
-            frame = timeout(STALL_TIMEOUT, file.frame()) => frame.map_err(|_| Refused::Stalled)?,
+            frame = timeout_at(stalls_at, file.frame()) => frame.map_err(|_| Refused::Stalled)?,
             () = &mut disturbed => {
                 receiving.continues().map_err(Refused::NotTaken)?;
                 continue;
             }
         };
+        stalls_at = Instant::now() + STALL_TIMEOUT;
         let Some(Ok(frame)) = frame else { return Err(Refused::BrokenOff) };
         if let Ok(data) = frame.into_data() {
             receiving.continues().map_err(Refused::NotTaken)?;
@@ -137,9 +139,9 @@ fn append(blocks: &mut Vec<Vec<u8>>, mut data: &[u8]) {
 
 /// Reads the beginning of a file, and drops it.
 async fn drop_some(file: &mut Incoming) {
-    let mut dropped = 0;
+    let (mut dropped, end) = (0, Instant::now() + STALL_TIMEOUT);
     while dropped < MAX_DROPPED_BYTES
-        && let Ok(Some(Ok(frame))) = timeout(STALL_TIMEOUT, file.frame()).await
+        && let Ok(Some(Ok(frame))) = timeout_at(end, file.frame()).await
     {
         dropped += frame.data_ref().map_or(0, Bytes::len);
     }

@@ -83,20 +83,26 @@ impl Hub {
         Ok(tell(place, change.is_new.then(|| library.bank()), acks.collect()))
     }
 
-    /// Puts the uploaded sounds that have arrived into the bank, and broadcasts it. The receiver is told when that is
-    /// on disk; `None` without a data folder.
-    pub(super) async fn announce_uploads(self: &Arc<Self>) -> Option<oneshot::Receiver<()>> {
-        let place = self.fan_out.reserve(Wire::V1).await?;
-        let _room = self.room();
-        let mut library = self.library();
-        let Change { is_new, writes, deleted } = library.announce(self.clock.now());
-        let store = self.store.as_ref();
-        let committed = store.map(|store| store.submit_and_tell(writes));
-        if let Some(store) = store.filter(|_| !deleted.is_empty()) {
-            self.delete_files(deleted, store.submit_and_tell(Vec::new()));
+    /// Puts the uploaded sounds that have arrived into the bank, and broadcasts it. Completes when that is on disk, if
+    /// there is a data folder; false if it cannot be written, or the relay is ending.
+    pub(super) async fn announce_uploads(self: &Arc<Self>) -> bool {
+        let Some(place) = self.fan_out.reserve(Wire::V1).await else { return false };
+        let committed = {
+            let _room = self.room();
+            let mut library = self.library();
+            let Change { is_new, writes, deleted } = library.announce(self.clock.now());
+            let store = self.store.as_ref();
+            let committed = store.map(|store| store.submit_and_tell(writes));
+            if let Some(store) = store.filter(|_| !deleted.is_empty()) {
+                self.delete_files(deleted, store.submit_and_tell(Vec::new()));
+            }
+            tell(place, is_new.then(|| library.bank()), Vec::new());
+            committed
+        };
+        match committed {
+            Some(committed) => committed.await.is_ok(),
+            None => true,
         }
-        tell(place, is_new.then(|| library.bank()), Vec::new());
-        committed
     }
 
     /// Deletes the files of uploaded sounds, once it is on disk that they are gone: a row without its file would be

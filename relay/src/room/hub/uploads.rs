@@ -45,7 +45,7 @@ pub(crate) enum NotStored {
     /// The disk refuses it.
     #[error("the relay cannot write it to its data folder ({0}); nothing of it is kept")]
     Disk(#[from] io::Error),
-    /// The disk refuses its entry in the store.
+    /// The disk refuses its entry in the store, or the relay is ending.
     #[error(
         "the sound is in the bank until the relay ends: its data folder cannot be written, and the log says why"
     )]
@@ -195,9 +195,8 @@ impl Hub {
         };
         let next = self.library().next_announcement();
         tokio::time::sleep(self.clock.until(next)).await;
-        let committed = self.announce_uploads().await;
-        if let Some(committed) = committed {
-            committed.await.map_err(|_| NotStored::NotKept)?;
+        if !self.announce_uploads().await {
+            return Err(NotStored::NotKept);
         }
         let name = self.library().name_of(&hash).unwrap_or_default();
         tracing::info!(name, hash, "sound_uploaded");
