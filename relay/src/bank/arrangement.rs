@@ -12,8 +12,8 @@ use downbeat_protocol::{
 };
 
 use super::{
-    MAX_SOUNDS,
     sound::{Sound, whole},
+    space::MAX_SOUNDS,
 };
 use crate::store::{SoundEdits, Write};
 

@@ -18,8 +18,8 @@ use downbeat_samples::wav::WavError;
 use thiserror::Error;
 
 use super::{
-    MAX_BANK_BYTES, MAX_SOUND_BYTES, MAX_SOUNDS,
     sound::{Sound, hash_of},
+    space::{MAX_BANK_BYTES, MAX_SOUND_BYTES, MAX_SOUNDS},
 };
 use crate::store::{
     StoredSound,

@@ -12,8 +12,9 @@ use downbeat_samples::wav::WavError;
 use thiserror::Error;
 
 use super::{
-    Bank, MAX_BANK_BYTES, MAX_SOUND_BYTES, MAX_SOUNDS, Space,
+    served::Bank,
     sound::{Sound, hash_of},
+    space::{MAX_BANK_BYTES, MAX_SOUND_BYTES, MAX_SOUNDS, Space},
 };
 
 /// Why a folder cannot be read.

@@ -13,9 +13,10 @@ use bytes::Bytes;
 use downbeat_protocol::{EditSoundsRequest, Refusal, RelayTime};
 
 use super::{
-    Bank, MAX_BANK_BYTES, MAX_SOUNDS, Space,
     arrangement::{Arranged, Arrangement, MAX_REMOVED, free_name},
+    served::Bank,
     sound::Sound,
+    space::{MAX_BANK_BYTES, MAX_SOUNDS, Space},
 };
 use crate::store::{SoundEdits, StoredSound, Write};
 
@@ -159,10 +160,9 @@ impl Library {
         let removed = removed.into_iter().filter(|sound| sound.is_uploaded);
         let removed = removed.fold(Space::default(), Space::with);
         let held = self.held();
-        Space {
-            sounds: MAX_SOUNDS.saturating_sub(held.sounds - removed.sounds),
-            bytes: MAX_BANK_BYTES.saturating_sub(held.bytes - removed.bytes),
-        }
+        let kept =
+            Space { sounds: held.sounds - removed.sounds, bytes: held.bytes - removed.bytes };
+        kept.left()
     }
 
     fn held(&self) -> Space {

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 
 use downbeat_protocol::{ClientId, ErrorCode, Refusal, RelayTime};
 
-use super::{MAX_BANK_BYTES, MAX_SOUNDS, Space};
+use super::space::{MAX_BANK_BYTES, MAX_SOUNDS, Space};
 
 /// Most tickets of one client, and of all. A client that sends many files asks for the next ticket when a file has
 /// arrived.

@@ -18,9 +18,10 @@ use tokio::{
 };
 
 use super::{
-    Bank, FolderError, MAX_SOUNDS,
-    folder::{self, SkipReason, list_wavs},
+    folder::{self, FolderError, SkipReason, list_wavs},
+    served::Bank,
     sound::Sound,
+    space::MAX_SOUNDS,
 };
 use crate::supervise::Supervisor;
 

@@ -7,15 +7,13 @@ use std::{
 };
 
 use downbeat_protocol::Variable;
-use rusqlite::{Connection, ErrorCode, Transaction, params};
-use thiserror::Error;
+use rusqlite::{Connection, Transaction, params};
 
 use super::{
     columns::{from_bytes, json, text, to_bytes},
+    error::{StoreError, explain},
     folder::{create_folder, create_private, sync_folder},
-    machines,
-    schema::{self, SCHEMA_VERSION},
-    sounds,
+    machines, schema, sounds,
     write::{Stored, StoredValue, Write},
 };
 
@@ -24,55 +22,6 @@ const FILE: &str = "downbeat.sqlite3";
 
 /// The file that a relay locks while it uses the folder.
 const LOCK: &str = "lock";
-
-/// Why the data folder cannot be used. Each message says what to do.
-#[derive(Debug, Error)]
-pub enum StoreError {
-    /// The folder or its file cannot be opened.
-    #[error("cannot use the data folder {path}: {reason}; name another with --data")]
-    Unusable {
-        /// The folder.
-        path: PathBuf,
-        /// The system's error.
-        reason: String,
-    },
-    /// Another relay uses it.
-    #[error(
-        "another relay uses the data folder {path}; stop it, or name another folder with --data"
-    )]
-    InUse {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// The file is damaged, or none of Downbeat.
-    #[error(
-        "{path} is {what}, and is left as it is; put back a copy of it, or move it away to begin without \
-         what it holds"
-    )]
-    NotReadable {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        what: String,
-    },
-    /// A newer relay has written it.
-    #[error(
-        "{path} was written by a newer relay (version {found} of its tables, this one knows \
-         {SCHEMA_VERSION}); use that relay, or name another folder with --data"
-    )]
-    Newer {
-        /// The file.
-        path: PathBuf,
-        /// The version of its tables.
-        found: i64,
-    },
-}
-
-impl StoreError {
-    pub(super) fn unusable(path: &Path, reason: &dyn std::error::Error) -> Self {
-        Self::Unusable { path: path.to_owned(), reason: reason.to_string() }
-    }
-}
 
 /// The open file.
 #[derive(Debug)]
@@ -196,14 +145,4 @@ fn apply(to: &Transaction<'_>, write: &Write) -> rusqlite::Result<usize> {
         Write::EditSound { hash, edits } => sounds::edit(to, hash, edits),
         Write::UneditSound { hash } => sounds::unedit(to, hash),
     }
-}
-
-pub(super) fn explain(path: &Path, error: &rusqlite::Error) -> StoreError {
-    let what = match error.sqlite_error_code() {
-        Some(ErrorCode::NotADatabase) => "damaged, or no database".to_owned(),
-        // Without a code: a value of another type than its table allows.
-        Some(ErrorCode::DatabaseCorrupt) | None => format!("damaged ({error})"),
-        Some(_) => return StoreError::unusable(path, error),
-    };
-    StoreError::NotReadable { path: path.to_owned(), what }
 }

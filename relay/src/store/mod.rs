@@ -8,6 +8,7 @@
 
 mod columns;
 mod database;
+mod error;
 pub(crate) mod folder;
 mod machines;
 mod queue;
@@ -19,7 +20,7 @@ use std::{path::Path, sync::Arc, thread};
 
 use tokio::sync::{Mutex, mpsc, oneshot};
 
-pub use self::database::StoreError;
+pub use self::error::StoreError;
 pub(crate) use self::write::{
     AckTo, Assigned, SoundEdits, Stored, StoredMachine, StoredSound, StoredValue, Write,
 };

@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::{
-    database::{StoreError, explain},
+    error::{StoreError, explain},
     machines, sounds,
 };
 
@@ -42,7 +42,7 @@ const VERSION_1: &str = "
 const STEPS: [&[&str]; 2] = [&[VERSION_1], &[machines::VERSION_2, sounds::VERSION_2]];
 
 /// The version of the tables.
-pub(super) const SCHEMA_VERSION: i64 = STEPS.len() as i64;
+const SCHEMA_VERSION: i64 = STEPS.len() as i64;
 
 /// Checks that the file is whole and none of another program or a newer relay. Creates the tables in an empty one,
 /// and adds what an older one lacks: all of it, or nothing.
@@ -57,7 +57,7 @@ pub(super) fn prepare(connection: &Connection, path: &Path) -> Result<(), StoreE
     }
     let found = number("PRAGMA user_version")?;
     if found > SCHEMA_VERSION {
-        return Err(StoreError::Newer { path: path.to_owned(), found });
+        return Err(StoreError::Newer { path: path.to_owned(), found, known: SCHEMA_VERSION });
     }
     let first = |row: &rusqlite::Row<'_>| row.get::<_, String>(0);
     match connection.query_row("PRAGMA quick_check(1)", [], first).map_err(failed)?.as_str() {
