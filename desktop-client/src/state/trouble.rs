@@ -2,6 +2,8 @@
 //!
 //! Pure: from what the relay tells about the machine. The window and `downbeat watch` say the same.
 
+use std::cmp::Reverse;
+
 use downbeat_protocol::{AwayEntry, ClientKind, MachineEntry, Report};
 
 use crate::{sync_status::LOOSE_MICROS, time::format_micros};
@@ -15,8 +17,8 @@ const MANY_XRUNS: u64 = 10;
 /// Missing sounds that are named.
 const NAMED_SOUNDS: usize = 3;
 
-/// What is wrong with a machine. The order is that of severity, the worst first.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// What is wrong with a machine, in the order of severity, the worst first.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trouble {
     /// It has no output.
     NoOutput,
@@ -65,6 +67,24 @@ impl Trouble {
     #[must_use]
     pub fn is_heard(&self) -> bool {
         !matches!(self, Self::Xruns { .. } | Self::OtherVersion { .. } | Self::Away)
+    }
+
+    /// Its place in the order of severity: the kind, then how bad it is. The worst is the least.
+    fn rank(&self) -> (u8, Reverse<u64>) {
+        let (kind, extent) = match self {
+            Self::NoOutput => (0, 0),
+            Self::NoClock => (1, 0),
+            Self::NotReady { ready, sounds, .. } => {
+                (2, sounds.saturating_sub(ready.unwrap_or(0)).into())
+            }
+            Self::Straggler { needed_micros } => (3, needed_micros.unwrap_or(0).into()),
+            Self::Late { micros } => (4, (*micros).into()),
+            Self::Loose { micros } => (5, (*micros).into()),
+            Self::Xruns { blocks } => (6, *blocks),
+            Self::OtherVersion { .. } => (7, 0),
+            Self::Away => (8, 0),
+        };
+        (kind, Reverse(extent))
     }
 
     /// What is wrong, in a few words.
@@ -145,7 +165,7 @@ pub fn troubles(client: &MachineEntry, bank: u64, sounds: u32) -> Vec<Trouble> {
     if client.client.starts_with("downbeat/") && client.client != OWN_CLIENT {
         found.push(Trouble::OtherVersion { client: client.client.clone() });
     }
-    found.sort();
+    found.sort_by_key(Trouble::rank);
     found
 }
 
@@ -186,7 +206,7 @@ fn find_in_report(
 #[must_use]
 pub fn severity(troubles: &[Trouble]) -> impl Ord + use<> {
     // A machine without any comes after all others.
-    (troubles.is_empty(), troubles.first().cloned())
+    (troubles.is_empty(), troubles.first().map(Trouble::rank))
 }
 
 /// The trouble of a machine that is not connected. One without a seat is not expected anywhere.
@@ -290,12 +310,13 @@ mod tests {
     fn the_worst_comes_first_in_a_machine_and_in_the_room() {
         let worst = of(Report { xruns: 40, lateness_micros: Some(9_000), ..Report::default() });
         assert_eq!(worst[0], Trouble::NoOutput);
-        assert!(worst.is_sorted());
+        assert!(worst.is_sorted_by_key(Trouble::rank));
         let late = of(Report { lateness_micros: Some(9_000), ..healthy() });
+        let later = of(Report { lateness_micros: Some(30_000), ..healthy() });
         let fine = of(healthy());
-        let mut room = [&fine, &late, &worst];
+        let mut room = [&fine, &late, &worst, &later];
         room.sort_by_key(|troubles| severity(troubles));
-        assert_eq!(room, [&worst, &late, &fine]);
+        assert_eq!(room, [&worst, &later, &late, &fine]);
         assert!(late[0].is_heard());
     }
 

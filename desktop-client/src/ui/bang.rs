@@ -33,7 +33,9 @@ pub(super) fn show(
     let pressed = able && is_pressed(ui, &response);
     disc::paint(ui, places, &response, &flash, able, pressed);
     disc::write(ui, places, state, &flash, pressed);
-    last_trigger::show(ui, places.last, state, now, memory);
+    // In one column it stands beside the disc, where there is less room.
+    let rows = if places.last.top() > places.center.y { 2 } else { 1 };
+    last_trigger::show(ui, places.last, rows, state, now, memory);
 
     let bangs = bangs + bangs_on_disc(ui, places, &response);
     (0..bangs).filter_map(|_| bang(state, memory)).collect()

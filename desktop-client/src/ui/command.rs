@@ -206,6 +206,7 @@ pub(super) fn pressed(ui: &Ui, memory: &Memory) -> Vec<Command> {
     // Esc first closes what is open, and leaves the field that has the focus: it has lost that already.
     let is_something_open = memory.address.is_some()
         || memory.join.is_some()
+        || memory.room.question.is_some()
         || memory.was_typing
         || is_typing
         || egui::Popup::is_any_open(ui.ctx());

@@ -127,7 +127,7 @@ impl Layout {
             let center = pos2(area.left() + NARROW_RADIUS + GRID, area.center().y);
             let left = center.x + NARROW_RADIUS + BEZEL;
             let right = Rect::from_min_max(pos2(left, area.top()), area.max);
-            let (last, output) = right.split_top_bottom_at_y(area.top() + LAST);
+            let (last, output) = right.split_top_bottom_at_y(area.top() + LAST + 0.75 * GRID);
             let bang = BangPlaces { area, center, radius: NARROW_RADIUS, last };
             let main = Rect::from_min_max(pos2(body.left(), area.bottom() + GRID), body.max);
             return PlayPlaces { bang, output, main, side: None };

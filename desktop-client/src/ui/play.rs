@@ -49,7 +49,6 @@ pub(super) fn show(
         Some(side) => {
             widgets::scrolling(ui, "pads", rest, |ui| {
                 actions.extend(pads::show(ui, rest.height(), state, now, memory));
-                actions.extend(show_removed(ui, state, memory));
             });
             actions.extend(show_strip(ui, side.hand, state, now, memory));
             widgets::scrolling(ui, "side", side.rest, |ui| {
@@ -61,7 +60,6 @@ pub(super) fn show(
             actions.extend(pads::show(ui, rest.height() - PAD, state, now, memory));
             let strip = widgets::strip(ui, hand_panel::HEIGHT);
             actions.extend(show_strip(ui, strip, state, now, memory));
-            actions.extend(show_removed(ui, state, memory));
             actions.extend(variables::show(ui, state, now, memory));
             room::show_list(ui, state);
         }),
@@ -86,10 +84,6 @@ fn show_strip(
     Vec::new()
 }
 
-fn show_removed(ui: &mut Ui, state: &State, memory: &Memory) -> Option<Action> {
-    if is_editing(state, memory) { bank::show_removed(ui, state) } else { None }
-}
-
 /// Whether a press on a pad edits its sound.
 pub(super) fn is_editing(state: &State, memory: &Memory) -> bool {
     memory.bank.is_editing && state.is_conductor()
@@ -108,7 +102,17 @@ fn show_tools(ui: &mut Ui, rect: Rect, state: &State, memory: &mut Memory) -> Op
         // Who may not bang has nobody to choose.
         Some(reason) => show_notice(ui, target, reason),
         None if is_editing(state, memory) => {
-            action = bank::show_add(ui, target, &mut memory.drafts, &mut memory.bank);
+            let mut field = target;
+            if !state.removed_sounds.is_empty() {
+                let menu = Rect::from_min_max(
+                    pos2(target.right() - bank::REMOVED, target.top()),
+                    target.max,
+                );
+                field.max.x = menu.left() - GRID;
+                action = bank::show_removed(ui, menu, state);
+            }
+            let added = bank::show_add(ui, field, &mut memory.drafts, &mut memory.bank);
+            action = action.or(added);
         }
         None => target_panel::show(ui, target, state, &mut memory.hand.target),
     }
@@ -150,10 +154,18 @@ fn show_notice(ui: &mut Ui, rect: Rect, reason: &str) {
     let center = rect.left_center() + vec2(2.25 * GRID, 0.0);
     paint_lock(ui, center, color.warn);
     let place = Rect::from_min_max(rect.min + vec2(4.0 * GRID, 0.0), rect.max - vec2(GRID, 0.0));
-    let runs = [(reason, theme::bold(size::SMALL), color.warn)];
-    let label = widgets::line(ui, place, Align2::LEFT_CENTER, &runs);
+    let layout = |size| {
+        let font = theme::bold(size);
+        ui.painter().layout(reason.to_owned(), font, color.warn, place.width())
+    };
+    let mut galley = layout(size::SMALL);
+    if galley.rows.len() > 1 {
+        galley = layout(size::CAPTION);
+    }
+    let text = Align2::LEFT_CENTER.align_size_within_rect(galley.size(), place);
+    ui.painter().galley(text.min, galley, color.warn);
+    let label = widgets::label(ui, text, reason);
     widgets::announce(ui, &label);
-    label.on_hover_text(reason);
 }
 
 /// A padlock.

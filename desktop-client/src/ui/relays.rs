@@ -1,6 +1,6 @@
 //! The relays that announce themselves on the network, to choose one.
 
-use egui::{Align2, Id, Rect, Ui, pos2, vec2};
+use egui::{Align2, Rect, Ui, pos2, vec2};
 
 use super::{
     address_editor::AddressEditor,
@@ -48,22 +48,22 @@ pub(super) fn show(
 
 fn show_relay(ui: &mut Ui, rect: Rect, relay: &FoundRelay) -> bool {
     let color = theme::palette(ui);
-    let id = Id::unique(("found relay", relay.epoch.0, &relay.address));
+    let id = ui.scope_id().with(("found relay", relay.epoch.0, &relay.address));
     let name = format!("Join {}", relay.name);
     let response = widgets::pressable(ui, rect, id, &name, false);
     let fill = if response.hovered() { color.raised_hover } else { color.raised };
     widgets::surface(ui, &response, rect, fill, color.line);
     let inside = rect.shrink2(vec2(1.5 * GRID, 6.0));
-    let access = if relay.needs_token { "needs its link or token" } else { "open" };
+    let access = if relay.needs_token { "needs a token" } else { "open" };
     let ink = if relay.needs_token { color.warn } else { color.good };
     let (top, bottom) = inside.split_top_bottom_at_fraction(0.52);
     let right = [(access, theme::regular(size::SMALL), ink)];
-    let beside = widgets::ink(ui, bottom, Align2::RIGHT_CENTER, &right);
+    let beside = widgets::ink(ui, top, Align2::RIGHT_CENTER, &right);
+    let place = Rect::from_min_max(top.min, pos2(beside.left() - GRID, top.bottom()));
     let runs = [(relay.name.as_str(), theme::bold(size::BODY), color.text)];
-    widgets::ink(ui, top, Align2::LEFT_CENTER, &runs);
-    let place = Rect::from_min_max(bottom.min, pos2(beside.left() - GRID, bottom.bottom()));
-    let runs = [(relay.address.as_str(), theme::regular(size::SMALL), color.muted)];
     widgets::ink(ui, place, Align2::LEFT_CENTER, &runs);
+    let runs = [(relay.address.as_str(), theme::regular(size::SMALL), color.muted)];
+    widgets::ink(ui, bottom, Align2::LEFT_CENTER, &runs);
     widgets::describe(ui, &response, &format!("{}, {access}", relay.address));
     let hover = if relay.needs_token {
         "Needs a token: type it into the address, or paste the relay's link"

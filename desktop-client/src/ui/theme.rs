@@ -412,6 +412,17 @@ mod tests {
                     assert!(contrast(text, fill) >= least, "{name}: {text:?} on {fill:?}");
                 }
             }
+            // Machines in trouble, also while they are selected.
+            for text in [color.text, color.muted, color.warn] {
+                let troubled = [color.panel, color.raised]
+                    .map(|ground| mix(ground, color.warn, 0.1))
+                    .into_iter()
+                    .chain([color.chosen]);
+                for fill in troubled {
+                    let found = contrast(text, fill);
+                    assert!(found >= least, "{name}: {text:?} on {fill:?} is {found:.2}");
+                }
+            }
             for (text, fill) in [(color.on_accent, color.accent), (color.on_hot, color.accent_hot)]
             {
                 let found = contrast(text, fill);

@@ -5,9 +5,14 @@
 #![allow(clippy::float_cmp, reason = "the ends of the fader are exact")]
 
 mod bang;
+mod bank;
+mod joining;
 mod output;
 mod pads;
+mod plan;
+mod receipts;
 mod relay;
+mod rights;
 mod room;
 mod status;
 #[path = "../support/mod.rs"]

@@ -3,12 +3,13 @@
 use downbeat::{
     action::Action, event::SessionEvent, net::address::TypedAddress, state::ConnectionState,
 };
+use downbeat_protocol::Epoch;
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
 use crate::{
     actions, bang,
-    support::{open, scenes},
+    support::{open, rooms, scenes},
 };
 
 #[test]
@@ -102,4 +103,39 @@ fn a_tutorial_relay_is_named_as_one() {
     window.get_by_label_contains("has no list");
     window.get_by_label("Bang").click();
     assert_eq!(actions(&mut window), [bang("click")]);
+}
+
+#[test]
+fn a_relay_that_was_found_is_joined_and_one_with_a_token_is_completed() {
+    let mut state = scenes::playing();
+    scenes::lose(&mut state);
+    state.apply(SessionEvent::RelaysFound(rooms::found_relays()));
+    let mut window = open(state);
+    window.get_by_label("FOUND ON THIS NETWORK");
+    window.get_by_label("Join music-room").click();
+    assert_eq!(actions(&mut window), [Action::Join(Epoch(1))]);
+    window.get_by_label("Join studio-pc").click();
+    assert_eq!(actions(&mut window), []);
+    let field = window.get_by_label("Relay address");
+    assert!(field.is_focused());
+    assert_eq!(field.value().as_deref(), Some("https://192.168.1.31:3000/#token="));
+    field.type_text("s3cret");
+    window.key_press(Key::Enter);
+    let link = TypedAddress::new("https://192.168.1.31:3000/#token=s3cret");
+    assert_eq!(actions(&mut window), [Action::SetRelay(link)]);
+}
+
+#[test]
+fn found_relays_stand_below_the_address_editor_while_none_is_joined() {
+    let mut state = scenes::playing();
+    state.apply(SessionEvent::RelaysFound(rooms::found_relays()));
+    let mut window = open(state);
+    window.get_by_label("Change relay").click();
+    window.run();
+    assert!(window.query_by_label("Join music-room").is_none(), "one is joined");
+    scenes::lose(&mut window.state_mut().state);
+    window.run();
+    window.get_by_label("Join music-room").click();
+    assert_eq!(actions(&mut window), [Action::Join(Epoch(1))]);
+    assert!(window.query_by_label("Relay address").is_none(), "the editor has closed");
 }

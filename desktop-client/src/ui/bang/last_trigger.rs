@@ -20,14 +20,21 @@ const GAP: f32 = 4.0;
 const NOTE_HEIGHT: f32 = 3.0 * GRID;
 
 /// Shows the last trigger, and below it a problem of this machine, if there is one. A refusal of the
-/// relay takes the place of both.
-pub(super) fn show(ui: &mut Ui, rect: Rect, state: &State, now: LocalTime, memory: &mut Memory) {
+/// relay takes the place of both. A receipt has `rows` lines at most.
+pub(super) fn show(
+    ui: &mut Ui,
+    rect: Rect,
+    rows: usize,
+    state: &State,
+    now: LocalTime,
+    memory: &mut Memory,
+) {
     let color = theme::palette(ui);
     if let Some(reason) = &state.refusal {
         return show_refusal(ui, rect, reason);
     }
-    let rows = Rect::from_min_max(rect.min + vec2(0.0, GAP), rect.max);
-    let (first, second) = rows.split_top_bottom_at_y(rows.top() + ROW_HEIGHT);
+    let inside = Rect::from_min_max(rect.min + vec2(0.0, GAP), rect.max);
+    let (first, second) = inside.split_top_bottom_at_y(inside.top() + ROW_HEIGHT);
     let mut runs = Vec::new();
     match state.last() {
         None if !state.can_bang() => {}
@@ -52,7 +59,7 @@ pub(super) fn show(ui: &mut Ui, rect: Rect, state: &State, now: LocalTime, memor
         let label = widgets::paragraph(ui, second, &problem, theme::regular(size::SMALL), ink);
         return widgets::announce(ui, &label);
     }
-    if show_receipt(ui, second, state, now, memory) {
+    if show_receipt(ui, second, rows, state, now, memory) {
         return;
     }
     let (note, ink) = match state.last() {
@@ -68,6 +75,7 @@ pub(super) fn show(ui: &mut Ui, rect: Rect, state: &State, now: LocalTime, memor
 fn show_receipt(
     ui: &mut Ui,
     rect: Rect,
+    rows: usize,
     state: &State,
     now: LocalTime,
     memory: &mut Memory,
@@ -92,7 +100,7 @@ fn show_receipt(
         widgets::surface(ui, &response, rect, color.raised, color.line);
     }
     widgets::announce(ui, &response);
-    widgets::centered_runs(ui, rect.shrink2(vec2(4.0, 0.0)), &runs, 2);
+    widgets::centered_runs(ui, rect.shrink2(vec2(4.0, 0.0)), &runs, rows);
     if response.on_hover_text(format!("{text}\nPress for all receipts")).clicked() {
         memory.show_receipts();
     }

@@ -45,8 +45,12 @@ pub(super) fn show(
     let reason_font = theme::regular(size::BODY);
     let reason_height =
         widgets::paragraph_height(ui, text_width, &card.reason, reason_font.clone());
-    let list_height =
-        if state.relays.is_empty() { 0.0 } else { CAPTION + relays::height(&state.relays) + GRID };
+    // While the address is edited, they stand below the editor.
+    let list_height = if state.relays.is_empty() || memory.address.is_some() {
+        0.0
+    } else {
+        CAPTION + relays::height(&state.relays) + GRID
+    };
     let height = 20.0 * GRID + reason_height + list_height;
     // A card that is higher than the disc begins below the header.
     let top = (layout.center.y - height / 2.0).max(layout.area.top());

@@ -49,7 +49,7 @@ fn paint(ui: &mut Ui, files: usize, obstacle: Option<&'static str>) {
     let window = ui.ctx().content_rect();
     let mut child = widgets::overlay(ui, "drop files");
     let painter = child.painter().clone();
-    painter.rect_filled(window, 0.0, color.background.gamma_multiply(0.92));
+    painter.rect_filled(window, 0.0, color.background.gamma_multiply(0.95));
     let frame = window.shrink(3.0 * GRID);
     let ink = if obstacle.is_some() { color.bad } else { color.accent };
     let corners = [

@@ -16,8 +16,10 @@ use egui::Ui;
 
 use self::memory::Toast;
 pub(super) use self::{
-    add::show as show_add, editor::show as show_editor, memory::BankMemory,
-    removed::show as show_removed,
+    add::show as show_add,
+    editor::show as show_editor,
+    memory::BankMemory,
+    removed::{WIDTH as REMOVED, show as show_removed},
 };
 use super::{command::Command, layout::Layout, memory::Memory};
 use crate::{

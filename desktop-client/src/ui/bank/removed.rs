@@ -1,45 +1,26 @@
-//! The sounds that were removed and can be put back, below the pads while the bank is edited.
+//! The sounds that were removed and can be put back: a menu, while the bank is edited.
 
-use egui::{Align2, Rect, Ui, pos2, vec2};
+use egui::{Id, Rect, Ui};
 
 use crate::{
     action::Action,
     state::State,
-    ui::{
-        theme::{self, GRID, size},
-        widgets,
-    },
+    ui::{theme::GRID, widgets},
 };
 
-const ROW: f32 = 5.0 * GRID;
-const BUTTON: f32 = 12.0 * GRID;
+/// The width of the button that opens the menu.
+pub(in crate::ui) const WIDTH: f32 = 14.5 * GRID;
 
-/// Shows the list, if there are any.
-pub(in crate::ui) fn show(ui: &mut Ui, state: &State) -> Option<Action> {
-    if state.removed_sounds.is_empty() {
-        return None;
-    }
-    let mut action = None;
-    let count = state.removed_sounds.len().to_string();
-    widgets::panel(ui, "REMOVED", &count, |ui| {
-        let color = theme::palette(ui);
-        ui.spacing_mut().item_spacing.y = 0.0;
-        for sound in &state.removed_sounds {
-            let row = widgets::strip(ui, ROW);
-            let button = Rect::from_min_max(
-                pos2(row.right() - BUTTON, row.top() + 4.0),
-                row.max - vec2(0.0, 4.0),
-            );
-            let place = Rect::from_min_max(row.min, pos2(button.left() - GRID, row.bottom()));
-            let runs = [(sound.name.as_str(), theme::regular(size::SMALL), color.text)];
-            widgets::line(ui, place, Align2::LEFT_CENTER, &runs);
-            ui.push_id(&sound.hash, |ui| {
-                if widgets::text_button(ui, button, "Put back", "Put this sound back into the bank")
-                {
-                    action = Some(super::put_back(&sound.hash));
-                }
-            });
-        }
-    });
-    action
+/// Shows the menu, if there are any. Returns what a press asks for.
+pub(in crate::ui) fn show(ui: &mut Ui, rect: Rect, state: &State) -> Option<Action> {
+    let removed = &state.removed_sounds;
+    let text = format!("Removed {}", removed.len());
+    let id = Id::unique("removed sounds");
+    let response = widgets::opener(ui, rect, id, "Removed sounds", &text);
+    let names: Vec<String> =
+        removed.iter().map(|sound| format!("Put back {}", sound.name)).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let index = widgets::menu(&response, "Removed sounds", &names, None)?;
+    response.on_hover_text("Sounds that were removed and can be put back");
+    Some(super::put_back(&removed[index].hash))
 }

@@ -15,8 +15,9 @@ use super::{
 };
 use crate::state::State;
 
-const MAX_WIDTH: f32 = 90.0 * GRID;
-const MAX_HEIGHT: f32 = 62.0 * GRID;
+/// Its largest size: with the code beside the links, and above them.
+const WIDE: egui::Vec2 = egui::Vec2::new(90.0 * GRID, 55.0 * GRID);
+const NARROW: egui::Vec2 = egui::Vec2::new(56.0 * GRID, 86.0 * GRID);
 
 /// The panel, while it is open.
 #[derive(Clone, Debug, Default)]
@@ -52,7 +53,8 @@ pub(super) fn spaced(code: &str) -> String {
 pub(super) fn show(ui: &Ui, state: &State, memory: &mut Memory) {
     let Some(mut panel) = memory.join.take() else { return };
     let window = ui.ctx().content_rect();
-    let size = (window.size() - vec2(4.0, 4.0) * GRID).min(vec2(MAX_WIDTH, MAX_HEIGHT));
+    let is_wide = window.width() >= WIDE.x + 4.0 * GRID;
+    let size = (window.size() - vec2(4.0, 4.0) * GRID).min(if is_wide { WIDE } else { NARROW });
     let color = theme::palette(ui);
     let frame = Frame::new()
         .fill(color.panel)
@@ -116,11 +118,11 @@ fn show_links(ui: &mut Ui, rect: Rect, joining: &Joining, panel: &mut JoinPanel)
     let color = theme::palette(ui);
     let link = panel.chosen.link(joining);
     // Beside each other, or, in a narrow window, below each other.
-    let is_wide = rect.width() >= 68.0 * GRID;
+    let is_wide = rect.width() > rect.height();
     let side = if is_wide {
         rect.height().min(rect.width() * 0.5)
     } else {
-        (rect.height() - 34.0 * GRID).min(rect.width())
+        (rect.height() - 38.0 * GRID).min(rect.width())
     };
     let corner = if is_wide { rect.min } else { pos2(rect.center().x - side / 2.0, rect.top()) };
     let square = Rect::from_min_size(corner, egui::Vec2::splat(side));

@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn columns_come_with_the_width_and_never_overlap() {
         let mut fewest = 0;
-        for width in [360, 448, 608, 800, 1000, 1156, 1600, 3000] {
+        for width in [400, 448, 608, 800, 1000, 1156, 1600, 3000] {
             let width = width as f32;
             let placed = columns(width);
             assert!(placed.len() >= fewest, "{width}");
@@ -119,6 +119,6 @@ mod tests {
             assert!(last.left + last.width <= width, "{width}: {last:?}");
         }
         assert_eq!(columns(1156.0).len(), SHOWN.len(), "a wide window has all of them");
-        assert_eq!(columns(360.0).len(), 3);
+        assert_eq!(columns(400.0).len(), 3);
     }
 }

@@ -10,6 +10,7 @@ mod mark;
 mod memory;
 mod plain;
 mod plan;
+mod question;
 mod receipts;
 mod row;
 mod selection;
@@ -103,6 +104,7 @@ pub(super) fn show(
     tidy(ui, &context, &mut memory.room);
     actions.extend(perform(&context, &mut memory.room));
     start_search(ui, &mut memory.room);
+    actions.extend(question::show(ui, &context, memory));
 
     let places = layout.room();
     // Before the machines: a press there hands over what was typed here, for those that were selected.
@@ -182,7 +184,6 @@ fn perform(context: &Context<'_>, memory: &mut RoomMemory) -> Vec<Action> {
             }
             Command::Remove if selected.iter().any(|one| one.number().is_some()) => {
                 memory.question = Some(Question::Forget);
-                memory.is_sheet_open = true;
             }
             _ => {}
         }

@@ -136,7 +136,7 @@ fn show_head(
         info
     });
     let is_troubled = parts.iter().any(|part| part.is_trouble);
-    let base = if response.hovered() && can_open { color.raised_hover } else { color.panel };
+    let base = if response.hovered() && can_open { color.raised } else { color.panel };
     let (fill, edge) = if is_troubled {
         (theme::mix(base, color.warn, 0.06), theme::mix(color.line, color.warn, 0.5))
     } else {

@@ -95,15 +95,19 @@ fn paint_ground(
     response: &Response,
 ) {
     let is_heard = machine.health() == Health::Heard;
-    let base = if response.hovered() { color.raised_hover } else { color.panel };
+    let base = if response.hovered() { color.raised } else { color.panel };
     let (fill, edge) = match (is_selected, is_heard) {
-        (true, _) => (color.chosen, color.accent),
+        (true, _) => (color.chosen, theme::mix(color.chosen, color.accent, 0.35)),
         (false, true) => {
             (theme::mix(base, color.warn, 0.08), theme::mix(color.line, color.warn, 0.6))
         }
         (false, false) => (base, color.panel_edge),
     };
     ui.painter().rect(rect, 6.0, fill, Stroke::new(1.0, edge), StrokeKind::Inside);
+    if is_selected {
+        let bar = Rect::from_min_size(rect.min + vec2(3.0, 5.0), vec2(3.0, rect.height() - 10.0));
+        ui.painter().rect_filled(bar, 1.5, color.accent);
+    }
     if response.has_focus() {
         ui.painter().rect_stroke(rect, 6.0, Stroke::new(2.0, color.text), StrokeKind::Inside);
     }

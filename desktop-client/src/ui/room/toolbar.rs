@@ -55,8 +55,11 @@ pub(super) fn show(
     match memory.part {
         Part::List => show_filters(ui, second, is_wide, context, memory),
         Part::Plan => {
-            let text =
-                "Drag machines, or move them with Tab and the arrow keys (faster with Shift)";
+            let text = if is_wide {
+                "Drag machines to their places, or move them with Tab and the arrow keys"
+            } else {
+                "Drag machines, or use Tab and the arrow keys"
+            };
             show_note(ui, second, text);
         }
         Part::Receipts => show_note(ui, second, "The last bangs, the newest first"),

@@ -169,7 +169,6 @@ fn show_variable(
         child.disable();
         control.show(&mut child, &shown, &mut memory.drafts);
         let over = ui.interact(inside, control.id.with("reason"), egui::Sense::hover());
-        widgets::describe(ui, &over, reason);
         over.on_hover_text(reason);
         return None;
     }

@@ -8,6 +8,9 @@ use egui::{
 use super::{describe, ink, pressable, strip, surface};
 use crate::ui::theme::{self, GRID, size};
 
+/// The least width of a menu.
+const MIN_MENU: f32 = 26.0 * GRID;
+
 /// Shows a row of segments in `rect`. Returns the index of the one that was pressed.
 pub(in crate::ui) fn segments(
     ui: &mut Ui,
@@ -89,7 +92,7 @@ pub(in crate::ui) fn menu(
     chosen: Option<usize>,
 ) -> Option<usize> {
     let mut pressed = None;
-    let width = response.rect.width();
+    let width = response.rect.width().max(MIN_MENU);
     Popup::menu(response).accessible_name(name).width(width).gap(4.0).show(|ui| {
         ui.set_width(width - 2.0 * GRID);
         ui.spacing_mut().item_spacing.y = 0.0;

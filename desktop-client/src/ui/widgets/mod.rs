@@ -48,7 +48,11 @@ pub(super) fn ink(ui: &Ui, rect: Rect, align: Align2, runs: &[Run<'_>]) -> Rect 
 /// Paints runs of text, centred, from the top of `rect`, in at most so many lines.
 pub(super) fn centered_runs(ui: &Ui, rect: Rect, runs: &[Run<'_>], rows: usize) {
     let mut job = job(runs, 0.0);
-    job.wrap = TextWrapping { max_width: rect.width(), max_rows: rows, ..TextWrapping::default() };
+    let mut width = rect.width();
+    if let ([(_, font, _), ..], true) = (runs, rows > 1) {
+        width = balanced_width(ui, width, &job.text, font).min(width);
+    }
+    job.wrap = TextWrapping { max_width: width, max_rows: rows, ..TextWrapping::default() };
     job.halign = egui::Align::Center;
     let galley = ui.painter().layout_job(job);
     ui.painter().galley(rect.center_top(), galley, theme::palette(ui).text);

@@ -37,7 +37,6 @@ pub(super) fn show(
         match selected.as_slice() {
             [] => show_hint(ui, context),
             [only] => {
-                facts::show_troubles(ui, only);
                 actions.extend(show_selected(ui, only.name, &selected, context, memory));
                 facts::show(ui, only, context.state.bank.len());
             }
@@ -59,17 +58,14 @@ fn show_room(ui: &mut Ui, context: &Context<'_>, memory: &mut Memory) -> Option<
         let color = theme::palette(ui);
         let row = widgets::strip(ui, LINE);
         let name = Command::Lock.text();
-        let runs = [(name, theme::bold(size::SMALL), color.text)];
-        widgets::ink(ui, row, Align2::LEFT_CENTER, &runs);
+        let ink = if state.locked { color.warn } else { color.text };
+        let runs = [(name, theme::bold(size::SMALL), ink)];
+        let label = widgets::ink(ui, row, Align2::LEFT_CENTER, &runs);
+        let hover = Command::Lock.hover(ui);
+        ui.interact(label, Id::unique("lock label"), egui::Sense::hover()).on_hover_text(hover);
         if widgets::switch(ui, row, Id::unique("lock"), name, state.locked) {
             action = Some(Action::Lock(!state.locked));
         }
-        let note = if state.locked {
-            "The room is locked: others see why they cannot bang."
-        } else {
-            "Players bang too, and set what is open."
-        };
-        widgets::prose(ui, note, theme::regular(size::SMALL), color.muted);
         let row = widgets::strip(ui, theme::SMALL_CONTROL);
         let button = widgets::button(ui, row, Command::Join.text(), Look::Raised);
         let hover = Command::Join.hover(ui);
@@ -143,26 +139,26 @@ fn show_selected(
         if widgets::cross(ui, close, Id::unique("deselect"), "Deselect", "Select no machine") {
             memory.room.selection.clear();
         }
+        actions.extend(show_commands(ui, selected));
+        if let [only] = selected {
+            facts::show_troubles(ui, only);
+        }
         actions.extend(settings::show(ui, selected, context, memory));
         if let Some(complaint) = &memory.room.complaint {
             let label = widgets::prose(ui, complaint, theme::regular(size::SMALL), color.bad);
             widgets::announce(ui, &label);
         }
         ui.add_space(0.5 * GRID);
-        match memory.room.question {
-            Some(question) => actions.extend(show_question(ui, question, selected, memory)),
-            None => actions.extend(show_buttons(ui, selected, memory)),
-        }
+        show_forget(ui, selected, memory);
     });
     actions
 }
 
-fn show_buttons(ui: &mut Ui, selected: &[&Machine<'_>], memory: &mut Memory) -> Vec<Action> {
+fn show_commands(ui: &mut Ui, selected: &[&Machine<'_>]) -> Vec<Action> {
     let mut actions = Vec::new();
-    let commanded = || selected.iter().copied().filter(|one| change::commanded(one).is_some());
-    let obstacle = commanded().next().is_none().then_some("None of these plays here now");
-    let row = widgets::strip(ui, theme::SMALL_CONTROL);
-    let (left, right) = halves(row);
+    let is_possible = selected.iter().any(|machine| change::commanded(machine).is_some());
+    let obstacle = (!is_possible).then_some("None of these plays here now");
+    let (left, right) = halves(widgets::strip(ui, theme::SMALL_CONTROL));
     for (place, command, asked) in [
         (left, Command::Identify, MachineCommand::Identify),
         (right, Command::RestartOutput, MachineCommand::RestartOutput),
@@ -172,64 +168,21 @@ fn show_buttons(ui: &mut Ui, selected: &[&Machine<'_>], memory: &mut Memory) -> 
             actions.extend(change::command(selected.iter().copied(), asked));
         }
     }
-    let kept = selected.iter().any(|one| one.number().is_some());
-    let obstacle = (!kept).then_some("The relay keeps nothing of these");
+    actions
+}
+
+fn show_forget(ui: &mut Ui, selected: &[&Machine<'_>], memory: &mut Memory) {
+    let is_kept = selected.iter().any(|machine| machine.number().is_some());
+    let obstacle = (!is_kept).then_some("The relay keeps nothing of these");
     let row = widgets::strip(ui, theme::SMALL_CONTROL);
     let hover = Command::Remove.hover(ui);
     if widgets::act(ui, row, "Forget…", Look::Danger, &hover, obstacle) {
         memory.room.question = Some(Question::Forget);
     }
-    actions
-}
-
-fn show_question(
-    ui: &mut Ui,
-    question: Question,
-    selected: &[&Machine<'_>],
-    memory: &mut Memory,
-) -> Vec<Action> {
-    let color = theme::palette(ui);
-    let (text, button) = match question {
-        Question::Forget => (forget_text(selected), "Forget"),
-        Question::Resign(_) => (
-            "This machine would run the room no longer, and only another conductor could undo that."
-                .to_owned(),
-            "Give up",
-        ),
-    };
-    let label = widgets::prose(ui, &text, theme::regular(size::SMALL), color.text);
-    widgets::announce(ui, &label);
-    let (left, right) = halves(widgets::strip(ui, theme::SMALL_CONTROL));
-    let mut actions = Vec::new();
-    if widgets::button(ui, left, button, Look::Danger).clicked() {
-        let machines = selected.iter().copied();
-        actions.extend(match question {
-            Question::Forget => change::forget(machines),
-            Question::Resign(rights) => {
-                change::assign(machines, |request| request.rights = Some(rights))
-            }
-        });
-        memory.room.question = None;
-    }
-    if widgets::button(ui, right, "Cancel", Look::Raised).clicked() {
-        memory.room.question = None;
-    }
-    actions
-}
-
-fn forget_text(selected: &[&Machine<'_>]) -> String {
-    let who = match selected {
-        [only] => only.name.to_owned(),
-        several => format!("these {} machines", several.len()),
-    };
-    let connected = selected.iter().any(|machine| machine.client.is_some());
-    let more =
-        if connected { " One that is connected begins anew when it reconnects." } else { "" };
-    format!("Forget {who}? Name, seat, place, tags, volume and rights are lost.{more}")
 }
 
 /// Two halves of a row, with a gap.
-fn halves(row: Rect) -> (Rect, Rect) {
+pub(super) fn halves(row: Rect) -> (Rect, Rect) {
     let width = (row.width() - GRID) / 2.0;
     let left = Rect::from_min_size(row.min, vec2(width, row.height()));
     (left, left.translate(vec2(width + GRID, 0.0)))
