@@ -113,6 +113,7 @@ async fn a_seat_and_tags_are_told_to_everyone_and_hold_for_the_next_trigger() {
             match player.receive_any().await.unwrap() {
                 RelayToClient::Roster(change) => known.update(change),
                 RelayToClient::Trigger(_) => break,
+                RelayToClient::Machine(_) => {}
                 other => panic!("{other:?}"),
             }
         }

@@ -3,7 +3,7 @@
 
 use egui::{Event, Id, Key, KeyboardShortcut, Modifiers, Ui};
 
-use super::{memory::Memory, view::View};
+use super::view::View;
 
 /// What a person can ask for with a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -195,25 +195,20 @@ impl Command {
     }
 }
 
-/// The commands whose keys were pressed since the last frame. What it returns is handled: no widget sees
-/// those keys, except the bang's.
-pub(super) fn pressed(ui: &Ui, memory: &Memory) -> Vec<Command> {
+/// The commands whose keys were pressed since the last frame, in `view`. What it returns is handled: no widget
+/// sees those keys, except the bang's. `is_something_open` tells whether Esc closes something first.
+pub(super) fn pressed(ui: &Ui, view: View, is_something_open: bool) -> Vec<Command> {
     let focus = ui.memory(egui::Memory::focused);
     // Space and Enter bang, unless the keyboard focus is elsewhere: in a field, or on a control that was
     // reached with Tab.
     let has_keyboard = focus.is_none_or(|id| id == Id::unique("bang"));
     let is_typing = ui.ctx().text_edit_focused();
     // Esc first closes what is open, and leaves the field that has the focus: it has lost that already.
-    let is_something_open = memory.address.is_some()
-        || memory.join.is_some()
-        || memory.room.question.is_some()
-        || memory.was_typing
-        || is_typing
-        || egui::Popup::is_any_open(ui.ctx());
+    let is_something_open = is_something_open || is_typing || egui::Popup::is_any_open(ui.ctx());
     let applies = |command: Command| match command {
         Command::Bang => has_keyboard,
         Command::StopAll => !is_something_open,
-        _ => command.applies_in(memory.view) && !(is_typing && command.is_of_fields()),
+        _ => command.applies_in(view) && !(is_typing && command.is_of_fields()),
     };
     ui.input_mut(|input| {
         let mut commands = Vec::new();

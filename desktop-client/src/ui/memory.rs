@@ -49,6 +49,14 @@ pub struct Memory {
 }
 
 impl Memory {
+    /// Whether something is open that Esc closes, or was a field at the end of the last frame.
+    pub(super) fn is_something_open(&self) -> bool {
+        self.address.is_some()
+            || self.join.is_some()
+            || self.room.question.is_some()
+            || self.was_typing
+    }
+
     /// Shows the receipts of the last bangs.
     pub(super) fn show_receipts(&mut self) {
         self.view = View::Room;

@@ -60,7 +60,7 @@ pub fn show(ui: &mut Ui, state: &State, now: LocalTime, memory: &mut Memory) -> 
     let mut actions = Vec::new();
     // Before anything is drawn, because a field gives up the focus within this frame.
     let mut bangs = 0;
-    for command in command::pressed(ui, memory) {
+    for command in command::pressed(ui, memory.view, memory.is_something_open()) {
         match command {
             Command::Bang => bangs += 1,
             _ => actions.extend(perform(command, state, now, memory)),

@@ -77,16 +77,11 @@ fn show_strip(
     now: LocalTime,
     memory: &mut Memory,
 ) -> Vec<Action> {
-    if is_editing(state, memory) {
+    if memory.bank.edits(state) {
         return bank::show_editor(ui, rect, state, now, memory);
     }
     hand_panel::show(ui, rect, state, &mut memory.hand);
     Vec::new()
-}
-
-/// Whether a press on a pad edits its sound.
-pub(super) fn is_editing(state: &State, memory: &Memory) -> bool {
-    memory.bank.is_editing && state.is_conductor()
 }
 
 /// Search and target, and below them what the pads are, and which of them fail.
@@ -101,7 +96,7 @@ fn show_tools(ui: &mut Ui, rect: Rect, state: &State, memory: &mut Memory) -> Op
     match state.prohibition().filter(|_| state.own_id().is_some()) {
         // Who may not bang has nobody to choose.
         Some(reason) => show_notice(ui, target, reason),
-        None if is_editing(state, memory) => {
+        None if memory.bank.edits(state) => {
             let mut field = target;
             if !state.removed_sounds.is_empty() {
                 let menu = Rect::from_min_max(
@@ -129,7 +124,7 @@ fn show_tools(ui: &mut Ui, rect: Rect, state: &State, memory: &mut Memory) -> Op
         let button = Rect::from_min_max(pos2(others.right() - EDIT, others.top() - 4.0), {
             others.max + vec2(0.0, 4.0)
         });
-        let text = if is_editing(state, memory) { "Done" } else { "Edit sounds" };
+        let text = if memory.bank.edits(state) { "Done" } else { "Edit sounds" };
         let hover = Command::EditSounds.hover(ui);
         if widgets::text_button(ui, button, text, &hover) {
             memory.bank.toggle_editing();

@@ -1,6 +1,6 @@
 //! What the window keeps about sounds that are brought and changed.
 
-use crate::time::LocalTime;
+use crate::{state::State, time::LocalTime};
 
 /// What the window keeps about sounds that are brought and changed.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +33,11 @@ pub(super) enum Toast {
 }
 
 impl BankMemory {
+    /// Whether a press on a pad edits its sound: this machine may still do so.
+    pub(in crate::ui) fn edits(&self, state: &State) -> bool {
+        self.is_editing && state.is_conductor()
+    }
+
     pub(super) fn say(&mut self, toast: Toast, now: LocalTime) {
         self.toast = Some((toast, now));
     }

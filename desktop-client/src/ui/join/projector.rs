@@ -59,9 +59,9 @@ fn write(ui: &mut Ui, rect: Rect, joining: &Joining, address: &str) {
         fitting.min(rect.height() * share).clamp(size::BODY, 160.0).floor()
     };
     let code = joining.code.as_deref().map(spaced);
-    let small = (rect.height() * 0.055).clamp(size::BODY, 40.0);
-    let mut lines: Vec<(&str, f32, egui::Color32)> =
-        vec![("Scan the code, or open", small, color.muted)];
+    let scan = "Scan the code, or open";
+    let small = largest(scan, 0.055).min(40.0);
+    let mut lines: Vec<(&str, f32, egui::Color32)> = vec![(scan, small, color.muted)];
     lines.push((short, largest(short, 0.14), color.text));
     if let Some(code) = &code {
         lines.push(("and type", small, color.muted));

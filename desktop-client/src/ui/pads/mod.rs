@@ -85,7 +85,7 @@ pub(super) fn show(
 
     let grid = Grid::of(ui.available_width(), visible, found.len());
     let area = ui.allocate_space(vec2(ui.available_width(), grid.height())).1;
-    let is_editing = super::play::is_editing(state, memory);
+    let is_editing = memory.bank.edits(state);
     let presses = if state.can_bang() && !is_editing { press::presses(ui) } else { Vec::new() };
     let mut places = Vec::new();
     for row in grid.visible_rows(area, ui.clip_rect()) {
