@@ -78,13 +78,13 @@ pub fn show(ui: &mut Ui, state: &State, now: LocalTime, memory: &mut Memory) -> 
         memory.newest_receipt.update(room, now);
     }
     if memory.join.as_ref().is_some_and(JoinPanel::is_large) {
-        join::show_large(ui, state, memory);
+        join::show_large(ui, state, &mut memory.join);
         actions.extend((0..bangs).filter_map(|_| bang::bang(state, memory)));
     } else {
         actions.extend(show_view(ui, &layout, bangs, state, now, memory));
-        join::show(ui, state, memory);
+        join::show(ui, state, &mut memory.join);
     }
-    actions.extend(bank::show_over(ui, &layout, state, now, memory));
+    actions.extend(bank::show_over(ui, &layout, state, now, &mut memory.bank));
     identify::show(ui, state, now);
     actions.extend(watch::update(state, memory));
     memory.was_typing = ui.ctx().text_edit_focused();
@@ -149,7 +149,11 @@ fn show_view(
     match memory.view {
         View::Play => actions.extend(play::show(ui, layout, bangs, state, now, memory)),
         View::Bang => actions.extend(show_bang(ui, layout, bangs, state, now, memory)),
-        View::Room => actions.extend(room::show(ui, layout, state, now, memory)),
+        View::Room => {
+            let Memory { room, drafts, join, newest_receipt, .. } = memory;
+            let mut kept = room::Kept { room, drafts, join, newest_receipt };
+            actions.extend(room::show(ui, layout, state, now, &mut kept));
+        }
         View::Settings => {
             actions.extend(settings_view::show(ui, layout, state, now, memory));
         }

@@ -78,7 +78,8 @@ fn show_strip(
     memory: &mut Memory,
 ) -> Vec<Action> {
     if memory.bank.edits(state) {
-        return bank::show_editor(ui, rect, state, now, memory);
+        let mut kept = bank::Kept { bank: &mut memory.bank, drafts: &mut memory.drafts };
+        return bank::show_editor(ui, rect, state, now, &mut kept);
     }
     hand_panel::show(ui, rect, state, &mut memory.hand);
     Vec::new()

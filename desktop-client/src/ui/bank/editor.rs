@@ -3,6 +3,7 @@
 use downbeat_protocol::{EditSoundsRequest, clean_name};
 use egui::{Align2, Id, Rect, Stroke, Ui, UiBuilder, pos2, vec2};
 
+use super::memory::Kept;
 use super::{chosen, edit, move_to, remove};
 use crate::{
     action::Action,
@@ -11,7 +12,6 @@ use crate::{
     ui::{
         command::Command,
         hand,
-        memory::Memory,
         theme::{self, GRID, size},
         widgets::{self, Adjustable, Field, Look, Mapping},
     },
@@ -28,7 +28,7 @@ pub(in crate::ui) fn show(
     rect: Rect,
     state: &State,
     now: LocalTime,
-    memory: &mut Memory,
+    memory: &mut Kept<'_>,
 ) -> Vec<Action> {
     let color = theme::palette(ui);
     ui.painter().add(widgets::sheet(color, rect));
@@ -71,7 +71,7 @@ fn show_name(
     rect: Rect,
     sound: &BankSound,
     state: &State,
-    memory: &mut Memory,
+    memory: &mut Kept<'_>,
 ) -> Option<Action> {
     let kept = &sound.info.name;
     let field = Field { name: "Name of the sound", kept, hint: "name", is_centered: false };
@@ -93,7 +93,7 @@ fn show_name(
     Some(edit(&sound.info.hash, |edit| edit.name = Some(name)))
 }
 
-fn show_gain(ui: &mut Ui, rect: Rect, sound: &BankSound, memory: &mut Memory) -> Option<Action> {
+fn show_gain(ui: &mut Ui, rect: Rect, sound: &BankSound, memory: &mut Kept<'_>) -> Option<Action> {
     let color = theme::palette(ui);
     let kept = f64::from(sound.info.gain_db);
     let value = memory.bank.gain_db.unwrap_or(kept);
@@ -132,7 +132,7 @@ fn show_row(
     (place, sound): (usize, &BankSound),
     state: &State,
     now: LocalTime,
-    memory: &mut Memory,
+    memory: &mut Kept<'_>,
 ) -> Option<Action> {
     let color = theme::palette(ui);
     let hash = &sound.info.hash;

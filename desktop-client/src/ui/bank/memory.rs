@@ -1,6 +1,6 @@
 //! What the window keeps about sounds that are brought and changed.
 
-use crate::{state::State, time::LocalTime};
+use crate::{state::State, time::LocalTime, ui::widgets::Drafts};
 
 /// What the window keeps about sounds that are brought and changed.
 #[derive(Clone, Debug, Default)]
@@ -62,4 +62,12 @@ impl BankMemory {
         self.dragged = None;
         self.complaint = None;
     }
+}
+
+/// What editing a sound changes.
+#[derive(Debug)]
+pub(in crate::ui) struct Kept<'a> {
+    pub(in crate::ui) bank: &'a mut BankMemory,
+    /// The texts that are being edited.
+    pub(in crate::ui) drafts: &'a mut Drafts,
 }

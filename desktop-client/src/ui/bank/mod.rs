@@ -18,10 +18,10 @@ use self::memory::Toast;
 pub(super) use self::{
     add::show as show_add,
     editor::show as show_editor,
-    memory::BankMemory,
+    memory::{BankMemory, Kept},
     removed::{WIDTH as REMOVED, show as show_removed},
 };
-use super::{command::Command, layout::Layout, memory::Memory};
+use super::{command::Command, layout::Layout};
 use crate::{
     action::Action,
     state::{BankSound, State},
@@ -34,12 +34,12 @@ pub(super) fn show_over(
     layout: &Layout,
     state: &State,
     now: LocalTime,
-    memory: &mut Memory,
+    memory: &mut BankMemory,
 ) -> Vec<Action> {
     let mut actions = Vec::new();
-    actions.extend(drop_files::show(ui, state, now, &mut memory.bank));
-    actions.extend(uploads::show(ui, layout, state, &mut memory.bank));
-    actions.extend(toast::show(ui, layout, state, now, &mut memory.bank));
+    actions.extend(drop_files::show(ui, state, now, memory));
+    actions.extend(uploads::show(ui, layout, state, memory));
+    actions.extend(toast::show(ui, layout, state, now, memory));
     actions
 }
 

@@ -9,7 +9,6 @@ use egui::{Align2, Frame, Id, Modal, Rect, Ui, pos2, vec2};
 
 use self::{links::Chosen, qr::Qr};
 use super::{
-    memory::Memory,
     theme::{self, GRID, PAD, size},
     widgets::{self, Look},
 };
@@ -50,8 +49,8 @@ pub(super) fn spaced(code: &str) -> String {
 }
 
 /// Shows the panel over everything else, if it is open.
-pub(super) fn show(ui: &Ui, state: &State, memory: &mut Memory) {
-    let Some(mut panel) = memory.join.take() else { return };
+pub(super) fn show(ui: &Ui, state: &State, open: &mut Option<JoinPanel>) {
+    let Some(mut panel) = open.take() else { return };
     let window = ui.ctx().content_rect();
     let is_wide = window.width() >= WIDE.x + 4.0 * GRID;
     let size = (window.size() - vec2(4.0, 4.0) * GRID).min(if is_wide { WIDE } else { NARROW });
@@ -67,12 +66,12 @@ pub(super) fn show(ui: &Ui, state: &State, memory: &mut Memory) {
         contents(ui, rect.shrink(1.5 * PAD), state, &mut panel)
     });
     let is_closed = response.inner || response.backdrop_response.clicked();
-    memory.join = (!is_closed).then_some(panel);
+    *open = (!is_closed).then_some(panel);
 }
 
 /// Shows the panel over all of the window.
-pub(super) fn show_large(ui: &mut Ui, state: &State, memory: &mut Memory) {
-    let Some(panel) = &mut memory.join else { return };
+pub(super) fn show_large(ui: &mut Ui, state: &State, open: &mut Option<JoinPanel>) {
+    let Some(panel) = open else { return };
     let joining = state.room.as_ref().and_then(|room| room.joining.as_ref());
     let Some(joining) = joining.filter(|joining| !joining.links.is_empty()) else {
         panel.is_large = false;

@@ -10,7 +10,7 @@ use super::{
     selection::Selection,
     wishes::Wishes,
 };
-use crate::ui::command::Command;
+use crate::ui::{command::Command, join::JoinPanel, receipt::Newest, widgets::Drafts};
 
 /// The parts of the view.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -79,4 +79,16 @@ pub(in crate::ui) struct RoomMemory {
     pub(in crate::ui) open_receipts: BTreeSet<u64>,
     /// Whether, in one column, the panel covers the machines.
     pub(in crate::ui) is_sheet_open: bool,
+}
+
+/// What the view changes while it is drawn.
+#[derive(Debug)]
+pub(in crate::ui) struct Kept<'a> {
+    pub(in crate::ui) room: &'a mut RoomMemory,
+    /// The texts that are being edited.
+    pub(in crate::ui) drafts: &'a mut Drafts,
+    /// How others join, while that is shown.
+    pub(in crate::ui) join: &'a mut Option<JoinPanel>,
+    /// When the newest receipt came.
+    pub(in crate::ui) newest_receipt: &'a mut Newest,
 }

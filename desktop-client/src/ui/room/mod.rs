@@ -31,14 +31,13 @@ use self::{
     wishes::Reported,
 };
 pub(super) use self::{
-    memory::{Part, RoomMemory},
+    memory::{Kept, Part, RoomMemory},
     plain::{show_list, show_mark},
     receipts::runs_of,
 };
 use super::{
     command::Command,
     layout::Layout,
-    memory::Memory,
     theme::{self, size},
     widgets,
 };
@@ -85,7 +84,7 @@ pub(super) fn show(
     layout: &Layout,
     state: &State,
     now: LocalTime,
-    memory: &mut Memory,
+    memory: &mut Kept<'_>,
 ) -> Vec<Action> {
     if !state.is_conductor() {
         plain::show_view(ui, layout.body, state);
@@ -217,7 +216,7 @@ fn start_search(ui: &Ui, memory: &mut RoomMemory) {
 fn send_volume(
     ui: &Ui,
     context: &Context<'_>,
-    memory: &mut Memory,
+    memory: &mut Kept<'_>,
     mut actions: Vec<Action>,
 ) -> Vec<Action> {
     match memory.room.wishes.due(context.now) {

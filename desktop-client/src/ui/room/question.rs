@@ -3,10 +3,10 @@
 use egui::{Align2, Frame, Id, Modal, Rect, Stroke, Ui, vec2};
 
 use super::{Context, change, inspector::halves, machine::Machine, memory::Question};
+use crate::ui::room::memory::Kept;
 use crate::{
     action::Action,
     ui::{
-        memory::Memory,
         theme::{self, GRID, PAD, size},
         widgets::{self, Look},
     },
@@ -15,7 +15,7 @@ use crate::{
 const WIDTH: f32 = 48.0 * GRID;
 
 /// Asks it, if there is one. Returns what is done if the answer is yes.
-pub(super) fn show(ui: &Ui, context: &Context<'_>, memory: &mut Memory) -> Option<Action> {
+pub(super) fn show(ui: &Ui, context: &Context<'_>, memory: &mut Kept<'_>) -> Option<Action> {
     let question = memory.room.question?;
     let selected = context.selected(&memory.room.selection);
     let (title, text, yes) = match question {

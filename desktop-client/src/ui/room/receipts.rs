@@ -10,9 +10,9 @@ use egui::{
 };
 
 use super::{Context, listing::words, machine::Machine};
+use crate::ui::room::memory::Kept;
 use crate::ui::{
     format,
-    memory::Memory,
     receipt::{self, Part},
     room::Part as RoomPart,
     theme::{self, GRID, PAD, Palette, size},
@@ -30,7 +30,7 @@ struct Entry {
 }
 
 /// Shows the receipts, the newest first.
-pub(super) fn show(ui: &mut Ui, rect: Rect, context: &Context<'_>, memory: &mut Memory) {
+pub(super) fn show(ui: &mut Ui, rect: Rect, context: &Context<'_>, memory: &mut Kept<'_>) {
     let color = theme::palette(ui);
     let words = words(&memory.room.search);
     let found: Vec<&Receipt> =
@@ -225,7 +225,7 @@ fn show_entry(
     seq: u64,
     entry: &Entry,
     context: &Context<'_>,
-    memory: &mut Memory,
+    memory: &mut Kept<'_>,
 ) {
     let color = theme::palette(ui);
     let inside = rect.shrink2(vec2(1.5 * GRID, 2.0));

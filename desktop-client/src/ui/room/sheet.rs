@@ -3,11 +3,11 @@
 use egui::{Align2, Id, Rect, Ui, pos2, vec2};
 
 use super::{Context, inspector};
+use crate::ui::room::memory::Kept;
 use crate::{
     action::Action,
     ui::{
         layout::RoomPlaces,
-        memory::Memory,
         theme::{self, GRID, size},
         widgets,
     },
@@ -19,7 +19,7 @@ pub(super) fn show(
     places: &RoomPlaces,
     bar: Option<Rect>,
     context: &Context<'_>,
-    memory: &mut Memory,
+    memory: &mut Kept<'_>,
 ) -> Vec<Action> {
     let mut actions = Vec::new();
     if memory.room.is_sheet_open {

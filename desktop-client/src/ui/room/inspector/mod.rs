@@ -8,12 +8,12 @@ use downbeat_protocol::Command as MachineCommand;
 use egui::{Align2, Id, Rect, Ui, pos2, vec2};
 
 use super::{Context, change, machine::Machine, mark, memory::Question};
+use crate::ui::room::memory::Kept;
 use crate::{
     action::Action,
     ui::{
         command::Command,
         join::{self, JoinPanel},
-        memory::Memory,
         theme::{self, GRID, size},
         widgets::{self, Look},
     },
@@ -28,7 +28,7 @@ pub(super) fn show(
     ui: &mut Ui,
     rect: Rect,
     context: &Context<'_>,
-    memory: &mut Memory,
+    memory: &mut Kept<'_>,
 ) -> Vec<Action> {
     let mut actions = Vec::new();
     widgets::scrolling(ui, "room panel", rect, |ui| {
@@ -50,7 +50,7 @@ pub(super) fn show(
 }
 
 /// Shows who is here, the lock, and the way to the links.
-fn show_room(ui: &mut Ui, context: &Context<'_>, memory: &mut Memory) -> Option<Action> {
+fn show_room(ui: &mut Ui, context: &Context<'_>, memory: &mut Kept<'_>) -> Option<Action> {
     let mut action = None;
     let state = context.state;
     widgets::panel(ui, "ROOM", &summary(context), |ui| {
@@ -70,7 +70,7 @@ fn show_room(ui: &mut Ui, context: &Context<'_>, memory: &mut Memory) -> Option<
         let button = widgets::button(ui, row, Command::Join.text(), Look::Raised);
         let hover = Command::Join.hover(ui);
         if button.on_hover_text(hover).clicked() {
-            memory.join = Some(JoinPanel::default());
+            *memory.join = Some(JoinPanel::default());
         }
         if let Some(code) = context.room.joining.as_ref().and_then(|join| join.code.as_deref()) {
             let row = widgets::strip(ui, 2.5 * GRID);
@@ -116,7 +116,7 @@ fn show_selected(
     title: &str,
     selected: &[&Machine<'_>],
     context: &Context<'_>,
-    memory: &mut Memory,
+    memory: &mut Kept<'_>,
 ) -> Vec<Action> {
     let mut actions = Vec::new();
     widgets::panel(ui, "SELECTED", "", |ui| {
@@ -171,7 +171,7 @@ fn show_commands(ui: &mut Ui, selected: &[&Machine<'_>]) -> Vec<Action> {
     actions
 }
 
-fn show_forget(ui: &mut Ui, selected: &[&Machine<'_>], memory: &mut Memory) {
+fn show_forget(ui: &mut Ui, selected: &[&Machine<'_>], memory: &mut Kept<'_>) {
     let is_kept = selected.iter().any(|machine| machine.number().is_some());
     let obstacle = (!is_kept).then_some("The relay keeps nothing of these");
     let row = widgets::strip(ui, theme::SMALL_CONTROL);

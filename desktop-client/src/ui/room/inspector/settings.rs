@@ -4,11 +4,11 @@ use downbeat_protocol::{Rights, clean_name};
 use egui::{Align2, Id, Rect, Ui};
 
 use super::{LINE, common, labelled, tags};
+use crate::ui::room::memory::Kept;
 use crate::{
     action::Action,
     ui::{
         extra_latency, hand,
-        memory::Memory,
         room::{
             Context, change,
             machine::{Key, Machine},
@@ -32,7 +32,7 @@ pub(super) fn show(
     ui: &mut Ui,
     selected: &[&Machine<'_>],
     context: &Context<'_>,
-    memory: &mut Memory,
+    memory: &mut Kept<'_>,
 ) -> Vec<Action> {
     let of = match selected {
         [only] => only.name.to_owned(),
@@ -59,7 +59,7 @@ fn field(
     ui: &mut Ui,
     place: Rect,
     what: (&'static str, Key),
-    memory: &mut Memory,
+    memory: &mut Kept<'_>,
     field: &Field<'_>,
 ) -> Option<String> {
     let typed = widgets::field(ui, place, Id::unique(what), &mut memory.drafts, field)?;
@@ -67,7 +67,7 @@ fn field(
     Some(typed)
 }
 
-fn show_name(ui: &mut Ui, machine: &Machine<'_>, memory: &mut Memory) -> Option<Action> {
+fn show_name(ui: &mut Ui, machine: &Machine<'_>, memory: &mut Kept<'_>) -> Option<Action> {
     let place = labelled(ui, "Name");
     let name = format!("Name of {}", machine.name);
     let shown = Field { name: &name, kept: machine.name, hint: "name", is_centered: false };
@@ -83,7 +83,7 @@ fn show_name(ui: &mut Ui, machine: &Machine<'_>, memory: &mut Memory) -> Option<
     change::assign([machine], |request| request.name = Some(name))
 }
 
-fn show_seat(ui: &mut Ui, machine: &Machine<'_>, memory: &mut Memory) -> Option<Action> {
+fn show_seat(ui: &mut Ui, machine: &Machine<'_>, memory: &mut Kept<'_>) -> Option<Action> {
     let place = labelled(ui, "Seat");
     let kept = machine.seat.map_or_else(String::new, |seat| seat.to_string());
     let name = format!("Seat of {}", machine.name);
@@ -98,7 +98,7 @@ fn number_seats(
     ui: &mut Ui,
     selected: &[&Machine<'_>],
     context: &Context<'_>,
-    memory: &mut Memory,
+    memory: &mut Kept<'_>,
 ) -> Vec<Action> {
     let place = labelled(ui, "Seats from");
     let name = format!("First seat of {} machines", selected.len());
@@ -120,7 +120,7 @@ fn number_seats(
 }
 
 /// A typed seat; 0 is none.
-fn seat(typed: &str, memory: &mut Memory) -> Option<u16> {
+fn seat(typed: &str, memory: &mut Kept<'_>) -> Option<u16> {
     let digits = typed.trim();
     let seat = if digits.is_empty() { Some(0) } else { digits.parse().ok() };
     let seat = seat.filter(|seat| *seat <= MAX_SEAT);
@@ -135,7 +135,7 @@ fn show_rights(
     ui: &mut Ui,
     selected: &[&Machine<'_>],
     context: &Context<'_>,
-    memory: &mut Memory,
+    memory: &mut Kept<'_>,
 ) -> Option<Action> {
     let row = widgets::strip(ui, LINE);
     let current = common(selected.iter().map(|machine| machine.rights())).flatten();
@@ -157,7 +157,7 @@ fn show_volume(
     of: &str,
     selected: &[&Machine<'_>],
     context: &Context<'_>,
-    memory: &mut Memory,
+    memory: &mut Kept<'_>,
 ) {
     let wishes = &memory.room.wishes;
     let volume = |machine: &&Machine<'_>| {
@@ -200,7 +200,7 @@ fn show_muted(
     of: &str,
     selected: &[&Machine<'_>],
     context: &Context<'_>,
-    memory: &mut Memory,
+    memory: &mut Kept<'_>,
 ) -> Option<Action> {
     let row = widgets::strip(ui, LINE);
     let color = theme::palette(ui);
@@ -225,7 +225,7 @@ fn show_extra_latency(
     of: &str,
     selected: &[&Machine<'_>],
     context: &Context<'_>,
-    memory: &mut Memory,
+    memory: &mut Kept<'_>,
 ) -> Option<Action> {
     let row = widgets::strip(ui, LINE);
     let (left, place) = row.split_left_right_at_x(row.left() + 15.0 * GRID);

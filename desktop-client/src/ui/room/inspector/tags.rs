@@ -7,10 +7,10 @@ use downbeat_protocol::clean_name;
 use egui::{Align2, Id, Sense, Stroke, StrokeKind, Ui, WidgetInfo, accesskit::Role, vec2};
 
 use super::labelled;
+use crate::ui::room::memory::Kept;
 use crate::{
     action::Action,
     ui::{
-        memory::Memory,
         room::{change, machine::Machine},
         theme::{self, GRID, size},
         widgets::{self, Field},
@@ -26,7 +26,7 @@ pub(super) fn show(
     ui: &mut Ui,
     of: &str,
     selected: &[&Machine<'_>],
-    memory: &mut Memory,
+    memory: &mut Kept<'_>,
 ) -> Vec<Action> {
     let place = labelled(ui, "New tag");
     let name = format!("New tag of {of}");
