@@ -216,7 +216,7 @@ fn sounds_are_moved_by_keys_buttons_and_drags() {
 fn a_removal_is_undone_by_its_message_by_key_and_from_the_list() {
     let mut window = editing("bell");
     let hash = scenes::larger_bank()[3].hash.clone();
-    let back = edit("bell", |edit| edit.removed = Some(false));
+    let undo = edit("bell", |edit| edit.removed = Some(false));
     window.key_press(Key::Delete);
     assert_eq!(actions(&mut window), edit("bell", |edit| edit.removed = Some(true)));
     assert!(window.query_by_label("Removed bell").is_none(), "the relay has not done it yet");
@@ -232,10 +232,10 @@ fn a_removal_is_undone_by_its_message_by_key_and_from_the_list() {
     remove(&mut window.state_mut().state);
     window.run();
     window.get_by_label("Removed bell");
-    assert_eq!(press(&mut window, "Undo"), back);
+    assert_eq!(press(&mut window, "Undo"), undo);
     assert!(window.query_by_label("Removed bell").is_none());
     window.key_press_modifiers(Modifiers::COMMAND, Key::Z);
-    assert_eq!(actions(&mut window), back);
+    assert_eq!(actions(&mut window), undo);
 
     let mut window = open(rooms::class());
     remove(&mut window.state_mut().state);
@@ -243,7 +243,7 @@ fn a_removal_is_undone_by_its_message_by_key_and_from_the_list() {
     assert!(window.query_by_label("Removed sounds").is_none());
     press(&mut window, "Edit sounds");
     assert_eq!(press(&mut window, "Removed sounds"), []);
-    assert_eq!(press(&mut window, "Put back bell"), back);
+    assert_eq!(press(&mut window, "Put back bell"), undo);
 }
 
 #[test]

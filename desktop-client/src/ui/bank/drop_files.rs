@@ -60,12 +60,11 @@ fn paint(ui: &mut Ui, files: usize, obstacle: Option<&'static str>) {
         frame.left_top(),
     ];
     painter.extend(Shape::dashed_line(&corners, Stroke::new(2.0, ink), 10.0, 8.0));
-    let (title, note) = match obstacle {
-        Some(reason) => ("These files cannot be added".to_owned(), reason.to_owned()),
-        None => {
-            let what = if files == 1 { "1 file".to_owned() } else { format!("{files} files") };
-            ("Drop to add to the bank".to_owned(), format!("{what} · {FORMATS}"))
-        }
+    let (title, note) = if let Some(reason) = obstacle {
+        ("These files cannot be added".to_owned(), reason.to_owned())
+    } else {
+        let what = if files == 1 { "1 file".to_owned() } else { format!("{files} files") };
+        ("Drop to add to the bank".to_owned(), format!("{what} · {FORMATS}"))
     };
     let row = |top: f32, height: f32| {
         let width = frame.width() - 4.0 * GRID;

@@ -36,7 +36,7 @@ pub(in crate::ui) fn show(
     let caption = Rect::from_min_size(inside.min, vec2(inside.width(), 2.0 * GRID));
     let title = widgets::caption(ui, caption, Align2::LEFT_CENTER, "EDIT SOUNDS");
     let beside = Rect::from_min_max(pos2(title.rect.right() + GRID, caption.top()), caption.max);
-    let Some((place, sound)) = chosen(state, &memory.bank) else {
+    let Some((place, sound)) = chosen(state, memory.bank) else {
         let text = format!(
             "Press a pad to change its sound, or drag it to another place. Keys still play. {} ends this.",
             Command::EditSounds.keys(ui)
@@ -79,7 +79,7 @@ fn show_name(
     if std::mem::take(&mut memory.bank.focuses_name) {
         ui.memory_mut(|memory| memory.request_focus(id));
     }
-    let typed = widgets::field(ui, rect, id, &mut memory.drafts, &field)?;
+    let typed = widgets::field(ui, rect, id, memory.drafts, &field)?;
     let other = |name: &String| {
         state.bank.iter().any(|one| one.info.name == *name && one.info.hash != sound.info.hash)
     };
@@ -168,7 +168,7 @@ fn show_row(
     let end = Rect::from_min_max(pos2(row.right() - 11.0 * GRID, row.top()), row.max);
     let hover = Command::Remove.hover(ui);
     if widgets::act(ui, end, "Remove", Look::Danger, &hover, None) {
-        return Some(remove(sound, now, &mut memory.bank));
+        return Some(remove(sound, now, memory.bank));
     }
     None
 }

@@ -54,9 +54,9 @@ impl Chosen {
         {
             self.rights = all[index];
         }
-        let ink = if link.rights == Rights::Conductor { color.warn } else { color.muted };
+        let shade = if link.rights == Rights::Conductor { color.warn } else { color.muted };
         let row = widgets::strip(ui, 2.5 * GRID);
-        let runs = [(meaning(link.rights), theme::regular(size::SMALL), ink)];
+        let runs = [(meaning(link.rights), theme::regular(size::SMALL), shade)];
         widgets::line(ui, row, Align2::LEFT_CENTER, &runs);
 
         let same = joining.links.iter().filter(|other| other.rights == link.rights);

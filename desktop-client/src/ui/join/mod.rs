@@ -126,12 +126,12 @@ fn show_links(ui: &mut Ui, rect: Rect, joining: &Joining, panel: &mut JoinPanel)
     let corner = if is_wide { rect.min } else { pos2(rect.center().x - side / 2.0, rect.top()) };
     let square = Rect::from_min_size(corner, egui::Vec2::splat(side));
     panel.qr.show(ui, square, &link.url);
-    let rest = if is_wide {
+    let beside = if is_wide {
         Rect::from_min_max(pos2(square.right() + 3.0 * GRID, rect.top()), rect.max)
     } else {
         Rect::from_min_max(pos2(rect.left(), square.bottom() + PAD), rect.max)
     };
-    let mut child = ui.new_child(egui::UiBuilder::new().max_rect(rest).id_salt("links"));
+    let mut child = ui.new_child(egui::UiBuilder::new().max_rect(beside).id_salt("links"));
     child.spacing_mut().item_spacing.y = GRID;
     let ui = &mut child;
     let address = links::address(&link.url);

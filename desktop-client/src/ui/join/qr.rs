@@ -34,10 +34,10 @@ impl Qr {
         let code = Rect::from_min_size(min.round() * pixel, Vec2::splat(side));
         ui.painter().rect_filled(code, 8.0, Color32::WHITE);
         let mut mesh = Mesh::default();
-        for (row, from, to) in &self.runs {
-            let min = code.min + module * vec2((from + QUIET) as f32, (row + QUIET) as f32);
-            let size = vec2((to - from) as f32, 1.0) * module;
-            mesh.add_colored_rect(Rect::from_min_size(min, size), Color32::BLACK);
+        for (line, from, to) in &self.runs {
+            let min = code.min + module * vec2((from + QUIET) as f32, (line + QUIET) as f32);
+            let run = vec2((to - from) as f32, 1.0) * module;
+            mesh.add_colored_rect(Rect::from_min_size(min, run), Color32::BLACK);
         }
         ui.painter().add(mesh);
         // What it contains is secret.

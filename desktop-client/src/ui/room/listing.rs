@@ -159,7 +159,9 @@ fn natural(name: &str) -> String {
             continue;
         }
         if !digits.is_empty() {
-            key.push_str(&format!("{digits:0>12}"));
+            let zeros = 12_usize.saturating_sub(digits.len());
+            key.extend(std::iter::repeat_n('0', zeros));
+            key.push_str(&digits);
             digits.clear();
         }
         key.extend(letter.to_lowercase());

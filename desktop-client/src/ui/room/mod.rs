@@ -100,9 +100,9 @@ pub(super) fn show(
     let machines = Machine::all(state, room);
     let context = Context { state, room, machines: &machines, now };
     let mut actions = Vec::new();
-    tidy(ui, &context, &mut memory.room);
-    actions.extend(perform(&context, &mut memory.room));
-    start_search(ui, &mut memory.room);
+    tidy(ui, &context, memory.room);
+    actions.extend(perform(&context, memory.room));
+    start_search(ui, memory.room);
     actions.extend(question::show(ui, &context, memory));
 
     let places = layout.room();
@@ -117,14 +117,14 @@ pub(super) fn show(
             }
         }
     }
-    toolbar::show(ui, places.tools, layout.is_wide, &context, &mut memory.room);
+    toolbar::show(ui, places.tools, layout.is_wide, &context, memory.room);
     match memory.room.part {
         Part::List => {
-            let listed = context.listed(&memory.room);
-            let room = &mut memory.room;
+            let listed = context.listed(memory.room);
+            let room = &mut *memory.room;
             table::show(ui, places.main, &listed, state, layout.is_wide, room);
         }
-        Part::Plan => actions.extend(plan::show(ui, places.main, &context, &mut memory.room)),
+        Part::Plan => actions.extend(plan::show(ui, places.main, &context, memory.room)),
         Part::Receipts => receipts::show(ui, places.main, &context, memory),
     }
     send_volume(ui, &context, memory, actions)

@@ -34,9 +34,9 @@ pub(super) fn show(
     let columns = columns::columns(rect.width() - 2.0 * MARGIN);
     let mut below = rect;
     if is_wide {
-        let (header, rest) = rect.split_top_bottom_at_y(rect.top() + HEADER);
+        let (header, rows) = rect.split_top_bottom_at_y(rect.top() + HEADER);
         show_header(ui, header, &columns, &mut memory.order);
-        below = Rect::from_min_max(rest.min + vec2(0.0, 4.0), rest.max);
+        below = Rect::from_min_max(rows.min + vec2(0.0, 4.0), rows.max);
     }
     if listed.is_empty() {
         return show_empty(ui, below, memory);

@@ -62,7 +62,7 @@ fn field(
     memory: &mut Kept<'_>,
     field: &Field<'_>,
 ) -> Option<String> {
-    let typed = widgets::field(ui, place, Id::unique(what), &mut memory.drafts, field)?;
+    let typed = widgets::field(ui, place, Id::unique(what), memory.drafts, field)?;
     memory.room.complaint = None;
     Some(typed)
 }
@@ -109,7 +109,7 @@ fn number_seats(
         return Vec::new();
     };
     let Some(first) = seat(&typed, memory) else { return Vec::new() };
-    let listed = context.listed(&memory.room).into_iter();
+    let listed = context.listed(memory.room).into_iter();
     let listed = listed.filter(|machine| memory.room.selection.contains(machine.key));
     let number = |(index, machine): (usize, Machine<'_>)| {
         // Without a first number, none of them has one.

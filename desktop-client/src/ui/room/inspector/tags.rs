@@ -33,7 +33,7 @@ pub(super) fn show(
     let field = Field { name: &name, kept: "", hint: "as: left, brass", is_centered: false };
     let Some(first) = selected.first() else { return Vec::new() };
     let id = Id::unique(("tags", first.key));
-    let typed = widgets::field(ui, place, id, &mut memory.drafts, &field);
+    let typed = widgets::field(ui, place, id, memory.drafts, &field);
     let mut actions = Vec::new();
     if let Some(typed) = typed {
         memory.room.complaint = None;

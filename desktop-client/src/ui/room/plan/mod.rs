@@ -82,8 +82,8 @@ pub(super) fn show(
     }
     if tray_height > 0.0 {
         let tray = Rect::from_min_max(pos2(rect.left(), room.bottom() + GRID), rect.max);
-        let taken: Vec<Place> = placed.iter().map(|(_, place)| *place).collect();
-        actions.extend(show_tray(ui, tray, &waiting, &taken, &plan, context, memory));
+        let occupied: Vec<Place> = placed.iter().map(|(_, place)| *place).collect();
+        actions.extend(show_tray(ui, tray, &waiting, &occupied, &plan, context, memory));
     }
     if placed.is_empty() && memory.drag.is_none() {
         let color = theme::palette(ui);
