@@ -8,7 +8,9 @@ use std::path::Path;
 use common::{Player, TestRelay, player_on};
 use downbeat_protocol::{ErrorCode, RelayToClient, Roster, Welcome};
 use downbeat_relay::config::Config;
+use futures_util::SinkExt as _;
 use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Message;
 
 async fn relay_in(folder: &Path, variables: Value) -> TestRelay {
     let variable = serde_json::from_value(variables).unwrap();
@@ -104,7 +106,8 @@ async fn a_seat_and_tags_are_told_to_everyone_and_hold_for_the_next_trigger() {
     let (mut two, welcome) = player_on(relay.address, "two", 2).await;
     let (mut again, second) = player_on(relay.address, "two's other window", 2).await;
     let assign = json!({"type": "assign", "clients": [welcome.id], "seat": 9, "tags": ["left"]});
-    done(&mut one, assign).await;
+    // In one write: the relay processes both before it sends anything.
+    one.0.feed(Message::text(assign.to_string())).await.unwrap();
     one.send_text(r#"{"type":"trigger","target":{"tags":["left"]}}"#).await;
     // Each client of the machine knows its tags before the trigger arrives.
     for (player, welcome) in [(&mut two, welcome), (&mut again, second)] {
@@ -112,6 +115,7 @@ async fn a_seat_and_tags_are_told_to_everyone_and_hold_for_the_next_trigger() {
         loop {
             match player.receive_any().await.unwrap() {
                 RelayToClient::Roster(change) => known.update(change),
+                RelayToClient::Machine(_) => {}
                 RelayToClient::Trigger(_) => break,
                 RelayToClient::Machine(_) => {}
                 other => panic!("{other:?}"),
