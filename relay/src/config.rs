@@ -31,8 +31,8 @@ pub struct Config {
     #[arg(long, env = "DOWNBEAT_LOOP", value_name = "NAME", value_delimiter = ',')]
     pub r#loop: Vec<String>,
 
-    /// Folder for what survives the relay: variables, values, machines, the lock. Without one they end with
-    /// it
+    /// Folder for what survives the relay: variables, values, machines, the lock, uploaded sounds and edits of
+    /// sounds. Without one they end with it
     #[arg(long, env = "DOWNBEAT_DATA", value_name = "DIR")]
     pub data: Option<PathBuf>,
 

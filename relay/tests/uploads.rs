@@ -3,7 +3,7 @@
 
 mod common;
 
-use std::{collections::BTreeSet, path::Path};
+use std::{collections::BTreeSet, path::Path, time::Instant};
 
 use common::{Player, TestRelay, bang, hello, put, read_answer, send, within};
 use downbeat_protocol::{ErrorCode, MAX_UPLOAD_BYTES, RelayToClient};
@@ -33,6 +33,19 @@ async fn upload(
     assert_eq!(answer.header("Content-Type"), Some("application/json"));
     let text = |field: &str| answer.json()[field].as_str().unwrap().to_owned();
     (text("name"), text("hash"))
+}
+
+/// A connection on which the relay waits for a file.
+async fn begin(relay: &TestRelay, path: &str, length: usize) -> TcpStream {
+    let mut socket = within(TcpStream::connect(relay.address)).await.unwrap();
+    let head = format!(
+        "PUT {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\nExpect: 100-continue\r\n\r\n"
+    );
+    within(socket.write_all(head.as_bytes())).await.unwrap();
+    let mut answer = [0; 25];
+    within(socket.read_exact(&mut answer)).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 100 Continue\r\n\r\n");
+    socket
 }
 
 #[tokio::test]
@@ -111,6 +124,7 @@ async fn many_files_at_once_are_announced_together() {
     let relay = TestRelay::start().await;
     let (mut player, welcome) = relay.player("one").await;
     let (mut paths, mut sent) = (Vec::new(), Vec::new());
+    let begun = Instant::now();
     for index in 0..8 {
         let mut file = vector("pluck.wav");
         file[1000] = index;
@@ -123,11 +137,12 @@ async fn many_files_at_once_are_announced_together() {
     for status in sent {
         assert_eq!(within(status).await.unwrap(), 201);
     }
-    let mut announced = 0;
+    let mut announced = 1;
     while player.receive_bank().await.sounds.len() < welcome.sounds.len() + 8 {
         announced += 1;
     }
-    assert!(announced < 7, "{announced} times before the last");
+    let most = begun.elapsed().as_millis() / 250 + 1;
+    assert!(announced <= most, "{announced} in {:?}", begun.elapsed());
 }
 
 #[tokio::test]
@@ -136,22 +151,13 @@ async fn an_interrupted_file_is_sent_again_from_its_start() {
     let (mut player, welcome) = relay.player("one").await;
     let file = vector("pluck.wav");
     let path = player.ticket("pluck", file.len()).await.unwrap();
-    let head = format!(
-        "PUT {path} HTTP/1.1\r\nHost: {}\r\nContent-Length: {}\r\n\r\n",
-        relay.address,
-        file.len()
-    );
     for length in [0, 1, file.len() / 2, file.len() - 1] {
-        let mut socket = within(TcpStream::connect(relay.address)).await.unwrap();
-        within(socket.write_all(head.as_bytes())).await.unwrap();
+        let mut socket = begin(&relay, &path, file.len()).await;
         within(socket.write_all(&file[..length])).await.unwrap();
-        drop(socket);
     }
     // One whose connection is lost without a sign: the next attempt takes its place.
-    let mut lost = within(TcpStream::connect(relay.address)).await.unwrap();
-    within(lost.write_all(head.as_bytes())).await.unwrap();
+    let mut lost = begin(&relay, &path, file.len()).await;
     within(lost.write_all(&file[..100])).await.unwrap();
-    relay.until(|health| health["tcp_connections"].as_u64().unwrap() >= 3).await;
     assert_eq!(relay.health().await["sounds"], welcome.sounds.len());
     assert_eq!(put(relay.address, &path, &file).await.status, 201);
     let mut first = [0; 12];
@@ -328,12 +334,9 @@ async fn what_strangers_send_is_answered_as_documented() {
     expect("a file from a page of another origin", 403, &answer);
     let host = format!("{head}Content-Length: {length}\r\nHost: evil.example\r\n");
     expect("a file for another `Host`", 421, &send(address, &host, &pluck).await);
-    // A body that ends early, on a connection that can still be read.
-    let mut socket = within(TcpStream::connect(address)).await.unwrap();
-    let half = format!("{head}Host: {address}\r\nContent-Length: {length}\r\n\r\n");
-    within(socket.write_all(half.as_bytes())).await.unwrap();
-    within(socket.write_all(&pluck[..500])).await.unwrap();
-    drop(socket);
+    let mut half = begin(&relay, &path, length).await;
+    within(half.write_all(&pluck[..500])).await.unwrap();
+    drop(half);
     assert_eq!(put(address, &path, &pluck).await.status, 201, "it was left to another attempt");
 
     let mut flac = vector("pluck.flac");
