@@ -117,7 +117,6 @@ async fn a_seat_and_tags_are_told_to_everyone_and_hold_for_the_next_trigger() {
                 RelayToClient::Roster(change) => known.update(change),
                 RelayToClient::Machine(_) => {}
                 RelayToClient::Trigger(_) => break,
-                RelayToClient::Machine(_) => {}
                 other => panic!("{other:?}"),
             }
         }

@@ -1,7 +1,7 @@
 //! The bank: the sounds that the relay serves, in memory, by name and by content.
 //!
 //! Sounds are found in a folder, or built in, or uploaded. The `library` owns them all, and what people have
-//! changed about them, and makes the [`Bank`] of it, which is served. Requests are answered from memory and never
+//! changed about them, and makes the `Bank` of it, which is served. Requests are answered from memory and never
 //! from disk, so that none can reach outside a folder. The `watcher` reads the folder again when it changes.
 
 mod arrangement;

@@ -1,6 +1,6 @@
 //! A WebSocket client, as its own task and the broadcast share it.
 //!
-//! Its name and reports are kept by the [room](crate::room): sending a trigger needs neither.
+//! Its name and reports are kept by the room: sending a trigger needs neither.
 
 use std::{
     fmt,

@@ -3,7 +3,7 @@
 //! A WAV file that players read is kept byte for byte. FLAC, MP3, AIFF and Ogg Vorbis are decoded by
 //! `symphonia`, without the delay and the padding that an encoder has added, so that a sound begins at its
 //! first frame. Files are untrusted. What a header promises is never allocated: memory is bounded by the size
-//! of the file and by [`MAX_WAV_BYTES`], and time by a deadline.
+//! of the file and by `MAX_WAV_BYTES`, and time by a deadline.
 //!
 //! It is slow, and must run on a thread that may wait.
 
