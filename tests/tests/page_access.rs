@@ -136,19 +136,22 @@ fn a_drum_roll_flashes_three_times_a_second_at_most() -> Result<()> {
          }).observe(bang, { attributes: true });",
     )?;
     let mut drummer = V1Client::connect(&relay.ws_url(), "drummer", ClientKind::Remote)?;
-    // A trigger before the page can sound is over by then, and does not flash.
+    // The roll goes on until the limit has been met twice. Flashes of adjacent triggers count as one.
     let deadline = Instant::now() + PATIENCE;
-    let flashes = "return Number(document.querySelector('#bang').dataset.flashes)";
-    while browser.run(flashes)?.as_f64().is_none_or(|count| count < 30.0) {
-        ensure!(Instant::now() < deadline, "the page does not sound");
+    let flashes: Vec<f64> = loop {
         drummer.send(&ClientToRelay::Trigger(TriggerRequest::default()))?;
         std::thread::sleep(Duration::from_millis(60));
-    }
-    let flashes = browser.run("return window.flashes")?;
-    let flashes: Option<Vec<f64>> =
-        flashes.as_array().and_then(|all| all.iter().map(serde_json::Value::as_f64).collect());
-    let flashes = flashes.context("instants are numbers")?;
-    ensure!(flashes.len() >= 3, "it flashed {} times", flashes.len());
+        let flashes = browser.run("return window.flashes")?;
+        let flashes: Option<Vec<f64>> =
+            flashes.as_array().and_then(|all| all.iter().map(serde_json::Value::as_f64).collect());
+        let flashes = flashes.context("instants are numbers")?;
+        if flashes.len() >= 7 {
+            break flashes;
+        }
+        ensure!(Instant::now() < deadline, "it flashed {} times", flashes.len());
+    };
+    let sounds = browser.run("return Number(document.querySelector('#bang').dataset.flashes)")?;
+    ensure!(sounds.as_f64().is_some_and(|count| count > 7.0), "all of {sounds} sounds flashed");
     for window in flashes.windows(4) {
         // The observer runs a little later than the flash begins.
         ensure!(window[3] - window[0] > 950.0, "{flashes:?}");
