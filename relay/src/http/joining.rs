@@ -14,7 +14,7 @@ use hyper::{
 use tokio::{task::spawn_blocking, time::timeout};
 
 use super::{
-    context::ServerState,
+    context::{ConnectionContext, ServerState},
     response::{Answer, body, put, text},
     upgrade::Refused,
 };
@@ -30,10 +30,13 @@ const MAX_CODE_BYTES: usize = 64;
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Answers a room code with a player's token.
-pub(super) async fn join(state: &ServerState, request: Request<Incoming>) -> Answer {
+pub(super) async fn join(context: &ConnectionContext, request: Request<Incoming>) -> Answer {
+    let ConnectionContext { state, permit, .. } = context;
+    let token_for =
+        |code: &str| state.hub.invitation.token_for(code, permit.origin(), state.hub.clock.now());
     let answered = match text_of(state, request, MAX_CODE_BYTES).await {
         Err(answer) => answer,
-        Ok(code) => match state.hub.invitation.token_for(&code, state.hub.clock.now()) {
+        Ok(code) => match token_for(&code) {
             Some(Ok(token)) => body(token.0.clone(), "text/plain; charset=utf-8"),
             Some(Err(Mistake::Wrong)) => {
                 state.hub.counters.wrong_room_codes.increment();

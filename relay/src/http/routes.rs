@@ -83,7 +83,7 @@ async fn route(context: ConnectionContext, request: Request<Incoming>) -> Answer
         HttpRequest::Access => check_access(&state.access, request.headers()),
         _ if !may(asked) => text(StatusCode::UNAUTHORIZED, "this relay needs its token\n"),
         // Boxed: every connection would otherwise carry the space for their bodies.
-        HttpRequest::Join => Box::pin(joining::join(state, request)).await,
+        HttpRequest::Join => Box::pin(joining::join(&context, request)).await,
         HttpRequest::QrCode => Box::pin(joining::qr_code(state, request)).await,
         HttpRequest::Upload => Box::pin(receive_upload(state, request)).await,
         HttpRequest::Page

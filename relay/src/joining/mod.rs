@@ -68,11 +68,17 @@ impl Invitation {
         Some(code.digits().to_owned())
     }
 
-    /// The token of a player, for the room code; `None` if no code is needed.
-    pub(crate) fn token_for(&self, code: &str, now: RelayTime) -> Option<Result<&Secret, Mistake>> {
+    /// The token of a player, for the room code from this address, which is `None` for the relay's machine;
+    /// `None` if no code is needed.
+    pub(crate) fn token_for(
+        &self,
+        code: &str,
+        from: Option<IpAddr>,
+        now: RelayTime,
+    ) -> Option<Result<&Secret, Mistake>> {
         let token = self.tokens.for_players()?;
         let mut own = self.code.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
-        Some(own.check(code, now).map(|()| token))
+        Some(own.check(code, from, now).map(|()| token))
     }
 
     /// The addresses for other machines: one for each network, if the relay listens on all.

@@ -1,17 +1,21 @@
 //! The room code: eight digits that a person types instead of a token.
 //!
-//! Pure: the caller passes the time. There are a hundred million codes. With ten guesses a minute, a stranger
-//! who tries for a whole day finds it with a probability of 1 to 7000.
+//! Pure: the caller passes the time. There are a hundred million codes. A stranger who guesses from one address
+//! for a whole day finds it with a probability of 1 to 7000; from many addresses, of 1 to 1150.
 
-use std::{collections::VecDeque, io, time::Duration};
+use std::{collections::VecDeque, io, net::IpAddr, time::Duration};
 
 use downbeat_protocol::RelayTime;
 
 /// How many digits it has.
 const DIGITS: usize = 8;
 
-/// How many wrong codes are answered in [`WINDOW`], from all addresses together.
-const MAX_MISTAKES: usize = 10;
+/// How many wrong codes from one address are answered in [`WINDOW`]. A class that mistypes does not lock out
+/// its own members, nor does a stranger.
+const MAX_MISTAKES_PER_ADDRESS: usize = 10;
+
+/// How many wrong codes are answered in [`WINDOW`] from all addresses together: a guesser may have many.
+const MAX_MISTAKES: usize = 60;
 
 /// The time in which mistakes are counted.
 const WINDOW: Duration = Duration::from_mins(1);
@@ -21,15 +25,15 @@ const WINDOW: Duration = Duration::from_mins(1);
 pub(crate) enum Mistake {
     /// It is another one.
     Wrong,
-    /// There were too many wrong ones. This one was not looked at.
+    /// There were too many wrong ones, from this address or from all. This one was not looked at.
     TooMany,
 }
 
 /// The code, and when wrong ones were last given.
 pub(super) struct RoomCode {
     digits: String,
-    /// At most [`MAX_MISTAKES`].
-    mistakes: VecDeque<RelayTime>,
+    /// When, and from which address. At most [`MAX_MISTAKES`].
+    mistakes: VecDeque<(RelayTime, Option<IpAddr>)>,
 }
 
 impl std::fmt::Debug for RoomCode {
@@ -60,21 +64,27 @@ impl RoomCode {
         &self.digits
     }
 
-    /// Checks a code. White space in it does not count: people write it in groups.
+    /// Checks a code that came from this address; `None` is the relay's machine. White space in it does not
+    /// count: people write it in groups.
     ///
     /// # Errors
     /// If it is wrong, or too many were wrong lately.
-    pub(super) fn check(&mut self, code: &str, now: RelayTime) -> Result<(), Mistake> {
-        let is_recent = |at: &RelayTime| now.micros_since(*at) < WINDOW.as_micros() as i64;
-        self.mistakes.retain(is_recent);
-        if self.mistakes.len() >= MAX_MISTAKES {
+    pub(super) fn check(
+        &mut self,
+        code: &str,
+        from: Option<IpAddr>,
+        now: RelayTime,
+    ) -> Result<(), Mistake> {
+        self.mistakes.retain(|(at, _)| now.micros_since(*at) < WINDOW.as_micros() as i64);
+        let from_here = self.mistakes.iter().filter(|(_, address)| *address == from).count();
+        if from_here >= MAX_MISTAKES_PER_ADDRESS || self.mistakes.len() >= MAX_MISTAKES {
             return Err(Mistake::TooMany);
         }
         let given = code.bytes().filter(|byte| !byte.is_ascii_whitespace());
         if self.is_same(given) {
             return Ok(());
         }
-        self.mistakes.push_back(now);
+        self.mistakes.push_back((now, from));
         Err(Mistake::Wrong)
     }
 
@@ -95,6 +105,10 @@ mod tests {
         RelayTime::from_micros(seconds * 1_000_000)
     }
 
+    fn from(host: u8) -> Option<IpAddr> {
+        Some(IpAddr::from([192, 168, 1, host]))
+    }
+
     #[test]
     fn a_code_has_eight_digits_and_differs_each_time() {
         let codes: Vec<_> = (0..8).map(|_| RoomCode::random().unwrap().digits).collect();
@@ -109,37 +123,56 @@ mod tests {
     #[test]
     fn only_all_of_its_digits_are_right() {
         let mut code = RoomCode::from_number(12_345_678);
-        assert_eq!(code.check("12345678", at(0)), Ok(()));
-        assert_eq!(code.check(" 1234 5678\n", at(0)), Ok(()));
+        assert_eq!(code.check("12345678", None, at(0)), Ok(()));
+        assert_eq!(code.check(" 1234 5678\n", None, at(0)), Ok(()));
         for (minute, wrong) in
             ["", "1234567", "123456789", "12345679", "02345678", "1234567\0", "\0", "12345678\0"]
                 .into_iter()
                 .enumerate()
         {
             let now = at(60 * (minute as u64 + 1));
-            assert_eq!(code.check(wrong, now), Err(Mistake::Wrong), "{wrong:?}");
+            assert_eq!(code.check(wrong, None, now), Err(Mistake::Wrong), "{wrong:?}");
         }
     }
 
     #[test]
     fn ten_wrong_codes_a_minute_are_answered_and_then_not_even_the_right_one() {
         let mut code = RoomCode::from_number(12_345_678);
+        let mut check = |code_given: &str, second| code.check(code_given, from(1), at(second));
         for second in 0..10 {
-            assert_eq!(code.check("00000000", at(second)), Err(Mistake::Wrong));
-            assert_eq!(code.check("12345678", at(second)).is_ok(), second < 9);
+            assert_eq!(check("00000000", second), Err(Mistake::Wrong));
+            assert_eq!(check("12345678", second).is_ok(), second < 9);
         }
         // Who goes on makes it no longer.
         for second in 10..60 {
-            assert_eq!(code.check("00000000", at(second)), Err(Mistake::TooMany));
-            assert_eq!(code.check("12345678", at(second)), Err(Mistake::TooMany));
+            assert_eq!(check("00000000", second), Err(Mistake::TooMany));
+            assert_eq!(check("12345678", second), Err(Mistake::TooMany));
         }
-        assert_eq!(code.check("12345678", at(60)), Ok(()), "the first mistake is a minute ago");
-        assert_eq!(code.check("00000000", at(60)), Err(Mistake::Wrong));
-        assert_eq!(code.check("12345678", at(60)), Err(Mistake::TooMany));
+        assert_eq!(check("12345678", 60), Ok(()), "the first mistake is a minute ago");
+        assert_eq!(check("00000000", 60), Err(Mistake::Wrong));
+        assert_eq!(check("12345678", 60), Err(Mistake::TooMany));
         // In a day of guesses, ten a minute are looked at.
         let answered = (1000..1000 + 24 * 3600)
-            .filter(|second| code.check("00000000", at(*second)) == Err(Mistake::Wrong))
+            .filter(|second| check("00000000", *second) == Err(Mistake::Wrong))
             .count();
         assert_eq!(answered, 24 * 60 * 10);
+    }
+
+    #[test]
+    fn one_address_that_guesses_locks_out_no_other_and_many_are_limited_together() {
+        let mut code = RoomCode::from_number(12_345_678);
+        for _ in 0..100 {
+            let _ = code.check("00000000", from(1), at(0));
+        }
+        assert_eq!(code.check("12345678", from(1), at(0)), Err(Mistake::TooMany));
+        assert_eq!(code.check("12345678", from(2), at(0)), Ok(()));
+        assert_eq!(code.check("12345678", None, at(0)), Ok(()));
+        // The other addresses have 50 wrong ones left.
+        let answered = (2..=255)
+            .filter(|host| code.check("00000000", from(*host), at(1)) == Err(Mistake::Wrong))
+            .count();
+        assert_eq!(answered, 50);
+        assert_eq!(code.check("12345678", None, at(1)), Err(Mistake::TooMany));
+        assert_eq!(code.check("12345678", None, at(60)), Ok(()), "the first ten are a minute ago");
     }
 }

@@ -23,7 +23,7 @@ fn an_open_relay_has_a_plain_link_and_no_code() {
     let open = invitation(&Config::default(), "192.168.1.5:3000", None);
     assert_eq!(links(&open), [(Rights::Conductor, "http://192.168.1.5:3000/".to_owned())]);
     assert_eq!(open.message().code, None);
-    assert!(open.token_for("12345678", RelayTime::from_micros(0)).is_none());
+    assert!(open.token_for("12345678", None, RelayTime::from_micros(0)).is_none());
     assert_eq!(open.link_for_players().unwrap(), "http://192.168.1.5:3000/");
 }
 
@@ -75,8 +75,8 @@ fn the_room_code_gives_the_token_of_a_player() {
     let relay = invitation(&config, "0.0.0.0:3000", None);
     let code = relay.message().code.unwrap();
     let now = RelayTime::from_micros(0);
-    assert_eq!(relay.token_for(&code, now), Some(Ok(&Secret("p".to_owned()))));
-    assert_eq!(relay.token_for("1", now), Some(Err(Mistake::Wrong)));
+    assert_eq!(relay.token_for(&code, None, now), Some(Ok(&Secret("p".to_owned()))));
+    assert_eq!(relay.token_for("1", None, now), Some(Err(Mistake::Wrong)));
     // Nothing of it is logged.
     let debug = format!("{relay:?} {:?}", relay.message().links);
     assert!(

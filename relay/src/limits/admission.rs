@@ -141,6 +141,11 @@ pub(crate) struct Permit {
 }
 
 impl Permit {
+    /// What it counts for: an address, or a /64 network of them. `None` for this machine.
+    pub(crate) fn origin(&self) -> Option<IpAddr> {
+        self.key
+    }
+
     /// Whether the rate of its address allows one more message.
     pub(crate) fn allow_message(&self, now: RelayTime) -> bool {
         self.rates.as_ref().is_none_or(|rates| lock(rates).messages.take(now))
