@@ -316,6 +316,8 @@ fn the_page_is_served_over_tls_and_keeps_its_token() -> Result<()> {
     browser.wait_for("#state[data-state=connected]")?;
     let origin = browser.run("return location.origin")?;
     assert_eq!(origin, relay.http_url().as_str());
+    // Then its clock is fine enough.
+    assert_eq!(browser.run("return self.crossOriginIsolated")?, true);
     browser.click("#bang")?;
     machine.processes[0].wait_for("Played click by page-")?;
     drop(browser);

@@ -1,16 +1,14 @@
 //! What survives a relay with a data folder: variables, values, seats and tags.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what is unexpected fails the test")]
-
-mod common;
 
 use std::path::Path;
 
-use common::{Player, TestRelay, player_on};
 use downbeat_protocol::{ErrorCode, RelayToClient, Roster, Welcome};
 use downbeat_relay::config::Config;
 use futures_util::SinkExt as _;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
+
+use crate::common::{Player, TestRelay, player_on};
 
 async fn relay_in(folder: &Path, variables: Value) -> TestRelay {
     let variable = serde_json::from_value(variables).unwrap();

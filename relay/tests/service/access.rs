@@ -1,12 +1,10 @@
 //! Authorization over real sockets: tokens, host names and origins.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what is unexpected fails the test")]
 
-mod common;
-
-use common::{Player, Raw, TestRelay, bang, hello, masked, request, within};
 use downbeat_protocol::{ClientToRelay, ErrorCode, RelayToClient, StopRequest};
 use downbeat_relay::config::Config;
 use tokio_tungstenite::{connect_async, tungstenite::client::IntoClientRequest as _};
+
+use crate::common::{Player, Raw, TestRelay, bang, hello, masked, request, within};
 
 const UPGRADE: &str = "GET / HTTP/1.1\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
                        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";

@@ -1,11 +1,9 @@
 //! How others join, over real sockets: links, the room code, QR codes; and what guessing gets.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what is unexpected fails the test")]
 
-mod common;
-
-use common::{TestRelay, player_with, post, request};
 use downbeat_protocol::{Joining, RelayToClient, Rights};
 use downbeat_relay::config::Config;
+
+use crate::common::{TestRelay, player_with, post, request};
 
 fn config() -> Config {
     Config {

@@ -3,7 +3,6 @@
 //! unless the client was cut off.
 //!
 //! A sequential test is enough: the outbox has one lock and no atomics of its own.
-#![allow(clippy::unwrap_used, reason = "what is unexpected fails the test")]
 
 use std::{io::ErrorKind, sync::Arc, time::Duration};
 

@@ -1,17 +1,15 @@
 //! The tutorial wire over real sockets: two fixed texts, and nothing else.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what is unexpected fails the test")]
-
-mod common;
 
 use std::time::{Duration, Instant};
 
-use common::{DEADLINE, Player, Raw, TestRelay, bang, within};
 use downbeat_protocol::{
     ClientToRelay, Probe, RelayTime, RelayToClient, Report, TargetRequest, TriggerRequest,
 };
 use downbeat_relay::config::Config;
 use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 use tokio_tungstenite::tungstenite::Message;
+
+use crate::common::{DEADLINE, Player, Raw, TestRelay, bang, within};
 
 fn output() -> Message {
     Message::text("trigger-output")

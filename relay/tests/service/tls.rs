@@ -1,11 +1,7 @@
 //! TLS: the same wires, limits and close frames, and what happens to clients that speak something else.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what is unexpected fails the test")]
-
-mod common;
 
 use std::{sync::Arc, time::Duration};
 
-use common::{TestRelay, bang, hello, masked, within};
 use downbeat_protocol::{ClientToRelay, Probe, RelayToClient, decode_from_relay, encode};
 use downbeat_relay::config::Config;
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -24,6 +20,8 @@ use tokio_tungstenite::{
     WebSocketStream, client_async,
     tungstenite::{Error, Message, client::IntoClientRequest as _},
 };
+
+use crate::common::{TestRelay, bang, hello, masked, within};
 
 /// A relay with TLS, and a client configuration that trusts it.
 struct Secure {
@@ -83,14 +81,20 @@ impl Secure {
         client
     }
 
-    async fn health(&self) -> serde_json::Value {
+    /// The headers and the body of an answer.
+    async fn get(&self, path: &str) -> (String, String) {
         let mut stream = self.stream().await;
-        let head = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        let head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         within(stream.write_all(head.as_bytes())).await.unwrap();
         let mut answer = String::new();
         // Ends without an error only after close_notify.
         within(stream.read_to_string(&mut answer)).await.unwrap();
-        serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
+        let (headers, body) = answer.split_once("\r\n\r\n").unwrap();
+        (headers.to_lowercase(), body.to_owned())
+    }
+
+    async fn health(&self) -> serde_json::Value {
+        serde_json::from_str(&self.get("/healthz").await.1).unwrap()
     }
 
     async fn until(&self, what: impl Fn(&serde_json::Value) -> bool) {
@@ -165,6 +169,21 @@ async fn both_wires_work_over_tls() {
     }
     within(tutorial.0.send(Message::text("trigger-input"))).await.unwrap();
     assert_eq!(hall.receive_trigger().await, 301);
+}
+
+/// A browser gives the finest clock only to a page that it can isolate.
+#[tokio::test]
+async fn the_page_is_isolated_from_other_origins() {
+    let secure = Secure::start().await;
+    for path in ["/", "/main.js"] {
+        let (headers, _) = secure.get(path).await;
+        for header in [
+            "cross-origin-opener-policy: same-origin\r\n",
+            "cross-origin-embedder-policy: require-corp\r\n",
+        ] {
+            assert!(headers.contains(header), "{path}: {headers}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -1,11 +1,10 @@
 //! HTTP over real sockets: the page, the sounds, the health report, the metrics.
 
-mod common;
-
 use std::io::Read as _;
 
-use common::{TestRelay, request};
 use downbeat_relay::config::Config;
+
+use crate::common::{self, TestRelay, request};
 
 #[tokio::test]
 async fn the_page_is_served_with_protective_headers() {

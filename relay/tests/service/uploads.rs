@@ -1,11 +1,7 @@
 //! Uploads: from the ticket to a sound that everyone has, and what strangers send instead.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what is unexpected fails the test")]
-
-mod common;
 
 use std::{collections::BTreeSet, path::Path, time::Instant};
 
-use common::{Player, TestRelay, bang, hello, put, read_answer, send, within};
 use downbeat_protocol::{ErrorCode, MAX_UPLOAD_BYTES, RelayToClient};
 use downbeat_relay::config::Config;
 use downbeat_samples::wav;
@@ -14,6 +10,8 @@ use tokio::{
     net::TcpStream,
 };
 use tokio_tungstenite::{connect_async, tungstenite::client::IntoClientRequest as _};
+
+use crate::common::{self, Player, TestRelay, bang, hello, put, read_answer, send, within};
 
 fn vector(name: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors/audio").join(name);
@@ -373,7 +371,7 @@ async fn what_strangers_send_is_answered_as_documented() {
 
 /// The rows of the table of hostile uploads.
 fn documented_rows() -> BTreeSet<String> {
-    let protocol = include_str!("../../docs/PROTOCOL.md");
+    let protocol = include_str!("../../../docs/PROTOCOL.md");
     let (_, table) = protocol.split_once("| a client uploads | status |\n|---|---|\n").unwrap();
     table.lines().take_while(|line| line.starts_with('|')).map(str::to_owned).collect()
 }

@@ -2,15 +2,14 @@
 //! well-formed messages are echoed, others close the connection with the right code.
 //!
 //! A small suite for every test run. The large one is Autobahn's: `make conformance`.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what is unexpected fails the test")]
 
-mod common;
-#[path = "../examples/echo.rs"]
+#[path = "../../examples/echo.rs"]
 #[allow(dead_code, reason = "its main is not used")]
 mod echo;
 
-use common::{Raw, within};
 use tokio::{io::AsyncReadExt as _, net::TcpListener, task::JoinHandle};
+
+use crate::common::{Raw, within};
 
 const TEXT: u8 = 0x81;
 const BINARY: u8 = 0x82;

@@ -1,11 +1,9 @@
 //! Variables over real sockets.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what is unexpected fails the test")]
 
-mod common;
-
-use common::{Player, TestRelay, player_on};
 use downbeat_protocol::{ErrorCode, RelayToClient, VariableState, VariablesChange};
 use serde_json::{Value, json};
+
+use crate::common::{Player, TestRelay, player_on};
 
 /// Declares variables, and waits until that is done.
 async fn declare(player: &mut Player, variables: Value) {

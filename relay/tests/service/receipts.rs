@@ -1,11 +1,9 @@
 //! Receipts over real sockets: who sounded, who was late, who did not; and what floods do.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what is unexpected fails the test")]
 
-mod common;
-
-use common::{Player, TestRelay, bang, player_on};
 use downbeat_protocol::{ErrorCode, Missed, Receipt, RelayToClient};
 use serde_json::{Value, json};
+
+use crate::common::{Player, TestRelay, bang, player_on};
 
 async fn watcher(relay: &TestRelay) -> Player {
     let (mut desk, _) = player_on(relay.address, "desk", 1000).await;

@@ -1,9 +1,5 @@
 //! Limits: message rates, and the number of connections.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what is unexpected fails the test")]
 
-mod common;
-
-use common::{TestRelay, bang, masked, within};
 use downbeat_protocol::{ClientToRelay, TriggerRequest};
 use downbeat_relay::config::Config;
 use serde_json::json;
@@ -12,6 +8,8 @@ use tokio::{
     net::TcpStream,
 };
 use tokio_tungstenite::tungstenite::Message;
+
+use crate::common::{self, TestRelay, bang, masked, within};
 
 #[tokio::test]
 async fn a_client_beyond_its_rate_gets_errors_and_is_then_closed() {

@@ -1,14 +1,12 @@
 //! Who sounds, and when, over real sockets.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what is unexpected fails the test")]
-
-mod common;
 
 use std::time::Duration;
 
-use common::{DEADLINE, Player, TestRelay};
 use downbeat_protocol::{ClientToRelay, ErrorCode, Report, Shape, Trigger};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
+
+use crate::common::{DEADLINE, Player, TestRelay};
 
 /// A player, which has reported what lead it needs, and its number.
 async fn player(relay: &TestRelay, name: &str) -> (Player, u32) {

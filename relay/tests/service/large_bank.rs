@@ -1,9 +1,5 @@
 //! A folder with more sounds than the limit.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what is unexpected fails the test")]
 
-mod common;
-
-use common::{Player, TestRelay, bang, hello, player_at, within};
 use downbeat_protocol::{
     ClientToRelay, LoopFrames, MAX_UPLOAD_BYTES, Probe, RelayToClient, RemovedSound, SoundInfo,
 };
@@ -13,6 +9,8 @@ use tokio::net::TcpSocket;
 use tokio_tungstenite::{
     MaybeTlsStream, client_async, tungstenite::client::IntoClientRequest as _,
 };
+
+use crate::common::{Player, TestRelay, bang, hello, player_at, within};
 
 /// A folder with `count` sounds of two frames each.
 fn folder_of(count: usize) -> tempfile::TempDir {

@@ -1,15 +1,13 @@
 //! `downbeat.v1` over real sockets.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what is unexpected fails the test")]
 
-mod common;
-
-use common::{TestRelay, bang, hello};
 use downbeat_protocol::{
     ClientId, ClientToRelay, ErrorCode, Probe, RelayToClient, Report, Roster, StopRequest,
     TargetRequest, TriggerRequest,
 };
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
+
+use crate::common::{self, TestRelay, bang, hello};
 
 fn refusal(message: RelayToClient) -> (ErrorCode, String) {
     match message {

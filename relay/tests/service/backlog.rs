@@ -1,17 +1,15 @@
 //! All outboxes together are bounded: clients that do not read are disconnected, the slowest first.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what is unexpected fails the test")]
-
-mod common;
 
 use std::io::ErrorKind;
 
-use common::{TestRelay, masked, within};
 use downbeat_protocol::{ClientToRelay, TriggerRequest, encode};
 use downbeat_relay::config::Config;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpSocket, TcpStream},
 };
+
+use crate::common::{self, TestRelay, masked, within};
 
 const MIB: usize = 1 << 20;
 

@@ -1,12 +1,10 @@
 //! Rights over real sockets: by token and by machine, while connected, and in a locked room.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what is unexpected fails the test")]
 
-mod common;
-
-use common::{Player, Raw, TestRelay, bang, masked, player_on, player_with};
 use downbeat_protocol::{ErrorCode, MachineRecord, RelayToClient, Rights};
 use downbeat_relay::config::Config;
 use serde_json::{Value, json};
+
+use crate::common::{self, Player, Raw, TestRelay, bang, masked, player_on, player_with};
 
 /// A relay with a token for each kind of rights: `t` and `p` for players, `c` and `l`.
 fn config() -> Config {

@@ -1,14 +1,12 @@
 //! Sounds are edited, removed and put back, and what was changed survives: a folder that changes, and a restart.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what is unexpected fails the test")]
-
-mod common;
 
 use std::{fs, path::Path};
 
-use common::{Player, TestRelay, bang, player_at, put};
 use downbeat_protocol::{BankNow, ErrorCode, RelayToClient, SoundInfo, Welcome};
 use downbeat_relay::config::Config;
 use serde_json::{Value, json};
+
+use crate::common::{Player, TestRelay, bang, player_at, put};
 
 async fn relay_in(data: &Path) -> TestRelay {
     TestRelay::with(Config { data: Some(data.to_owned()), ..Config::default() }).await

@@ -1,9 +1,5 @@
 //! Hostile clients: they are refused or disconnected, and harm nobody else.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what is unexpected fails the test")]
 
-mod common;
-
-use common::{TestRelay, bang, masked, request, within};
 use std::time::Duration;
 
 use downbeat_protocol::{ClientToRelay, ErrorCode, Probe, RelayToClient, TriggerRequest};
@@ -14,6 +10,8 @@ use tokio::{
     net::TcpStream,
 };
 use tokio_tungstenite::tungstenite::Message;
+
+use crate::common::{self, TestRelay, bang, masked, request, within};
 
 #[tokio::test]
 async fn a_page_of_another_origin_is_refused_before_the_upgrade() {
@@ -108,7 +106,7 @@ async fn violations_close_the_connection_with_the_documented_code() {
 
 /// The rows of the table of hostile inputs.
 fn documented_rows() -> std::collections::BTreeSet<String> {
-    let protocol = include_str!("../../docs/PROTOCOL.md");
+    let protocol = include_str!("../../../docs/PROTOCOL.md");
     let (_, table) = protocol.split_once("| a client sends | code |\n|---|---|\n").unwrap();
     table.lines().take_while(|line| line.starts_with('|')).map(|line| format!("{line}\n")).collect()
 }

@@ -1,11 +1,7 @@
 //! Machines over real sockets: what is kept of them, who is told, and who runs them from afar.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what is unexpected fails the test")]
-
-mod common;
 
 use std::collections::BTreeMap;
 
-use common::{Player, TestRelay, player_on, player_with, within};
 use downbeat_protocol::{
     AwayEntry, ClientId, Command, ErrorCode, MachineEntry, MachineNumber, MachineRecord,
     RelayToClient, Rights,
@@ -13,6 +9,8 @@ use downbeat_protocol::{
 use downbeat_relay::config::Config;
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
+
+use crate::common::{Player, TestRelay, player_on, player_with, within};
 
 /// What a machine sends of itself, and nobody else is told.
 const SECRET: u128 = 0x5b1e_0c4f_9a7d_4e32_b6c8_1d20_f3a9_4e57;
