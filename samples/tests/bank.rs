@@ -2,11 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+use std::f64::consts::TAU;
+
 use downbeat_samples::{
     EMBEDDED,
     wav::{Decoded, decode},
 };
-use rustfft::{FftPlannerScalar, num_complex::Complex};
 
 fn embedded(name: &str) -> Decoded {
     decode(EMBEDDED.iter().find(|sound| sound.name == name).unwrap().wav).unwrap()
@@ -60,6 +61,40 @@ fn all_sounds_end_without_a_click() {
     }
 }
 
+/// A real and an imaginary part.
+type Complex = [f32; 2];
+
+fn times([a, b]: Complex, [c, d]: Complex) -> Complex {
+    [a * c - b * d, a * d + b * c]
+}
+
+/// The discrete Fourier transform in place, by Cooley and Tukey's algorithm with radix 2. `roots` are
+/// `exp(-i TAU k / values.len())` for each `k` of the first half.
+///
+/// A library of transforms compiles for longer than all else in this package.
+fn transform(values: &mut [Complex], roots: &[Complex]) {
+    let bits = values.len().trailing_zeros();
+    for index in 0..values.len() {
+        let reversed = index.reverse_bits() >> (usize::BITS - bits);
+        if index < reversed {
+            values.swap(index, reversed);
+        }
+    }
+    let mut half = 1;
+    while half < values.len() {
+        let step = roots.len() / half;
+        for block in values.chunks_exact_mut(2 * half) {
+            let (even, odd) = block.split_at_mut(half);
+            for ((even, odd), &root) in even.iter_mut().zip(odd).zip(roots.iter().step_by(step)) {
+                let turned = times(*odd, root);
+                *odd = [even[0] - turned[0], even[1] - turned[1]];
+                *even = [even[0] + turned[0], even[1] + turned[1]];
+            }
+        }
+        half *= 2;
+    }
+}
+
 /// Any 50 ms of the texture correlate with themselves, and far less with any other position,
 /// including a few periods of a pitch away.
 #[test]
@@ -67,13 +102,14 @@ fn any_section_of_the_texture_identifies_its_position() {
     const WINDOW: usize = 1_600;
     let texture = embedded("texture").samples;
     let size = (texture.len() + WINDOW).next_power_of_two();
-    // The other planners compile for a minute: they contain each kernel for each kind of processor.
-    let mut planner = FftPlannerScalar::new();
-    let (forward, inverse) = (planner.plan_fft_forward(size), planner.plan_fft_inverse(size));
+    let roots: Vec<Complex> = (0..size / 2)
+        .map(|k| (TAU * k as f64 / size as f64).sin_cos())
+        .map(|(sin, cos)| [cos as f32, -sin as f32])
+        .collect();
     let spectrum = |values: &[f32]| {
-        let mut spectrum: Vec<Complex<f32>> = values.iter().map(Complex::from).collect();
-        spectrum.resize(size, Complex::default());
-        forward.process(&mut spectrum);
+        let mut spectrum: Vec<Complex> = values.iter().map(|&value| [value, 0.0]).collect();
+        spectrum.resize(size, [0.0; 2]);
+        transform(&mut spectrum, &roots);
         spectrum
     };
     let whole = spectrum(&texture);
@@ -89,13 +125,15 @@ fn any_section_of_the_texture_identifies_its_position() {
     let last = texture.len() - WINDOW - 16_000;
     for start in (0..last).step_by(31_013).chain([last]) {
         let mut product = spectrum(&texture[start..start + WINDOW]);
-        for (window, whole) in product.iter_mut().zip(&whole) {
-            *window = window.conj() * whole;
+        // The conjugate of the spectrum of the correlation. The correlation is real, so that the forward
+        // transform of this is the inverse transform of that.
+        for (window, &[re, im]) in product.iter_mut().zip(&whole) {
+            *window = times(*window, [re, -im]);
         }
-        inverse.process(&mut product);
+        transform(&mut product, &roots);
         let likeness = |at: usize| {
             let scale = (energy(start) * energy(at)).sqrt() * size as f64;
-            f64::from(product[at].re) / scale
+            f64::from(product[at][0]) / scale
         };
         assert!((likeness(start) - 1.0).abs() < 1e-3, "at {start}: {}", likeness(start));
         let elsewhere = (0..=texture.len() - WINDOW)
