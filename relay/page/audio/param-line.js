@@ -4,7 +4,7 @@
 // events of Web Audio depend on those before them, so that a ramp that is cut off is scheduled again, up
 // to where it is cut.
 
-import { part, splice, valueAt, valueBefore } from '../automation/line.js';
+import { part, splice, valueBefore } from '../automation/line.js';
 
 export class ParamLine {
   #param;
@@ -35,11 +35,6 @@ export class ParamLine {
     }
     this.#line = splice(this.#line, line, from);
     this.#schedule(from);
-  }
-
-  /** The value at a context time. */
-  valueAt(seconds) {
-    return valueAt(this.#line, seconds);
   }
 
   /** The line as it is scheduled. */

@@ -268,11 +268,6 @@ class ClockEstimate {
     const spread = 3 * spreadAt(this.fit, at) + WANDER * Math.abs(at);
     return Math.ceil(this.#halfRoundTrip + this.doubt + spread);
   }
-
-  /** One standard deviation of the error, assuming symmetric minimum delays. */
-  spreadMicros(nowMicros) {
-    return spreadAt(this.fit, nowMicros - this.#local);
-  }
 }
 
 /** Round-trip time on the network; the relay rounds its timestamps down. */

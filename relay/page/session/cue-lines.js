@@ -20,6 +20,12 @@ export function withTrigger(name, line, trigger) {
 /** The line, in context time, of a parameter that is read once per render quantum: its steps are at quanta. */
 export function onQuanta(line, sampleRate) {
   const quantum = QUANTUM_FRAMES / sampleRate;
-  const isStep = (at) => line.some((one, index) => one.from === at && line[index - 1]?.end !== one.start);
-  return mapTimes(line, (at) => (isStep(at) ? Math.round(at / quantum) * quantum : at));
+  const rounded = (at) => Math.round(at / quantum) * quantum;
+  const steps = line.slice(1).filter(({ start }, index) => start !== line[index].end).map(({ from }) => from);
+  return mapTimes(line, (at) => {
+    // What is between two steps stays between them: segments do not overlap.
+    const before = steps.findLast((step) => step <= at) ?? -Infinity;
+    const after = steps.find((step) => step >= at) ?? Infinity;
+    return Math.min(Math.max(at, rounded(before)), rounded(after));
+  });
 }

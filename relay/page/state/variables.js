@@ -54,10 +54,6 @@ export class Variables {
   revision = 0;
   #lastVersion = 0;
 
-  get size() {
-    return this.#entries.size;
-  }
-
   /** The declarations, in the relay's order. */
   get declared() {
     return [...this.#entries.values()].map(({ variable }) => variable);

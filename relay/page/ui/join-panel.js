@@ -48,11 +48,15 @@ export class JoinPanel {
   /** @param {{code?: string, links: object[]} | null} joining null if it is unknown */
   show(joining) {
     this.#joining = joining ?? { links: [] };
+    // An image that did not come is asked for again.
+    if (this.#qr.image === null) this.#qr.url = '';
     this.#draw();
   }
 
   /** The QR code of a link. @param {string | null} image */
   showQr(url, image) {
+    // Another link may have been chosen meanwhile.
+    if (url !== this.#qr.url) return;
     this.#qr = { url, image };
     this.#draw();
   }
