@@ -62,7 +62,7 @@ test: .system-test ## Run every test there is
 	cargo test --workspace --locked
 
 .PHONY: bench
-bench: bench-sync bench-relay ## Measure it all
+bench: bench-sync bench-relay bench-join ## Measure it all
 
 .PHONY: bench-sync
 bench-sync: .system-bench ## Measure how far apart machines sound (PLAYERS=8 BANGS=60 RIG="stock fine" NETWORK="loopback wifi")
@@ -112,6 +112,11 @@ bench-relay: ## Measure the relay beside the machine's floor and Node's ws (BENC
 	ulimit -n "$$(ulimit -Hn)"
 	"$(TARGET)/release/bench-relay" $(BENCH)
 	"$(TARGET)/release/bench-relay" --idle-room 100,1000
+
+.PHONY: bench-join
+bench-join: .system-bench ## Measure the seconds from scanning the code to a sound, on an emulated phone
+	cargo build --release --locked --package downbeat-relay --package downbeat --package downbeat-tests --bins
+	"$(TARGET)/release/bench-join"
 
 .PHONY: soak
 soak: ## Put the relay through a long day: 10 minutes, or SOAK_SECONDS

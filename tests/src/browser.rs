@@ -180,7 +180,27 @@ impl Browser {
         let metrics = json!({
             "width": width, "height": height, "deviceScaleFactor": 2, "mobile": true,
         });
-        let command = json!({ "cmd": "Emulation.setDeviceMetricsOverride", "params": metrics });
+        self.emulate("Emulation.setDeviceMetricsOverride", &metrics)
+    }
+
+    /// Emulates a processor that is so many times slower, and a network.
+    ///
+    /// # Errors
+    /// If the browser refuses.
+    pub fn throttle(&self, slower: u32, latency_millis: u32, bits_per_second: u32) -> Result<()> {
+        self.emulate("Emulation.setCPUThrottlingRate", &json!({ "rate": slower }))?;
+        self.emulate("Network.enable", &json!({}))?;
+        let bytes = bits_per_second / 8;
+        let conditions = json!({
+            "offline": false, "latency": latency_millis, "downloadThroughput": bytes,
+            "uploadThroughput": bytes,
+        });
+        self.emulate("Network.emulateNetworkConditions", &conditions)
+    }
+
+    /// Sends a command of the Chrome `DevTools` protocol.
+    fn emulate(&self, command: &str, parameters: &Value) -> Result<()> {
+        let command = json!({ "cmd": command, "params": parameters });
         self.session.post("goog/cdp/execute", &command).map(drop)
     }
 
