@@ -15,6 +15,7 @@ mod session;
 pub mod settings;
 pub mod sounds;
 pub mod state;
+mod supervise;
 mod sync_status;
 pub mod time;
 pub mod ui;

@@ -15,6 +15,7 @@ use self::finder::Finder;
 use self::message::{Inbox, Outbox, ToManager, queue};
 use self::selection::Selection;
 use super::device::{DeviceInfo, OpenOutput, OutputContext, OutputDevice, StreamEvent};
+use crate::supervise;
 
 pub use self::message::{DeviceChoice, OutputEvent};
 
@@ -76,9 +77,7 @@ impl OutputManager {
             wait: FIRST_WAIT,
         };
         #[allow(clippy::expect_used)] // As documented.
-        let thread = thread::Builder::new()
-            .name("downbeat-device".into())
-            .spawn(move || manager.run(&inbox))
+        let thread = supervise::spawn("downbeat-device", move || manager.run(&inbox))
             .expect("a thread for the audio device");
         Self { outbox, thread: Some(thread) }
     }

@@ -9,7 +9,7 @@ use super::{
     event_loop::{self, Session},
     options::SessionOptions,
 };
-use crate::{action::Action, event::SessionEvent};
+use crate::{action::Action, event::SessionEvent, supervise};
 
 /// Capacity of the queue of actions. A person makes a few a second, and the session takes them within a
 /// millisecond. When it is full, an action is dropped and logged: later it would come as a surprise.
@@ -37,7 +37,7 @@ impl Drop for SessionHandle {
     fn drop(&mut self) {
         self.actions = None;
         if let Some(thread) = self.thread.take() {
-            // A panic of the thread has been printed.
+            // A panic of the thread would have ended the process.
             let _ = thread.join();
         }
     }
@@ -51,12 +51,18 @@ pub(crate) fn start(
     options: SessionOptions,
     observer: impl FnMut(SessionEvent) + Send + 'static,
 ) -> io::Result<SessionHandle> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        // Blocking threads inherit the priority of this one. They write the settings, which can wait.
+        .on_thread_start(|| {
+            let _ = scheduling::reset_priority();
+        })
+        .build()?;
     let (actions, received) = mpsc::channel(ACTION_QUEUE);
     // The future of a connection attempt is not `Send`, so the session is built on its thread, which
     // reports here whether it could be.
     let (report, built) = std::sync::mpsc::sync_channel(1);
-    let thread = thread::Builder::new().name("downbeat-session".to_owned()).spawn(move || {
+    let thread = supervise::spawn("downbeat-session", move || {
         runtime.block_on(async {
             match Session::new(options, Box::new(observer)) {
                 Ok(session) => {

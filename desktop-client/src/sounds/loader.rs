@@ -5,7 +5,6 @@ use std::{
     collections::HashMap,
     io, mem,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak},
-    thread,
     time::Duration,
 };
 
@@ -19,7 +18,7 @@ use super::{
     fetch::{FetchError, Fetcher},
     resample::{decoded_bytes, resample},
 };
-use crate::{audio::SoundBuffer, net::address::RelayAddress, waveform::Waveform};
+use crate::{audio::SoundBuffer, net::address::RelayAddress, supervise, waveform::Waveform};
 
 /// The first and the longest wait before a failed fetch is retried. Each wait is twice the last, and is
 /// shortened by up to half at random, so that the machines of a room do not all fetch at the instant of a
@@ -121,7 +120,7 @@ impl Loader {
     ) -> io::Result<Self> {
         let mailbox = Arc::new(Mailbox::default());
         let worker_mailbox = Arc::clone(&mailbox);
-        thread::Builder::new().name("downbeat-sounds".into()).spawn(move || {
+        supervise::spawn("downbeat-sounds", move || {
             let mut worker = Worker {
                 mailbox: worker_mailbox,
                 cache,

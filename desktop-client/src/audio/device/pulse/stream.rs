@@ -11,7 +11,7 @@
 use std::net::Shutdown;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
 use cpal::traits::StreamTrait;
@@ -31,6 +31,7 @@ use super::latency::{Change, Latency, buffer_attr};
 use super::timing::{Answer, Timing};
 use crate::audio::device::context::OutputContext;
 use crate::audio::timing_trace::{Entry, Tap, TimingTrace};
+use crate::supervise;
 use crate::time::LocalClock;
 
 /// Callbacks get no more than this many times the usual block at once.
@@ -120,10 +121,10 @@ impl StreamTrait for Stream {
     fn play(&self) -> Result<(), cpal::Error> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(playback) = waiting.take() {
-            let thread = thread::Builder::new().name("downbeat-pulse".to_owned());
-            let thread = thread.spawn(move || playback.run()).map_err(|error| {
-                cpal::Error::with_message(ErrorKind::BackendError, error.to_string())
-            })?;
+            let thread =
+                supervise::spawn("downbeat-pulse", move || playback.run()).map_err(|error| {
+                    cpal::Error::with_message(ErrorKind::BackendError, error.to_string())
+                })?;
             *self.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
         }
         Ok(())
@@ -150,7 +151,7 @@ impl Drop for Stream {
         let _ = self.socket.shutdown(Shutdown::Both);
         let thread = self.thread.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
-            // A panic of the thread has been printed.
+            // A panic of the thread would have ended the process.
             let _ = thread.join();
         }
     }

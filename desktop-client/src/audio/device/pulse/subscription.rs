@@ -1,13 +1,14 @@
 //! Notifies of changes of the server's outputs, so that they need not be polled.
 
 use std::net::Shutdown;
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 
 use pulseaudio::protocol::{Command, SubscriptionMask};
 use socket2::Socket;
 
 use super::connection::{PulseError, ServerConnection, ServerMessage};
 use super::server_address::ServerAddress;
+use crate::supervise;
 
 /// Notifies of changes until it is dropped. It has a connection of its own, so that notifications do not
 /// interfere with requests.
@@ -30,7 +31,7 @@ impl Subscription {
         connection.order(&Command::Subscribe(mask))?;
         connection.wait_forever()?;
         let socket = connection.socket()?;
-        let thread = thread::Builder::new().name("downbeat-watch".to_owned()).spawn(move || {
+        let thread = supervise::spawn("downbeat-watch", move || {
             while let Ok(message) = connection.receive() {
                 if matches!(message, ServerMessage::Changed) {
                     changed();
@@ -52,7 +53,7 @@ impl Drop for Subscription {
         // If the server is gone already, the thread has noticed.
         let _ = self.socket.shutdown(Shutdown::Both);
         if let Some(thread) = self.thread.take() {
-            // A panic of the thread has been printed.
+            // A panic of the thread would have ended the process.
             let _ = thread.join();
         }
     }
