@@ -157,6 +157,15 @@ fn an_interrupted_transfer_begins_again_from_the_start() {
 }
 
 #[test]
+fn a_file_that_the_relay_still_decodes_is_waited_for() {
+    const DECODING: Answer = Answer::Status("409 Conflict", "another request has sent it");
+    let (relay, _requests) = relay(&[DECODING, DECODING, DECODING, DECODING, DECODING, CREATED]);
+    let (_folder, path, _) = file("kick.wav", 1000);
+    let (_, ended) = upload(path, &relay);
+    assert_eq!(ended.unwrap().name, "kick 2");
+}
+
+#[test]
 fn a_path_that_has_expired_is_asked_for_again() {
     let (relay, _requests) = relay(&[Answer::Status("404 Not Found", ""), CREATED]);
     let (_folder, path, _) = file("kick.wav", 100);

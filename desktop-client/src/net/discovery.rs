@@ -5,8 +5,9 @@
 
 mod announcement;
 
-use std::{collections::BTreeMap, mem, time::Duration};
+use std::{collections::BTreeMap, mem, thread, time::Duration};
 
+use downbeat_platform::scheduling;
 use mdns_sd::{Receiver, ResolvedService, ScopedIp, ServiceDaemon, ServiceEvent};
 use tokio::time::{Instant, sleep_until};
 
@@ -38,7 +39,13 @@ impl Discovery {
     /// Why it cannot, for people.
     pub(crate) fn start() -> Result<Self, String> {
         let failed = |error: mdns_sd::Error| format!("cannot search the network: {error}");
-        let daemon = ServiceDaemon::new().map_err(failed)?;
+        // The daemon's thread inherits the priority of the one that starts it, and its work can wait.
+        let started = thread::spawn(|| {
+            let _ = scheduling::reset_priority();
+            ServiceDaemon::new()
+        });
+        let daemon = started.join().map_err(|_| "the search for relays has died".to_owned())?;
+        let daemon = daemon.map_err(failed)?;
         let events = daemon.browse(SERVICE).map_err(failed)?;
         Ok(Self { daemon, events, relays: BTreeMap::new(), restart_at: None })
     }

@@ -17,6 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use downbeat_platform::scheduling;
 use downbeat_protocol::{MAX_NAME_CHARS, MAX_UPLOAD_BYTES, clean_name, is_hidden};
 use serde::Deserialize;
 use thiserror::Error;
@@ -36,6 +37,9 @@ const STALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long the relay may take to decode a sound and to keep it.
 const DECODE_TIMEOUT: Duration = Duration::from_mins(2);
+
+/// How often it is asked whether it has decoded a file.
+const DECODE_PAUSE: Duration = Duration::from_millis(500);
 
 /// How often the progress is reported.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
@@ -103,6 +107,9 @@ enum Failure {
     /// It would fail again.
     #[error("{0}")]
     Final(String),
+    /// The relay has the whole file from a former attempt, whose answer was lost, and still decodes it.
+    #[error("the relay does not say whether it can decode it as a sound")]
+    Undecided,
     /// The relay does not know the path.
     #[error("the relay has given up waiting for the file")]
     Expired,
@@ -126,7 +133,11 @@ impl Upload {
             report: Box::new(report),
             has_ended: false,
         };
-        thread::Builder::new().name("downbeat-upload".to_owned()).spawn(move || task.run(&file))?;
+        thread::Builder::new().name("downbeat-upload".to_owned()).spawn(move || {
+            // It inherits the priority of the session, and a file can wait.
+            let _ = scheduling::reset_priority();
+            task.run(&file);
+        })?;
         Ok(Self { targets, is_cancelled })
     }
 
@@ -167,19 +178,27 @@ impl Task {
         (self.report)(UploadEvent::Checked { name, bytes });
         let mut failures = 0;
         let mut pause = FIRST_PAUSE;
+        let mut undecided_until = None;
         let mut target = self.next_target()?;
         loop {
             let failure = match self.send(&target, &mut file, bytes) {
                 Ok(added) => return Ok(added),
                 Err(failure) => failure,
             };
+            if matches!(failure, Failure::Undecided) {
+                let until = *undecided_until.get_or_insert_with(|| Instant::now() + DECODE_TIMEOUT);
+                if Instant::now() < until {
+                    thread::sleep(DECODE_PAUSE);
+                    continue;
+                }
+            }
             failures += 1;
             if failures == ATTEMPTS {
                 let failure = failure.to_string();
                 return Err(Failure::Final(format!("{failure} (it was tried {ATTEMPTS} times)")));
             }
             match failure {
-                Failure::Final(_) => return Err(failure),
+                Failure::Final(_) | Failure::Undecided => return Err(failure),
                 Failure::Expired => {
                     (self.report)(UploadEvent::Expired);
                     target = self.next_target()?;
@@ -353,6 +372,7 @@ fn answer(mut response: Response<ureq::Body>) -> Result<AddedSound, Failure> {
         201 => serde_json::from_str(&text)
             .map_err(|_| Failure::Final("the relay's answer is not understood".to_owned())),
         404 => Err(Failure::Expired),
+        409 => Err(Failure::Undecided),
         400 | 408 => Err(Failure::Interrupted(or("the relay has not received all of it"))),
         413 => Err(Failure::Final("the file has become larger meanwhile".to_owned())),
         415 => Err(Failure::Final(or("the relay cannot decode it as a sound"))),
