@@ -80,6 +80,8 @@ pub(super) struct Cues {
     outcomes: Vec<TriggerOutcome>,
     volume: f32,
     is_muted: bool,
+    /// Whether the mixer knows both.
+    is_volume_sent: bool,
     extra_latency: ExtraLatency,
     tally: Tally,
 }
@@ -87,7 +89,7 @@ pub(super) struct Cues {
 impl Cues {
     /// No cues. Outputs play at `volume`.
     pub(super) fn new(volume: f32) -> Self {
-        Self { volume, ..Self::default() }
+        Self { volume, is_volume_sent: true, ..Self::default() }
     }
 
     /// The counts since [`Cues::reset_tally`].
@@ -100,9 +102,9 @@ impl Cues {
         self.tally = Tally::default();
     }
 
-    /// Whether anything sounds or is about to.
+    /// Whether anything sounds or is about to, or the mixer does not know the volume.
     pub(super) fn is_active(&self) -> bool {
-        !self.entries.is_empty()
+        !self.entries.is_empty() || !self.is_volume_sent
     }
 
     /// Sets the sounds that triggers can name. Decoded sounds that it lacks are dropped.

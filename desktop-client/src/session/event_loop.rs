@@ -68,6 +68,7 @@ impl Session {
             self.cues_due,
             self.outcomes.due().map(local),
             self.joining.due().map(local),
+            self.protocol.own_id().and_then(|_| self.uploads.due()).map(local),
             self.protocol.own_id().and_then(|_| self.own_machine.due()).map(local),
             self.value_due().map(local),
             self.settings.write_at(),
@@ -87,6 +88,9 @@ impl Session {
         }
         self.apply_values(local);
         self.join_alone();
+        if self.uploads.due().is_some_and(|due| due <= local) {
+            self.advance_uploads();
+        }
         if self.cues_due.is_some_and(|due| due <= now) {
             self.update_cues();
         }
@@ -96,7 +100,9 @@ impl Session {
             let checked = self.connection.check();
             self.handle_loss(checked);
             self.show_latency();
-            self.emit(SessionEvent::Clock { error_micros: self.clock_error_micros() });
+            // What is left of a former relay's clock says nothing about the next.
+            let error_micros = self.protocol.own_id().and_then(|_| self.clock_error_micros());
+            self.emit(SessionEvent::Clock { error_micros });
             self.outcomes.hurry(local);
             self.report();
         }

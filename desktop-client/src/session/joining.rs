@@ -27,6 +27,8 @@ pub(super) struct Joining {
     alone: Option<(Epoch, LocalTime)>,
     /// The relay that was joined without being asked for.
     taken: Option<Epoch>,
+    /// The name of the relay that is tried, if it was found.
+    name: Option<String>,
 }
 
 impl Joining {
@@ -39,6 +41,7 @@ impl Joining {
             tried: 0,
             alone: None,
             taken: None,
+            name: None,
         }
     }
 
@@ -85,8 +88,28 @@ impl Joining {
         Some(epoch)
     }
 
-    /// Tries these addresses before the guess.
+    /// Where the relay of this name, which was found, is now, if it has moved: an address that was lent to it may
+    /// be another one after a year. [`Joining::try_addresses`] follows.
+    ///
+    /// Without a token: who announces a name proves nothing, and is sent no secret.
+    pub(super) fn moved(&self, relays: &[&Announcement]) -> Option<Epoch> {
+        let name = self.name.as_ref().filter(|_| self.has_joined)?;
+        let has_moved = |relay: &&&Announcement| {
+            relay.name == *name
+                && !relay.needs_token
+                && !relay.addresses(self.address()).contains(self.address())
+        };
+        relays.iter().find(has_moved).map(|relay| relay.epoch)
+    }
+
+    /// The relay that is tried was found, and has this name.
+    pub(super) fn set_name(&mut self, name: String) {
+        self.name = Some(name);
+    }
+
+    /// Tries these addresses before the one that was tried last.
     pub(super) fn try_addresses(&mut self, addresses: Vec<RelayAddress>) {
+        self.has_joined = false;
         let guess = self.addresses.pop();
         self.addresses = addresses;
         self.addresses.extend(guess);
@@ -104,6 +127,7 @@ impl Joining {
     /// A relay has answered.
     pub(super) fn joined(&mut self) {
         self.has_joined = true;
+        self.is_guess = false;
         self.alone = None;
     }
 }
@@ -175,6 +199,27 @@ mod tests {
         joining.try_addresses(vec![address("192.168.1.6")]);
         assert_eq!(joining.address(), &address("192.168.1.6"));
         assert_eq!(joining.lost(), &address("127.0.0.1"), "the guess is kept");
+    }
+
+    #[test]
+    fn a_relay_that_has_moved_is_found_by_its_name() {
+        let mut joining = guess();
+        let (home, elsewhere) =
+            (relay(1, false), Announcement::for_test(Epoch(2), "10.0.0.9", false));
+        joining.set_name("Studio".to_owned());
+        joining.try_addresses(vec![address("http://192.168.1.5:3000")]);
+        assert_eq!(joining.moved(&[&elsewhere]), None, "it has never answered here");
+        joining.joined();
+        assert_eq!(joining.moved(&[&home]), None, "it is where it was");
+        assert_eq!(joining.moved(&[&elsewhere]), Some(Epoch(2)));
+        let closed = Announcement::for_test(Epoch(2), "10.0.0.9", true);
+        assert_eq!(joining.moved(&[&closed]), None, "a stranger would be sent the token");
+        joining.try_addresses(vec![address("10.0.0.9")]);
+        assert_eq!(joining.address(), &address("10.0.0.9"));
+        // A person's choice is followed nowhere.
+        joining.choose(vec![address("192.168.1.5")]);
+        joining.joined();
+        assert_eq!(joining.moved(&[&elsewhere]), None);
     }
 
     #[test]

@@ -63,6 +63,10 @@ pub(super) struct OwnMachine {
     muted: Field<bool>,
     extra_latency_micros: Field<i32>,
     sent_at: Option<LocalTime>,
+    /// The last request that the relay has answered.
+    answered: u64,
+    /// The output that the extra latency is for.
+    output: Option<String>,
 }
 
 /// One of the values.
@@ -70,36 +74,53 @@ pub(super) struct OwnMachine {
 struct Field<T> {
     /// What is to be sent.
     draft: Option<T>,
-    /// What was sent and has not come back, the oldest first.
-    sent: VecDeque<T>,
+    /// What was sent and has not come back, the oldest first, with the `ack` of its request.
+    sent: VecDeque<(u64, T)>,
+    /// As the relay said it last.
+    kept: Option<T>,
 }
 
 impl<T> Default for Field<T> {
     fn default() -> Self {
-        Self { draft: None, sent: VecDeque::new() }
+        Self { draft: None, sent: VecDeque::new(), kept: None }
     }
 }
 
 impl<T: Clone + PartialEq> Field<T> {
-    fn take_draft(&mut self) -> Option<T> {
+    fn take_draft(&mut self, ack: u64) -> Option<T> {
         let draft = self.draft.take()?;
         if self.sent.len() == MAX_SENT {
             self.sent.pop_front();
         }
-        self.sent.push_back(draft.clone());
+        self.sent.push_back((ack, draft.clone()));
         Some(draft)
     }
 
-    /// The relay says that this is the value. Returns it if it is to be applied: while a newer one of this machine
-    /// is under way, an older one that comes back is not, or a fader would jump in the hand that drags it.
+    /// The relay says that this is the value. Returns it if it is to be applied. One that the relay says again with
+    /// a change of something else is not; nor, while a newer one of this machine is under way, an older one that
+    /// comes back, or a fader would jump in the hand that drags it.
     fn receive(&mut self, value: T) -> Option<T> {
-        if let Some(place) = self.sent.iter().position(|sent| *sent == value) {
+        let former = self.kept.replace(value.clone());
+        if former.as_ref() == Some(&value) {
+            return None;
+        }
+        if let Some(place) = self.sent.iter().position(|(_, sent)| *sent == value) {
             self.sent.drain(..=place);
             if !self.sent.is_empty() {
                 return None;
             }
         }
         self.draft.is_none().then_some(value)
+    }
+
+    /// The connection is lost. What the relay has not answered may be lost too, and is sent to the next.
+    fn disconnected(&mut self, answered: u64) {
+        self.kept = None;
+        let last = self.sent.pop_back().filter(|(ack, _)| *ack > answered);
+        self.sent.clear();
+        if self.draft.is_none() {
+            self.draft = last.map(|(_, value)| value);
+        }
     }
 }
 
@@ -131,20 +152,32 @@ impl OwnMachine {
         is_changed.then_some(earliest)
     }
 
-    /// What to send to the relay by now, as the client of this number.
-    pub(super) fn take_request(&mut self, id: ClientId, now: LocalTime) -> Option<AssignRequest> {
+    /// What to send to the relay by now, as the client of this number, with this `ack`, which is above all former
+    /// ones.
+    pub(super) fn take_request(
+        &mut self,
+        id: ClientId,
+        ack: u64,
+        now: LocalTime,
+    ) -> Option<AssignRequest> {
         if self.due().is_none_or(|due| due > now) {
             return None;
         }
         self.sent_at = Some(now);
         Some(AssignRequest {
             clients: vec![id],
-            name: self.name.take_draft(),
-            volume_db: self.volume_db.take_draft(),
-            muted: self.muted.take_draft(),
-            extra_latency_micros: self.extra_latency_micros.take_draft(),
+            name: self.name.take_draft(ack),
+            volume_db: self.volume_db.take_draft(ack),
+            muted: self.muted.take_draft(ack),
+            extra_latency_micros: self.extra_latency_micros.take_draft(ack),
+            ack: Some(ack),
             ..AssignRequest::default()
         })
+    }
+
+    /// The relay has kept, or refused, what was sent with this `ack`.
+    pub(super) fn answered(&mut self, ack: u64) {
+        self.answered = self.answered.max(ack);
     }
 
     /// The relay says what it keeps of this machine, which plays through `output`. What the person has changed
@@ -162,8 +195,13 @@ impl OwnMachine {
 
     /// The extra latency that the relay keeps for an output that was opened, if it does.
     pub(super) fn output_opened(&mut self, output: &str) -> Option<i32> {
-        // What was for another output is void.
-        self.extra_latency_micros = Field::default();
+        if self.output.as_deref() != Some(output) {
+            self.output = Some(output.to_owned());
+            // What was for another output is void.
+            self.extra_latency_micros = Field::default();
+        }
+        // What opens has its own, whatever was said before.
+        self.extra_latency_micros.kept = None;
         self.receive_extra_latency(output)
     }
 
@@ -172,14 +210,15 @@ impl OwnMachine {
         self.extra_latency_micros.receive(known.micros)
     }
 
-    /// The connection is lost: what was sent may be lost too, and the next relay says what it keeps.
+    /// The connection is lost: the next relay says what it keeps.
     pub(super) fn disconnected(&mut self) {
         self.rights = Rights::default();
         self.extra_latency.clear();
-        self.name.sent.clear();
-        self.volume_db.sent.clear();
-        self.muted.sent.clear();
-        self.extra_latency_micros.sent.clear();
+        let Self { name, volume_db, muted, extra_latency_micros, answered, .. } = self;
+        name.disconnected(*answered);
+        volume_db.disconnected(*answered);
+        muted.disconnected(*answered);
+        extra_latency_micros.disconnected(*answered);
         self.sent_at = None;
     }
 }
@@ -235,14 +274,14 @@ mod tests {
         let mut sent = Vec::new();
         for millis in 0..250 {
             machine.change(Change::Volume(millis as f32 / 249.0));
-            if let Some(request) = machine.take_request(ID, at(millis)) {
+            if let Some(request) = machine.take_request(ID, millis as u64, at(millis)) {
                 assert_eq!(request.clients, [ID]);
                 sent.push((millis, request.volume_db));
             }
         }
         assert_eq!(sent.iter().map(|(millis, _)| *millis).collect::<Vec<_>>(), [0, 100, 200]);
         assert_eq!(machine.due(), Some(at(300)));
-        let last = machine.take_request(ID, at(300)).unwrap();
+        let last = machine.take_request(ID, 300, at(300)).unwrap();
         assert_eq!((last.volume_db, last.muted, last.name), (Some(0.0), None, None));
         assert_eq!(machine.due(), None);
     }
@@ -252,7 +291,7 @@ mod tests {
         let mut machine = OwnMachine::default();
         for (millis, gain) in [(0, 0.5), (100, 0.25)] {
             machine.change(Change::Volume(gain));
-            machine.take_request(ID, at(millis)).unwrap();
+            machine.take_request(ID, millis as u64, at(millis)).unwrap();
         }
         assert_eq!(machine.receive(volume(volume_db(0.5)), None).volume, None);
         // The last one is applied: another client's may have been applied in between.
@@ -260,7 +299,7 @@ mod tests {
         assert!((last - 0.25).abs() < 1e-4);
         // So is another client's, also while one of this machine is under way.
         machine.change(Change::Volume(0.1));
-        machine.take_request(ID, at(300)).unwrap();
+        machine.take_request(ID, 300, at(300)).unwrap();
         assert_eq!(machine.receive(volume(0.0), None).volume, Some(1.0));
         assert!(machine.receive(volume(volume_db(0.1)), None).volume.is_some());
     }
@@ -274,7 +313,50 @@ mod tests {
         let wanted = machine.receive(record, None);
         assert_eq!(wanted.muted, None);
         assert!(wanted.volume.is_some());
-        assert_eq!(machine.take_request(ID, at(0)).unwrap().muted, Some(true));
+        assert_eq!(machine.take_request(ID, 400, at(0)).unwrap().muted, Some(true));
+    }
+
+    #[test]
+    fn a_change_that_the_relay_has_not_answered_is_sent_again() {
+        let mut machine = OwnMachine::default();
+        machine.receive(MachineRecord { muted: Some(false), ..volume(0.0) }, None);
+        machine.change(Change::Muted(true));
+        machine.change(Change::Volume(0.5));
+        machine.take_request(ID, 1, at(0)).unwrap();
+        machine.answered(1);
+        machine.change(Change::Muted(false));
+        machine.take_request(ID, 2, at(200)).unwrap();
+        machine.change(Change::Muted(true));
+        machine.take_request(ID, 3, at(400)).unwrap();
+        // The connection was dead already.
+        machine.disconnected();
+        let wanted = machine.receive(MachineRecord { muted: Some(false), ..volume(-6.0) }, None);
+        assert_eq!(wanted.muted, None);
+        assert!(wanted.volume.is_some(), "that was answered");
+        let again = machine.take_request(ID, 4, at(600)).unwrap();
+        assert_eq!((again.muted, again.volume_db), (Some(true), None));
+    }
+
+    #[test]
+    fn what_the_relay_says_again_with_something_else_undoes_no_change() {
+        let mut machine = OwnMachine::default();
+        let kept = MachineRecord { muted: Some(false), ..volume(-6.0) };
+        machine.receive(kept.clone(), None);
+        machine.change(Change::Muted(true));
+        machine.take_request(ID, 1, at(0)).unwrap();
+        // Another client changes the volume before the relay has received that.
+        let wanted = machine.receive(MachineRecord { volume_db: Some(-20.0), ..kept }, None);
+        assert_eq!(wanted.muted, None);
+        assert!(wanted.volume.is_some_and(|volume| (volume - 0.1).abs() < 1e-4));
+    }
+
+    #[test]
+    fn an_output_that_is_opened_again_keeps_what_was_not_sent() {
+        let mut machine = OwnMachine::default();
+        machine.output_opened("usb");
+        machine.change(Change::ExtraLatency(3_000));
+        assert_eq!(machine.output_opened("usb"), None);
+        assert_eq!(machine.take_request(ID, 1, at(0)).unwrap().extra_latency_micros, Some(3_000));
     }
 
     #[test]

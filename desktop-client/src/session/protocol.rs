@@ -15,6 +15,10 @@ use crate::time::LocalTime;
 /// A relay answers the hello within a round trip. One that has not done so by now is a tutorial relay.
 const WELCOME_TIMEOUT_NANOS: i64 = 1_000_000_000;
 
+/// The same for a relay that is known to speak `downbeat.v1`. On a crowded network the welcome of a large bank takes
+/// longer than a round trip, and taking the relay for another costs all decoded sounds.
+const KNOWN_WELCOME_TIMEOUT_NANOS: i64 = 10_000_000_000;
+
 /// A message from the relay, as far as this client acts on it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Incoming {
@@ -147,13 +151,22 @@ impl ProtocolState {
     /// A connection is open: returns the hello to send. What is known of the relay stays valid until
     /// its welcome.
     pub(crate) fn connected(&mut self, now: LocalTime) -> ClientToRelay {
-        self.phase = Phase::AwaitingWelcome { deadline: now.plus_nanos(WELCOME_TIMEOUT_NANOS) };
+        let is_known = self.epoch.is_some();
+        let timeout = if is_known { KNOWN_WELCOME_TIMEOUT_NANOS } else { WELCOME_TIMEOUT_NANOS };
+        self.phase = Phase::AwaitingWelcome { deadline: now.plus_nanos(timeout) };
         ClientToRelay::Hello(self.hello.clone())
     }
 
     /// The connection is lost.
     pub(crate) fn disconnected(&mut self) {
         self.phase = Phase::Disconnected;
+    }
+
+    /// Another relay comes next: nothing that is known of this one holds.
+    pub(crate) fn forget_relay(&mut self) {
+        self.disconnected();
+        self.epoch = None;
+        self.last_seq = 0;
     }
 
     /// When [`ProtocolState::check_deadline`] is due, if it is.

@@ -8,8 +8,8 @@ use std::{
 };
 
 use downbeat_protocol::{
-    AssignRequest, By, ClientId, ClientKind, ClientToRelay, Command, CommandNow, Epoch, ErrorCode,
-    Hello, Limits, MachineId, MachineRecord, Refusal, RelayTime, RelayToClient, Rights,
+    Ack, AssignRequest, By, ClientId, ClientKind, ClientToRelay, Command, CommandNow, Epoch,
+    ErrorCode, Hello, Limits, MachineId, MachineRecord, Refusal, RelayTime, RelayToClient, Rights,
     SUBPROTOCOL, Target, Trigger, UploadReady, UploadRequest, WatchRequest, Welcome,
     decode_from_client, encode,
 };
@@ -210,17 +210,24 @@ async fn what_the_relay_keeps_is_applied_and_only_a_persons_change_is_sent() {
     rig.event(|event| (event == SessionEvent::Machine(record.clone())).then_some(()));
 
     rig.session.send(Action::SetVolume(1.0));
-    let assigned = ClientToRelay::Assign(AssignRequest {
+    let ClientToRelay::Assign(request) = rig.next().await else { panic!() };
+    let assigned = AssignRequest {
         clients: vec![OWN],
         volume_db: Some(0.0),
+        ack: request.ack,
         ..AssignRequest::default()
-    });
-    assert_eq!(rig.next().await, assigned, "nothing was sent before");
+    };
+    assert_eq!(request, assigned, "nothing was sent before");
+    let Some(ack) = request.ack else { panic!("it wants an answer") };
+    rig.send(&RelayToClient::Ack(Ack { ack })).await;
     rig.session.send(Action::SetName("viola".to_owned()));
     let ClientToRelay::Assign(request) = rig.next().await else { panic!() };
     assert_eq!((request.name.as_deref(), request.volume_db), (Some("viola"), None));
+    // The relay has answered the volume only. The name may be lost.
     rig.reconnect(MachineRecord::default()).await;
     assert_eq!(rig.hello.name, "viola");
+    let ClientToRelay::Assign(request) = rig.next().await else { panic!() };
+    assert_eq!((request.name.as_deref(), request.volume_db), (Some("viola"), None));
 }
 
 #[tokio::test]

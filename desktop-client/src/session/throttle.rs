@@ -2,7 +2,7 @@
 //!
 //! Pure: it compares the last reported value with the present one, and takes the time as an argument.
 
-use downbeat_protocol::{Report, Roster, RosterEntry};
+use downbeat_protocol::Report;
 
 use crate::{event::SessionEvent, time::LocalTime};
 
@@ -20,8 +20,6 @@ const MAX_INTERVAL_NANOS: i64 = 30_000_000_000;
 /// The last reported values of the figures that fluctuate.
 #[derive(Debug, Default)]
 pub(super) struct Throttle {
-    roster: Option<Roster>,
-    roster_pace: Pace,
     report: Option<Report>,
     report_pace: Pace,
     clock_error_micros: Option<u32>,
@@ -32,17 +30,6 @@ impl Throttle {
     /// Whether to report `event` now; it then counts as reported.
     pub(super) fn passes(&mut self, event: &SessionEvent, now: LocalTime) -> bool {
         match event {
-            SessionEvent::Roster(roster) => {
-                let change = self
-                    .roster
-                    .as_ref()
-                    .map_or(Change::Significant, |last| roster_change(last, roster));
-                let passes = self.roster_pace.passes(change, now);
-                if passes {
-                    self.roster = Some(roster.clone());
-                }
-                passes
-            }
             SessionEvent::Reported(report) => {
                 let change = self
                     .report
@@ -126,19 +113,6 @@ fn figure_change(last: Option<u32>, now: Option<u32>) -> Change {
     }
 }
 
-fn roster_change(last: &Roster, now: &Roster) -> Change {
-    if last.total != now.total || last.clients.len() != now.clients.len() {
-        return Change::Significant;
-    }
-    let lead = figure_change(Some(last.lead_micros), Some(now.lead_micros));
-    let entries = last.clients.iter().zip(&now.clients);
-    entries.map(|(last, now)| entry_change(last, now)).fold(lead, Change::max)
-}
-
-fn entry_change(last: &RosterEntry, now: &RosterEntry) -> Change {
-    if last == now { Change::None } else { Change::Significant }
-}
-
 fn report_change(last: &Report, now: &Report) -> Change {
     let state = |report: &Report| {
         (report.late, report.bank, report.ready, report.muted, report.output.clone())
@@ -159,25 +133,10 @@ fn report_change(last: &Report, now: &Report) -> Change {
 
 #[cfg(test)]
 mod tests {
-    use downbeat_protocol::{ClientId, ClientKind};
-
     use super::*;
 
     fn report(clock_error_micros: u32, late: u64) -> Report {
         Report { clock_error_micros: Some(clock_error_micros), late, ..Report::default() }
-    }
-
-    fn roster(straggler: bool) -> Roster {
-        let entry = RosterEntry {
-            id: ClientId(1),
-            name: "a".into(),
-            kind: ClientKind::Window,
-            plays: true,
-            seat: None,
-            tags: Vec::new(),
-            straggler,
-        };
-        Roster { total: 1, clients: vec![entry], lead_micros: 20_000 }
     }
 
     fn at(seconds: i64) -> LocalTime {
@@ -193,19 +152,6 @@ mod tests {
         assert_eq!(figure_change(Some(100), Some(200)), Change::Significant);
         assert_eq!(figure_change(None, Some(5)), Change::Significant);
         assert_eq!(figure_change(Some(5), None), Change::Significant);
-    }
-
-    #[test]
-    fn a_roster_changes_by_what_a_person_would_notice() {
-        let last = roster(false);
-        assert_eq!(roster_change(&last, &roster(false)), Change::None);
-        assert_eq!(roster_change(&last, &roster(true)), Change::Significant);
-        assert_eq!(
-            roster_change(&last, &Roster { total: 2, ..roster(false) }),
-            Change::Significant
-        );
-        let lead = Roster { lead_micros: 30_000, ..roster(false) };
-        assert_eq!(roster_change(&last, &lead), Change::Minor);
     }
 
     #[test]

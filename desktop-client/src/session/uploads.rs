@@ -10,7 +10,11 @@ use downbeat_protocol::UploadRequest;
 use crate::{
     event::{UploadProgress, UploadUpdate},
     sounds::{AddedSound, UploadEvent},
+    time::LocalTime,
 };
+
+/// When the relay is asked again that has not answered, as after too many requests: it may drop one without a word.
+const ASK_AGAIN_NANOS: i64 = 5_000_000_000;
 
 /// Files that wait. Beyond it, a file is refused.
 const MAX_WAITING: usize = 256;
@@ -20,8 +24,6 @@ const MAX_WAITING: usize = 256;
 pub(super) struct Uploads<T> {
     /// The number of the next file.
     next: u64,
-    /// The number of the next request to the relay.
-    next_ack: u64,
     waiting: VecDeque<File>,
     active: Option<Active<T>>,
 }
@@ -43,8 +45,10 @@ struct Active<T> {
     wanted: Option<(String, u64)>,
     /// The same, for when the path expires.
     checked: Option<(String, u64)>,
-    /// The `ack` of the request that the relay has not answered.
-    asked: Option<u64>,
+    /// The `ack` of each request that the relay has not answered. Any answer will do.
+    asked: Vec<u64>,
+    /// When it was asked last.
+    asked_at: LocalTime,
 }
 
 /// A file whose upload begins.
@@ -57,7 +61,7 @@ pub(super) struct Next {
 
 impl<T> Uploads<T> {
     pub(super) fn new() -> Self {
-        Self { next: 1, next_ack: 1, waiting: VecDeque::new(), active: None }
+        Self { next: 1, waiting: VecDeque::new(), active: None }
     }
 
     /// Adds a file. Returns what to tell the observer.
@@ -90,8 +94,15 @@ impl<T> Uploads<T> {
         let progress = match thread {
             Ok(thread) => {
                 let file = file.clone();
-                let (wanted, checked, asked) = (None, None, None);
-                self.active = Some(Active { id, file, thread, wanted, checked, asked });
+                self.active = Some(Active {
+                    id,
+                    file,
+                    thread,
+                    wanted: None,
+                    checked: None,
+                    asked: Vec::new(),
+                    asked_at: LocalTime::default(),
+                });
                 UploadProgress::Checking
             }
             Err(reason) => UploadProgress::Failed { reason },
@@ -126,27 +137,35 @@ impl<T> Uploads<T> {
         Some(UploadUpdate { id, file, progress })
     }
 
-    /// What to ask the relay, if anything; once.
-    pub(super) fn take_request(&mut self) -> Option<UploadRequest> {
-        let active = self.active.as_mut().filter(|active| active.asked.is_none())?;
+    /// When [`Uploads::take_request`] asks again, if it will.
+    pub(super) fn due(&self) -> Option<LocalTime> {
+        let active = self.active.as_ref().filter(|active| !active.asked.is_empty())?;
+        Some(active.asked_at.plus_nanos(ASK_AGAIN_NANOS))
+    }
+
+    /// What to ask the relay by now, if anything, with this `ack`.
+    pub(super) fn take_request(&mut self, ack: u64, now: LocalTime) -> Option<UploadRequest> {
+        if self.due().is_some_and(|due| now < due) {
+            return None;
+        }
+        let active = self.active.as_mut()?;
         let (name, bytes) = active.wanted.clone()?;
-        let ack = self.next_ack;
-        self.next_ack += 1;
-        active.asked = Some(ack);
+        active.asked.push(ack);
+        active.asked_at = now;
         Some(UploadRequest { name, bytes, ack })
     }
 
     /// The relay has a path for the request: returns the thread that waits for it.
     pub(super) fn ready(&mut self, ack: u64) -> Option<&T> {
-        let active = self.active.as_mut().filter(|active| active.asked == Some(ack))?;
-        active.asked = None;
+        let active = self.active.as_mut().filter(|active| active.asked.contains(&ack))?;
+        active.asked.clear();
         active.wanted = None;
         Some(&active.thread)
     }
 
     /// The relay, or the wire, refuses the request; that with this `ack`, if one is given.
     pub(super) fn refused(&mut self, ack: Option<u64>, reason: &str) -> Option<UploadUpdate> {
-        let is_meant = |active: &mut Active<T>| ack.is_none() || active.asked == ack;
+        let is_meant = |active: &mut Active<T>| ack.is_none_or(|ack| active.asked.contains(&ack));
         let Active { id, file, .. } = self.active.take_if(is_meant)?;
         let progress = UploadProgress::Failed { reason: reason.to_owned() };
         Some(UploadUpdate { id, file, progress })
@@ -155,8 +174,20 @@ impl<T> Uploads<T> {
     /// The connection is lost. What was asked is asked again on the next; what is being sent goes on.
     pub(super) fn disconnected(&mut self) {
         if let Some(active) = &mut self.active {
-            active.asked = None;
+            active.asked.clear();
         }
+    }
+
+    /// Gives up all files, for this reason: their relay is left.
+    pub(super) fn abandon(&mut self, reason: &str) -> Vec<UploadUpdate> {
+        let active = self.active.take().map(|active| (active.id, active.file));
+        let waiting = self.waiting.drain(..).map(|file| (file.id, file.name));
+        let failed = |(id, file)| UploadUpdate {
+            id,
+            file,
+            progress: UploadProgress::Failed { reason: reason.to_owned() },
+        };
+        active.into_iter().chain(waiting).map(failed).collect()
     }
 
     /// Cancels the file of this number.
@@ -180,6 +211,12 @@ mod tests {
         assert_eq!(uploads.take(id, event), None);
     }
 
+    /// The `ack` of the request at this second, if there is one.
+    fn asks(uploads: &mut Uploads<&'static str>, ack: u64, second: i64) -> Option<u64> {
+        let now = LocalTime::from_nanos(second * 1_000_000_000);
+        uploads.take_request(ack, now).map(|request| request.ack)
+    }
+
     fn failed(update: Option<UploadUpdate>) -> (u64, String) {
         match update {
             Some(UploadUpdate { id, progress: UploadProgress::Failed { reason }, .. }) => {
@@ -200,14 +237,14 @@ mod tests {
         uploads.add("bell.flac".into());
         assert_eq!(begin(&mut uploads), UploadProgress::Checking);
         assert_eq!(uploads.take_next(), None);
-        assert_eq!(uploads.take_request(), None, "it is not checked yet");
+        assert_eq!(asks(&mut uploads, 1, 0), None, "it is not checked yet");
         checked(&mut uploads, 1);
-        let request = uploads.take_request().unwrap();
+        let request = uploads.take_request(1, LocalTime::default()).unwrap();
         assert_eq!((request.name.as_str(), request.bytes, request.ack), ("kick", 48, 1));
-        assert_eq!(uploads.take_request(), None, "it is asked once");
+        assert_eq!(asks(&mut uploads, 2, 0), None, "it is asked once");
         assert_eq!(uploads.ready(9), None);
         assert_eq!(uploads.ready(1), Some(&"thread"));
-        assert_eq!(uploads.take_request(), None);
+        assert_eq!(asks(&mut uploads, 2, 60), None);
         let sending = uploads.take(1, UploadEvent::Sending { sent: 12, bytes: 48 }).unwrap();
         assert_eq!(sending.progress, UploadProgress::Sending { sent: 12, bytes: 48 });
         let added = AddedSound { name: "kick 2".to_owned(), hash: "aa".to_owned() };
@@ -222,13 +259,38 @@ mod tests {
         uploads.add("kick.wav".into());
         begin(&mut uploads);
         checked(&mut uploads, 1);
-        assert_eq!(uploads.take_request().unwrap().ack, 1);
+        assert_eq!(asks(&mut uploads, 1, 0), Some(1));
         uploads.disconnected();
-        assert_eq!(uploads.take_request().unwrap().ack, 2);
+        assert_eq!(asks(&mut uploads, 2, 0), Some(2));
         assert_eq!(uploads.ready(1), None, "of the former connection");
         uploads.ready(2).unwrap();
         assert_eq!(uploads.take(1, UploadEvent::Expired), None);
-        assert_eq!(uploads.take_request().unwrap().ack, 3);
+        assert_eq!(asks(&mut uploads, 3, 0), Some(3));
+    }
+
+    #[test]
+    fn a_relay_that_does_not_answer_is_asked_again_and_any_answer_will_do() {
+        let mut uploads = Uploads::new();
+        uploads.add("kick.wav".into());
+        begin(&mut uploads);
+        checked(&mut uploads, 1);
+        assert_eq!(uploads.due(), None);
+        let asked: Vec<_> = (1..=12).filter_map(|n| asks(&mut uploads, n, n as i64)).collect();
+        assert_eq!(asked, [1, 6, 11]);
+        assert_eq!(uploads.ready(6), Some(&"thread"));
+        assert_eq!(uploads.due(), None);
+    }
+
+    #[test]
+    fn files_do_not_go_to_another_relay() {
+        let mut uploads = Uploads::new();
+        for name in ["a.wav", "b.wav", "c.wav"] {
+            uploads.add(name.into());
+        }
+        begin(&mut uploads);
+        let failed: Vec<_> = uploads.abandon("left").into_iter().map(|u| failed(Some(u))).collect();
+        assert_eq!(failed, [1, 2, 3].map(|id| (id, "left".to_owned())));
+        assert_eq!(uploads.take_next(), None);
     }
 
     #[test]
@@ -242,7 +304,7 @@ mod tests {
         assert_eq!(failed(uploads.take(1, ended)), (1, "the file is empty".to_owned()));
         begin(&mut uploads);
         checked(&mut uploads, 2);
-        let ack = uploads.take_request().unwrap().ack;
+        let ack = asks(&mut uploads, 1, 0).unwrap();
         assert_eq!(uploads.refused(Some(ack + 1), "no"), None);
         assert_eq!(failed(uploads.refused(Some(ack), "not allowed")).0, 2);
         uploads.cancel(4);

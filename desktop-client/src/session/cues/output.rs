@@ -78,12 +78,12 @@ impl Cues {
         self.is_muted
     }
 
+    /// Sends the volume to the mixer. Where its ring is full, after hundreds of messages within one block, the next
+    /// update tries again: a machine that is shown as muted must not be heard.
     fn send_volume(&mut self) {
         let volume = if self.is_muted { 0.0 } else { self.volume };
-        if let Some(mixer) = &mut self.output {
-            // The ring is full after hundreds of messages within one block; the next change fits.
-            let _ = mixer.set_volume(volume);
-        }
+        self.is_volume_sent =
+            self.output.as_mut().is_none_or(|mixer| mixer.set_volume(volume).is_ok());
     }
 
     /// Sets the output's extra latency: starts and stops are sent to it earlier by as much. Voices
@@ -178,6 +178,9 @@ impl Cues {
             });
             (never_begins || is_over).then_some(Dropped::Over)
         });
+        if !self.is_volume_sent {
+            self.send_volume();
+        }
         let Self { output: Some(mixer), automation, bank, sounds, .. } = self else { return };
         let timeline = clock.map(|clock| Timeline {
             clock,

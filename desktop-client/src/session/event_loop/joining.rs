@@ -33,6 +33,7 @@ impl Session {
         let is_open = !relay.needs_token || addresses.iter().any(|one| one.token().is_some());
         if is_open {
             self.choose(addresses);
+            self.joining.set_name(relay.name);
         } else {
             let name = &relay.name;
             let reason = format!(
@@ -50,6 +51,10 @@ impl Session {
 
     fn leave(&mut self, relay: String) {
         self.disconnected();
+        self.protocol.forget_relay();
+        for update in self.uploads.abandon("another relay was chosen: add it again") {
+            self.emit(SessionEvent::Upload(update));
+        }
         self.emit(SessionEvent::RelayChanged { relay });
     }
 
@@ -90,6 +95,7 @@ impl Session {
         let Some(discovery) = &self.discovery else { return };
         let relays = discovery.relays();
         self.joining.found(&relays, self.clock.now());
+        let moved = self.joining.moved(&relays);
         let found = relays.into_iter().map(|relay| FoundRelay {
             epoch: relay.epoch,
             name: relay.name.clone(),
@@ -98,6 +104,17 @@ impl Session {
         });
         let found = found.collect();
         self.emit(SessionEvent::RelaysFound(found));
+        if let Some(epoch) = moved {
+            self.follow(epoch);
+        }
+    }
+
+    /// Goes on with the relay where it is now.
+    fn follow(&mut self, epoch: Epoch) {
+        let Some((relay, addresses)) = self.found_relay(epoch) else { return };
+        tracing::info!(name = relay.name, address = relay.address(), "the relay has moved");
+        self.joining.try_addresses(addresses);
+        self.connection.connect_to(self.joining.address().clone());
     }
 
     /// Joins the only relay that is found, if it is time to.
@@ -107,6 +124,7 @@ impl Session {
         tracing::info!(name = relay.name, address = relay.address(), "the only relay is joined");
         self.leave(relay.address());
         self.is_relay_given = false;
+        self.joining.set_name(relay.name);
         self.joining.try_addresses(addresses);
         self.connection.connect_to(self.joining.address().clone());
     }

@@ -32,7 +32,12 @@ impl Session {
     /// Tells the relay what the person has changed.
     pub(super) fn send_changes(&mut self) {
         let Some(id) = self.protocol.own_id() else { return };
-        if let Some(request) = self.own_machine.take_request(id, self.clock.now()) {
+        let now = self.clock.now();
+        if self.own_machine.due().is_none_or(|due| due > now) {
+            return;
+        }
+        let ack = self.next_ack();
+        if let Some(request) = self.own_machine.take_request(id, ack, now) {
             // The relay keeps an extra latency for the output that it was told of last.
             if request.extra_latency_micros.is_some() && self.reported_output != self.output_name()
             {

@@ -87,8 +87,7 @@ impl Session {
             }
             Incoming::Value(change) => self.value_set(&change, now),
             Incoming::VariablesChanged(change) => self.variables_changed(change, now),
-            // The session sends no request that asks for one.
-            Incoming::Ack(_) => {}
+            Incoming::Ack(ack) => self.own_machine.answered(ack),
             Incoming::Roster(roster) => self.emit(SessionEvent::Roster(roster)),
             Incoming::BankChanged(bank) => {
                 self.serve(bank.clone());
@@ -105,6 +104,9 @@ impl Session {
             Incoming::Joining(joining) => self.emit(SessionEvent::Joining(joining)),
             Incoming::UploadReady(ready) => self.upload_ready(ready),
             Incoming::Refused(refusal) => {
+                if let Some(ack) = refusal.ack {
+                    self.own_machine.answered(ack);
+                }
                 if !self.upload_refused(refusal.ack, &refusal.message) {
                     self.emit(SessionEvent::Refused { reason: refusal.message });
                 }

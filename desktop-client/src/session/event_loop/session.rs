@@ -76,6 +76,8 @@ pub(crate) struct Session {
     pub(super) variables: Variables,
     pub(super) bank: SoundBank,
     pub(super) uploads: Uploads<Upload>,
+    /// The `ack` of the last request that wants an answer.
+    last_ack: u64,
     pub(super) settings: SettingsStore,
     pub(super) outputs: OutputManager,
     /// The open output, or why there is none.
@@ -151,6 +153,7 @@ impl Session {
             variables: Variables::default(),
             bank,
             uploads: Uploads::new(),
+            last_ack: 0,
             settings,
             outputs,
             output: Err("no output has been opened yet".to_owned()),
@@ -172,6 +175,12 @@ impl Session {
         if self.throttle.passes(&event, self.clock.now()) {
             (self.observer)(event);
         }
+    }
+
+    /// An `ack` for a request that wants an answer.
+    pub(super) fn next_ack(&mut self) -> u64 {
+        self.last_ack += 1;
+        self.last_ack
     }
 
     /// Sends a message of `downbeat.v1`. Does nothing before the welcome, and with a tutorial relay.

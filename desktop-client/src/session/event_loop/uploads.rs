@@ -70,13 +70,14 @@ impl Session {
         }
         match self.protocol.phase() {
             Phase::V1(_) => {
-                if let Some(request) = self.uploads.take_request() {
+                let ack = self.next_ack();
+                if let Some(request) = self.uploads.take_request(ack, self.clock.now()) {
                     self.send(&ClientToRelay::Upload(request));
                 }
             }
             Phase::Tutorial => {
                 let reason = "a tutorial relay has one sound, and takes no others";
-                if self.uploads.take_request().is_some()
+                if self.uploads.take_request(0, self.clock.now()).is_some()
                     && let Some(update) = self.uploads.refused(None, reason)
                 {
                     self.emit(SessionEvent::Upload(update));

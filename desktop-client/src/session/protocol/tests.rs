@@ -173,6 +173,25 @@ fn a_text_that_is_not_json_reveals_a_tutorial_relay() {
 }
 
 #[test]
+fn a_relay_that_is_known_has_longer_for_its_welcome_unless_another_is_chosen() {
+    let mut protocol = connected();
+    let first = protocol.welcome_deadline().unwrap();
+    protocol.receive(&welcome(1, &[]));
+    reconnect(&mut protocol);
+    let known = protocol.welcome_deadline().unwrap();
+    assert_eq!((first.nanos_since(NOW), known.nanos_since(NOW)), (1_000_000_000, 10_000_000_000));
+    protocol.check_deadline(first);
+    assert!(matches!(protocol.phase(), Phase::AwaitingWelcome { .. }));
+    assert!(matches!(
+        protocol.receive(&welcome(1, &[])),
+        Incoming::Welcomed { new_epoch: false, .. }
+    ));
+    protocol.forget_relay();
+    protocol.connected(NOW);
+    assert_eq!(protocol.welcome_deadline(), Some(first));
+}
+
+#[test]
 fn a_silent_relay_counts_as_tutorial_until_a_late_welcome() {
     let mut protocol = connected();
     let deadline = protocol.welcome_deadline().unwrap();
