@@ -147,10 +147,10 @@ function run(audio) {
   const isVisible = () => !document.hidden;
   const roomWatch = new RoomWatch({ requests, room, machines, receipts, ui, now, isVisible });
   const uploads = new Uploads({ requests, put: putFile, ui });
-  const ownMachine = new OwnMachine(requests, room, (kept) => {
+  const takeKept = (kept) => {
     for (const [field, value] of Object.entries(kept)) takeOwn({ settings, room, audio, scheduler, ui }, field, value);
-    reporter.report();
-  });
+  };
+  const ownMachine = new OwnMachine(requests, room, takeKept, () => reporter.report());
   const session = new Session({
     room, cues, clock, bank, scheduler, reporter, variables: watch, lights, outcomes, requests, ownMachine, roomWatch,
     uploads, outputWatch, settings, ui, now,

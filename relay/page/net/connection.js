@@ -7,8 +7,12 @@ import { decodeFromRelay, encode } from '../protocol/messages.js';
 import { offeredSubprotocols } from '../protocol/token.js';
 import { BackOff } from './back-off.js';
 
-/** Timeout from the attempt to the welcome, in ms: a dead address may hang for minutes. */
-const WELCOME_TIMEOUT_MILLIS = 4000;
+/** Timeout from the attempt to the open socket, in ms: a dead address may hang for minutes. */
+const OPEN_TIMEOUT_MILLIS = 4000;
+
+/** Timeout from the open socket to the welcome, in ms. The page comes from this relay, so its wire is known. On a
+ * crowded network the welcome of a large bank takes seconds, and another attempt would begin it anew. */
+const WELCOME_TIMEOUT_MILLIS = 10_000;
 
 /** A relay that answers no probe for this long is gone, whatever the state of the socket. */
 const PROBE_TIMEOUT_MILLIS = 6000;
@@ -65,6 +69,8 @@ export class Connection {
   #tickTimer = null;
   /** When the attempt began or the connection was lost: the delay to the next attempt counts from here. */
   #since = 0;
+  /** When the socket was opened; null before that. */
+  #openedAt = null;
   #lastTick = 0;
   /** When the oldest unanswered probe was sent; null if there is none. */
   #unansweredSince = null;
@@ -102,6 +108,7 @@ export class Connection {
     this.#platform.clearTimer(this.#retryTimer);
     this.#retryTimer = null;
     this.#since = this.#platform.nowMillis();
+    this.#openedAt = null;
     this.#answered();
     this.#lastProbe = -Infinity;
     let socket;
@@ -113,7 +120,10 @@ export class Connection {
       return;
     }
     this.#socket = socket;
-    socket.onopen = () => this.send(this.#hello());
+    socket.onopen = () => {
+      this.#openedAt = this.#platform.nowMillis();
+      this.send(this.#hello());
+    };
     socket.onmessage = ({ data }) => this.#received(data, this.#platform.nowMillis() * 1000);
     // An error is always followed by a close.
     socket.onclose = () => this.#lost(socket);
@@ -182,7 +192,11 @@ export class Connection {
     const slept = now - this.#lastTick > SLEEP_MILLIS;
     this.#lastTick = now;
     if (!this.#welcomed) {
-      if (now - this.#since >= WELCOME_TIMEOUT_MILLIS) return this.#giveUp();
+      const isLate =
+        this.#openedAt === null
+          ? now - this.#since >= OPEN_TIMEOUT_MILLIS
+          : now - this.#openedAt >= WELCOME_TIMEOUT_MILLIS;
+      if (isLate) return this.#giveUp();
     } else {
       if (slept && this.#unansweredSince !== null) this.#unansweredSince = now;
       const hasPassed = (since, limit) => since !== null && now - since >= limit;

@@ -118,6 +118,7 @@ const RELAY_TO_CLIENT = {
     machine: defaulted(object(recordFields), { rights: 'conductor' }),
     locked: optional(flag),
     sounding: listOf(object({ trigger: object(triggerFields), stop_at: optional(count) })),
+    sounding_from: optional(count),
     variables: defaulted(listOf(variableState), []),
     pending: optional(listOf(object(valueFields))),
     total: count,

@@ -66,6 +66,7 @@ export class Reporter {
   reset() {
     this.#delay.reset();
     this.#reportedLead = null;
+    this.#reportedAt = -Infinity;
   }
 
   /** Takes the one-way delay of a message that arrived at a local time, both in µs. */
@@ -87,6 +88,8 @@ export class Reporter {
     const { isLoose } = this.#syncStatus;
     this.#ui.showMachine({ errorMicros, isLoose, latencyMicros, triggers, late, xruns });
     this.showSyncStatus();
+    // Before the welcome, what is known may be that of a former epoch.
+    if (this.#room.id === null) return;
     if ((nowMicros - this.#reportedAt) / 1000 < MIN_INTERVAL_MILLIS) return;
     const lead = this.#requiredLead();
     const sent = this.#send({
@@ -128,8 +131,12 @@ export class Reporter {
     };
   }
 
-  /** The bound on how far this machine can be off relay time: its clock's and its output's, added. */
+  /**
+   * The bound on how far this machine can be off relay time: its clock's and its output's, added; null while it
+   * is unknown, and without a connection: the relay that comes next may have another epoch.
+   */
   #errorMicros(nowMicros) {
+    if (this.#room.id === null) return null;
     const clockError = this.#clock.estimate()?.errorMicros(nowMicros);
     const outputError = this.#scheduler.errorMicros;
     const isKnown = clockError !== undefined && outputError !== null;

@@ -72,7 +72,7 @@ export class RoomWatch {
 
   /** Takes what has changed among the machines. */
   changed(message) {
-    this.#machines.apply(message);
+    this.#machines.apply(message, this.#now() / 1000);
     this.#show();
   }
 

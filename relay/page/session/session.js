@@ -116,6 +116,7 @@ export class Session {
     this.#outcomes.reset();
     this.#showRoster();
     this.#ui.showLead(null);
+    this.#reporter.report();
   }
 
   /** Applies a message. */
@@ -144,6 +145,7 @@ export class Session {
       case 'machine':
         this.#room.rights = message.rights;
         this.#ownMachine.record(message);
+        this.#reporter.report();
         return this.#showRights();
       case 'command':
         return this.#command(message);
@@ -209,6 +211,7 @@ export class Session {
     this.#showRoster();
     this.#scheduler.refresh();
     for (const cue of this.#cues) if (cue.stopAt !== undefined) this.#scheduler.stop(cue);
+    this.#ownMachine.sendChanges();
     this.#roomWatch.welcome();
     this.#showRights();
     this.#uploads.connected();

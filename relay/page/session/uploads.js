@@ -12,6 +12,10 @@ const MAX_RUNNING = 2;
 /** Most files in the list; what is beyond is refused. */
 const MAX_LISTED = 256;
 
+/** When the relay is asked again that has not answered, in ms: it may drop a request without a word if too many
+ * come. */
+const ASK_AGAIN_MILLIS = 5000;
+
 /** Attempts to send a file, and the delay after the first; it doubles. In ms. */
 const MAX_ATTEMPTS = 6;
 const RETRY_MILLIS = 1000;
@@ -20,6 +24,13 @@ const RETRY_MILLIS = 1000;
 const TRANSIENT = [0, 400, 408, 429, 500, 502, 503, 504];
 
 const ENDED = 404;
+
+/** The relay has the file from a request whose answer was lost, and is decoding it. */
+const DECODING = 409;
+
+/** How often the relay is then asked whether it is done, and for how long, in ms. */
+const DECODING_PAUSE_MILLIS = 500;
+const DECODING_MILLIS = 120_000;
 
 const TEXTS = {
   413: 'It is larger than the relay allows.',
@@ -31,9 +42,12 @@ const TEXTS = {
  * @typedef {object} Upload
  * @property {number} id
  * @property {File} file
- * @property {'checking' | 'waiting' | 'asking' | 'sending' | 'interrupted' | 'done' | 'failed'} state
+ * @property {'checking' | 'waiting' | 'asking' | 'sending' | 'decoding' | 'interrupted' | 'done' | 'failed'} state
  * @property {number} sent bytes
+ * @property {number} asked how often the relay was asked where to send it
  * @property {number} attempts
+ * @property {number | null} decodesUntil when the relay should have decoded it, in ms; null if it does not say that
+ *   it does
  * @property {string | null} path
  * @property {string | null} problem why it failed, in words
  * @property {boolean} mayRetry whether it may work another time
@@ -46,6 +60,7 @@ export class Uploads {
   #put;
   #ui;
   #setTimer;
+  #now;
   #lastId = 0;
   /** @type {Map<number, Upload>} */
   #uploads = new Map();
@@ -56,12 +71,20 @@ export class Uploads {
    * @param {typeof import('../net/upload.js').putFile} parts.put
    * @param {import('../ui/ui.js').Ui} parts.ui
    * @param {typeof setTimeout} [parts.setTimer]
+   * @param {() => number} [parts.now] in ms
    */
-  constructor({ requests, put, ui, setTimer = (...args) => globalThis.setTimeout(...args) }) {
+  constructor({
+    requests,
+    put,
+    ui,
+    setTimer = (...args) => globalThis.setTimeout(...args),
+    now = () => performance.now(),
+  }) {
     this.#requests = requests;
     this.#put = put;
     this.#ui = ui;
     this.#setTimer = setTimer;
+    this.#now = now;
   }
 
   /** Adds files. @param {File[]} files @returns {Promise<void>} when all are checked */
@@ -106,8 +129,9 @@ export class Uploads {
   #list(file) {
     this.#lastId += 1;
     const sound = soundNameOf(file.name);
-    const start = { state: 'checking', sent: 0, attempts: 0, path: null, problem: null, mayRetry: false, abort: null };
-    const upload = { id: this.#lastId, file, sound, ...start };
+    const counts = { sent: 0, asked: 0, attempts: 0, decodesUntil: null };
+    const start = { state: 'checking', path: null, problem: null, mayRetry: false, abort: null };
+    const upload = { id: this.#lastId, file, sound, ...counts, ...start };
     this.#uploads.set(upload.id, upload);
     return upload;
   }
@@ -127,35 +151,47 @@ export class Uploads {
   /** Starts what waits, as far as there is room. */
   #next() {
     const all = [...this.#uploads.values()];
-    const isRunning = ({ state }) => ['asking', 'sending', 'interrupted'].includes(state);
+    const isRunning = ({ state }) => ['asking', 'sending', 'decoding', 'interrupted'].includes(state);
     const space = MAX_RUNNING - all.filter(isRunning).length;
     const waiting = all.filter(({ state }) => state === 'waiting');
     for (const upload of waiting.slice(0, Math.max(0, space))) this.#ask(upload);
     this.#show();
   }
 
-  /** Asks the relay where to send it. */
+  /** Asks the relay where to send it, until it answers. Any answer will do. */
   #ask(upload) {
     const { file, sound } = upload;
+    const whileAsking = (run) => this.#whileListed(upload, () => upload.state === 'asking' && run());
     const isSent = this.#requests.send(
       { type: 'upload', name: sound, bytes: file.size },
       {
-        ready: (path) => this.#whileListed(upload, () => this.#sendTo(upload, path)),
-        refused: ({ message }) => this.#whileListed(upload, () => this.#fail(upload, `The relay refuses it: ${message}.`, true)),
-        lost: () => this.#whileListed(upload, () => (upload.state = 'waiting')),
+        ready: (path) => whileAsking(() => this.#sendTo(upload, path)),
+        refused: ({ message }) => whileAsking(() => this.#fail(upload, `The relay refuses it: ${message}.`, true)),
+        lost: () => whileAsking(() => (upload.state = 'waiting')),
       },
     );
     // Without a connection it waits for the next one.
-    if (isSent) upload.state = 'asking';
+    upload.state = isSent ? 'asking' : 'waiting';
+    upload.asked += 1;
+    upload.decodesUntil = null;
+    const { asked } = upload;
+    this.#setTimer(() => whileAsking(() => upload.asked === asked && this.#ask(upload)), ASK_AGAIN_MILLIS);
   }
 
-  async #sendTo(upload, path) {
-    Object.assign(upload, { state: 'sending', path, sent: 0 });
+  /** Sends it. @param {'sending' | 'decoding'} state what is shown: whether its bytes or only the answer count */
+  async #sendTo(upload, path, state = 'sending') {
+    Object.assign(upload, { state, path, sent: state === 'sending' ? 0 : upload.file.size });
     this.#show();
-    const sending = this.#put(path, upload.file, (sent) => {
-      upload.sent = sent;
-      this.#show();
-    });
+    let sending;
+    try {
+      sending = this.#put(path, upload.file, (sent) => {
+        if (upload.state !== 'sending') return;
+        upload.sent = sent;
+        this.#show();
+      });
+    } catch {
+      return this.#fail(upload, 'The relay has named no valid place to send it to.', true);
+    }
     upload.abort = sending.abort;
     const { status, text } = await sending.answer;
     upload.abort = null;
@@ -164,6 +200,7 @@ export class Uploads {
 
   #answered(upload, status, text) {
     if (status === 201) return this.#succeed(upload, text);
+    if (status === DECODING) return this.#awaitDecoding(upload);
     upload.attempts += 1;
     const mayRetry = TRANSIENT.includes(status) || status === ENDED;
     if (!mayRetry) return this.#fail(upload, reasonOf(status, text), ![413, 415].includes(status));
@@ -174,6 +211,17 @@ export class Uploads {
     this.#show();
     const wait = RETRY_MILLIS * 2 ** (upload.attempts - 1);
     this.#setTimer(() => this.#whileListed(upload, () => this.#again(upload, status)), wait);
+  }
+
+  #awaitDecoding(upload) {
+    upload.decodesUntil ??= this.#now() + DECODING_MILLIS;
+    if (this.#now() >= upload.decodesUntil) {
+      return this.#fail(upload, 'The relay does not say whether it can read it.', true);
+    }
+    Object.assign(upload, { state: 'decoding', sent: upload.file.size });
+    this.#show();
+    const again = () => this.#sendTo(upload, upload.path, 'decoding');
+    this.#setTimer(() => this.#whileListed(upload, again), DECODING_PAUSE_MILLIS);
   }
 
   #again(upload, status) {

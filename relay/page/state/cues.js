@@ -58,7 +58,8 @@ export class Cues {
 
   /**
    * Applies `welcome.sounding`, after the room has taken the welcome: exactly these cues remain. A sound
-   * that was stopped while this client was away is gone.
+   * that was stopped while this client was away is gone. The relay lists the latest triggers only, all from
+   * `sounding_from` on: a cue of an older one goes on.
    */
   welcome(message, isNewEpoch) {
     if (isNewEpoch) {
@@ -66,8 +67,9 @@ export class Cues {
       this.#silencedUpTo = 0;
     }
     const known = isNewEpoch ? new Map() : this.#active;
-    this.#active = new Map();
-    for (const { trigger, stop_at: stopAt } of message.sounding) {
+    const { sounding, sounding_from: listedFrom = 0 } = message;
+    this.#active = new Map([...known].filter(([seq]) => seq < listedFrom));
+    for (const { trigger, stop_at: stopAt } of sounding) {
       this.#seen.add(trigger.seq);
       // The bank may have changed: the sound is as long as it was when it was triggered.
       const cue = known.get(trigger.seq) ?? this.#cueOf(trigger);

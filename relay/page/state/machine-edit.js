@@ -9,11 +9,21 @@ export const MIXED = Symbol('mixed');
 const MAX_TARGETS = 256;
 const MAX_TAGS = 16;
 
+/** How much two reports of one volume can differ, in dB: it loses a little on its way. */
+const SAME_DB = 0.02;
+
 /** The value that all machines have; `MIXED` if they differ. */
 function common(machines, valueOf) {
   const values = new Set(machines.map(valueOf));
   if (values.size > 1) return MIXED;
   return [...values][0];
+}
+
+/** The volume that all machines have, in dB; `MIXED` if they differ. */
+function commonVolume(machines) {
+  const [first, ...others] = machines.map(({ report }) => report?.volume_db);
+  const isSame = (volume) => volume === first || Math.abs(volume - first) <= SAME_DB;
+  return others.every(isSame) ? first : MIXED;
 }
 
 /**
@@ -25,7 +35,7 @@ export function sharedOf(machines) {
     name: common(machines, ({ name }) => name),
     seat: common(machines, ({ seat }) => seat),
     rights: common(machines, ({ rights }) => rights),
-    volumeDb: common(machines, ({ report }) => report?.volume_db),
+    volumeDb: commonVolume(machines),
     isMuted: common(machines, ({ report }) => report && report.muted === true),
     extraLatencyMicros: common(machines, ({ report }) => report && (report.extra_latency_micros ?? 0)),
   };

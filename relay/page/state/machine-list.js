@@ -1,8 +1,8 @@
 // Which machines the list shows, and in which order.
 //
-// Pure.
+// Pure: the time goes in, in ms.
 
-import { isPlayer } from './machines.js';
+import { fadesAt, isPlayer, recentOf } from './machines.js';
 import { matcher } from './search.js';
 import { needsHelp, troublesOf, weightOf } from './trouble.js';
 
@@ -19,9 +19,11 @@ const collator = new Intl.Collator(undefined, { numeric: true, sensitivity: 'bas
  * @property {import('./machines.js').Machine} machine
  * @property {import('./trouble.js').Trouble[]} troubles
  * @property {number} sounds how many sounds the bank has
+ * @property {import('./machines.js').Counts} recent
+ * @property {number} until when it changes by itself, in ms: what is recent fades
  */
 
-/** The rows of machines, each kept until its machine or the standard changes. */
+/** The rows of machines, each kept until its machine or the standard changes, or its trouble fades. */
 export class MachineList {
   /** @type {WeakMap<object, Row>} */
   #rows = new WeakMap();
@@ -30,9 +32,10 @@ export class MachineList {
   /**
    * @param {import('./machines.js').Machine[]} machines
    * @param {import('./trouble.js').Standard} standard
+   * @param {number} nowMillis
    * @returns {Row[]}
    */
-  rows(machines, standard) {
+  rows(machines, standard, nowMillis) {
     const described = JSON.stringify(standard);
     if (described !== this.#standard) {
       this.#standard = described;
@@ -40,8 +43,10 @@ export class MachineList {
     }
     return machines.map((machine) => {
       let row = this.#rows.get(machine);
-      if (!row) {
-        row = { machine, troubles: troublesOf(machine, standard), sounds: standard.sounds };
+      if (!row || row.until <= nowMillis) {
+        const troubles = troublesOf(machine, standard, nowMillis);
+        const [recent, until] = [recentOf(machine, nowMillis), fadesAt(machine, nowMillis)];
+        row = { machine, troubles, sounds: standard.sounds, recent, until };
         this.#rows.set(machine, row);
       }
       return row;

@@ -12,7 +12,8 @@ export function readinessOf(players, { bank, sounds }) {
   /** How many of them miss a sound, by its name. */
   const misses = new Map();
   for (const { report } of players) {
-    if (report?.ready === undefined || report.bank < bank) continue;
+    // The numbers begin anew with each start of the relay: another number is that of another bank.
+    if (report?.ready === undefined || (report.bank ?? bank) !== bank) continue;
     const { ready, missing = [] } = report;
     // A report lists the first names only. Where it lists fewer than are missing, any sound may be.
     if (missing.length < sounds - ready) continue;

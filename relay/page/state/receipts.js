@@ -62,6 +62,12 @@ export class Receipts {
   }
 }
 
+/** When the time of the next receipt is over, in ms; Infinity if that of all is. */
+export function nextOverAt(receipts, nowMillis) {
+  const ends = receipts.map(({ arrivedAt }) => arrivedAt + ANSWER_MILLIS);
+  return Math.min(...ends.filter((end) => end > nowMillis));
+}
+
 /**
  * A receipt in words.
  * @param {object} receipt

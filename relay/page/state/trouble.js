@@ -1,18 +1,18 @@
 // What is wrong with a machine, and what to do about it, in words.
 //
-// Pure.
+// Pure: the time goes in, in ms.
 
-import { isPlayer } from './machines.js';
+import { isPlayer, recentOf } from './machines.js';
 import { LOOSE_MICROS } from './sync-status.js';
 import { formatMicros } from './units.js';
 import { SILENT_DB } from './volume.js';
 
-/** Late starts that count as many: at least so many, and more than this part of all. */
+/** Late starts that count as many, of the recent ones: at least so many, and more than this part of all. */
 const MANY_LATE = 3;
 const LATE_SHARE = 0.1;
 const MOST_LATE_SHARE = 0.5;
 
-/** Dropouts that count as many, since the output was opened. */
+/** Recent dropouts that count as many. */
 const MANY_XRUNS = 10;
 
 /** Names that are listed; of more, only the number. */
@@ -50,18 +50,20 @@ export function isOlder(a, b) {
  * What is wrong with a machine, the worst first.
  * @param {import('./machines.js').Machine} machine
  * @param {Standard} standard
+ * @param {number} nowMillis
  * @returns {Trouble[]}
  */
-export function troublesOf(machine, standard) {
+export function troublesOf(machine, standard, nowMillis) {
   if (machine.isAway) {
     return [{ level: 'away', text: 'Not connected', advice: 'Switch it on, or forget it.' }];
   }
+  const recent = recentOf(machine, nowMillis);
   const found = isPlayer(machine)
     ? [
         ...outputTroubles(machine),
-        ...timeTroubles(machine, standard),
+        ...timeTroubles(machine, standard, recent),
         ...soundTroubles(machine, standard),
-        ...levelTroubles(machine),
+        ...levelTroubles(machine, recent),
       ]
     : [];
   found.push(...versionTroubles(machine, standard));
@@ -88,9 +90,9 @@ function outputTroubles({ kind, report }) {
 }
 
 /** @returns {Trouble[]} */
-function timeTroubles({ kind, report, straggler }, { maxLeadMicros }) {
+function timeTroubles({ kind, report, straggler }, { maxLeadMicros }, { late, triggers }) {
   if (!report || report.latency_micros === undefined) return [];
-  const { clock_error_micros: error, lead_micros: lead, late, triggers } = report;
+  const { clock_error_micros: error, lead_micros: lead } = report;
   const found = [];
   const steady = kind === 'page' ? 'Bring it nearer to the access point' : 'Connect it by cable, not Wi-Fi';
   if (straggler) {
@@ -107,7 +109,7 @@ function timeTroubles({ kind, report, straggler }, { maxLeadMicros }) {
   if (!straggler && late >= MANY_LATE && late > triggers * LATE_SHARE) {
     const level = late > triggers * MOST_LATE_SHARE ? 'bad' : 'warn';
     const advice = `${steady}: its network is sometimes slower than the lead.`;
-    found.push({ level, text: `${late} of ${triggers} bangs late`, advice });
+    found.push({ level, text: `${late} of ${triggers} bangs late in 5 min`, advice });
   }
   return found;
 }
@@ -116,7 +118,8 @@ function timeTroubles({ kind, report, straggler }, { maxLeadMicros }) {
 function soundTroubles({ report }, { bank, sounds }) {
   if (report?.ready === undefined) return [];
   const { ready, missing = [] } = report;
-  if (report.bank < bank) {
+  // The numbers begin anew with each start of the relay: another number is that of another bank.
+  if ((report.bank ?? bank) !== bank) {
     return [{ level: 'warn', text: 'Loads the new sounds', advice: 'Wait. If it stays so, check its network.' }];
   }
   if (ready >= sounds) return [];
@@ -127,11 +130,11 @@ function soundTroubles({ report }, { bank, sounds }) {
 }
 
 /** @returns {Trouble[]} */
-function levelTroubles({ report }) {
+function levelTroubles({ report }, { xruns }) {
   const found = [];
-  if (report?.xruns >= MANY_XRUNS) {
+  if (xruns >= MANY_XRUNS) {
     const advice = 'Close other programs there: it is too busy.';
-    found.push({ level: 'warn', text: `${report.xruns} dropouts`, advice });
+    found.push({ level: 'warn', text: `${xruns} dropouts in 5 min`, advice });
   }
   if (report?.muted) found.push({ level: 'info', text: 'Muted', advice: 'Select it to unmute it.' });
   else if (report?.volume_db <= SILENT_DB) {

@@ -12,8 +12,8 @@ export function volumeDbOf(position) {
   return Math.max(SILENT_DB, Math.round(4000 * Math.log10(position)) / 100);
 }
 
-/** The position of the fader for a volume, in dB, to a thousandth. */
+/** The position of the fader for a volume, in dB: so exact that the volume at it is the same to a hundredth. */
 export function positionOfDb(decibels) {
   if (decibels <= SILENT_DB) return 0;
-  return Math.min(1, Math.round(1000 * 10 ** (decibels / 40)) / 1000);
+  return Math.min(1, Math.round(1e6 * 10 ** (decibels / 40)) / 1e6);
 }

@@ -224,9 +224,23 @@ test('an attempt without a welcome times out', () => {
   const world = new World();
   world.socket.readyState = 1;
   world.socket.onopen();
-  world.pass(5500);
+  world.pass(11_000);
   assert.equal(world.sockets[0].readyState, 3);
   assert.deepEqual(world.states, []);
+});
+
+test('on a crowded network the welcome may take seconds, also after a loss', () => {
+  const world = new World();
+  for (const sockets of [1, 2]) {
+    world.pass(3500);
+    world.socket.readyState = 1;
+    world.socket.onopen();
+    world.pass(9500);
+    world.socket.onmessage({ data: WELCOME });
+    assert.deepEqual([world.connection.state, world.sockets.length], ['connected', sockets]);
+    world.lose();
+    world.pass(500);
+  }
 });
 
 test('a relay that answers no probe is dropped', () => {

@@ -173,6 +173,18 @@ test('a cue that was stopped during a disconnection is dropped and not started a
   assert.equal(cues.trigger(trigger(1)), false);
 });
 
+test('a cue that is older than the list of a welcome goes on', () => {
+  const { room, cues, enter, active } = entered();
+  for (const seq of [1, 2, 4, 6]) cues.trigger(trigger(seq));
+  cues.stop(stop(3, { trigger: 2 }));
+  room.disconnected();
+  enter({ sounding: [{ trigger: trigger(5) }, { trigger: trigger(6) }], sounding_from: 4 });
+  assert.deepEqual(active(), [1, 2, 5, 6], 'the fourth has ended meanwhile');
+  assert.equal(cues.get(2).stopAt, 2_000_000);
+  enter({ epoch: '0000000000000001', sounding_from: 4 });
+  assert.deepEqual(active(), [], 'the numbers of another epoch say nothing');
+});
+
 test('a new epoch drops all cues and restarts the numbering', () => {
   const { cues, enter } = entered();
   cues.trigger(trigger(41));

@@ -23,3 +23,23 @@ test('a value that never comes is given up', () => {
   expected.clear();
   assert.equal(expected.shown('isMuted', false, 1), false);
 });
+
+test('a value that nobody asked for here is the one of someone else, and is shown at once', () => {
+  const expected = new Expected();
+  expected.shown('volume', -6, 0);
+  for (const volume of [-7, -8, -9]) expected.expect('volume', volume, 100);
+  assert.equal(expected.shown('volume', -6, 200), -9, 'as before');
+  assert.equal(expected.shown('volume', -7, 300), -9, 'on the way');
+  assert.equal(expected.shown('volume', -20, 400), -20);
+  assert.equal(expected.shown('volume', -7, 500), -7, 'from then on reports count');
+});
+
+test('several machines do not report at once', () => {
+  const expected = new Expected();
+  const mixed = Symbol('mixed');
+  expected.shown('volume', -6, 0);
+  expected.expect('volume', -9, 0);
+  assert.equal(expected.shown('volume', mixed, 100), -9);
+  assert.equal(expected.shown('volume', -9.01, 200), -9.01);
+  assert.equal(expected.shown('volume', mixed, 300), mixed);
+});

@@ -20,6 +20,14 @@ test('what all have, what differs, and what none has', () => {
   assert.equal(sharedOf([client(1)]).volumeDb, undefined);
 });
 
+test('a volume that has lost a little on its way is the same', () => {
+  const shared = (...volumes) => sharedOf(volumes.map((db, id) => client(id, { report: { volume_db: db } }))).volumeDb;
+  assert.equal(shared(-50, -50.000004, -49.99), -50);
+  assert.equal(shared(-50, -50.5), MIXED);
+  assert.equal(shared(-50, undefined), MIXED);
+  assert.equal(shared(undefined, undefined), undefined);
+});
+
 test('clients and machines that are away are addressed each in their way', () => {
   assert.deepEqual(targetsOf([client(1), away(9), client(2)]), [{ clients: [1, 2] }, { machines: [9] }]);
   assert.deepEqual(targetsOf([]), []);

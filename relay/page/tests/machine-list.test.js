@@ -16,13 +16,13 @@ function machine(name, changed = {}) {
 
 const MACHINES = [
   machine('lab-10', { seat: 10, tags: ['left'] }),
-  machine('lab-2', { seat: 2, report: { ...REPORT, xruns: 50 } }),
+  machine('lab-2', { seat: 2, steps: [{ at: 0, triggers: 0, late: 0, xruns: 50 }] }),
   machine('harp', { report: { ...REPORT, latency_micros: undefined } }),
   machine('stage', { kind: 'remote', report: undefined }),
   machine('Lab-9', { isAway: true, seat: 1, report: undefined }),
 ];
 
-const rows = () => new MachineList().rows(MACHINES, STANDARD);
+const rows = () => new MachineList().rows(MACHINES, STANDARD, 0);
 const names = (how = {}) =>
   listed(rows(), { sort: 'trouble', filter: 'all', query: '', ...how }).map((row) => row.machine.name);
 
@@ -56,9 +56,19 @@ test('while someone aims, the order stays, and new rows come last', () => {
 
 test('a row is kept until its machine or the standard changes', () => {
   const list = new MachineList();
-  const [first] = list.rows(MACHINES, STANDARD);
-  assert.equal(list.rows(MACHINES, { ...STANDARD })[0], first);
-  assert.notEqual(list.rows([{ ...MACHINES[0] }], STANDARD)[0], first);
-  const [row] = list.rows(MACHINES, { ...STANDARD, sounds: 2 });
+  const [first] = list.rows(MACHINES, STANDARD, 0);
+  assert.equal(list.rows(MACHINES, { ...STANDARD }, 1)[0], first);
+  assert.notEqual(list.rows([{ ...MACHINES[0] }], STANDARD, 1)[0], first);
+  const [row] = list.rows(MACHINES, { ...STANDARD, sounds: 2 }, 1);
   assert.deepEqual([row.sounds, row.troubles[0].text], [2, '1 of 2 sounds']);
+});
+
+test('what is recent fades, although nothing comes from the relay', () => {
+  const list = new MachineList();
+  const [first, before] = list.rows(MACHINES, STANDARD, 1000);
+  assert.deepEqual([before.recent.xruns, before.troubles.length, before.until], [50, 1, 300_000]);
+  assert.equal(list.rows(MACHINES, STANDARD, 299_999)[1], before);
+  const [same, after] = list.rows(MACHINES, STANDARD, 300_000);
+  assert.deepEqual([after.recent.xruns, after.troubles, after.until], [0, [], Infinity]);
+  assert.equal(same, first);
 });

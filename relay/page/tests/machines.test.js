@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { Machines, isPlayer } from '../state/machines.js';
+import { Machines, fadesAt, isPlayer, recentOf } from '../state/machines.js';
 
 const client = (id, changed = {}) => ({ id, name: `m${id}`, kind: 'window', rights: 'player', ...changed });
 
@@ -51,4 +51,38 @@ test('players sound on schedule', () => {
   machines.apply({ clients: kinds.map((kind, id) => client(id, { kind })), away: [{ machine: 4, name: 'x' }] });
   assert.deepEqual(machines.players.map(({ kind }) => kind), ['window', 'headless', 'page']);
   assert.equal(isPlayer({ isAway: true, kind: 'window' }), false);
+});
+
+test('of its counts only those of the last five minutes are recent', () => {
+  const machines = new Machines();
+  const report = (seconds, counts) =>
+    machines.apply({ clients: [client(2, { report: { triggers: 0, late: 0, xruns: 0, ...counts } })] }, seconds * 1000);
+  const recent = (seconds) => recentOf(machines.all[0], seconds * 1000);
+  // What was counted before anyone looked may be months old.
+  report(0, { triggers: 1000, late: 900, xruns: 4000 });
+  assert.deepEqual(recent(0), { triggers: 0, late: 0, xruns: 0 });
+  assert.equal(fadesAt(machines.all[0], 0), Infinity);
+  report(100, { triggers: 1010, late: 903, xruns: 4000 });
+  report(200, { triggers: 1020, late: 903, xruns: 4012 });
+  assert.deepEqual(recent(399), { triggers: 20, late: 3, xruns: 12 });
+  assert.equal(fadesAt(machines.all[0], 399_000), 400_000);
+  assert.deepEqual(recent(400), { triggers: 10, late: 0, xruns: 12 });
+  assert.deepEqual(recent(500), { triggers: 0, late: 0, xruns: 0 });
+  // Its output was opened again.
+  report(600, { triggers: 1020, late: 903, xruns: 5 });
+  assert.deepEqual(recent(600), { triggers: 0, late: 0, xruns: 5 });
+});
+
+test('steps are bounded, whatever is reported, and another client begins anew', () => {
+  const machines = new Machines();
+  for (let quarter = 0; quarter < 8000; quarter += 1) {
+    machines.apply({ clients: [client(2, { report: { triggers: 0, late: 0, xruns: quarter } })] }, quarter * 250);
+  }
+  const [{ steps }] = machines.all;
+  assert.ok(steps.length <= 31, String(steps.length));
+  const { xruns } = recentOf(machines.all[0], 8000 * 250);
+  assert.ok(Math.abs(xruns - 1200) <= 40, String(xruns));
+  machines.apply({ left: [2] }, 0);
+  machines.apply({ clients: [client(2, { report: { triggers: 0, late: 0, xruns: 9000 } })] }, 8000 * 250);
+  assert.deepEqual(machines.all[0].steps, []);
 });

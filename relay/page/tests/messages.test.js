@@ -145,6 +145,14 @@ test('a client without a record of its machine may do everything', () => {
   assert.deepEqual([message.machine, message.bank], [{ rights: 'conductor' }, 0]);
 });
 
+test('a welcome may say from which trigger on it lists what sounds', () => {
+  const example = JSON.parse(examples('relay-to-client').find((text) => text.includes('"type":"welcome"')));
+  const decoded = (from) => decodeFromRelay(JSON.stringify({ ...example, sounding_from: from }));
+  assert.equal(decoded(41).message.sounding_from, 41);
+  assert.equal('sounding_from' in decoded(undefined).message, false);
+  assert.match(decoded('41').problem, /sounding_from is not a whole number/);
+});
+
 test('rights are one of three, and reasons may be new', () => {
   const decoded = (message) => decodeFromRelay(JSON.stringify(message));
   assert.match(decoded({ type: 'machine', rights: 'owner' }).problem, /rights is not one of listener/);

@@ -20,6 +20,7 @@ class World {
       this.requests,
       this.room,
       (kept) => Object.assign(this.applied, kept),
+      () => this.sent.push({ type: 'report' }),
       (run, millis) => this.timers.push({ run, at: this.now + millis }),
     );
   }
@@ -41,6 +42,7 @@ class World {
     this.connected = true;
     this.room.id = 8;
     this.machine.welcome(record);
+    this.machine.sendChanges();
   }
 }
 
@@ -140,4 +142,95 @@ test('a change that was lost with the connection is sent again, unless there is 
   world.sent.length = 0;
   world.welcome(RECORD);
   assert.deepEqual(world.sent.map(({ name, muted }) => [name, muted]), [['viola', false]]);
+});
+
+test('a change that a dead connection has swallowed is not undone, and counts after the next welcome', () => {
+  const world = new World();
+  world.welcome({ ...RECORD, muted: false });
+  world.machine.change('muted', true);
+  world.pass(200);
+  world.machine.change('volume_db', -9);
+  world.applied = {};
+  // The loss is noticed after six seconds.
+  world.pass(6000);
+  world.lose();
+  assert.deepEqual(world.applied, {});
+  world.sent.length = 0;
+  world.welcome({ ...RECORD, muted: false, name: 'viola' });
+  assert.deepEqual(world.applied, { name: 'viola', extra_latency_micros: 12_000 });
+  assert.deepEqual(world.sent.map(({ muted, volume_db: volume }) => [muted, volume]), [[true, -9]]);
+});
+
+test('what was answered is not sent again, and the next welcome counts', () => {
+  const world = new World();
+  world.welcome(RECORD);
+  world.machine.change('volume_db', -9);
+  world.machine.record({ ...RECORD, volume_db: -9 });
+  world.requests.acked(1);
+  world.lose();
+  world.sent.length = 0;
+  world.welcome({ ...RECORD, volume_db: -20 });
+  assert.deepEqual([world.applied.volume_db, world.sent], [-20, []]);
+});
+
+test('what the relay says again with another field undoes no change', () => {
+  const world = new World();
+  const kept = { ...RECORD, muted: false };
+  world.welcome(kept);
+  world.machine.change('muted', true);
+  world.applied = {};
+  world.machine.record({ ...kept, volume_db: -20 });
+  world.pass(5000);
+  world.machine.record({ ...kept, volume_db: -30 });
+  assert.deepEqual(world.applied, { volume_db: -30 });
+  // Someone else unmutes it, after the relay has received that.
+  world.machine.record({ ...kept, muted: true });
+  world.machine.record(kept);
+  assert.equal(world.applied.muted, false);
+});
+
+test('a relay whose disk fails confirms a change by telling it, and it is not sent again', () => {
+  const world = new World();
+  world.welcome(RECORD);
+  world.machine.change('volume_db', -9);
+  world.machine.record({ ...RECORD, volume_db: -9 });
+  world.machine.record({ ...RECORD, volume_db: -20 });
+  assert.equal(world.applied.volume_db, -20, 'the change of someone else is newer');
+  world.pass(200);
+  // One that changes nothing is not even told.
+  world.machine.change('volume_db', -20);
+  world.pass(5000);
+  world.lose();
+  world.sent.length = 0;
+  world.welcome({ ...RECORD, volume_db: -30 });
+  assert.deepEqual([world.applied.volume_db, world.sent], [-30, []]);
+});
+
+test('of a moved fader an earlier value that comes back is not applied, also if the last one is lost', () => {
+  const world = new World();
+  world.welcome(RECORD);
+  for (const volume of [-7, -8, -9]) {
+    world.machine.change('volume_db', volume);
+    world.pass(100);
+  }
+  world.applied = {};
+  world.machine.record({ ...RECORD, volume_db: -7 });
+  world.machine.record({ ...RECORD, volume_db: -8 });
+  world.pass(5000);
+  assert.deepEqual(world.applied, {});
+  world.machine.record({ ...RECORD, volume_db: -20 });
+  assert.deepEqual(world.applied, { volume_db: -20 }, 'by then someone else is newer');
+});
+
+test('the relay is told the output before its extra latency, once for each connection', () => {
+  const world = new World();
+  world.lose();
+  world.machine.change('extra_latency_micros', 3000);
+  world.welcome(RECORD);
+  world.pass(200);
+  world.machine.change('extra_latency_micros', 4000);
+  world.pass(200);
+  world.machine.change('muted', true);
+  const sent = world.sent.map(({ type, extra_latency_micros: micros }) => [type, micros]);
+  assert.deepEqual(sent, [['report', undefined], ['assign', 3000], ['assign', 4000], ['assign', undefined]]);
 });

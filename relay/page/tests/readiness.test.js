@@ -25,6 +25,11 @@ test('who has an older bank, names only some, or says nothing does not count yet
   assert.deepEqual(of('click'), { ready: 1, of: 5 });
 });
 
+test('a number of a bank that a former epoch has counted is no newer one', () => {
+  const of = readinessOf([{ report: { bank: 57, ready: 20 } }, { report: { ready: 20 } }], STANDARD);
+  assert.deepEqual(of('click'), { ready: 1, of: 2 }, 'a program without numbers has the only bank that it knows');
+});
+
 test('a room without players', () => {
   assert.deepEqual(readinessOf([], STANDARD)('click'), { ready: 0, of: 0 });
 });

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { ANSWER_MILLIS, Receipts, describe } from '../state/receipts.js';
+import { ANSWER_MILLIS, Receipts, describe, nextOverAt } from '../state/receipts.js';
 
 const receipt = (changed = {}) => ({
   type: 'receipt',
@@ -72,4 +72,16 @@ test('the last 64 are kept, the latest first, each as it came last', () => {
   assert.equal(latest.at(-1).receipt.seq, 7);
   receipts.clear();
   assert.deepEqual(receipts.latest, []);
+});
+
+test('in a quick sequence each trigger has its own time', () => {
+  const receipts = new Receipts();
+  for (const seq of [1, 2, 3]) receipts.apply(receipt({ seq, sounded: 20, waiting: [3] }), seq * 500);
+  receipts.apply(receipt({ seq: 1, sounded: 21, waiting: [4] }), 3000);
+  const levels = (now) => receipts.latest.map((one) => describe(one.receipt, now - one.arrivedAt, nameOf).level);
+  assert.deepEqual(levels(4499), ['wait', 'wait', 'wait']);
+  assert.deepEqual(levels(4500), ['wait', 'wait', 'warn']);
+  // They are shown again whenever the time of one of them is over.
+  const over = [2000, 4500, 5000, 5500].map((now) => nextOverAt(receipts.latest, now));
+  assert.deepEqual(over, [4500, 5000, 5500, Infinity]);
 });

@@ -5,14 +5,15 @@ import { test } from 'node:test';
 
 import { decodeFromClient, encode } from '../protocol/messages.js';
 import { Reporter } from '../session/reporter.js';
-import { recorder } from './fakes.js';
+import { callsOf, recorder } from './fakes.js';
 
 const SECOND = 1e6;
 
 function world() {
   const state = { now: 0, error: 40.2, connected: true, level: 0.25, missing: ['gong'] };
   state.settings = { volume: 0.5, isMuted: false };
-  const sent = [];
+  const [sent, log] = [[], []];
+  const room = { id: 7, self: undefined, maxLeadMicros: 500_000, bankNumber: 3 };
   const scheduler = {
     triggers: 3,
     late: 1,
@@ -23,17 +24,17 @@ function world() {
     extraLatencyMicros: 12_000,
   };
   const reporter = new Reporter({
-    room: { self: undefined, maxLeadMicros: 500_000, bankNumber: 3 },
+    room,
     clock: { estimate: () => (state.error === null ? null : { errorMicros: () => state.error }) },
     audio: { xruns: null, quantumMicros: 2667, takeLevel: () => state.level },
     scheduler,
     bank: { standing: { ready: 13, missing: state.missing } },
     settings: { current: state.settings },
     send: (message) => state.connected && sent.push(message) > 0,
-    ui: recorder('ui', []),
+    ui: recorder('ui', log),
     now: () => state.now,
   });
-  return { reporter, scheduler, sent, state };
+  return { reporter, scheduler, sent, state, room, log };
 }
 
 test('a report contains the required lead, the summed error bound and the counts', () => {
@@ -104,4 +105,25 @@ test('a report that could not be sent is sent again', () => {
   state.connected = true;
   reporter.report();
   assert.equal(sent.length, 1);
+});
+
+test('without a connection no bound is shown, and nothing of a former epoch is sent before the welcome', () => {
+  const { reporter, sent, state, room, log } = world();
+  state.error = 9000;
+  reporter.report();
+  room.id = null;
+  state.now = 10 * SECOND;
+  reporter.report();
+  const shown = callsOf(log, 'ui.showMachine').map(([{ errorMicros, isLoose }]) => [errorMicros, isLoose]);
+  assert.deepEqual(shown, [[9501, true], [null, false]]);
+  assert.equal(callsOf(log, 'ui.showSyncStatus').at(-1)[0], null);
+  assert.equal(sent.length, 1);
+});
+
+test('the first report of a connection need not wait', () => {
+  const { reporter, sent } = world();
+  reporter.report();
+  reporter.reset();
+  reporter.report();
+  assert.equal(sent.length, 2);
 });

@@ -94,6 +94,13 @@ test('machines and receipts are shown as they come', () => {
   assert.deepEqual(receipts, [{ receipt: { seq: 9 }, arrivedAt: 5000 }]);
 });
 
+test('counts have the time at which they were reported', () => {
+  const { watch, machines } = new World();
+  watch.show('room');
+  for (const xruns of [40, 52]) watch.changed({ clients: [{ ...client, report: { triggers: 0, late: 0, xruns } }] });
+  assert.deepEqual(machines.all[0].steps, [{ at: 5000, triggers: 0, late: 0, xruns: 12 }]);
+});
+
 test('another bank is compared with while someone looks', () => {
   const world = new World();
   world.watch.standardChanged();

@@ -243,9 +243,17 @@ test('what is kept of this machine is applied, and its rights are shown', () => 
   const record = { type: 'machine', rights: 'listener', muted: true };
   world.receive(record);
   assert.deepEqual(world.calls('ownMachine.record'), [[record]]);
+  assert.equal(world.calls('reporter.report').length, 1, 'those who run the room see it');
   assert.equal(world.room.rights, 'listener');
   assert.equal(world.calls('ui.showRights').length, 1);
   assert.equal(world.calls('roomWatch.refresh').length, 1);
+});
+
+test('a name counts before what sounds, and changes are sent once a report is of this epoch', () => {
+  const calls = new World().receive(WELCOME);
+  const order = ['ownMachine.welcome', 'clock.reset', 'reporter.reset', 'bank.replace', 'ownMachine.sendChanges'];
+  assert.deepEqual(calls.filter((call) => order.includes(call)), order);
+  assert.ok(!calls.includes('reporter.report'));
 });
 
 test('a lock is shown, with who did it', () => {
@@ -295,7 +303,7 @@ test('without a connection nothing is awaited or answered', () => {
   world.log.length = 0;
   world.session.disconnected();
   const calls = world.log.map(([method]) => method);
-  for (const method of ['requests.disconnected', 'roomWatch.disconnected', 'outcomes.reset']) {
+  for (const method of ['requests.disconnected', 'roomWatch.disconnected', 'outcomes.reset', 'reporter.report']) {
     assert.ok(calls.includes(method), method);
   }
 });

@@ -21,8 +21,10 @@ class World {
   sent = [];
   puts = [];
   timers = [];
+  now = 0;
   notes = [];
   connected = true;
+  isPlaceValid = true;
   uploads;
   shown = [];
 
@@ -31,6 +33,7 @@ class World {
     this.uploads = new Uploads({
       requests: this.requests,
       put: (path, sentFile, onProgress) => {
+        if (!this.isPlaceValid) throw new SyntaxError('invalid URL');
         const put = { path, file: sentFile, onProgress, isAborted: false };
         const answer = new Promise((resolve) => (put.answer = (status, text = '') => resolve({ status, text })));
         this.puts.push(put);
@@ -38,6 +41,7 @@ class World {
       },
       ui: { notify: (text) => this.notes.push(text), bank: { showUploads: (uploads) => (this.shown = uploads) } },
       setTimer: (run, millis) => this.timers.push({ run, millis }),
+      now: () => this.now,
     });
   }
 
@@ -55,8 +59,13 @@ class World {
     await settled();
   }
 
-  runTimers() {
-    for (const { run } of this.timers.splice(0)) run();
+  /** Lets time pass, and runs what was to wait for so long. @returns {number} how much that was */
+  wait(millis) {
+    this.now += millis;
+    const due = this.timers.filter((timer) => timer.millis === millis);
+    this.timers = this.timers.filter((timer) => timer.millis !== millis);
+    for (const { run } of due) run();
+    return due.length;
   }
 }
 
@@ -108,8 +117,7 @@ test('an upload that breaks off is sent again from its start, to the same path, 
   for (const [turn, status] of [0, 400, 408, 429, 503].entries()) {
     await world.answer(status);
     assert.equal(world.shown[0].state, 'interrupted');
-    assert.equal(world.timers[0].millis, 1000 * 2 ** turn);
-    world.runTimers();
+    assert.equal(world.wait(1000 * 2 ** turn), 1);
     assert.deepEqual([world.shown[0].state, world.shown[0].sent], ['sending', 0]);
   }
   assert.deepEqual(new Set(world.puts.map(({ path }) => path)), new Set(['uploads/0']));
@@ -123,7 +131,7 @@ test('an upload that breaks off is sent again from its start, to the same path, 
 test('where the relay has ended the upload, a new one is asked for', async () => {
   const world = await sending();
   await world.answer(404);
-  world.runTimers();
+  world.wait(1000);
   assert.equal(world.shown[0].state, 'asking');
   world.accept();
   assert.equal(world.puts.at(-1).path, 'uploads/1');
@@ -140,7 +148,7 @@ test('what the relay cannot take is told in words', async () => {
     await world.answer(status, text);
     assert.equal(world.shown[0].state, 'failed');
     assert.match(world.shown[0].problem, words);
-    assert.deepEqual(world.timers, []);
+    assert.equal(world.wait(1000), 0);
   }
 });
 
@@ -189,4 +197,76 @@ test('a folder cannot be read, and is told so', async () => {
   const folder = { name: 'drums', size: 4096, slice: () => ({ arrayBuffer: async () => Promise.reject(new Error()) }) };
   await world.uploads.add([folder]);
   assert.match(world.shown[0].problem, /A folder cannot be added/);
+});
+
+test('a relay that does not answer is asked again, and any answer will do', async () => {
+  const world = new World();
+  await world.uploads.add([file('a.wav')]);
+  for (const asked of [2, 3]) {
+    world.wait(5000);
+    assert.deepEqual([world.sent.length, world.states], [asked, ['asking']]);
+  }
+  world.accept(1);
+  assert.deepEqual(world.puts.map(({ path }) => path), ['uploads/1']);
+  world.accept(2);
+  assert.equal(world.requests.refused({ ack: world.sent[0].ack, code: 'full', message: '' }), true);
+  world.requests.disconnected();
+  world.wait(5000);
+  assert.deepEqual([world.sent.length, world.puts.length, world.states], [3, 1, ['sending']]);
+});
+
+test('a relay is not asked again over another connection than the one that was lost', async () => {
+  const world = new World();
+  await world.uploads.add([file('a.wav')]);
+  world.connected = false;
+  world.requests.disconnected();
+  assert.equal(world.wait(5000), 1);
+  assert.deepEqual(world.states, ['waiting']);
+  world.connected = true;
+  world.uploads.connected();
+  world.uploads.remove(world.shown[0].id);
+  world.wait(5000);
+  assert.deepEqual([world.sent.length, world.shown], [2, []]);
+});
+
+test('a file that the relay still decodes is waited for', async () => {
+  const world = await sending();
+  await world.answer(0);
+  world.wait(1000);
+  for (let turn = 0; turn < 10; turn += 1) {
+    await world.answer(409);
+    assert.deepEqual([world.states, world.shown[0].sent], [['decoding'], 1000]);
+    world.wait(500);
+    world.puts.at(-1).onProgress(400);
+    assert.deepEqual([world.states, world.shown[0].sent], [['decoding'], 1000], 'the relay has all of it');
+  }
+  assert.deepEqual(new Set(world.puts.map(({ path }) => path)), new Set(['uploads/0']));
+  await world.answer(201, '{"name":"kick"}');
+  assert.deepEqual(world.states, ['done']);
+});
+
+test('a relay that decodes a file for two minutes is asked no longer', async () => {
+  const world = await sending();
+  let asked = 0;
+  for (await world.answer(409); world.states[0] === 'decoding'; await world.answer(409)) {
+    asked += 1;
+    assert.equal(world.wait(500), 1);
+  }
+  assert.equal(asked, 240);
+  assert.match(world.shown[0].problem, /does not say whether it can read it/);
+  world.uploads.retry(world.shown[0].id);
+  world.accept();
+  await world.answer(409);
+  assert.deepEqual(world.states, ['decoding'], 'another attempt has its own time');
+});
+
+test('a place that is none fails the upload, and the next one begins', async () => {
+  const world = new World();
+  await world.uploads.add(['a', 'b', 'c'].map((name) => file(`${name}.wav`)));
+  world.isPlaceValid = false;
+  world.accept(0);
+  await settled();
+  assert.deepEqual(world.states, ['failed', 'asking', 'asking']);
+  assert.match(world.shown[0].problem, /no valid place/);
+  assert.equal(world.shown[0].mayRetry, true);
 });

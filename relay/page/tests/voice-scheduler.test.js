@@ -257,6 +257,15 @@ test('after a reconnection a voice goes on unless it was stopped meanwhile', () 
   assert.deepEqual(world.ended, [{ voice: world.started[0], at: 0 }]);
 });
 
+test('after a reconnection a voice that is older than the list of the welcome goes on', () => {
+  const world = new World();
+  world.settle();
+  for (const seq of [1, 2]) world.trigger(seq, 0.2);
+  world.welcome({ sounding: [{ trigger: world.cues.get(2).trigger }], sounding_from: 2 });
+  world.scheduler.refresh();
+  assert.deepEqual([world.started.length, world.ended], [2, []]);
+});
+
 test('a new epoch ends all voices and restarts the numbering', () => {
   const world = new World();
   world.settle();

@@ -15,5 +15,11 @@ test('every percent of the fader survives the way through the relay', () => {
 
 test('the ends are silence and full level', () => {
   assert.deepEqual([volumeDbOf(0), volumeDbOf(1)], [-60, 0]);
-  assert.deepEqual([positionOfDb(-60), positionOfDb(0), positionOfDb(-6.02)], [0, 1, 0.707]);
+  assert.deepEqual([positionOfDb(-60), positionOfDb(0), positionOfDb(-6.02)], [0, 1, 0.707131]);
+});
+
+test('every volume that can be asked for is reported as it was asked for', () => {
+  for (let decibels = -60; decibels <= 0; decibels += 0.5) {
+    assert.equal(volumeDbOf(positionOfDb(decibels)) + 0, decibels + 0);
+  }
 });

@@ -35,6 +35,7 @@ export class Console {
   #how = { sort: SORTS[0], filter: FILTERS[0], query: '' };
   #aimedAt = -Infinity;
   #aimTimer = null;
+  #fadeTimer = null;
   #isDue = false;
 
   /**
@@ -111,8 +112,9 @@ export class Console {
   }
 
   #draw() {
-    const rows = this.#list.rows(this.#machines, this.#standard);
+    const rows = this.#rows;
     this.#showCounts(rows);
+    this.#awaitFading(rows);
     if (element('room').dataset.shape === 'plan') {
       this.#plan.show(rows);
     } else {
@@ -129,9 +131,20 @@ export class Console {
     this.#tellSelection();
   }
 
+  get #rows() {
+    return this.#list.rows(this.#machines, this.#standard, performance.now());
+  }
+
+  /** What is recent fades, whether or not a message comes. */
+  #awaitFading(rows) {
+    clearTimeout(this.#fadeTimer);
+    const next = Math.min(...rows.map(({ until }) => until));
+    if (next === Infinity) return;
+    this.#fadeTimer = setTimeout(() => this.draw(), Math.max(0, next - performance.now()) + 1);
+  }
+
   #tellSelection() {
-    const rows = this.#list.rows(this.#machines, this.#standard);
-    const selected = rows.filter(({ machine }) => this.#selection.has(machine.key));
+    const selected = this.#rows.filter(({ machine }) => this.#selection.has(machine.key));
     this.#on.selected(selected.map(({ machine }) => machine), selected);
   }
 

@@ -31,6 +31,7 @@ const KEY_STEPS = {
 export class Fader {
   #range;
   #on;
+  #lost;
   #track;
   #field;
   #value;
@@ -41,10 +42,12 @@ export class Fader {
    * @param {Range} range
    * @param {(value: number, isLast: boolean) => void} on called with each value, and last with the one
    *   with which a gesture ends
+   * @param {() => void} lost called instead if the end of a gesture was not noticed
    */
-  constructor(label, range, on) {
+  constructor(label, range, on, lost = () => {}) {
     this.#range = range;
     this.#on = on;
+    this.#lost = lost;
     this.#track = make(
       'div.fader-track',
       {
@@ -115,10 +118,17 @@ export class Fader {
     });
     track.addEventListener('pointermove', (event) => {
       if (!this.#isDragged) return;
+      if (event.buttons === 0) {
+        // The fader was out of the document or hidden when it was released. What was meant then is over: others may
+        // have set newer values.
+        this.#isDragged = false;
+        this.#lost();
+        return;
+      }
       const value = valueUnder(event);
       if (value !== this.#value) this.#set(value, false);
     });
-    for (const end of ['pointerup', 'pointercancel']) {
+    for (const end of ['pointerup', 'pointercancel', 'lostpointercapture']) {
       track.addEventListener(end, () => {
         if (!this.#isDragged) return;
         this.#isDragged = false;

@@ -70,7 +70,7 @@ export class MachineRow {
   }
 
   /** @param {import('../state/machine-list.js').Row} row */
-  show({ machine, troubles, sounds }) {
+  show({ machine, troubles, sounds, recent }) {
     const { key, name, seat } = machine;
     const [worst] = troubles;
     const isSelected = this.#isSelected(key);
@@ -83,13 +83,13 @@ export class MachineRow {
     setText(this.#trouble, worst?.text ?? (isPlayer(machine) ? 'Ready' : ''));
     const others = troubles.length > 1 ? ` (and ${troubles.length - 1} more)` : '';
     setText(this.#advice, worst ? worst.advice + others : '');
-    this.#showReport(machine, sounds);
+    this.#showReport(machine, sounds, recent);
     const words = troubles.map(({ text, advice }) => `${text}. ${advice}`).join(' ');
     this.element.setAttribute('aria-label', `${name}, ${seat ? `seat ${seat}` : 'no seat'}. ${words}`);
     this.element.title = words;
   }
 
-  #showReport(machine, sounds) {
+  #showReport(machine, sounds, recent) {
     const report = isPlayer(machine) ? machine.report : undefined;
     const set = (cell, text, level = '') => {
       setText(this.#cells[cell], text);
@@ -102,7 +102,7 @@ export class MachineRow {
     setText(this.#output, report?.output ?? '');
     this.#cells.latency.dataset.level = report && latency === undefined ? 'bad' : '';
     set('last', report ? lastBangOf(report) : '–', report?.lateness_micros > 0 ? 'warn' : '');
-    set('xruns', xruns === undefined ? '–' : String(xruns), xruns > 0 ? 'warn' : '');
+    set('xruns', xruns === undefined ? '–' : String(xruns), recent.xruns > 0 ? 'warn' : '');
     const levelDb = report?.level_db;
     const share = levelDb === undefined ? 0 : Math.max(0, Math.min(1, 1 - levelDb / FLOOR_DB));
     this.#level.style.transform = `scaleX(${share})`;

@@ -1,6 +1,6 @@
 // The receipts of the last bangs: who sounded, who late and by how much, who not and why.
 
-import { ANSWER_MILLIS, describe } from '../state/receipts.js';
+import { describe, nextOverAt } from '../state/receipts.js';
 import { element, make, setText } from './dom.js';
 import { button } from './fields.js';
 
@@ -40,9 +40,8 @@ export class ReceiptList {
     element('no-bang').hidden = elements.length > 0;
     // Who has not answered by then does not answer.
     clearTimeout(this.#timer);
-    const youngest = Math.max(...receipts.map(({ arrivedAt }) => arrivedAt));
-    const wait = youngest + ANSWER_MILLIS - now;
-    if (wait > 0) this.#timer = setTimeout(() => this.show(receipts, nameOf), wait + 1);
+    const next = nextOverAt(receipts, now);
+    if (next < Infinity) this.#timer = setTimeout(() => this.show(receipts, nameOf), next - now + 1);
   }
 }
 

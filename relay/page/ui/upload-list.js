@@ -4,10 +4,14 @@ import { formatBytes } from '../state/sound-files.js';
 import { element, make, setText } from './dom.js';
 import { button, iconButton } from './fields.js';
 
+/** The relay has all of it. */
+const CHECKED_TEXT = 'The relay checks it…';
+
 const STATE_TEXTS = {
   checking: 'Checking…',
   waiting: 'Waiting for its turn',
   asking: 'Asking the relay…',
+  decoding: CHECKED_TEXT,
   interrupted: 'Interrupted; it is sent again in a moment',
 };
 
@@ -96,8 +100,7 @@ class Row {
 function textOf(state, problem, sent, size, readiness) {
   if (state === 'failed') return problem;
   if (state === 'sending') {
-    // All is sent: the relay checks it.
-    return sent >= size ? 'The relay checks it…' : `${formatBytes(sent)} of ${formatBytes(size)}`;
+    return sent >= size ? CHECKED_TEXT : `${formatBytes(sent)} of ${formatBytes(size)}`;
   }
   if (state !== 'done') return STATE_TEXTS[state];
   return readiness === null ? 'Added' : `Ready on ${readiness.ready} of ${readiness.of}`;

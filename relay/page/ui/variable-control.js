@@ -38,8 +38,8 @@ const ONCE = { isLast: true, isGliding: false };
 
 /** The parts of a control for values of a type. @type {Record<string, (...args: any) => Parts>} */
 const PARTS = {
-  float: (variable, label, set) => {
-    const fader = new Fader(label, variable, (value, isLast) => set(value, { isLast, isGliding: true }));
+  float: (variable, label, set, drop) => {
+    const fader = new Fader(label, variable, (value, isLast) => set(value, { isLast, isGliding: true }), drop);
     return { body: fader.element, show: (value) => fader.show(value), isHeld: () => fader.isHeld };
   },
 
@@ -180,7 +180,8 @@ export class VariableControl {
       }
       onSet(changed, { ...how, whose: whose.value });
     };
-    this.#parts = event ? eventParts(variable, label, set) : PARTS[variable.type](variable, label, set);
+    const drop = () => this.refuse();
+    this.#parts = event ? eventParts(variable, label, set) : PARTS[variable.type](variable, label, set, drop);
     const head = make('div.variable-head', {}, make('span.variable-label', { title: name }, label));
     if (scope === 'machine') head.append(whose);
     head.append(this.#why);
@@ -206,7 +207,7 @@ export class VariableControl {
     setText(this.#why, denial?.title.toLowerCase() ?? '');
   }
 
-  /** The relay refused the last value that was set here. */
+  /** The last value that was set here does not count: the relay refused it, or the hand has left unnoticed. */
   refuse() {
     this.#held.refuse();
     this.#show(true);
