@@ -105,8 +105,8 @@ mod tests {
         RelayTime::from_micros(seconds * 1_000_000)
     }
 
-    fn from(host: u8) -> Option<IpAddr> {
-        Some(IpAddr::from([192, 168, 1, host]))
+    fn address(host: u8) -> IpAddr {
+        [192, 168, 1, host].into()
     }
 
     #[test]
@@ -138,7 +138,8 @@ mod tests {
     #[test]
     fn ten_wrong_codes_a_minute_are_answered_and_then_not_even_the_right_one() {
         let mut code = RoomCode::from_number(12_345_678);
-        let mut check = |code_given: &str, second| code.check(code_given, from(1), at(second));
+        let mut check =
+            |code_given: &str, second| code.check(code_given, Some(address(1)), at(second));
         for second in 0..10 {
             assert_eq!(check("00000000", second), Err(Mistake::Wrong));
             assert_eq!(check("12345678", second).is_ok(), second < 9);
@@ -162,14 +163,16 @@ mod tests {
     fn one_address_that_guesses_locks_out_no_other_and_many_are_limited_together() {
         let mut code = RoomCode::from_number(12_345_678);
         for _ in 0..100 {
-            let _ = code.check("00000000", from(1), at(0));
+            let _ = code.check("00000000", Some(address(1)), at(0));
         }
-        assert_eq!(code.check("12345678", from(1), at(0)), Err(Mistake::TooMany));
-        assert_eq!(code.check("12345678", from(2), at(0)), Ok(()));
+        assert_eq!(code.check("12345678", Some(address(1)), at(0)), Err(Mistake::TooMany));
+        assert_eq!(code.check("12345678", Some(address(2)), at(0)), Ok(()));
         assert_eq!(code.check("12345678", None, at(0)), Ok(()));
         // The other addresses have 50 wrong ones left.
         let answered = (2..=255)
-            .filter(|host| code.check("00000000", from(*host), at(1)) == Err(Mistake::Wrong))
+            .filter(|host| {
+                code.check("00000000", Some(address(*host)), at(1)) == Err(Mistake::Wrong)
+            })
             .count();
         assert_eq!(answered, 50);
         assert_eq!(code.check("12345678", None, at(1)), Err(Mistake::TooMany));
