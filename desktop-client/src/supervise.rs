@@ -1,7 +1,7 @@
-//! Threads without which a player is a corpse: a panic in one of them ends the process.
+//! Ends the process when a thread panics that the player needs.
 //!
-//! A service manager restarts a process that ends, and a person sees that it did. Neither notices a player
-//! without its session. Nothing here restarts a part, or decides what a part does.
+//! A service manager restarts a process that ends, and a person notices it. Nobody notices a player whose session
+//! has stopped. Nothing here restarts a thread.
 
 use std::{
     io::{self, Write as _},
@@ -11,8 +11,7 @@ use std::{
 /// The exit code after a panic.
 const PANICKED: i32 = 1;
 
-/// Starts a thread that the player cannot do without. If it panics, the process prints which part died, and ends
-/// with code 1.
+/// Starts a thread that the player needs. If it panics, the process prints its name and ends with code 1.
 ///
 /// # Errors
 /// If the system gives no thread.
@@ -38,7 +37,7 @@ impl Drop for Guard {
             let part = self.part;
             let _ = writeln!(
                 io::stderr(),
-                "{part} has died, and the player with it: start it again, and report the panic above"
+                "The thread {part} has panicked. The player ends: start it again, and report the panic above."
             );
             process::exit(PANICKED);
         }
@@ -66,7 +65,7 @@ mod tests {
         let output = again.env(DIES, "1").output().unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(PANICKED), "{stderr}");
-        for line in ["a fault", "downbeat-part has died"] {
+        for line in ["a fault", "The thread downbeat-part has panicked."] {
             assert!(stderr.contains(line), "{stderr}");
         }
     }
