@@ -45,7 +45,10 @@ pub use target::{Target, TargetRequest, When};
 pub use time::{Epoch, RelayTime};
 pub use tone::{DEFAULT_FREQUENCY, Shape, TONE, Tone};
 pub use trigger::{Stop, StopRequest, Trigger, TriggerRequest};
-pub use validation::{InvalidValue, MAX_MISSING, MAX_OUTCOMES, MAX_UPLOAD_BYTES};
+pub use validation::{
+    InvalidValue, MAX_EXTRA_LATENCY_MICROS, MAX_MISSING, MAX_OUTCOMES, MAX_SEAT, MAX_TAGS,
+    MAX_TARGETS, MAX_UPLOAD_BYTES,
+};
 pub use variable::{
     Ack, Binding, DeclareRequest, Parameter, PastValue, PastValues, RemoveRequest, Scale, Scope,
     SetRequest, ValueChange, Variable, VariableKind, VariableState, VariablesChange,

@@ -20,7 +20,7 @@ use crate::{
 pub(crate) const MAX_DATA_BYTES: usize = 4096;
 
 /// Most entries of a list in a `target`, and most clients of an `assign`.
-const MAX_TARGETS: usize = 256;
+pub const MAX_TARGETS: usize = 256;
 
 /// Longest delay by `after_micros`: an hour. What waits is kept by every machine.
 const MAX_AFTER_MICROS: u64 = 3_600_000_000;
@@ -32,13 +32,13 @@ const MAX_STAGGER_MICROS: u64 = 10_000_000;
 const TONE_MICROS: std::ops::RangeInclusive<u64> = 1_000..=600_000_000;
 
 /// Most tags of a machine.
-const MAX_TAGS: usize = 16;
+pub const MAX_TAGS: usize = 16;
 
 /// Largest number of a seat.
-const MAX_SEAT: u16 = 9999;
+pub const MAX_SEAT: u16 = 9999;
 
 /// Largest extra latency, either way: half a second, in microseconds.
-const MAX_EXTRA_LATENCY_MICROS: i32 = 500_000;
+pub const MAX_EXTRA_LATENCY_MICROS: i32 = 500_000;
 
 /// Most outcomes in a message: what a client does within a second.
 pub const MAX_OUTCOMES: usize = 64;
