@@ -6,7 +6,9 @@
 mod apply;
 mod bank;
 pub(crate) mod channel;
+mod clients;
 mod flashes;
+mod incidents;
 mod room;
 mod trouble;
 mod uploads;
@@ -24,10 +26,12 @@ use crate::{
     sync_status::SyncStatus,
 };
 
+pub(crate) use self::room::plays_bank;
 pub use self::{
     flashes::Flashes,
-    room::{ReadyOn, WatchedRoom},
-    trouble::{Trouble, severity, trouble_of_away, troubles},
+    incidents::Incidents,
+    room::{ReadyOn, TimedReceipt, WatchedRoom},
+    trouble::{Trouble, severity, trouble_of_away},
     uploads::{Upload, Uploads},
     values::{BankSound, ConnectionState, Identified, Meter, OutputState, Readiness, ShownVoice},
 };
@@ -82,6 +86,8 @@ pub struct State {
     pub room: Option<WatchedRoom>,
     /// What the relay was last told of this machine.
     pub report: Option<Report>,
+    /// What has gone wrong on this machine lately.
+    own_incidents: Incidents,
     /// Someone looks for this machine, or did.
     pub identified: Option<Identified>,
     /// The voices that sound on this machine or are about to, oldest first.
@@ -129,6 +135,7 @@ impl State {
             roster: Roster::default(),
             room: None,
             report: None,
+            own_incidents: Incidents::default(),
             identified: None,
             voices: Vec::new(),
             variables: Vec::new(),

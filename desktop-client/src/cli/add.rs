@@ -1,5 +1,7 @@
 //! `downbeat add`: adds files to the relay's bank, and exits once all players can play them.
 
+mod banks;
+
 use std::{
     io::{self, IsTerminal as _, Write as _},
     path::{Path, PathBuf},
@@ -8,14 +10,15 @@ use std::{
 
 use anyhow::bail;
 use downbeat_command_line::Printer;
-use downbeat_protocol::{BankNow, ClientToRelay, UploadRequest, WatchRequest};
+use downbeat_protocol::{ClientToRelay, UploadRequest, WatchRequest};
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep, sleep_until},
 };
 
+use self::banks::Banks;
 use super::{
-    remote::{self, Remote, RemoteError},
+    remote::{self, ANSWER_TIMEOUT, Remote, RemoteError},
     start::printer,
 };
 use crate::{
@@ -24,6 +27,7 @@ use crate::{
     session::protocol::Incoming,
     sounds::{AddedSound, Upload, UploadEvent},
     state::{ReadyOn, WatchedRoom},
+    time::LocalClock,
 };
 
 /// Capacity of the queue from an upload, which waits when it is full.
@@ -80,36 +84,43 @@ struct Client {
     relay: RelayAddress,
     name: String,
     remote: Remote,
-    bank: BankNow,
+    banks: Banks,
     room: WatchedRoom,
-    /// The sounds that the bank has got since the beginning, by their hashes, with the number of that bank.
-    first_banks: Vec<(String, u64)>,
-    /// The number of the bank at the beginning.
-    initial_bank: u64,
+    clock: LocalClock,
     next_ack: u64,
     reconnections: u32,
+    /// [`ANSWER_TIMEOUT`].
+    answer_timeout: Duration,
+}
+
+/// A request for the path of a file, which the relay has not answered.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    ack: u64,
+    /// When the relay counts as lost without an answer.
+    deadline: Instant,
 }
 
 impl Client {
     async fn connect(relay: RelayAddress, name: String) -> Result<Self, RemoteError> {
         let remote = Remote::connect(relay.clone(), name.clone()).await?;
-        let bank = bank_of(&remote)?;
+        let banks = Banks::of(remote.welcome()?);
         Ok(Self {
             relay,
             name,
             remote,
-            initial_bank: bank.bank,
-            bank,
+            banks,
             room: WatchedRoom::default(),
-            first_banks: Vec::new(),
+            clock: LocalClock::start(),
             next_ack: 1,
             reconnections: 0,
+            answer_timeout: ANSWER_TIMEOUT,
         })
     }
 
     /// Connects again after the loss of the connection, a few times.
     async fn reconnect(&mut self, error: RemoteError) -> Result<(), RemoteError> {
-        if !matches!(error, RemoteError::Connection(_)) {
+        if !matches!(error, RemoteError::Connection(_) | RemoteError::NotConfirmed) {
             return Err(error);
         }
         let mut error = error;
@@ -120,8 +131,7 @@ impl Client {
                 Ok(remote) => {
                     self.remote = remote;
                     self.room = WatchedRoom::default();
-                    let bank = bank_of(&self.remote)?;
-                    self.bank_changed(bank);
+                    self.banks.joined_again(self.remote.welcome()?);
                     return Ok(());
                 }
                 Err(failed) => error = failed,
@@ -146,8 +156,9 @@ impl Client {
             Err(error) => return Ok(Err(format!("the system gives no thread: {error}"))),
         };
         let mut checked = None;
-        let mut asked = None;
+        let mut asked: Option<Asked> = None;
         loop {
+            let deadline = asked.map(|asked| asked.deadline);
             let incoming = tokio::select! {
                 event = events.recv() => {
                     progress.show(event.as_ref());
@@ -166,9 +177,14 @@ impl Client {
                     continue;
                 }
                 incoming = self.remote.receive() => incoming,
+                () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
+                    Err(RemoteError::NotConfirmed)
+                }
             };
             match incoming {
-                Ok(Incoming::UploadReady(ready)) if asked == Some(ready.ack) => {
+                Ok(Incoming::UploadReady(ready))
+                    if asked.is_some_and(|asked| asked.ack == ready.ack) =>
+                {
                     asked = None;
                     upload.send_to(self.relay.clone(), ready.path);
                 }
@@ -187,15 +203,18 @@ impl Client {
         }
     }
 
-    /// Asks the relay for a path. Returns the `ack` of the request.
-    async fn ask(&mut self, file: Option<&(String, u64)>) -> Result<Option<u64>, RemoteError> {
+    /// Asks the relay for a path.
+    async fn ask(&mut self, file: Option<&(String, u64)>) -> Result<Option<Asked>, RemoteError> {
         let Some((name, bytes)) = file else { return Ok(None) };
         loop {
             let ack = self.next_ack;
             self.next_ack += 1;
             let request = UploadRequest { name: name.clone(), bytes: *bytes, ack };
             match self.remote.send(&ClientToRelay::Upload(request)) {
-                Ok(()) => return Ok(Some(ack)),
+                Ok(()) => {
+                    let deadline = Instant::now() + self.answer_timeout;
+                    return Ok(Some(Asked { ack, deadline }));
+                }
                 Err(error) => self.reconnect(error).await?,
             }
         }
@@ -203,26 +222,10 @@ impl Client {
 
     fn received(&mut self, incoming: Incoming) {
         match incoming {
-            Incoming::BankChanged(bank) => self.bank_changed(bank),
-            Incoming::Machines(change) => self.room.update(change),
+            Incoming::BankChanged(bank) => self.banks.changed(bank),
+            Incoming::Machines(change) => self.room.update(change, self.clock.now()),
             _ => {}
         }
-    }
-
-    fn bank_changed(&mut self, bank: BankNow) {
-        let is_new = |hash: &String| !self.bank.sounds.iter().any(|sound| sound.hash == *hash);
-        let new = bank.sounds.iter().map(|sound| sound.hash.clone()).filter(is_new);
-        let new: Vec<_> = new.map(|hash| (hash, bank.bank)).collect();
-        self.first_banks.extend(new);
-        self.bank = bank;
-    }
-
-    /// Since which bank there is a sound; none while the relay has not told about it.
-    fn bank_since(&self, hash: &str) -> Option<u64> {
-        let first = self.first_banks.iter().find(|(known, _)| known == hash);
-        let is_in_bank = || self.bank.sounds.iter().any(|sound| sound.hash == hash);
-        // The bank may have had it before.
-        first.map(|(_, bank)| *bank).or_else(|| is_in_bank().then_some(self.initial_bank))
     }
 
     /// Waits until every sound is ready on all players, or until the time is over, and prints a line for each.
@@ -285,8 +288,8 @@ impl Client {
     }
 
     fn ready(&self, Added { sound, .. }: &Added) -> Option<ReadyOn> {
-        let since = self.bank_since(&sound.hash)?;
-        Some(self.room.ready_on(&sound.name, since, self.bank.sounds.len()))
+        let since = self.banks.since(&sound.hash)?;
+        Some(self.room.ready_on(&sound.name, since, self.banks.sounds()))
     }
 
     fn line(&self, added: &Added) -> String {
@@ -300,16 +303,6 @@ fn line(sound: &str, ReadyOn { ready, players }: ReadyOn) -> String {
     } else {
         format!("added {sound}: ready on {ready} of {players}")
     }
-}
-
-fn bank_of(remote: &Remote) -> Result<BankNow, RemoteError> {
-    let welcome = remote.welcome()?;
-    Ok(BankNow {
-        sounds: welcome.sounds.clone(),
-        default_sound: welcome.default_sound.clone(),
-        bank: welcome.bank,
-        removed: Vec::new(),
-    })
 }
 
 /// The progress of a file on a terminal.
@@ -338,14 +331,4 @@ impl Progress {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_line_of_a_sound_says_where_it_is_ready() {
-        let line = |ready, players| line("kick", ReadyOn { ready, players });
-        assert_eq!(line(12, 12), "added kick: ready on 12 of 12");
-        assert_eq!(line(9, 12), "added kick: ready on 9 of 12");
-        assert_eq!(line(0, 0), "added kick: no player is known yet");
-    }
-}
+mod tests;

@@ -46,7 +46,7 @@ struct Watch {
     protocol: ProtocolState,
     /// As it was printed.
     roster: Roster,
-    /// Whether the relay was asked to tell about all machines.
+    /// Whether this client runs the room, as far as the relay has said. It is then told about all machines.
     is_conductor: bool,
 }
 

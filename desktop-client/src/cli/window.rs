@@ -36,7 +36,7 @@ pub(super) fn run(config: &PlayerConfig, relay: RelayAddress) -> anyhow::Result<
     let (mut sender, updates) = channel::channel(state.clone());
     app::run(state, clock, |wake| {
         let session = session::start(options, move |event| {
-            sender.send(event);
+            sender.send(event, clock.now());
             wake();
         });
         let actions: Box<dyn FnMut(Action)> = match session {

@@ -3,14 +3,17 @@
 use downbeat_protocol::{MachineRecord, VariablesChange};
 
 use super::{
-    ConnectionState, Identified, MAX_VOICES, Meter, OutputState, RECENT, Readiness, ShownVoice,
-    State, WatchedRoom,
+    ConnectionState, Identified, Incidents, MAX_VOICES, Meter, OutputState, RECENT, Readiness,
+    ShownVoice, State, WatchedRoom,
 };
-use crate::event::{SessionEvent, UploadUpdate, VoiceUpdate};
+use crate::{
+    event::{SessionEvent, UploadUpdate, VoiceUpdate},
+    time::LocalTime,
+};
 
 impl State {
-    /// Applies an event of the session.
-    pub fn apply(&mut self, event: SessionEvent) {
+    /// Applies an event of the session, which came at `now`.
+    pub fn apply(&mut self, event: SessionEvent, now: LocalTime) {
         self.sync_status.apply(&event);
         match event {
             event @ (SessionEvent::RelayChanged { .. }
@@ -67,7 +70,7 @@ impl State {
             | SessionEvent::Machines(_)
             | SessionEvent::Receipt(_)
             | SessionEvent::Joining(_)
-            | SessionEvent::Identify { .. }) => self.apply_to_room(event),
+            | SessionEvent::Identify { .. }) => self.apply_to_room(event, now),
             SessionEvent::Upload(update) => self.update_upload(update),
             SessionEvent::UploadRemoved { id } => self.uploads.remove(id),
             SessionEvent::Played(played) => {
@@ -115,6 +118,8 @@ impl State {
             }
             SessionEvent::Connected { protocol, bank } => {
                 self.connection = ConnectionState::Connected(protocol);
+                // A relay that was started again numbers its banks from one.
+                self.uploads.forget_banks();
                 self.set_bank(bank);
                 self.refusal = None;
                 self.stopped_locally = false;
@@ -132,20 +137,23 @@ impl State {
     }
 
     /// Applies what is told about this machine and the others.
-    fn apply_to_room(&mut self, event: SessionEvent) {
+    fn apply_to_room(&mut self, event: SessionEvent, now: LocalTime) {
         match event {
-            SessionEvent::Reported(report) => self.report = Some(report),
+            SessionEvent::Reported(report) => {
+                self.own_incidents.update(&report, now);
+                self.report = Some(report);
+            }
             SessionEvent::Watching(watching) => {
                 self.room = watching.then(WatchedRoom::default);
             }
             SessionEvent::Machines(change) => {
                 if let Some(room) = &mut self.room {
-                    room.update(change);
+                    room.update(change, now);
                 }
             }
             SessionEvent::Receipt(receipt) => {
                 if let Some(room) = &mut self.room {
-                    room.add_receipt(receipt);
+                    room.add_receipt(receipt, now);
                 }
             }
             SessionEvent::Joining(joining) => {
@@ -211,6 +219,7 @@ impl State {
         self.roster.total = 0;
         self.room = None;
         self.report = None;
+        self.own_incidents = Incidents::default();
         self.machine = MachineRecord::default();
         self.locked = false;
     }

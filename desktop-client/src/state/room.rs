@@ -3,12 +3,18 @@
 //!
 //! It exists only while the relay is asked for it. Pure: the relay's messages in, plain data out.
 
-use std::collections::VecDeque;
+use std::{
+    collections::{HashMap, VecDeque},
+    time::Duration,
+};
 
 use downbeat_protocol::{
     AwayEntry, ClientId, ClientKind, Joining, MachineEntry, MachineNumber, MachinesChange, Receipt,
     Report,
 };
+
+use super::incidents::Incidents;
+use crate::time::LocalTime;
 
 /// Receipts that are kept: as many as the relay keeps. The oldest is dropped.
 const MAX_RECEIPTS: usize = 64;
@@ -18,12 +24,35 @@ const MAX_RECEIPTS: usize = 64;
 pub struct WatchedRoom {
     /// The connected clients, in the order of their connection. The relay bounds how many there are.
     pub clients: Vec<MachineEntry>,
+    /// What has gone wrong lately on those that have reported. What was before the room was watched is unknown.
+    incidents: HashMap<ClientId, Incidents>,
     /// The machines that are not connected and of which something is kept, by their number.
     pub away: Vec<AwayEntry>,
     /// The receipts of the last triggers, the oldest first.
-    pub receipts: VecDeque<Receipt>,
+    pub receipts: VecDeque<TimedReceipt>,
     /// How others join; none until the relay has said it.
     pub joining: Option<Joining>,
+}
+
+/// A receipt, and since when there is one of its trigger.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TimedReceipt {
+    /// As it came last.
+    pub receipt: Receipt,
+    /// When it came first.
+    pub since: LocalTime,
+}
+
+/// How long machines have for their answer: those that sounded on time answer within two seconds.
+const PATIENCE_NANOS: i64 = 3_000_000_000;
+
+impl TimedReceipt {
+    /// How long machines still have to answer; none once they should have.
+    #[must_use]
+    pub fn patience(&self, now: LocalTime) -> Option<Duration> {
+        let left = PATIENCE_NANOS - now.nanos_since(self.since);
+        (left > 0).then(|| Duration::from_nanos(left.unsigned_abs()))
+    }
 }
 
 /// On how many machines a sound is ready.
@@ -52,15 +81,32 @@ impl WatchedRoom {
 
     /// The receipt of the trigger of this number.
     #[must_use]
-    pub fn receipt(&self, seq: u64) -> Option<&Receipt> {
-        self.receipts.iter().rev().find(|receipt| receipt.seq == seq)
+    pub fn receipt(&self, seq: u64) -> Option<&TimedReceipt> {
+        self.receipts.iter().rev().find(|timed| timed.receipt.seq == seq)
+    }
+
+    /// What has gone wrong lately on a client; none before its first report.
+    #[must_use]
+    pub fn incidents(&self, id: ClientId) -> Option<&Incidents> {
+        self.incidents.get(&id)
+    }
+
+    /// How long it is until something that has happened lately is too old to count.
+    pub(super) fn fades_in(&self, now: LocalTime) -> Option<i64> {
+        self.incidents.values().filter_map(|incidents| incidents.fades_in(now)).min()
     }
 
     /// Applies what has changed among the machines.
-    pub fn update(&mut self, change: MachinesChange) {
+    pub fn update(&mut self, change: MachinesChange, now: LocalTime) {
         let MachinesChange { clients, left, away, returned } = change;
-        self.clients.retain(|client| !left.contains(&client.id));
+        if !left.is_empty() {
+            self.clients.retain(|client| !left.contains(&client.id));
+            self.incidents.retain(|id, _| !left.contains(id));
+        }
         for client in clients {
+            if let Some(report) = &client.report {
+                self.incidents.entry(client.id).or_default().update(report, now);
+            }
             match self.index(client.id) {
                 Ok(index) => self.clients[index] = client,
                 Err(index) => self.clients.insert(index, client),
@@ -76,14 +122,15 @@ impl WatchedRoom {
     }
 
     /// Adds a receipt, or replaces the one of the same trigger.
-    pub fn add_receipt(&mut self, receipt: Receipt) {
-        if let Some(known) = self.receipts.iter_mut().find(|known| known.seq == receipt.seq) {
-            *known = receipt;
+    pub fn add_receipt(&mut self, receipt: Receipt, now: LocalTime) {
+        let seq = receipt.seq;
+        if let Some(known) = self.receipts.iter_mut().find(|known| known.receipt.seq == seq) {
+            known.receipt = receipt;
             return;
         }
         // They come in the order of the triggers, except the one that is updated first.
-        let place = self.receipts.partition_point(|known| known.seq < receipt.seq);
-        self.receipts.insert(place, receipt);
+        let place = self.receipts.partition_point(|known| known.receipt.seq < seq);
+        self.receipts.insert(place, TimedReceipt { receipt, since: now });
         if self.receipts.len() > MAX_RECEIPTS {
             self.receipts.pop_front();
         }
@@ -93,7 +140,7 @@ impl WatchedRoom {
     /// sounds now.
     #[must_use]
     pub fn ready_on(&self, sound: &str, since: u64, sounds: usize) -> ReadyOn {
-        let players = || self.clients.iter().filter(|client| has_bank(client));
+        let players = || self.clients.iter().filter(|client| plays_bank(client.kind));
         let is_ready = |client: &&MachineEntry| {
             client.report.as_ref().is_some_and(|report| has(report, sound, since, sounds))
         };
@@ -109,9 +156,9 @@ impl WatchedRoom {
     }
 }
 
-/// Whether a client plays sounds of the bank. One of the tutorial has its own sound.
-fn has_bank(client: &MachineEntry) -> bool {
-    client.kind.is_player() && client.kind != ClientKind::Tutorial
+/// Whether clients of this kind play sounds of the bank. Those of the tutorial have their own sound.
+pub(crate) fn plays_bank(kind: ClientKind) -> bool {
+    kind.is_player() && kind != ClientKind::Tutorial
 }
 
 /// Whether a player can play a sound, as far as its report says.
@@ -129,6 +176,8 @@ mod tests {
     use downbeat_protocol::{By, Rights};
 
     use super::*;
+
+    const NOW: LocalTime = LocalTime::from_nanos(0);
 
     fn client(id: u32, report: Option<Report>) -> MachineEntry {
         MachineEntry {
@@ -167,19 +216,31 @@ mod tests {
     #[test]
     fn machines_are_kept_by_their_changes() {
         let mut room = WatchedRoom::default();
-        room.update(MachinesChange {
-            clients: vec![client(7, None), client(2, None)],
-            away: vec![away(9, None), away(4, None)],
+        room.update(
+            MachinesChange {
+                clients: vec![client(7, None), client(2, None)],
+                away: vec![away(9, None), away(4, None)],
+                ..MachinesChange::default()
+            },
+            NOW,
+        );
+        let reported = MachinesChange {
+            clients: vec![client(7, Some(Report::default())), client(2, Some(Report::default()))],
             ..MachinesChange::default()
-        });
-        room.update(MachinesChange {
-            clients: vec![client(7, Some(Report::default()))],
-            left: vec![ClientId(2)],
-            away: vec![away(9, Some(3))],
-            returned: vec![MachineNumber(4)],
-        });
+        };
+        room.update(reported, NOW);
+        room.update(
+            MachinesChange {
+                clients: vec![client(7, Some(Report::default()))],
+                left: vec![ClientId(2)],
+                away: vec![away(9, Some(3))],
+                returned: vec![MachineNumber(4)],
+            },
+            NOW,
+        );
         assert_eq!(room.clients, [client(7, Some(Report::default()))]);
         assert_eq!(room.client(ClientId(2)), None);
+        assert_eq!(room.incidents.keys().collect::<Vec<_>>(), [&ClientId(7)]);
         assert_eq!(room.away, [away(9, Some(3))]);
     }
 
@@ -187,14 +248,29 @@ mod tests {
     fn the_last_receipts_are_kept_each_as_it_was_sent_last() {
         let mut room = WatchedRoom::default();
         for seq in 1..=100 {
-            room.add_receipt(receipt(seq, 0));
+            room.add_receipt(receipt(seq, 0), NOW);
         }
-        room.add_receipt(receipt(90, 3));
+        room.add_receipt(receipt(90, 3), NOW.plus_nanos(1));
         assert_eq!(room.receipts.len(), MAX_RECEIPTS);
-        assert_eq!(room.receipts.front().unwrap().seq, 37);
-        assert_eq!(room.receipt(90), Some(&receipt(90, 3)));
+        assert_eq!(room.receipts.front().unwrap().receipt.seq, 37);
+        let updated = TimedReceipt { receipt: receipt(90, 3), since: NOW };
+        assert_eq!(room.receipt(90), Some(&updated));
         assert_eq!(room.receipt(36), None);
-        assert!(room.receipts.iter().is_sorted_by_key(|receipt| receipt.seq));
+        assert!(room.receipts.iter().is_sorted_by_key(|timed| timed.receipt.seq));
+    }
+
+    #[test]
+    fn machines_have_three_seconds_to_answer_each_trigger() {
+        let at = |millis: i64| LocalTime::from_nanos(millis * 1_000_000);
+        let mut room = WatchedRoom::default();
+        room.add_receipt(receipt(6, 0), at(1000));
+        room.add_receipt(receipt(7, 0), at(1500));
+        room.add_receipt(receipt(6, 1), at(1600));
+        let patience = |seq, now| room.receipt(seq).unwrap().patience(at(now));
+        let millis = |seq, now| patience(seq, now).map(|left| left.as_millis());
+        assert_eq!((millis(6, 2000), millis(7, 2000)), (Some(2000), Some(2500)));
+        assert_eq!((millis(6, 4000), millis(7, 4000)), (None, Some(500)));
+        assert_eq!(millis(7, 4500), None);
     }
 
     #[test]
@@ -217,7 +293,7 @@ mod tests {
             MachineEntry { kind: ClientKind::Remote, ..client(7, None) },
             MachineEntry { kind: ClientKind::Tutorial, ..client(8, None) },
         ];
-        room.update(MachinesChange { clients, ..MachinesChange::default() });
+        room.update(MachinesChange { clients, ..MachinesChange::default() }, NOW);
         assert_eq!(room.ready_on("gong", 5, 20), ReadyOn { ready: 2, players: 6 });
         assert_eq!(room.ready_on("bell", 5, 20), ReadyOn { ready: 3, players: 6 });
         assert!(!room.ready_on("bell", 5, 20).is_complete());

@@ -1,17 +1,21 @@
 //! The trouble that a machine of the room is in: what is wrong, and what to do about it, in words.
 //!
-//! Pure: from what the relay tells about the machine. The window and `downbeat watch` say the same.
+//! Pure: from what the relay tells about the machine, and the time. All of the window says the same.
 
 use std::cmp::Reverse;
 
-use downbeat_protocol::{AwayEntry, ClientKind, MachineEntry, Report};
+use downbeat_protocol::{AwayEntry, ClientKind, Report};
 
-use crate::{sync_status::LOOSE_MICROS, time::format_micros};
+use super::{incidents::Incidents, room::plays_bank};
+use crate::{
+    sync_status::LOOSE_MICROS,
+    time::{LocalTime, format_micros},
+};
 
 /// The program and version that this one compares others with.
 const OWN_CLIENT: &str = concat!("downbeat/", env!("CARGO_PKG_VERSION"));
 
-/// Missed blocks below this are no trouble: an output misses a few while it opens.
+/// Fewer missed blocks within the last minutes are no trouble: an output misses a few while it opens.
 const MANY_XRUNS: u64 = 10;
 
 /// Missing sounds that are named.
@@ -38,7 +42,7 @@ pub enum Trouble {
         /// The lead that it needs, if it said.
         needed_micros: Option<u32>,
     },
-    /// Its last sound started late.
+    /// Its last sound started late, within the last minutes.
     Late {
         /// How late.
         micros: u32,
@@ -50,7 +54,7 @@ pub enum Trouble {
     },
     /// Its output misses blocks.
     Xruns {
-        /// How many, since it was opened.
+        /// How many within the last minutes.
         blocks: u64,
     },
     /// It runs another version of this program.
@@ -108,7 +112,7 @@ impl Trouble {
             Self::Straggler { needed_micros: None } => "starts late".to_owned(),
             Self::Late { micros } => format!("last sound {} late", format_micros((*micros).into())),
             Self::Loose { micros } => format!("only ±{}", format_micros((*micros).into())),
-            Self::Xruns { blocks } => format!("{blocks} blocks missed"),
+            Self::Xruns { blocks } => format!("{blocks} blocks missed in 5 min"),
             Self::OtherVersion { client } => format!("runs {client}"),
             Self::Away => "not connected".to_owned(),
         }
@@ -150,32 +154,55 @@ impl Trouble {
     }
 }
 
-/// The troubles of a connected client, the worst first. `bank` is the number of the bank, and `sounds` how many
-/// sounds it has.
-#[must_use]
-pub fn troubles(client: &MachineEntry, bank: u64, sounds: u32) -> Vec<Trouble> {
+/// What is known of a connected client.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known<'a> {
+    pub(super) kind: ClientKind,
+    /// Its program and version; unknown unless the room is watched.
+    pub(super) client: Option<&'a str>,
+    pub(super) straggler: bool,
+    pub(super) report: Option<&'a Report>,
+    pub(super) incidents: Option<&'a Incidents>,
+}
+
+/// The bank that players should have.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bank {
+    pub(super) number: u64,
+    pub(super) sounds: u32,
+}
+
+/// The troubles of a connected client, the worst first.
+pub(super) fn troubles(known: Known<'_>, bank: Bank, now: LocalTime) -> Vec<Trouble> {
     let mut found = Vec::new();
-    if let Some(report) = &client.report
-        && client.kind.is_player()
-        && client.kind != ClientKind::Tutorial
-    {
-        find_in_report(&mut found, client, report, bank, sounds);
+    if let Some(report) = known.report.filter(|_| plays_bank(known.kind)) {
+        find_in_report(&mut found, report, bank);
+        let incidents = known.incidents;
+        if let Some(micros) = report.lateness_micros.filter(|micros| *micros > 0)
+            && incidents.is_some_and(|incidents| incidents.is_late(now))
+        {
+            found.push(Trouble::Late { micros });
+        }
+        let blocks = incidents.map_or(0, |incidents| incidents.xruns(now));
+        if blocks >= MANY_XRUNS {
+            found.push(Trouble::Xruns { blocks });
+        }
+    }
+    if known.straggler {
+        let needed_micros = known.report.and_then(|report| report.lead_micros);
+        found.push(Trouble::Straggler { needed_micros });
     }
     // Other programs, and the page, which the relay serves, have versions of their own.
-    if client.client.starts_with("downbeat/") && client.client != OWN_CLIENT {
-        found.push(Trouble::OtherVersion { client: client.client.clone() });
+    let is_other = |client: &&str| client.starts_with("downbeat/") && *client != OWN_CLIENT;
+    if let Some(client) = known.client.filter(is_other) {
+        found.push(Trouble::OtherVersion { client: client.to_owned() });
     }
     found.sort_by_key(Trouble::rank);
     found
 }
 
-fn find_in_report(
-    found: &mut Vec<Trouble>,
-    client: &MachineEntry,
-    report: &Report,
-    bank: u64,
-    sounds: u32,
-) {
+/// Finds what a report says of the present.
+fn find_in_report(found: &mut Vec<Trouble>, report: &Report, bank: Bank) {
     if report.latency_micros.is_none() && report.output.is_none() {
         found.push(Trouble::NoOutput);
     }
@@ -185,20 +212,12 @@ fn find_in_report(
         Some(_) => {}
     }
     if let Some(known) = report.bank {
-        let ready = report.ready.filter(|_| known == bank);
+        let ready = report.ready.filter(|_| known == bank.number);
+        let sounds = bank.sounds;
         if ready.is_none_or(|ready| ready < sounds) {
             let missing = if ready.is_some() { report.missing.clone() } else { Vec::new() };
             found.push(Trouble::NotReady { ready, sounds, missing });
         }
-    }
-    if client.straggler {
-        found.push(Trouble::Straggler { needed_micros: report.lead_micros });
-    }
-    if let Some(micros) = report.lateness_micros.filter(|micros| *micros > 0) {
-        found.push(Trouble::Late { micros });
-    }
-    if report.xruns >= MANY_XRUNS {
-        found.push(Trouble::Xruns { blocks: report.xruns });
     }
 }
 
@@ -217,7 +236,7 @@ pub fn trouble_of_away(machine: &AwayEntry) -> Option<Trouble> {
 
 #[cfg(test)]
 mod tests {
-    use downbeat_protocol::{ClientId, MachineNumber, Rights};
+    use downbeat_protocol::{ClientId, MachineEntry, MachineNumber, Rights};
 
     use super::*;
 
@@ -253,17 +272,36 @@ mod tests {
         }
     }
 
+    const NOW: LocalTime = LocalTime::from_nanos(0);
+
+    /// The troubles of a client that reported that it was healthy before.
+    fn of_client(client: &MachineEntry, now: LocalTime) -> Vec<Trouble> {
+        let mut incidents = Incidents::default();
+        if let Some(report) = &client.report {
+            incidents.update(&healthy(), NOW);
+            incidents.update(report, NOW);
+        }
+        let known = Known {
+            kind: client.kind,
+            client: Some(&client.client),
+            straggler: client.straggler,
+            report: client.report.as_ref(),
+            incidents: Some(&incidents),
+        };
+        troubles(known, Bank { number: 3, sounds: 14 }, now)
+    }
+
     fn of(report: Report) -> Vec<Trouble> {
-        troubles(&client(Some(report)), 3, 14)
+        of_client(&client(Some(report)), NOW)
     }
 
     #[test]
     fn a_healthy_machine_has_none_and_neither_has_one_that_does_not_play() {
         assert_eq!(of(healthy()), []);
-        assert_eq!(troubles(&client(None), 3, 14), []);
+        assert_eq!(of_client(&client(None), NOW), []);
         for kind in [ClientKind::Remote, ClientKind::Tutorial] {
             let silent = MachineEntry { kind, ..client(Some(Report::default())) };
-            assert_eq!(troubles(&silent, 3, 14), []);
+            assert_eq!(of_client(&silent, NOW), []);
         }
     }
 
@@ -287,7 +325,7 @@ mod tests {
             ),
             (Report { lateness_micros: Some(8_200), ..healthy() }, "last sound 8.2 ms late"),
             (Report { clock_error_micros: Some(2_400), ..healthy() }, "only ±2.4 ms"),
-            (Report { xruns: 40, ..healthy() }, "40 blocks missed"),
+            (Report { xruns: 42, ..healthy() }, "40 blocks missed in 5 min"),
         ];
         for (report, expected) in cases {
             let found = of(report);
@@ -296,13 +334,13 @@ mod tests {
             assert!(found[0].advice().ends_with('.'));
         }
         let straggler = MachineEntry { straggler: true, ..client(Some(healthy())) };
-        let found = troubles(&straggler, 3, 14);
+        let found = of_client(&straggler, NOW);
         assert_eq!(found[0].text(), "starts late: needs 14 ms of lead");
         for (version, is_other) in
             [("downbeat/0.0.1", true), ("downbeat-page/0.0.1", false), ("my-script", false)]
         {
             let other = MachineEntry { client: version.to_owned(), ..client(Some(healthy())) };
-            assert_eq!(troubles(&other, 3, 14).len(), usize::from(is_other), "{version}");
+            assert_eq!(of_client(&other, NOW).len(), usize::from(is_other), "{version}");
         }
     }
 
@@ -318,6 +356,15 @@ mod tests {
         room.sort_by_key(|troubles| severity(troubles));
         assert_eq!(room, [&worst, &later, &late, &fine]);
         assert!(late[0].is_heard());
+    }
+
+    #[test]
+    fn what_has_happened_is_no_trouble_after_five_minutes() {
+        let past = Report { xruns: 4_000, late: 7, lateness_micros: Some(9_000), ..healthy() };
+        let past = client(Some(past));
+        let minutes = |count: i64| LocalTime::from_nanos(count * 60_000_000_000);
+        assert_eq!(of_client(&past, minutes(4)).len(), 2);
+        assert_eq!(of_client(&past, minutes(5)), []);
     }
 
     #[test]

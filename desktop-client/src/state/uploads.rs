@@ -5,8 +5,9 @@ use std::collections::VecDeque;
 use super::room::{ReadyOn, WatchedRoom};
 use crate::event::{UploadProgress, UploadUpdate};
 
-/// Uploads that are kept. Beyond it, the oldest that has ended is dropped; the session begins no more than that.
-const MAX_UPLOADS: usize = 256;
+/// Uploads that are kept. Beyond it, the oldest that has ended is dropped. There always is one: the session has at
+/// most 256 that wait and one that is under way.
+const MAX_UPLOADS: usize = 320;
 
 /// The uploads, in the order in which they were asked for.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -23,7 +24,7 @@ pub struct Upload {
     pub file: String,
     /// How far it is.
     pub progress: UploadProgress,
-    /// The number of the first bank that contained the sound; none until then.
+    /// The number of the first bank on this connection that contained the sound; none until then.
     pub bank: Option<u64>,
 }
 
@@ -82,6 +83,14 @@ impl Uploads {
         self.entries.retain(|upload| upload.id != id);
     }
 
+    /// The numbers of banks are of another relay from now on, or of one that was started again. Those of its bank
+    /// follow.
+    pub(super) fn forget_banks(&mut self) {
+        for upload in &mut self.entries {
+            upload.bank = None;
+        }
+    }
+
     /// The bank of this number has sounds of these hashes.
     pub(super) fn bank_changed(&mut self, number: u64, hashes: &[&str]) {
         for upload in self.entries.iter_mut().filter(|upload| upload.bank.is_none()) {
@@ -123,6 +132,21 @@ mod tests {
         assert!(first.ready_on(&WatchedRoom::default(), 3).is_some());
         uploads.remove(1);
         assert_eq!(uploads.iter().map(|upload| upload.id).collect::<Vec<_>>(), [2]);
+    }
+
+    #[test]
+    fn one_that_waits_is_never_dropped() {
+        let mut uploads = Uploads::default();
+        // As many as the session takes, and then those that it refuses.
+        for id in 0..257 {
+            update(&mut uploads, id, UploadProgress::Waiting);
+        }
+        for id in 257..1000 {
+            let reason = "too many wait".to_owned();
+            update(&mut uploads, id, UploadProgress::Failed { reason });
+        }
+        assert_eq!(uploads.iter().filter(|upload| !upload.has_ended()).count(), 257);
+        assert_eq!(uploads.iter().count(), MAX_UPLOADS);
     }
 
     #[test]

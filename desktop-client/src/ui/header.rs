@@ -18,6 +18,7 @@ use crate::{
     action::Action,
     event::RelayProtocol,
     state::{ConnectionState, State},
+    time::LocalTime,
 };
 
 const STOP_WIDTH: f32 = 15.0 * GRID;
@@ -30,6 +31,7 @@ pub(super) fn show(
     ui: &mut Ui,
     layout: &Layout,
     state: &State,
+    now: LocalTime,
     memory: &mut Memory,
 ) -> Vec<Action> {
     let rect = layout.header;
@@ -55,7 +57,7 @@ pub(super) fn show(
     actions.extend(show_relays(ui, inside, state, memory));
     // Where the tabs are part of the header, the address editor takes their place.
     if (!layout.is_wide || memory.address.is_none())
-        && let Some(view) = tabs::show(ui, layout.tabs, memory.view, alert(state))
+        && let Some(view) = tabs::show(ui, layout.tabs, memory.view, alert(state, now))
     {
         memory.view = view;
     }
@@ -95,10 +97,10 @@ fn has_relays(state: &State) -> bool {
 }
 
 /// The view to look at, if something is wrong there.
-fn alert(state: &State) -> Option<View> {
+fn alert(state: &State, now: LocalTime) -> Option<View> {
     let is_in_trouble = state.sync_status.is_loose()
         || state.sync_status.is_straggler()
-        || (state.is_conductor() && room::has_trouble(state));
+        || (state.is_conductor() && room::has_trouble(state, now));
     if state.output_problem().is_some() {
         return Some(View::Settings);
     }

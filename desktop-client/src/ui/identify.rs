@@ -64,7 +64,7 @@ mod tests {
             State::new(String::new(), "harp".to_owned(), 1.0, OutputChoice::SystemDefault);
         state.flashes = flashes;
         let at = LocalTime::from_nanos(0);
-        state.apply(SessionEvent::Identify { at, by: "stage".to_owned() });
+        state.apply(SessionEvent::Identify { at, by: "stage".to_owned() }, at);
         state
     }
 

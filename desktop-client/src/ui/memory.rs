@@ -6,7 +6,6 @@ use super::{
     hand::Hand,
     join::JoinPanel,
     meter::Needles,
-    receipt::Newest,
     room::{Part, RoomMemory},
     streams::Streams,
     view::View,
@@ -38,8 +37,6 @@ pub struct Memory {
     pub(super) streams: Streams,
     /// What the view *Room* keeps.
     pub(super) room: RoomMemory,
-    /// When the newest receipt came.
-    pub(super) newest_receipt: Newest,
     /// How others join, while that is shown.
     pub(super) join: Option<JoinPanel>,
     /// What is kept about sounds that are brought and changed.

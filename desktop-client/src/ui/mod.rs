@@ -74,8 +74,8 @@ pub fn show(ui: &mut Ui, state: &State, now: LocalTime, memory: &mut Memory) -> 
         memory.join = None;
     }
     actions.extend(variables::send_moved(ui, state, now, memory));
-    if let Some(room) = &state.room {
-        memory.newest_receipt.update(room, now);
+    if let Some(wait) = state.trouble_fades_in(now) {
+        ui.ctx().request_repaint_after(wait);
     }
     if memory.join.as_ref().is_some_and(JoinPanel::is_large) {
         join::show_large(ui, state, &mut memory.join);
@@ -150,8 +150,8 @@ fn show_view(
         View::Play => actions.extend(play::show(ui, layout, bangs, state, now, memory)),
         View::Bang => actions.extend(show_bang(ui, layout, bangs, state, now, memory)),
         View::Room => {
-            let Memory { room, drafts, join, newest_receipt, .. } = memory;
-            let mut kept = room::Kept { room, drafts, join, newest_receipt };
+            let Memory { room, drafts, join, .. } = memory;
+            let mut kept = room::Kept { room, drafts, join };
             actions.extend(room::show(ui, layout, state, now, &mut kept));
         }
         View::Settings => {
@@ -162,7 +162,7 @@ fn show_view(
         // A bang is heard in every view: it is how an output is tried.
         actions.extend((0..bangs).filter_map(|_| bang::bang(state, memory)));
     }
-    actions.extend(header::show(ui, layout, state, memory));
+    actions.extend(header::show(ui, layout, state, now, memory));
     actions
 }
 

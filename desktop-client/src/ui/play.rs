@@ -43,7 +43,7 @@ pub(super) fn show(
         output::show_small_level(ui, level, state, now, memory)
     });
     let (tools, rest) = main.split_top_bottom_at_y(main.top() + TOOLS + GRID + CAPTION);
-    actions.extend(show_tools(ui, tools, state, memory));
+    actions.extend(show_tools(ui, tools, state, now, memory));
     let rest = Rect::from_min_max(rest.min + vec2(0.0, GRID), rest.max);
     match side {
         Some(side) => {
@@ -53,7 +53,7 @@ pub(super) fn show(
             actions.extend(show_strip(ui, side.hand, state, now, memory));
             widgets::scrolling(ui, "side", side.rest, |ui| {
                 actions.extend(variables::show(ui, state, now, memory));
-                room::show_list(ui, state);
+                room::show_list(ui, state, now);
             });
         }
         None => widgets::scrolling(ui, "below", rest, |ui| {
@@ -61,7 +61,7 @@ pub(super) fn show(
             let strip = widgets::strip(ui, hand_panel::HEIGHT);
             actions.extend(show_strip(ui, strip, state, now, memory));
             actions.extend(variables::show(ui, state, now, memory));
-            room::show_list(ui, state);
+            room::show_list(ui, state, now);
         }),
     }
     // Over everything else.
@@ -86,7 +86,13 @@ fn show_strip(
 }
 
 /// Search and target, and below them what the pads are, and which of them fail.
-fn show_tools(ui: &mut Ui, rect: Rect, state: &State, memory: &mut Memory) -> Option<Action> {
+fn show_tools(
+    ui: &mut Ui,
+    rect: Rect,
+    state: &State,
+    now: LocalTime,
+    memory: &mut Memory,
+) -> Option<Action> {
     let row = Rect::from_min_size(rect.min, vec2(rect.width(), TOOLS));
     let width = (rect.width() * 0.4).min(30.0 * GRID).round();
     let (search, target) = row.split_left_right_at_x(row.left() + width);
@@ -110,7 +116,7 @@ fn show_tools(ui: &mut Ui, rect: Rect, state: &State, memory: &mut Memory) -> Op
             let added = bank::show_add(ui, field, &mut memory.drafts, &mut memory.bank);
             action = action.or(added);
         }
-        None => target_panel::show(ui, target, state, &mut memory.hand.target),
+        None => target_panel::show(ui, target, state, now, &mut memory.hand.target),
     }
 
     let below = Rect::from_min_max(pos2(rect.left(), rect.bottom() - CAPTION), rect.max);

@@ -5,7 +5,7 @@
 use downbeat_protocol::{ClientId, Missed, Receipt};
 
 use super::format;
-use crate::{state::WatchedRoom, time::LocalTime};
+use crate::state::WatchedRoom;
 
 /// Machines that are named before the others are only counted.
 const NAMED: usize = 3;
@@ -13,42 +13,12 @@ const NAMED: usize = 3;
 /// Reasons that are said.
 const SAID_REASONS: usize = 2;
 
-/// How long machines have for their answer: those that sounded on time answer within two seconds.
-const PATIENCE_NANOS: i64 = 3_000_000_000;
-
 /// A part of a receipt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Part {
     pub(super) text: String,
     /// Whether something is wrong.
     pub(super) is_trouble: bool,
-}
-
-/// When the newest receipt was seen first.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Newest {
-    seen: Option<(u64, LocalTime)>,
-}
-
-impl Newest {
-    /// To be called in every frame.
-    pub(super) fn update(&mut self, room: &WatchedRoom, now: LocalTime) {
-        let Some(newest) = room.receipts.back() else { return };
-        if self.seen.is_none_or(|(seq, _)| seq != newest.seq) {
-            self.seen = Some((newest.seq, now));
-        }
-    }
-
-    /// How long machines still have to answer; none once they should have.
-    pub(super) fn patience(
-        &self,
-        receipt: &Receipt,
-        now: LocalTime,
-    ) -> Option<std::time::Duration> {
-        let (_, since) = self.seen.filter(|(seq, _)| *seq == receipt.seq)?;
-        let left = PATIENCE_NANOS - now.nanos_since(since);
-        (left > 0).then(|| std::time::Duration::from_nanos(left.unsigned_abs()))
-    }
 }
 
 /// A receipt in a few parts. Where `may_wait`, a machine that has not answered yet is no trouble.
@@ -153,6 +123,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::time::LocalTime;
 
     fn room() -> WatchedRoom {
         let client = |id: u32, name: &str| MachineEntry {
@@ -171,7 +142,7 @@ mod tests {
         let mut room = WatchedRoom::default();
         let names = ["harp", "lab-4", "lab-5", "oboe"];
         let clients = (1..).zip(names).map(|(id, name)| client(id, name)).collect();
-        room.update(MachinesChange { clients, ..MachinesChange::default() });
+        room.update(MachinesChange { clients, ..MachinesChange::default() }, LocalTime::default());
         room
     }
 
@@ -234,21 +205,5 @@ mod tests {
         assert!(text(&awaited, true).ends_with("from 64 or more yet (harp, lab-4, lab-5, …)"));
         let nobody = Receipt { expected: 0, ..receipt(0) };
         assert_eq!(text(&nobody, true), "for no player");
-    }
-
-    #[test]
-    fn machines_have_three_seconds_to_answer() {
-        let at = |millis: i64| LocalTime::from_nanos(millis * 1_000_000);
-        let mut room = room();
-        let mut newest = Newest::default();
-        newest.update(&room, at(0));
-        assert_eq!(newest.patience(&receipt(0), at(0)), None);
-        room.add_receipt(receipt(0));
-        newest.update(&room, at(1000));
-        newest.update(&room, at(2000));
-        assert_eq!(newest.patience(&receipt(0), at(3000)).unwrap().as_millis(), 1000);
-        assert_eq!(newest.patience(&receipt(0), at(4000)), None);
-        let former = Receipt { seq: 6, ..receipt(0) };
-        assert_eq!(newest.patience(&former, at(1000)), None, "a later one has come");
     }
 }

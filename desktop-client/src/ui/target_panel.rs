@@ -14,7 +14,7 @@ use super::{
     theme::{self, GRID, size},
     widgets,
 };
-use crate::state::State;
+use crate::{state::State, time::LocalTime};
 
 const WIDTH: f32 = 50.0 * GRID;
 const MACHINE_HEIGHT: f32 = 5.5 * GRID;
@@ -24,7 +24,7 @@ const MACHINES_HEIGHT: f32 = 25.0 * GRID;
 const LABEL: f32 = 7.0 * GRID;
 
 /// Shows the button, and the panel while it is open.
-pub(super) fn show(ui: &mut Ui, rect: Rect, state: &State, target: &mut Target) {
+pub(super) fn show(ui: &mut Ui, rect: Rect, state: &State, now: LocalTime, target: &mut Target) {
     let text = format!("To: {}", target.summary());
     let response = widgets::opener(ui, rect, Id::unique("target"), "Target", &text);
     let hover = "Who plays what is pressed in this window, and when";
@@ -37,11 +37,11 @@ pub(super) fn show(ui: &mut Ui, rect: Rect, state: &State, target: &mut Target) 
         .gap(4.0)
         .show(|ui| {
             ui.set_width(width - 2.0 * GRID);
-            panel(ui, state, target);
+            panel(ui, state, now, target);
         });
 }
 
-fn panel(ui: &mut Ui, state: &State, target: &mut Target) {
+fn panel(ui: &mut Ui, state: &State, now: LocalTime, target: &mut Target) {
     ui.spacing_mut().item_spacing.y = GRID;
     let chosen = match target.who {
         Who::All => 0,
@@ -57,7 +57,7 @@ fn panel(ui: &mut Ui, state: &State, target: &mut Target) {
         target.who = [Who::All, Who::Others, Who::One][index];
     }
     show_tags(ui, state, target);
-    show_machines(ui, state, target);
+    show_machines(ui, state, now, target);
     let is_one = target.who == Who::One;
     let chosen = usize::from(target.is_round && !is_one);
     if !is_one && let Some(index) = labelled(ui, "Order", &["At once", "Round the room"], chosen) {
@@ -137,7 +137,7 @@ fn show_tags(ui: &mut Ui, state: &State, target: &mut Target) {
     });
 }
 
-fn show_machines(ui: &mut Ui, state: &State, target: &mut Target) {
+fn show_machines(ui: &mut Ui, state: &State, now: LocalTime, target: &mut Target) {
     let color = theme::palette(ui);
     let players = state.roster.clients.iter().filter(|client| client.kind.is_player());
     let mut machines: Vec<&RosterEntry> = players.collect();
@@ -169,7 +169,7 @@ fn show_machines(ui: &mut Ui, state: &State, target: &mut Target) {
             let (column, row) = (index % MACHINE_COLUMNS, index / MACHINE_COLUMNS);
             let min = area.min + vec2(column as f32 * (each + 4.0), row as f32 * pitch);
             let rect = Rect::from_min_size(min, vec2(each, MACHINE_HEIGHT));
-            if ui.is_rect_visible(rect) && show_machine(ui, rect, machine, state, target) {
+            if ui.is_rect_visible(rect) && show_machine(ui, rect, machine, (state, now), target) {
                 target.toggle_name(&machine.name);
             }
         }
@@ -180,7 +180,7 @@ fn show_machine(
     ui: &mut Ui,
     rect: Rect,
     machine: &RosterEntry,
-    state: &State,
+    (state, now): (&State, LocalTime),
     target: &Target,
 ) -> bool {
     let color = theme::palette(ui);
@@ -199,7 +199,7 @@ fn show_machine(
     if response.has_focus() {
         ui.painter().rect_stroke(rect, 6.0, Stroke::new(2.0, color.text), StrokeKind::Inside);
     }
-    room::show_mark(ui, rect.left_center() + vec2(10.0, 0.0), state, machine);
+    room::show_mark(ui, rect.left_center() + vec2(10.0, 0.0), state, now, machine);
     let text = Rect::from_min_max(rect.min + vec2(20.0, 3.0), rect.max - vec2(6.0, 3.0));
     let (top, bottom) = text.split_top_bottom_at_fraction(0.54);
     let runs = [(machine.name.as_str(), theme::bold(size::SMALL), color.text)];

@@ -66,7 +66,7 @@ pub fn open_sized(state: State, size: Vec2, scale: f32) -> Harness<'static, Wind
                 let actions = ui::show(ui, &window.state, window.now, &mut window.memory);
                 for action in actions {
                     if let Some(event) = answer(&window.state, &action) {
-                        window.state.apply(event);
+                        window.state.apply(event, window.now);
                     }
                     match action {
                         Action::Watch(room) => window.watches.push(room),

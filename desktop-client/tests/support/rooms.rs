@@ -55,16 +55,23 @@ fn report(id: u32) -> Report {
 /// A class of thirty at work: most are fine, some are in trouble, two are away.
 pub fn class() -> State {
     let mut state = scenes::instrument();
-    state.apply(SessionEvent::NameChanged { name: "lab-7".to_owned() });
-    state.apply(SessionEvent::Machines(MachinesChange {
-        left: scenes::roster().clients.iter().map(|client| client.id).collect(),
-        ..MachinesChange::default()
-    }));
-    state.apply(SessionEvent::Machines(class_machines()));
+    state.apply(SessionEvent::NameChanged { name: "lab-7".to_owned() }, scenes::NOW);
+    state.apply(
+        SessionEvent::Machines(MachinesChange {
+            left: scenes::roster().clients.iter().map(|client| client.id).collect(),
+            ..MachinesChange::default()
+        }),
+        scenes::NOW,
+    );
+    // Blocks that were missed before the room was watched are no trouble.
+    let mut before = class_machines();
+    before.clients[20].report.as_mut().expect("a report").xruns = 0;
+    state.apply(SessionEvent::Machines(before), scenes::NOW);
+    state.apply(SessionEvent::Machines(class_machines()), scenes::NOW);
     for receipt in receipts() {
-        state.apply(SessionEvent::Receipt(receipt));
+        state.apply(SessionEvent::Receipt(receipt), scenes::NOW);
     }
-    state.apply(SessionEvent::Joining(joining()));
+    state.apply(SessionEvent::Joining(joining()), scenes::NOW);
     state
 }
 
@@ -179,14 +186,14 @@ pub fn joining() -> Joining {
 
 /// This machine may do this.
 pub fn with_rights(state: &mut State, rights: Rights) {
-    state.apply(SessionEvent::Watching(false));
+    state.apply(SessionEvent::Watching(false), scenes::NOW);
     let record = MachineRecord { rights, ..MachineRecord::default() };
-    state.apply(SessionEvent::Machine(record));
+    state.apply(SessionEvent::Machine(record), scenes::NOW);
 }
 
 /// Locks the room.
 pub fn lock(state: &mut State) {
-    state.apply(SessionEvent::Locked { locked: true, by: Some("stage".to_owned()) });
+    state.apply(SessionEvent::Locked { locked: true, by: Some("stage".to_owned()) }, scenes::NOW);
 }
 
 /// Files on their way, one in each state.
@@ -214,7 +221,7 @@ pub fn uploading() -> State {
         (5, "choir.aiff", UploadProgress::Waiting),
     ] {
         let file = file.to_owned();
-        state.apply(SessionEvent::Upload(UploadUpdate { id, file, progress }));
+        state.apply(SessionEvent::Upload(UploadUpdate { id, file, progress }), scenes::NOW);
     }
     state
 }
@@ -223,7 +230,7 @@ pub fn uploading() -> State {
 pub fn removed(state: &mut State, names: &[&str]) {
     let mut bank = scenes::served(scenes::larger_bank(), "click");
     bank.removed = names.iter().map(|name| removed_sound(name)).collect();
-    state.apply(SessionEvent::BankChanged(bank));
+    state.apply(SessionEvent::BankChanged(bank), scenes::NOW);
 }
 
 /// A sound that was removed.
@@ -257,6 +264,9 @@ pub fn crowd(count: u32) -> State {
         one
     });
     let clients = clients.collect();
-    state.apply(SessionEvent::Machines(MachinesChange { clients, ..MachinesChange::default() }));
+    state.apply(
+        SessionEvent::Machines(MachinesChange { clients, ..MachinesChange::default() }),
+        scenes::NOW,
+    );
     state
 }

@@ -27,54 +27,72 @@ pub fn connecting() -> State {
 pub fn playing() -> State {
     let mut state = with_output();
     connect(&mut state);
-    state.apply(SessionEvent::Roster(roster()));
-    state.apply(SessionEvent::Watching(true));
-    state.apply(SessionEvent::Machines(machines()));
-    state.apply(SessionEvent::Clock { error_micros: Some(35) });
-    state.apply(SessionEvent::Played(played("bell", NOW.plus_nanos(-5_000_000_000))));
+    state.apply(SessionEvent::Roster(roster()), NOW);
+    state.apply(SessionEvent::Watching(true), NOW);
+    state.apply(SessionEvent::Machines(machines()), NOW);
+    state.apply(SessionEvent::Clock { error_micros: Some(35) }, NOW);
+    state.apply(SessionEvent::Played(played("bell", NOW.plus_nanos(-5_000_000_000))), NOW);
     state
 }
 
 /// A machine with an output, and no relay yet.
 pub fn with_output() -> State {
     let mut state = connecting();
-    state.apply(SessionEvent::Outputs(outputs()));
-    state.apply(SessionEvent::OutputOpened {
-        id: "alsa_output.pci".to_owned(),
-        name: "Built-in Audio Analog Stereo".to_owned(),
-        extra_latency: ExtraLatency::NONE,
-        fallback_reason: None,
-    });
-    state.apply(SessionEvent::OutputLatency { micros: 10_400 });
+    state.apply(SessionEvent::Outputs(outputs()), NOW);
+    state.apply(
+        SessionEvent::OutputOpened {
+            id: "alsa_output.pci".to_owned(),
+            name: "Built-in Audio Analog Stereo".to_owned(),
+            extra_latency: ExtraLatency::NONE,
+            fallback_reason: None,
+        },
+        NOW,
+    );
+    state.apply(SessionEvent::OutputLatency { micros: 10_400 }, NOW);
     state
 }
 
 /// Connects to a relay with a bank of six, all of them decoded.
 pub fn connect(state: &mut State) {
-    state.apply(SessionEvent::Connected {
-        protocol: RelayProtocol::V1 { id: ClientId(7), max_lead_micros: 500_000 },
-        bank: served(bank(), "click"),
-    });
+    state.apply(
+        SessionEvent::Connected {
+            protocol: RelayProtocol::V1 { id: ClientId(7), max_lead_micros: 500_000 },
+            bank: served(bank(), "click"),
+        },
+        NOW,
+    );
     for sound in bank() {
-        state.apply(SessionEvent::SoundReady { waveform: waveform(&sound.name), name: sound.name });
+        state.apply(
+            SessionEvent::SoundReady { waveform: waveform(&sound.name), name: sound.name },
+            NOW,
+        );
     }
 }
 
 /// Connects to a tutorial relay.
 pub fn connect_tutorial(state: &mut State) {
-    state.apply(SessionEvent::Connected {
-        protocol: RelayProtocol::Tutorial,
-        bank: served(bank().into_iter().take(1).collect(), "click"),
-    });
-    state.apply(SessionEvent::SoundReady { name: "click".to_owned(), waveform: waveform("click") });
+    state.apply(
+        SessionEvent::Connected {
+            protocol: RelayProtocol::Tutorial,
+            bank: served(bank().into_iter().take(1).collect(), "click"),
+        },
+        NOW,
+    );
+    state.apply(
+        SessionEvent::SoundReady { name: "click".to_owned(), waveform: waveform("click") },
+        NOW,
+    );
 }
 
 /// Loses the relay.
 pub fn lose(state: &mut State) {
-    state.apply(SessionEvent::Lost {
-        reason: "no relay is running there".to_owned(),
-        retry_in: Duration::from_millis(1800),
-    });
+    state.apply(
+        SessionEvent::Lost {
+            reason: "no relay is running there".to_owned(),
+            retry_in: Duration::from_millis(1800),
+        },
+        NOW,
+    );
 }
 
 /// Makes this machine need more lead than the limit.
@@ -83,9 +101,15 @@ pub fn straggle(state: &mut State) {
     for client in roster.clients.iter_mut().filter(|client| client.id == ClientId(7)) {
         client.straggler = true;
     }
+    let mut machines = machines();
+    for client in machines.clients.iter_mut().filter(|client| client.id == ClientId(7)) {
+        client.straggler = true;
+        client.report.as_mut().expect("a report").lead_micros = Some(620_000);
+    }
+    state.apply(SessionEvent::Machines(machines), NOW);
     let report = Report { lead_micros: Some(620_000), ..Report::default() };
-    state.apply(SessionEvent::Reported(report));
-    state.apply(SessionEvent::Roster(roster));
+    state.apply(SessionEvent::Reported(report), NOW);
+    state.apply(SessionEvent::Roster(roster), NOW);
 }
 
 /// A bang by someone else.
@@ -146,11 +170,14 @@ pub fn bank() -> Vec<SoundInfo> {
 pub fn instrument() -> State {
     let mut state = playing();
     let bank = larger_bank();
-    state.apply(SessionEvent::BankChanged(served(bank.clone(), "click")));
+    state.apply(SessionEvent::BankChanged(served(bank.clone(), "click")), NOW);
     for sound in bank {
-        state.apply(SessionEvent::SoundReady { waveform: waveform(&sound.name), name: sound.name });
+        state.apply(
+            SessionEvent::SoundReady { waveform: waveform(&sound.name), name: sound.name },
+            NOW,
+        );
     }
-    state.apply(SessionEvent::SoundSelected { name: "bell".to_owned() });
+    state.apply(SessionEvent::SoundSelected { name: "bell".to_owned() }, NOW);
     let mut roster = roster();
     let places: [(u16, &[&str]); 7] = [
         (1, &["left", "brass"]),
@@ -165,8 +192,8 @@ pub fn instrument() -> State {
         client.seat = (seat > 0).then_some(seat);
         client.tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
     }
-    state.apply(SessionEvent::Roster(roster));
-    state.apply(SessionEvent::Variables(variables()));
+    state.apply(SessionEvent::Roster(roster), NOW);
+    state.apply(SessionEvent::Variables(variables()), NOW);
     for (voice, sound, millis_ago, length) in [
         (1, "texture", 11_000, Some(30_000)),
         (2, "drone", 2_300, None),
@@ -177,21 +204,24 @@ pub fn instrument() -> State {
     }
     let mut bell = played("bell", NOW.plus_nanos(-40_000_000));
     bell.own = true;
-    state.apply(SessionEvent::Played(bell));
-    state.apply(SessionEvent::Meter { peak: [0.55, 0.4] });
+    state.apply(SessionEvent::Played(bell), NOW);
+    state.apply(SessionEvent::Meter { peak: [0.55, 0.4] }, NOW);
     state
 }
 
 /// Starts a voice of this sound, this many milliseconds ago.
 pub fn sounding(state: &mut State, voice: u64, sound: &str, ago: i64, length: Option<i64>) {
-    state.apply(SessionEvent::Voice(VoiceUpdate::Scheduled(ScheduledVoice {
-        voice,
-        seq: voice,
-        sound: sound.to_owned(),
-        at: NOW.plus_nanos(-ago * 1_000_000),
-        duration_nanos: length.map(|millis| millis * 1_000_000),
-    })));
-    state.apply(SessionEvent::Voice(VoiceUpdate::Started { voice, lateness_micros: 0 }));
+    state.apply(
+        SessionEvent::Voice(VoiceUpdate::Scheduled(ScheduledVoice {
+            voice,
+            seq: voice,
+            sound: sound.to_owned(),
+            at: NOW.plus_nanos(-ago * 1_000_000),
+            duration_nanos: length.map(|millis| millis * 1_000_000),
+        })),
+        NOW,
+    );
+    state.apply(SessionEvent::Voice(VoiceUpdate::Started { voice, lateness_micros: 0 }), NOW);
 }
 
 /// Fifteen sounds, of which one is a loop.

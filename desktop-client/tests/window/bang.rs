@@ -125,7 +125,7 @@ fn nothing_is_drawn_while_nothing_happens() {
 
     // The window wakes for a scheduled trigger, and redraws while it flashes.
     let at = scenes::NOW.plus_nanos(20_000_000);
-    window.state_mut().state.apply(SessionEvent::Played(scenes::played("bell", at)));
+    window.state_mut().state.apply(SessionEvent::Played(scenes::played("bell", at)), scenes::NOW);
     window.step();
     assert!(delay(&window) <= Duration::from_millis(20));
     window.state_mut().now = at;

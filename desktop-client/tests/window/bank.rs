@@ -142,11 +142,10 @@ fn an_upload_says_on_how_many_machines_it_is_ready() {
         sound: "gong".to_owned(),
         hash: scenes::larger_bank()[3].hash.clone(),
     };
-    state.apply(SessionEvent::Upload(UploadUpdate {
-        id: 1,
-        file: "gong.wav".to_owned(),
-        progress,
-    }));
+    state.apply(
+        SessionEvent::Upload(UploadUpdate { id: 1, file: "gong.wav".to_owned(), progress }),
+        scenes::NOW,
+    );
     open(state).get_by_label("gong: ready on 27 of 28");
 }
 
@@ -227,7 +226,7 @@ fn a_removal_is_undone_by_its_message_by_key_and_from_the_list() {
         let removed =
             downbeat_protocol::RemovedSound { name: "bell".to_owned(), hash: hash.clone() };
         bank.removed = vec![removed];
-        state.apply(SessionEvent::BankChanged(bank));
+        state.apply(SessionEvent::BankChanged(bank), scenes::NOW);
     };
     remove(&mut window.state_mut().state);
     window.run();

@@ -83,7 +83,7 @@ fn without_a_code_or_a_link_or_the_right_the_panel_says_so() {
     let mut state = rooms::class();
     let mut open_to_all = rooms::joining();
     open_to_all.code = None;
-    state.apply(SessionEvent::Joining(open_to_all));
+    state.apply(SessionEvent::Joining(open_to_all), scenes::NOW);
     let shown = |state| {
         let mut window = open(state);
         window.key_press_modifiers(Modifiers::COMMAND, Key::J);
@@ -91,7 +91,7 @@ fn without_a_code_or_a_link_or_the_right_the_panel_says_so() {
         window
     };
     shown(state.clone()).get_by_label("Scan the code, or open http://192.168.1.20:3000");
-    state.apply(SessionEvent::Joining(downbeat_protocol::Joining::default()));
+    state.apply(SessionEvent::Joining(downbeat_protocol::Joining::default()), scenes::NOW);
     shown(state.clone()).get_by_label_contains("it listens on this machine only");
     rooms::with_rights(&mut state, Rights::Player);
     shown(state).get_by_label_contains("Only conductors see how others join");
@@ -101,7 +101,7 @@ fn without_a_code_or_a_link_or_the_right_the_panel_says_so() {
 fn a_machine_that_is_looked_for_shows_its_name_for_two_seconds() {
     let mut window = open(rooms::class());
     let identify = SessionEvent::Identify { at: scenes::NOW, by: "stage".to_owned() };
-    window.state_mut().state.apply(identify);
+    window.state_mut().state.apply(identify, scenes::NOW);
     window.step();
     window.get_by_label("lab-7");
     window.get_by_label("stage looks for this machine");

@@ -97,11 +97,11 @@ fn each_output_shows_its_own_extra_latency() {
         extra_latency: ExtraLatency::from_millis(millis),
         fallback_reason: None,
     };
-    window.state_mut().state.apply(opened(180.0));
+    window.state_mut().state.apply(opened(180.0), scenes::NOW);
     window.run();
     assert_eq!(window.get_by_label("Extra latency").value().as_deref(), Some("+180.0 ms"));
     let lost = SessionEvent::OutputLost { reason: "it is gone".to_owned() };
-    window.state_mut().state.apply(lost);
+    window.state_mut().state.apply(lost, scenes::NOW);
     window.run();
     assert!(window.query_by_label("Extra latency").is_none());
     assert_eq!(actions(&mut window), []);
@@ -110,12 +110,15 @@ fn each_output_shows_its_own_extra_latency() {
 #[test]
 fn a_fallback_output_shows_its_reason() {
     let mut window = open(scenes::playing());
-    window.state_mut().state.apply(SessionEvent::OutputOpened {
-        id: "hdmi".to_owned(),
-        name: "HDMI".to_owned(),
-        extra_latency: ExtraLatency::NONE,
-        fallback_reason: Some("Scarlett is not available".to_owned()),
-    });
+    window.state_mut().state.apply(
+        SessionEvent::OutputOpened {
+            id: "hdmi".to_owned(),
+            name: "HDMI".to_owned(),
+            extra_latency: ExtraLatency::NONE,
+            fallback_reason: Some("Scarlett is not available".to_owned()),
+        },
+        scenes::NOW,
+    );
     window.run();
     window.get_by_label("HDMI: Scarlett is not available");
     show(&mut window, View::Settings);

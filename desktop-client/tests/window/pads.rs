@@ -173,7 +173,7 @@ fn a_sounding_pad_can_be_stopped() {
     window.get_by_label("Stop texture").click_accesskit();
     assert_eq!(actions_once(&mut window), [stopped]);
     let ended = VoiceUpdate::Ended { voice: 1, reason: VoiceEnd::Finished };
-    window.state_mut().state.apply(SessionEvent::Voice(ended));
+    window.state_mut().state.apply(SessionEvent::Voice(ended), scenes::NOW);
     window.run();
     assert!(window.query_by_label("Stop texture").is_none());
 }
@@ -239,10 +239,13 @@ fn with_bank(count: usize) -> State {
     let mut state = scenes::playing();
     let bank = scenes::bank_of(count);
     let default_sound = bank[0].name.clone();
-    state.apply(SessionEvent::BankChanged(scenes::served(bank.clone(), &default_sound)));
+    state.apply(
+        SessionEvent::BankChanged(scenes::served(bank.clone(), &default_sound)),
+        scenes::NOW,
+    );
     for sound in bank {
         let waveform = scenes::waveform(&sound.name);
-        state.apply(SessionEvent::SoundReady { name: sound.name, waveform });
+        state.apply(SessionEvent::SoundReady { name: sound.name, waveform }, scenes::NOW);
     }
     state
 }

@@ -7,7 +7,7 @@ use egui_kittest::{Harness, kittest::Queryable as _};
 
 use crate::{
     actions,
-    support::{Window, open_view, rooms},
+    support::{Window, open_view, rooms, scenes},
 };
 
 fn plan() -> Harness<'static, Window> {
@@ -62,7 +62,7 @@ fn a_machine_is_dragged_to_its_place_and_shown_there_before_the_relay_says_so() 
     let mut kept = rooms::machine(1, "lab-1");
     kept.place = Some(place);
     let change = MachinesChange { clients: vec![kept], ..MachinesChange::default() };
-    window.state_mut().state.apply(SessionEvent::Machines(change));
+    window.state_mut().state.apply(SessionEvent::Machines(change), scenes::NOW);
     window.run();
     assert_eq!(token(&window, "lab-1").center(), shown);
 }

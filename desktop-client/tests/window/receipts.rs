@@ -6,7 +6,7 @@ use egui_kittest::kittest::Queryable as _;
 
 use crate::{
     actions,
-    support::{open, open_view, rooms, scenes},
+    support::{open, open_view, rooms, scenes, show},
 };
 
 const LAST: &str = "27 of 28 · 1 late 8.2 ms (lab-12) · 1 silent: lab-4 has not loaded the sound";
@@ -48,12 +48,20 @@ fn machines_that_have_not_answered_are_trouble_after_three_seconds() {
     receipt.seq = 50;
     receipt.sounded = 27;
     receipt.waiting = vec![ClientId(9)];
-    window.state_mut().state.apply(SessionEvent::Receipt(receipt));
+    window.state_mut().state.apply(SessionEvent::Receipt(receipt), scenes::NOW);
     window.run();
     window.get_by_label("click: 27 of 28 · no answer from 1 yet (lab-9)");
+    // Another bang does not end the time for the one before.
+    let mut next: Receipt = rooms::receipts().remove(0);
+    next.seq = 51;
+    window.state_mut().state.apply(SessionEvent::Receipt(next), scenes::NOW);
+    show(&mut window, View::Room);
+    window.get_by_label("Receipts").click();
+    window.run();
+    window.get_by_label("click by lab-7: 27 of 28 · no answer from 1 yet (lab-9)");
     window.state_mut().now = scenes::NOW.plus_nanos(3_100_000_000);
     window.run();
-    window.get_by_label("click: 27 of 28 · no answer from 1 (lab-9)");
+    window.get_by_label("click by lab-7: 27 of 28 · no answer from 1 (lab-9)");
 }
 
 #[test]

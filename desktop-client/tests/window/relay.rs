@@ -86,7 +86,10 @@ fn a_lost_relay_shows_its_reason_and_can_be_retried() {
 #[test]
 fn an_invalid_address_leads_to_the_editor() {
     let mut state = scenes::with_output();
-    state.apply(SessionEvent::InvalidAddress { reason: "port 99999 does not exist".to_owned() });
+    state.apply(
+        SessionEvent::InvalidAddress { reason: "port 99999 does not exist".to_owned() },
+        scenes::NOW,
+    );
     let mut window = open(state);
     window.get_by_label("Port 99999 does not exist.");
     window.get_by_label("Change address").click();
@@ -109,7 +112,7 @@ fn a_tutorial_relay_is_named_as_one() {
 fn a_relay_that_was_found_is_joined_and_one_with_a_token_is_completed() {
     let mut state = scenes::playing();
     scenes::lose(&mut state);
-    state.apply(SessionEvent::RelaysFound(rooms::found_relays()));
+    state.apply(SessionEvent::RelaysFound(rooms::found_relays()), scenes::NOW);
     let mut window = open(state);
     window.get_by_label("FOUND ON THIS NETWORK");
     window.get_by_label("Join music-room").click();
@@ -128,7 +131,7 @@ fn a_relay_that_was_found_is_joined_and_one_with_a_token_is_completed() {
 #[test]
 fn found_relays_stand_below_the_address_editor_while_none_is_joined() {
     let mut state = scenes::playing();
-    state.apply(SessionEvent::RelaysFound(rooms::found_relays()));
+    state.apply(SessionEvent::RelaysFound(rooms::found_relays()), scenes::NOW);
     let mut window = open(state);
     window.get_by_label("Change relay").click();
     window.run();

@@ -64,7 +64,7 @@ fn conductors_play_in_a_locked_room_and_see_that_it_is() {
 #[test]
 fn the_notice_goes_when_the_room_is_unlocked() {
     let mut window = open(with(Rights::Player, true));
-    window.state_mut().state.apply(SessionEvent::Locked { locked: false, by: None });
+    window.state_mut().state.apply(SessionEvent::Locked { locked: false, by: None }, scenes::NOW);
     window.run();
     assert!(window.query_by_label(LOCKED).is_none());
     window.key_press(Key::Num1);
@@ -76,7 +76,7 @@ fn variables_that_may_not_be_set_are_disabled() {
     let mut state = with(Rights::Player, false);
     let mut variables: Vec<VariableState> = scenes::variables();
     variables[1].variable.open = true;
-    state.apply(SessionEvent::Variables(variables));
+    state.apply(SessionEvent::Variables(variables), scenes::NOW);
     let mut window = open(state);
     let notices = window.query_all_by_label("This variable is not open: only conductors set it.");
     assert!(notices.count() > 0);

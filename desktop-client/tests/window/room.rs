@@ -243,6 +243,17 @@ fn several_machines_are_changed_at_once() {
 }
 
 #[test]
+fn what_has_happened_is_no_trouble_after_five_minutes() {
+    let mut window = class();
+    assert_eq!(press(&mut window, "In trouble 7"), []);
+    window.get_by_label("182 blocks missed in 5 min");
+    window.state_mut().now = scenes::NOW.plus_nanos(301_000_000_000);
+    window.run();
+    window.get_by_label("In trouble 5");
+    assert!(!listed(&window).iter().any(|name| name == "lab-21" || name == "lab-12"));
+}
+
+#[test]
 fn machines_are_found_and_restarted_and_forgotten_after_a_question() {
     let mut window = tall_class();
     press(&mut window, "Machine lab-9");
@@ -293,7 +304,7 @@ fn a_selected_machine_stays_selected_while_it_reconnects() {
         left: vec![ClientId(4)],
         ..MachinesChange::default()
     };
-    window.state_mut().state.apply(SessionEvent::Machines(change));
+    window.state_mut().state.apply(SessionEvent::Machines(change), scenes::NOW);
     window.run();
     let renamed = enter(&mut window, "Name of lab-4", "harp", Key::Enter);
     assert_eq!(renamed, [assign(300, |request| request.name = Some("harp".to_owned()))]);

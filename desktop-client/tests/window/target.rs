@@ -31,7 +31,7 @@ fn playing() -> downbeat::state::State {
     let mut state = scenes::playing();
     let mut roster = scenes::roster();
     roster.clients[0].tags = vec!["brass".to_owned()];
-    state.apply(downbeat::event::SessionEvent::Roster(roster));
+    state.apply(downbeat::event::SessionEvent::Roster(roster), scenes::NOW);
     state
 }
 

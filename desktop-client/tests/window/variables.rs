@@ -18,7 +18,7 @@ use crate::{
 fn with(declaration: Value) -> State {
     let mut state = scenes::playing();
     let variable: VariableState = serde_json::from_value(declaration).expect("it is valid");
-    state.apply(SessionEvent::Variables(vec![variable]));
+    state.apply(SessionEvent::Variables(vec![variable]), scenes::NOW);
     state
 }
 
@@ -83,7 +83,7 @@ fn a_fader_follows_the_hand_that_holds_it_and_others_otherwise() {
     };
     let others = |window: &mut Harness<'_, Window>, value: f64| {
         let (name, value) = ("cutoff".to_owned(), json!(value));
-        window.state_mut().state.apply(SessionEvent::ValueApplied { name, value });
+        window.state_mut().state.apply(SessionEvent::ValueApplied { name, value }, scenes::NOW);
         window.step();
     };
     others(&mut window, 0.4);
@@ -192,7 +192,7 @@ fn events_are_buttons_and_each_press_is_sent() {
         window.get_by_label("Cue").click();
         assert_eq!(set(&mut window), one("cue", json!(true)));
         let (name, value) = ("cue".to_owned(), Value::Null);
-        window.state_mut().state.apply(SessionEvent::ValueApplied { name, value });
+        window.state_mut().state.apply(SessionEvent::ValueApplied { name, value }, scenes::NOW);
     }
     let hit = json!({ "name": "hit", "type": "float", "min": 0.0, "max": 10.0, "default": 0.0,
                       "event": true, "label": "Hit", "value": null });
@@ -233,7 +233,7 @@ fn variables_out_of_sight_are_not_drawn() {
             serde_json::from_value(declaration).expect("it is valid")
         };
         let mut state = scenes::playing();
-        state.apply(SessionEvent::Variables((0..count).map(variable).collect()));
+        state.apply(SessionEvent::Variables((0..count).map(variable).collect()), scenes::NOW);
         let mut window = open(state);
         window.run();
         window.output().shapes.len()

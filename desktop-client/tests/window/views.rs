@@ -90,7 +90,7 @@ fn the_appearance_is_chosen_and_all_colours_follow() {
 #[test]
 fn the_system_decides_where_nothing_is_chosen() {
     let mut state = scenes::playing();
-    state.apply(SessionEvent::AppearanceChanged(Appearance::System));
+    state.apply(SessionEvent::AppearanceChanged(Appearance::System), scenes::NOW);
     let mut window = open(state);
     for (system, palette) in [
         (Some(egui::Theme::Light), &theme::LIGHT),

@@ -58,7 +58,7 @@ fn every_control_has_a_name_and_lies_within_the_window() {
                     continue;
                 }
                 let mut state = state();
-                state.apply(SessionEvent::AppearanceChanged(appearance));
+                state.apply(SessionEvent::AppearanceChanged(appearance), scenes::NOW);
                 let mut window = open_sized(state, Vec2::new(width, height), 1.0);
                 window.step();
                 act(&mut window);
@@ -183,7 +183,7 @@ fn hover_files(window: &mut Harness<'static, Window>) {
 fn relays() -> State {
     let mut state = scenes::playing();
     scenes::lose(&mut state);
-    state.apply(SessionEvent::RelaysFound(rooms::found_relays()));
+    state.apply(SessionEvent::RelaysFound(rooms::found_relays()), scenes::NOW);
     state
 }
 
@@ -200,6 +200,6 @@ fn join_large(window: &mut Harness<'static, Window>) {
 fn identified() -> State {
     let mut state = rooms::class();
     let at = scenes::NOW.plus_nanos(-700_000_000);
-    state.apply(SessionEvent::Identify { at, by: "stage".to_owned() });
+    state.apply(SessionEvent::Identify { at, by: "stage".to_owned() }, scenes::NOW);
     state
 }

@@ -41,15 +41,18 @@ fn connecting() {
 #[test]
 fn connected() {
     let mut state = scenes::playing();
-    state.apply(SessionEvent::Meter { peak: [0.35, 0.22] });
+    state.apply(SessionEvent::Meter { peak: [0.35, 0.22] }, scenes::NOW);
     picture("connected", state);
 }
 
 #[test]
 fn flash() {
     let mut state = scenes::playing();
-    state.apply(SessionEvent::Played(scenes::played("bell", scenes::NOW.plus_nanos(-30_000_000))));
-    state.apply(SessionEvent::Meter { peak: [0.9, 0.8] });
+    state.apply(
+        SessionEvent::Played(scenes::played("bell", scenes::NOW.plus_nanos(-30_000_000))),
+        scenes::NOW,
+    );
+    state.apply(SessionEvent::Meter { peak: [0.9, 0.8] }, scenes::NOW);
     picture("flash", state);
 }
 
@@ -67,56 +70,66 @@ fn an_untrusted_certificate_in_the_smallest_window() {
     // The longest message about a certificate.
     let why = "the certificate is not signed by an authority this machine trusts";
     let reason = downbeat::net::tls::UntrustedCertificate::Unknown { seen, why }.to_string();
-    state.apply(SessionEvent::Lost { reason, retry_in: Duration::from_secs(5) });
+    state.apply(SessionEvent::Lost { reason, retry_in: Duration::from_secs(5) }, scenes::NOW);
     picture_sized("untrusted", state, MIN_SIZE, 1.0);
 }
 
 #[test]
 fn invalid_address() {
     let mut state = scenes::with_output();
-    state.apply(SessionEvent::InvalidAddress {
-        reason: "'studio pc' is not a relay's address: use HOST, HOST:PORT or http://HOST:PORT"
-            .to_owned(),
-    });
+    state.apply(
+        SessionEvent::InvalidAddress {
+            reason: "'studio pc' is not a relay's address: use HOST, HOST:PORT or http://HOST:PORT"
+                .to_owned(),
+        },
+        scenes::NOW,
+    );
     picture("invalid_address", state);
 }
 
 #[test]
 fn no_output() {
     let mut state = scenes::playing();
-    state.apply(SessionEvent::OutputLost { reason: "the sound server has no device".to_owned() });
-    state.apply(SessionEvent::Outputs(Vec::new()));
+    state.apply(
+        SessionEvent::OutputLost { reason: "the sound server has no device".to_owned() },
+        scenes::NOW,
+    );
+    state.apply(SessionEvent::Outputs(Vec::new()), scenes::NOW);
     picture("no_output", state);
 }
 
 #[test]
 fn trouble() {
     let mut state = scenes::playing();
-    state.apply(SessionEvent::SoundFailed {
-        name: "chord".to_owned(),
-        reason: "its file ends before its data does".to_owned(),
-    });
+    state.apply(
+        SessionEvent::SoundFailed {
+            name: "chord".to_owned(),
+            reason: "its file ends before its data does".to_owned(),
+        },
+        scenes::NOW,
+    );
     let mut late = scenes::played("texture", scenes::NOW.plus_nanos(-9_000_000_000));
     late.late = true;
-    state.apply(SessionEvent::Played(late));
-    state.apply(SessionEvent::Refused {
-        reason: "more than 500 bangs a second; wait a moment".to_owned(),
-    });
-    state.apply(SessionEvent::Clock { error_micros: Some(2_400) });
+    state.apply(SessionEvent::Played(late), scenes::NOW);
+    state.apply(
+        SessionEvent::Refused { reason: "more than 500 bangs a second; wait a moment".to_owned() },
+        scenes::NOW,
+    );
+    state.apply(SessionEvent::Clock { error_micros: Some(2_400) }, scenes::NOW);
     picture("trouble", state);
 }
 
 #[test]
 fn loose_clock() {
     let mut state = scenes::playing();
-    state.apply(SessionEvent::Clock { error_micros: Some(2_400) });
+    state.apply(SessionEvent::Clock { error_micros: Some(2_400) }, scenes::NOW);
     picture("loose_clock", state);
 }
 
 #[test]
 fn narrow_loose_clock() {
     let mut state = scenes::playing();
-    state.apply(SessionEvent::Clock { error_micros: Some(2_400) });
+    state.apply(SessionEvent::Clock { error_micros: Some(2_400) }, scenes::NOW);
     picture_sized("narrow_loose_clock", state, MIN_SIZE, 1.0);
 }
 
@@ -134,7 +147,7 @@ fn extra_latency_changed(millis: f64) -> SessionEvent {
 #[test]
 fn extra_latency() {
     let mut state = scenes::playing();
-    state.apply(extra_latency_changed(182.5));
+    state.apply(extra_latency_changed(182.5), scenes::NOW);
     let mut window = open_view(state, View::Settings);
     window.hover_at(egui::Pos2::ZERO);
     window.run();
@@ -144,7 +157,7 @@ fn extra_latency() {
 #[test]
 fn editing_the_extra_latency() {
     let mut state = scenes::playing();
-    state.apply(extra_latency_changed(-500.0));
+    state.apply(extra_latency_changed(-500.0), scenes::NOW);
     let mut window = open_view(state, View::Settings);
     window.get_by_label("Extra latency").click();
     window.run();
@@ -179,7 +192,7 @@ fn large() {
 
 fn colored(appearance: Appearance) -> State {
     let mut state = scenes::instrument();
-    state.apply(SessionEvent::AppearanceChanged(appearance));
+    state.apply(SessionEvent::AppearanceChanged(appearance), scenes::NOW);
     state
 }
 

@@ -81,9 +81,9 @@ fn show_receipt(
     memory: &mut Memory,
 ) -> bool {
     let Some(room) = state.room.as_ref().filter(|_| state.is_conductor()) else { return false };
-    let Some(receipt) = room.receipts.back() else { return false };
+    let Some(timed) = room.receipts.back() else { return false };
+    let (receipt, patience) = (&timed.receipt, timed.patience(now));
     let color = theme::palette(ui);
-    let patience = memory.newest_receipt.patience(receipt, now);
     if let Some(patience) = patience.filter(|_| !receipt.waiting.is_empty()) {
         ui.ctx().request_repaint_after(patience);
     }

@@ -210,13 +210,15 @@ pub(in crate::ui) fn list<'a>(
 #[cfg(test)]
 mod tests {
     use downbeat_protocol::{
-        AwayEntry, ClientId, ClientKind, MachineEntry, MachineNumber, Report, Rights,
+        AwayEntry, ClientId, ClientKind, MachineEntry, MachineNumber, MachinesChange, Report,
+        Rights,
     };
 
     use super::*;
     use crate::{
         settings::OutputChoice,
         state::{State, WatchedRoom},
+        time::LocalTime,
     };
 
     fn client(id: u32, name: &str, seat: Option<u16>, clock: Option<u32>) -> MachineEntry {
@@ -248,7 +250,7 @@ mod tests {
             place: None,
             tags: Vec::new(),
         };
-        WatchedRoom {
+        let change = MachinesChange {
             clients: vec![
                 client(1, "lab-10", Some(2), Some(40)),
                 client(2, "Lab-2", None, Some(5_000)),
@@ -256,14 +258,17 @@ mod tests {
                 MachineEntry { kind: ClientKind::Remote, ..client(4, "cue", None, None) },
             ],
             away: vec![away(9, "oboe", Some(9)), away(10, "guest", None)],
-            ..WatchedRoom::default()
-        }
+            ..MachinesChange::default()
+        };
+        let mut room = WatchedRoom::default();
+        room.update(change, LocalTime::default());
+        room
     }
 
     fn listed(filter: Filter, order: Order, search: &str) -> Vec<String> {
         let state = State::new(String::new(), String::new(), 1.0, OutputChoice::SystemDefault);
         let room = room();
-        let machines = Machine::all(&state, &room);
+        let machines = Machine::all(&state, &room, LocalTime::default());
         let found = list(&machines, filter, order, search);
         found.iter().map(|machine| machine.name.to_owned()).collect()
     }
@@ -303,7 +308,7 @@ mod tests {
         assert_eq!(listed(Filter::All, order, "syncing"), ["harp"]);
         let state = State::new(String::new(), String::new(), 1.0, OutputChoice::SystemDefault);
         let room = room();
-        let counts = Counts::of(&Machine::all(&state, &room));
+        let counts = Counts::of(&Machine::all(&state, &room, LocalTime::default()));
         assert_eq!(counts, Counts { all: 6, trouble: 3, players: 3, away: 2 });
     }
 }

@@ -7,7 +7,8 @@ use downbeat_protocol::{
 };
 
 use crate::{
-    state::{State, Trouble, WatchedRoom, trouble_of_away, troubles},
+    state::{State, Trouble, WatchedRoom, plays_bank, trouble_of_away},
+    time::LocalTime,
     ui::format,
 };
 
@@ -54,14 +55,12 @@ pub(in crate::ui) struct Machine<'a> {
 
 impl<'a> Machine<'a> {
     /// All machines of the watched room: the connected ones, then the others.
-    pub(in crate::ui) fn all(state: &State, room: &'a WatchedRoom) -> Vec<Self> {
-        let sounds = u32::try_from(state.bank.len()).unwrap_or(u32::MAX);
-        let connected =
-            room.clients.iter().map(|client| Self::connected(client, state.bank_number, sounds));
+    pub(in crate::ui) fn all(state: &State, room: &'a WatchedRoom, now: LocalTime) -> Vec<Self> {
+        let connected = room.clients.iter().map(|client| Self::connected(client, state, now));
         connected.chain(room.away.iter().map(Self::away)).collect()
     }
 
-    fn connected(client: &'a MachineEntry, bank: u64, sounds: u32) -> Self {
+    fn connected(client: &'a MachineEntry, state: &State, now: LocalTime) -> Self {
         Self {
             key: client.machine.map_or(Key::Client(client.id), Key::Machine),
             name: &client.name,
@@ -69,7 +68,7 @@ impl<'a> Machine<'a> {
             place: client.place,
             tags: &client.tags,
             client: Some(client),
-            troubles: troubles(client, bank, sounds),
+            troubles: state.troubles(client, now),
         }
     }
 
@@ -191,9 +190,4 @@ impl<'a> Machine<'a> {
         let seat = self.seat.map(|seat| seat.to_string());
         words.iter().all(|word| text.contains(word) || seat.as_deref() == Some(word))
     }
-}
-
-/// Whether clients of this kind play sounds of the bank.
-fn plays_bank(kind: ClientKind) -> bool {
-    kind.is_player() && kind != ClientKind::Tutorial
 }

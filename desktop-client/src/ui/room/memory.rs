@@ -10,7 +10,7 @@ use super::{
     selection::Selection,
     wishes::Wishes,
 };
-use crate::ui::{command::Command, join::JoinPanel, receipt::Newest, widgets::Drafts};
+use crate::ui::{command::Command, join::JoinPanel, widgets::Drafts};
 
 /// The parts of the view.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -89,6 +89,4 @@ pub(in crate::ui) struct Kept<'a> {
     pub(in crate::ui) drafts: &'a mut Drafts,
     /// How others join, while that is shown.
     pub(in crate::ui) join: &'a mut Option<JoinPanel>,
-    /// When the newest receipt came.
-    pub(in crate::ui) newest_receipt: &'a mut Newest,
 }

@@ -43,7 +43,7 @@ use super::{
 };
 use crate::{
     action::Action,
-    state::{State, Trouble, WatchedRoom, troubles},
+    state::{State, Trouble, WatchedRoom},
     time::LocalTime,
 };
 
@@ -68,14 +68,9 @@ impl<'a> Context<'a> {
 }
 
 /// Whether a machine of the watched room is missed or heard apart.
-pub(super) fn has_trouble(state: &State) -> bool {
-    let sounds = u32::try_from(state.bank.len()).unwrap_or(u32::MAX);
-    state.room.as_ref().is_some_and(|room| {
-        room.clients.iter().any(|client| {
-            let found = troubles(client, state.bank_number, sounds);
-            found.first().is_some_and(Trouble::is_heard)
-        })
-    })
+pub(super) fn has_trouble(state: &State, now: LocalTime) -> bool {
+    let is_heard = |client| state.troubles(client, now).first().is_some_and(Trouble::is_heard);
+    state.room.as_ref().is_some_and(|room| room.clients.iter().any(is_heard))
 }
 
 /// Shows the view.
@@ -87,7 +82,7 @@ pub(super) fn show(
     memory: &mut Kept<'_>,
 ) -> Vec<Action> {
     if !state.is_conductor() {
-        plain::show_view(ui, layout.body, state);
+        plain::show_view(ui, layout.body, state, now);
         return Vec::new();
     }
     let Some(room) = &state.room else {
@@ -97,7 +92,7 @@ pub(super) fn show(
         widgets::line(ui, layout.body, Align2::CENTER_CENTER, &runs);
         return Vec::new();
     };
-    let machines = Machine::all(state, room);
+    let machines = Machine::all(state, room, now);
     let context = Context { state, room, machines: &machines, now };
     let mut actions = Vec::new();
     tidy(ui, &context, memory.room);

@@ -6,8 +6,8 @@ use egui::{Align2, Color32, Pos2, Rect, Stroke, Ui, pos2, vec2};
 use super::{machine::Health, mark};
 use crate::{
     event::RelayProtocol,
-    state::{ConnectionState, State, Trouble, troubles},
-    sync_status::LOOSE_MICROS,
+    state::{ConnectionState, State, Trouble},
+    time::LocalTime,
     ui::{
         format,
         theme::{self, GRID, Palette, size},
@@ -20,14 +20,14 @@ const ROW: f32 = 6.0 * GRID;
 const MAX_WIDTH: f32 = 100.0 * GRID;
 
 /// Shows the list as a view.
-pub(super) fn show_view(ui: &mut Ui, body: Rect, state: &State) {
+pub(super) fn show_view(ui: &mut Ui, body: Rect, state: &State, now: LocalTime) {
     let width = body.width().min(MAX_WIDTH);
     let column = Rect::from_min_size(body.min, vec2(width, body.height()));
-    widgets::scrolling(ui, "room", column, |ui| show_list(ui, state));
+    widgets::scrolling(ui, "room", column, |ui| show_list(ui, state, now));
 }
 
 /// Shows the list.
-pub(in crate::ui) fn show_list(ui: &mut Ui, state: &State) {
+pub(in crate::ui) fn show_list(ui: &mut Ui, state: &State, now: LocalTime) {
     let color = theme::palette(ui);
     let (count, empty) = summary(state);
     widgets::panel(ui, "ROOM", &count, |ui| {
@@ -46,7 +46,7 @@ pub(in crate::ui) fn show_list(ui: &mut Ui, state: &State) {
             if index > 0 {
                 ui.painter().hline(row.x_range(), row.top(), Stroke::new(1.0, color.line));
             }
-            show_client(ui, row, client, state);
+            show_client(ui, row, client, state, now);
         }
         let listed = u32::try_from(state.roster.clients.len()).unwrap_or(u32::MAX);
         let hidden = state.roster.total.saturating_sub(listed);
@@ -61,13 +61,15 @@ pub(in crate::ui) fn show_list(ui: &mut Ui, state: &State) {
 
 /// Paints the mark of a client: whether it may be heard apart from the others, or not at all, as far as this
 /// machine knows.
-pub(in crate::ui) fn show_mark(ui: &Ui, center: Pos2, state: &State, client: &RosterEntry) {
-    let watched = state.room.as_ref().and_then(|room| room.client(client.id));
-    let sounds = u32::try_from(state.bank.len()).unwrap_or(u32::MAX);
-    let is_heard = watched.map_or(client.straggler, |watched| {
-        let troubles = troubles(watched, state.bank_number, sounds);
-        troubles.first().is_some_and(Trouble::is_heard)
-    });
+pub(in crate::ui) fn show_mark(
+    ui: &Ui,
+    center: Pos2,
+    state: &State,
+    now: LocalTime,
+    client: &RosterEntry,
+) {
+    let troubles = state.troubles_of_listed(client, now);
+    let is_heard = troubles.first().is_some_and(Trouble::is_heard);
     mark::paint(ui, center, if is_heard { Health::Heard } else { Health::Well });
 }
 
@@ -84,16 +86,17 @@ pub(super) fn summary(state: &State) -> (String, &'static str) {
     }
 }
 
-fn show_client(ui: &mut Ui, row: Rect, client: &RosterEntry, state: &State) {
+fn show_client(ui: &mut Ui, row: Rect, client: &RosterEntry, state: &State, now: LocalTime) {
     let color = theme::palette(ui);
     let report = state.report_of(client.id);
-    let (health, status) = status(color, client, report);
+    let troubles = state.troubles_of_listed(client, now);
+    let (health, status) = status(color, client, report, &troubles);
     mark::paint(ui, row.left_center() + vec2(6.0, 0.0), health);
     let text = Rect::from_min_max(row.min + vec2(2.5 * GRID, 5.0), row.max - vec2(0.0, 4.0));
     let (top, bottom) = text.split_top_bottom_at_fraction(0.54);
     let small = theme::regular(size::SMALL);
 
-    let (latency, ink) = latency(color, client, report);
+    let (latency, ink) = latency(color, report, &troubles);
     let seat = client.seat.map(|seat| format!("seat {seat}"));
     let mut runs = Vec::new();
     if let Some(seat) = &seat {
@@ -121,20 +124,19 @@ fn show_client(ui: &mut Ui, row: Rect, client: &RosterEntry, state: &State) {
         runs.push((text, small.clone(), *ink));
     }
     let line = widgets::line(ui, bottom, Align2::LEFT_CENTER, &runs);
-    if client.straggler {
-        line.on_hover_text("Needs more lead than the limit, so sounds start late there.");
+    if let Some(worst) = troubles.first() {
+        line.on_hover_text(worst.advice());
     }
 }
 
 /// The output latency, in words.
-fn latency(color: &Palette, client: &RosterEntry, report: Option<&Report>) -> (String, Color32) {
-    match report {
-        Some(Report { latency_micros: Some(micros), .. }) => {
-            (format::micros(u64::from(*micros)), color.muted)
-        }
-        Some(_) if client.kind.is_player() => ("no output".to_owned(), color.warn),
-        Some(_) | None => (String::new(), color.muted),
+fn latency(color: &Palette, report: Option<&Report>, troubles: &[Trouble]) -> (String, Color32) {
+    if troubles.contains(&Trouble::NoOutput) {
+        return (Trouble::NoOutput.text(), color.warn);
     }
+    let micros = report.and_then(|report| report.latency_micros);
+    let text = micros.map_or_else(String::new, |micros| format::micros(micros.into()));
+    (text, color.muted)
 }
 
 /// The synchrony of a client: how it is, and in words.
@@ -142,37 +144,38 @@ fn status(
     color: &Palette,
     client: &RosterEntry,
     report: Option<&Report>,
+    troubles: &[Trouble],
 ) -> (Health, Vec<(String, Color32)>) {
-    let Some(report) = report else {
-        // Of other machines, a client that does not watch the room knows no more.
-        let (text, health) = match client.kind {
-            ClientKind::Tutorial => ("plays on arrival", Health::Silent),
-            ClientKind::Remote => ("makes no sound", Health::Silent),
-            _ if client.straggler => ("starts late", Health::Heard),
-            _ if client.plays => ("plays", Health::Well),
-            _ => ("does not play yet", Health::Silent),
-        };
-        let ink = if health == Health::Heard { color.warn } else { color.muted };
-        return (health, vec![(text.to_owned(), ink)]);
+    // That it has no output stands in the place of its latency.
+    let said = troubles.iter().filter(|trouble| **trouble != Trouble::NoOutput);
+    let mut words: Vec<_> = said.map(|trouble| (trouble.text(), color.warn)).collect();
+    let health = match (troubles.first(), report) {
+        (Some(worst), _) => {
+            if worst.is_heard() {
+                Health::Heard
+            } else {
+                Health::Noted
+            }
+        }
+        (None, Some(_)) => Health::Well,
+        (None, None) => {
+            // Of other machines, a client that does not watch the room knows no more.
+            let (text, health) = match client.kind {
+                ClientKind::Tutorial => ("plays on arrival", Health::Silent),
+                ClientKind::Remote => ("makes no sound", Health::Silent),
+                _ if client.plays => ("plays", Health::Well),
+                _ => ("does not play yet", Health::Silent),
+            };
+            words.push((text.to_owned(), color.muted));
+            health
+        }
     };
-    let mut words = Vec::new();
-    if client.straggler {
-        words.push(("starts late".to_owned(), color.warn));
+    let is_apart = |trouble: &Trouble| {
+        matches!(trouble, Trouble::NoClock | Trouble::Loose { .. } | Trouble::Straggler { .. })
+    };
+    let micros = report.and_then(|report| report.clock_error_micros);
+    if let Some(micros) = micros.filter(|_| !troubles.iter().any(is_apart)) {
+        words.push((format!("within ±{}", format::micros(micros.into())), color.muted));
     }
-    match report.clock_error_micros {
-        Some(micros) if micros > LOOSE_MICROS => {
-            words.push((format!("only ±{}", format::micros(micros.into())), color.warn));
-        }
-        Some(micros) if !client.straggler => {
-            words.push((format!("within ±{}", format::micros(micros.into())), color.muted));
-        }
-        Some(_) => {}
-        None => words.push(("syncing".to_owned(), color.muted)),
-    }
-    if report.late > 0 {
-        words.push((format!("{} late", report.late), color.warn));
-    }
-    let silent = report.latency_micros.is_none() && client.kind.is_player();
-    let warned = silent || words.iter().any(|(_, ink)| *ink == color.warn);
-    (if warned { Health::Heard } else { Health::Well }, words)
+    (health, words)
 }

@@ -10,6 +10,7 @@ use egui::{
 };
 
 use super::{Context, listing::words, machine::Machine};
+use crate::state::TimedReceipt;
 use crate::ui::room::memory::Kept;
 use crate::ui::{
     format,
@@ -33,8 +34,9 @@ struct Entry {
 pub(super) fn show(ui: &mut Ui, rect: Rect, context: &Context<'_>, memory: &mut Kept<'_>) {
     let color = theme::palette(ui);
     let words = words(&memory.room.search);
-    let found: Vec<&Receipt> =
-        context.room.receipts.iter().rev().filter(|one| is_found(one, context, &words)).collect();
+    let newest_first = context.room.receipts.iter().rev();
+    let found: Vec<&TimedReceipt> =
+        newest_first.filter(|one| is_found(&one.receipt, context, &words)).collect();
     if found.is_empty() {
         let row = Rect::from_min_size(rect.min, vec2(rect.width(), 9.0 * GRID));
         ui.painter().rect_filled(row, theme::ROUNDING, color.panel);
@@ -49,7 +51,8 @@ pub(super) fn show(ui: &mut Ui, rect: Rect, context: &Context<'_>, memory: &mut 
     }
     widgets::scrolling(ui, "receipts", rect, |ui| {
         ui.spacing_mut().item_spacing.y = GAP;
-        for receipt in found {
+        for timed in found {
+            let receipt = &timed.receipt;
             let is_open = memory.room.open_receipts.contains(&receipt.seq);
             let entries = if is_open { entries(receipt, context) } else { Vec::new() };
             let height = ROW + entries.len() as f32 * ENTRY;
@@ -57,7 +60,7 @@ pub(super) fn show(ui: &mut Ui, rect: Rect, context: &Context<'_>, memory: &mut 
             if !ui.is_rect_visible(row.expand(ROW)) {
                 continue;
             }
-            let patience = memory.newest_receipt.patience(receipt, context.now);
+            let patience = timed.patience(context.now);
             wait(ui, receipt, patience);
             let parts = receipt::parts(receipt, context.room, patience.is_some());
             let head = Rect::from_min_size(row.min, vec2(row.width(), ROW));
