@@ -28,8 +28,10 @@ pub enum Action {
     Stop(StopRequest),
     /// Set a variable of the room.
     SetVariable(SetRequest),
-    /// Change what the relay keeps about machines. There may be any number of them.
+    /// Change what the relay keeps about machines, in the same way. There may be any number of them.
     Assign(AssignRequest),
+    /// The same for several groups of machines, each in its own way. There may be any number of them.
+    AssignEach(Vec<AssignRequest>),
     /// Let the relay forget machines. There may be any number of them.
     Forget(Vec<MachineNumber>),
     /// Let machines do something at once.
@@ -46,8 +48,8 @@ pub enum Action {
     Watch(bool),
     /// Add files to the bank.
     Upload(Vec<PathBuf>),
-    /// Cancel the upload of this number. One that has ended leaves the list.
-    CancelUpload(u64),
+    /// Cancel the uploads of these numbers. Those that have ended leave the list.
+    CancelUploads(Vec<u64>),
     /// Change sounds of the bank.
     EditSounds(EditSoundsRequest),
     /// Show the window in these colours.

@@ -1,6 +1,8 @@
 //! The window's shell: applies session events to the state, draws it, and sends the person's actions to
 //! the session. It decides nothing.
 
+use std::time::Duration;
+
 use egui::{IconData, ViewportBuilder};
 use thiserror::Error;
 
@@ -11,13 +13,16 @@ use crate::{
     ui::{self, theme},
 };
 
+/// How soon the window looks again at what it has to ask of a session that had no room for it.
+const RETRY: Duration = Duration::from_millis(100);
+
 /// Requests a repaint of the window. Any thread may call it; it never blocks.
 pub(crate) type Waker = Box<dyn Fn() + Send + Sync>;
 
 /// The window's link to the session.
 pub(crate) struct SessionLink {
-    /// Sends an action to the session; must not block.
-    pub(crate) actions: Box<dyn FnMut(Action)>,
+    /// Sends an action to the session, or returns it if there is no room for it; must not block.
+    pub(crate) actions: Box<dyn FnMut(Action) -> Option<Action>>,
     /// Receives the session's events. After each one the session calls the [`Waker`].
     pub(crate) updates: StateReceiver,
 }
@@ -118,7 +123,10 @@ impl eframe::App for Window {
     fn ui(&mut self, ui: &mut egui::Ui, _: &mut eframe::Frame) {
         let now = self.clock.now();
         for action in ui::show(ui, &self.state, now, &mut self.memory) {
-            (self.session.actions)(action);
+            if let Some(dropped) = (self.session.actions)(action) {
+                self.memory.dropped(&dropped);
+                ui.ctx().request_repaint_after(RETRY);
+            }
         }
     }
 

@@ -39,11 +39,11 @@ pub(super) fn run(config: &PlayerConfig, relay: RelayAddress) -> anyhow::Result<
             sender.send(event, clock.now());
             wake();
         });
-        let actions: Box<dyn FnMut(Action)> = match session {
+        let actions: Box<dyn FnMut(Action) -> Option<Action>> = match session {
             Ok(session) => Box::new(move |action| session.send(action)),
             Err(error) => {
                 started = Err(error);
-                Box::new(|_| ())
+                Box::new(|_| None)
             }
         };
         app::SessionLink { actions, updates }

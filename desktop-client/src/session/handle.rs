@@ -3,7 +3,7 @@
 use std::{io, thread};
 
 use downbeat_platform::scheduling::{self, ThreadRole};
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, error::TrySendError};
 
 use super::{
     event_loop::{self, Session},
@@ -23,12 +23,19 @@ pub(crate) struct SessionHandle {
 }
 
 impl SessionHandle {
-    /// Sends an action to the session. Never blocks.
-    pub(crate) fn send(&self, action: Action) {
-        if let Some(actions) = &self.actions
-            && let Err(error) = actions.try_send(action)
-        {
-            tracing::warn!(%error, "action dropped");
+    /// Sends an action to the session. Never blocks. Returns the action if it is dropped.
+    pub(crate) fn send(&self, action: Action) -> Option<Action> {
+        match self.actions.as_ref()?.try_send(action) {
+            Ok(()) => None,
+            Err(TrySendError::Full(action)) => {
+                tracing::warn!("action dropped: the queue is full");
+                Some(action)
+            }
+            // The session has ended: nothing that is asked of it makes a difference.
+            Err(TrySendError::Closed(_)) => {
+                tracing::warn!("action dropped: the session has ended");
+                None
+            }
         }
     }
 }
@@ -83,4 +90,21 @@ pub(crate) fn start(
     })?;
     built.recv().unwrap_or_else(|_| Err(io::Error::other("the session's thread died")))?;
     Ok(SessionHandle { actions: Some(actions), thread: Some(thread) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_action_comes_back_if_the_queue_is_full() {
+        let (actions, mut received) = mpsc::channel(1);
+        let handle = SessionHandle { actions: Some(actions), thread: None };
+        assert_eq!(handle.send(Action::Watch(true)), None);
+        assert_eq!(handle.send(Action::StopAll), Some(Action::StopAll));
+        assert_eq!(received.recv().await, Some(Action::Watch(true)));
+        assert_eq!(handle.send(Action::StopAll), None);
+        drop(received);
+        assert_eq!(handle.send(Action::StopAll), None, "there is no session");
+    }
 }

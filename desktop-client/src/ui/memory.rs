@@ -6,11 +6,12 @@ use super::{
     hand::Hand,
     join::JoinPanel,
     meter::Needles,
-    room::{Part, RoomMemory},
+    room::{Part, RoomMemory, Wishes},
     streams::Streams,
     view::View,
     widgets::Drafts,
 };
+use crate::action::Action;
 
 /// What the window keeps from one frame to the next. It concerns the display, and what is pressed next.
 #[derive(Clone, Debug, Default)]
@@ -52,6 +53,16 @@ impl Memory {
             || self.join.is_some()
             || self.room.question.is_some()
             || self.was_typing
+    }
+
+    /// An action was dropped: what the window takes to be asked of the session is not.
+    pub fn dropped(&mut self, action: &Action) {
+        match action {
+            // It is asked again in the next frame, if it is still wanted.
+            Action::Watch(room) => self.watches = !room,
+            Action::Assign(_) | Action::AssignEach(_) => self.room.wishes = Wishes::default(),
+            _ => {}
+        }
     }
 
     /// Shows the receipts of the last bangs.

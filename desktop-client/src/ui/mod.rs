@@ -78,6 +78,7 @@ pub fn show(ui: &mut Ui, state: &State, now: LocalTime, memory: &mut Memory) -> 
         ui.ctx().request_repaint_after(wait);
     }
     if memory.join.as_ref().is_some_and(JoinPanel::is_large) {
+        room::leave(&mut memory.room);
         join::show_large(ui, state, &mut memory.join);
         actions.extend((0..bangs).filter_map(|_| bang::bang(state, memory)));
     } else {
@@ -146,6 +147,9 @@ fn show_view(
     memory: &mut Memory,
 ) -> Vec<Action> {
     let mut actions = Vec::new();
+    if memory.view != View::Room {
+        room::leave(&mut memory.room);
+    }
     match memory.view {
         View::Play => actions.extend(play::show(ui, layout, bangs, state, now, memory)),
         View::Bang => actions.extend(show_bang(ui, layout, bangs, state, now, memory)),

@@ -25,6 +25,8 @@ pub struct Window {
     pub actions: Vec<Action>,
     /// What was asked about the room.
     pub watches: Vec<bool>,
+    /// Whether the session has no room for actions.
+    pub is_session_full: bool,
 }
 
 /// A window of the initial size.
@@ -54,6 +56,7 @@ pub fn open_sized(state: State, size: Vec2, scale: f32) -> Harness<'static, Wind
         memory: Memory::default(),
         actions: Vec::new(),
         watches: Vec::new(),
+        is_session_full: false,
     };
     HarnessBuilder::default()
         .with_size(size)
@@ -65,7 +68,11 @@ pub fn open_sized(state: State, size: Vec2, scale: f32) -> Harness<'static, Wind
             |ui, window: &mut Window| {
                 let actions = ui::show(ui, &window.state, window.now, &mut window.memory);
                 for action in actions {
-                    if let Some(event) = answer(&window.state, &action) {
+                    if window.is_session_full {
+                        window.memory.dropped(&action);
+                        continue;
+                    }
+                    for event in answers(&window.state, &action) {
                         window.state.apply(event, window.now);
                     }
                     match action {
@@ -78,6 +85,16 @@ pub fn open_sized(state: State, size: Vec2, scale: f32) -> Harness<'static, Wind
         )
 }
 
+/// The session's first answers to an action.
+fn answers(state: &State, action: &Action) -> Vec<SessionEvent> {
+    match action {
+        Action::CancelUploads(ids) => {
+            ids.iter().map(|id| SessionEvent::UploadRemoved { id: *id }).collect()
+        }
+        _ => answer(state, action).into_iter().collect(),
+    }
+}
+
 /// The session's first answer to an action, if it has one.
 fn answer(state: &State, action: &Action) -> Option<SessionEvent> {
     Some(match action.clone() {
@@ -88,7 +105,6 @@ fn answer(state: &State, action: &Action) -> Option<SessionEvent> {
         // A room that is watched already stays as it is.
         Action::Watch(watching) if state.room.is_some() == watching => return None,
         Action::Watch(watching) => SessionEvent::Watching(watching),
-        Action::CancelUpload(id) => SessionEvent::UploadRemoved { id },
         Action::SetVolume(volume) => SessionEvent::VolumeChanged { volume },
         Action::SetOutput(choice) => SessionEvent::OutputChosen(choice),
         Action::SetExtraLatency(extra_latency) => {
@@ -105,6 +121,8 @@ fn answer(state: &State, action: &Action) -> Option<SessionEvent> {
         | Action::StopAll
         | Action::Stop(_)
         | Action::Assign(_)
+        | Action::AssignEach(_)
+        | Action::CancelUploads(_)
         | Action::Forget(_)
         | Action::Command { .. }
         | Action::Upload(_)

@@ -125,10 +125,10 @@ fn uploads_show_how_far_they_are_and_are_cancelled() {
     window.get_by_label("The relay decodes it…");
     window.get_by_label("bell: ready on 28 of 28");
     window.get_by_label_contains("This is no sound that the relay can read");
-    assert_eq!(press(&mut window, "Cancel choir.aiff"), [Action::CancelUpload(5)]);
+    assert_eq!(press(&mut window, "Cancel choir.aiff"), [Action::CancelUploads(vec![5])]);
     assert!(window.query_by_label("choir.aiff").is_none());
     let cleared = press(&mut window, "Clear");
-    assert_eq!(cleared, [Action::CancelUpload(1), Action::CancelUpload(2)]);
+    assert_eq!(cleared, [Action::CancelUploads(vec![1, 2])]);
     press(&mut window, "Fold the uploads");
     assert!(window.query_by_label("gong.flac").is_none());
     press(&mut window, "Show the uploads");

@@ -228,18 +228,49 @@ fn several_machines_are_changed_at_once() {
     let tagged: HashSet<Vec<ClientId>> =
         enter(&mut window, "New tag of 3 machines", "choir", Key::Enter)
             .into_iter()
-            .map(|action| match action {
-                Action::Assign(request) if request.tags.is_some() => request.clients,
+            .flat_map(|action| match action {
+                Action::AssignEach(requests) => requests,
                 other => panic!("{other:?}"),
             })
+            .map(|request| request.clients)
             .collect();
     let groups = [vec![ClientId(2)], [3, 4].map(ClientId).to_vec()];
     assert_eq!(tagged, groups.into());
 
     let seats = enter(&mut window, "First seat of 3 machines", "10", Key::Enter);
     let expected = [(2, 10), (3, 11), (4, 12)];
-    let expected = expected.map(|(id, seat)| assign(id, |request| request.seat = Some(seat)));
-    assert_eq!(seats, expected);
+    let expected = expected.map(|(id, seat)| AssignRequest {
+        clients: vec![ClientId(id)],
+        seat: Some(seat),
+        ..AssignRequest::default()
+    });
+    assert_eq!(
+        seats,
+        [Action::AssignEach(expected.to_vec())],
+        "the session has room for few actions"
+    );
+}
+
+#[test]
+fn what_is_wished_and_not_sent_is_given_up_with_the_view() {
+    let mut window = class();
+    press(&mut window, "Machine lab-4");
+    let volume = |window: &Harness<'_, Window>| {
+        window.get_by_label("Volume of lab-4").accesskit_node().numeric_value()
+    };
+    let sent = |volume| [assign(4, |request| request.volume_db = Some(volume))];
+    window.get_by_label("Volume of lab-4").set_value_accesskit(-12.0);
+    assert_eq!(actions(&mut window), sent(-12.0));
+    window.get_by_label("Volume of lab-4").set_value_accesskit(-13.0);
+    assert_eq!(actions(&mut window), [], "it is too soon");
+    assert_eq!(volume(&window), Some(-13.0));
+    show(&mut window, View::Settings);
+    assert_eq!(actions(&mut window), []);
+    window.state_mut().now = scenes::NOW.plus_nanos(1_000_000_000);
+    window.state_mut().state = rooms::class();
+    show(&mut window, View::Room);
+    assert_eq!(actions(&mut window), []);
+    assert_eq!(volume(&window), Some(-6.0), "as it is reported");
 }
 
 #[test]
@@ -251,6 +282,20 @@ fn what_has_happened_is_no_trouble_after_five_minutes() {
     window.run();
     window.get_by_label("In trouble 5");
     assert!(!listed(&window).iter().any(|name| name == "lab-21" || name == "lab-12"));
+}
+
+#[test]
+fn what_a_full_session_was_asked_is_asked_again() {
+    let mut window = open_view(rooms::class(), View::Bang);
+    window.run();
+    window.state_mut().watches.clear();
+    window.state_mut().is_session_full = true;
+    show(&mut window, View::Room);
+    window.run();
+    window.state_mut().is_session_full = false;
+    assert_eq!(watches(&mut window), Some(true));
+    window.run();
+    assert_eq!(watches(&mut window), None, "it is asked once");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use downbeat_protocol::{
     AssignRequest, ClientId, ClientToRelay, Command, CommandRequest, ForgetRequest, LockRequest,
-    MachineNumber, StopRequest, TriggerRequest, clean_name,
+    MAX_TARGETS, MachineNumber, StopRequest, TriggerRequest, clean_name,
 };
 use tokio::time::Instant;
 
@@ -15,9 +15,6 @@ use crate::{action::Action, event::SessionEvent};
 /// Bangs that are kept during a handshake; further ones are dropped.
 const MAX_PENDING_BANGS: usize = 8;
 
-/// Most clients or machines of one request. What is for more of them is several.
-const MAX_TARGETS: usize = 256;
-
 impl Session {
     /// Does what the person asks for.
     pub(super) fn act(&mut self, action: Action) {
@@ -27,6 +24,11 @@ impl Session {
             Action::Stop(request) => self.send(&ClientToRelay::Stop(request)),
             Action::SetVariable(request) => self.send(&ClientToRelay::Set(request)),
             Action::Assign(request) => self.assign(&request),
+            Action::AssignEach(requests) => {
+                for request in &requests {
+                    self.assign(request);
+                }
+            }
             Action::Forget(machines) => self.forget(&machines),
             Action::Command { clients, command } => self.command(&clients, command),
             Action::Lock(locked) => {
@@ -35,7 +37,11 @@ impl Session {
             Action::Watch(is_wanted) => self.watch(is_wanted),
             Action::EditSounds(request) => self.send(&ClientToRelay::EditSounds(request)),
             Action::Upload(paths) => self.upload(paths),
-            Action::CancelUpload(id) => self.cancel_upload(id),
+            Action::CancelUploads(ids) => {
+                for id in ids {
+                    self.cancel_upload(id);
+                }
+            }
             Action::Join(epoch) => self.join_found(epoch),
             Action::SetName(name) => {
                 // The window's field allows what is no name.
@@ -71,6 +77,7 @@ impl Session {
         }
     }
 
+    /// Sends a request, as several ones where it is for more machines than one may be for.
     fn assign(&mut self, request: &AssignRequest) {
         for clients in request.clients.chunks(MAX_TARGETS) {
             let clients = clients.to_vec();

@@ -74,7 +74,7 @@ pub(super) fn show(
 }
 
 /// The title, with a button that removes what has ended.
-fn show_head(ui: &mut Ui, rect: Rect, state: &State, memory: &mut BankMemory) -> Vec<Action> {
+fn show_head(ui: &mut Ui, rect: Rect, state: &State, memory: &mut BankMemory) -> Option<Action> {
     let color = theme::palette(ui);
     let id = Id::unique("fold uploads");
     let name = if memory.is_folded { "Show the uploads" } else { "Fold the uploads" };
@@ -103,9 +103,9 @@ fn show_head(ui: &mut Ui, rect: Rect, state: &State, memory: &mut BankMemory) ->
     if has_ended && widgets::text_button(ui, button, "Clear", "Remove what has ended from the list")
     {
         let ended = state.uploads.iter().filter(|upload| upload.has_ended());
-        return ended.map(|upload| Action::CancelUpload(upload.id)).collect();
+        return Some(Action::CancelUploads(ended.map(|upload| upload.id).collect()));
     }
-    Vec::new()
+    None
 }
 
 fn summary(state: &State) -> String {
@@ -159,7 +159,7 @@ fn show_upload(ui: &mut Ui, row: Rect, upload: &Upload, state: &State) -> Option
         (format!("Cancel {}", upload.file), "Cancel this upload: nothing is kept of it")
     };
     let id = Id::unique(("upload", upload.id));
-    widgets::cross(ui, cross, id, &name, hover).then_some(Action::CancelUpload(upload.id))
+    widgets::cross(ui, cross, id, &name, hover).then(|| Action::CancelUploads(vec![upload.id]))
 }
 
 /// How far an upload is, in words.

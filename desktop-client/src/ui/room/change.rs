@@ -10,6 +10,22 @@ pub(super) fn assign<'a>(
     machines: impl IntoIterator<Item = &'a Machine<'a>>,
     change: impl FnOnce(&mut AssignRequest),
 ) -> Option<Action> {
+    request(machines, change).map(Action::Assign)
+}
+
+/// Does all of these; nothing without any. It is one action: the session has room for few.
+pub(super) fn assign_each(mut requests: Vec<AssignRequest>) -> Option<Action> {
+    match requests.len() {
+        0 | 1 => requests.pop().map(Action::Assign),
+        _ => Some(Action::AssignEach(requests)),
+    }
+}
+
+/// The request that changes machines; none without any.
+pub(super) fn request<'a>(
+    machines: impl IntoIterator<Item = &'a Machine<'a>>,
+    change: impl FnOnce(&mut AssignRequest),
+) -> Option<AssignRequest> {
     let mut request = AssignRequest::default();
     for machine in machines {
         match (machine.client, machine.number()) {
@@ -22,7 +38,7 @@ pub(super) fn assign<'a>(
         return None;
     }
     change(&mut request);
-    Some(Action::Assign(request))
+    Some(request)
 }
 
 /// Lets machines do something at once; nothing if none of them can.

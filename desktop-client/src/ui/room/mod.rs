@@ -34,6 +34,7 @@ pub(super) use self::{
     memory::{Kept, Part, RoomMemory},
     plain::{show_list, show_mark},
     receipts::runs_of,
+    wishes::Wishes,
 };
 use super::{
     command::Command,
@@ -73,6 +74,11 @@ pub(super) fn has_trouble(state: &State, now: LocalTime) -> bool {
     state.room.as_ref().is_some_and(|room| room.clients.iter().any(is_heard))
 }
 
+/// The machines are no longer shown to be changed.
+pub(super) fn leave(memory: &mut RoomMemory) {
+    memory.wishes.drop_unsent();
+}
+
 /// Shows the view.
 pub(super) fn show(
     ui: &mut Ui,
@@ -82,10 +88,13 @@ pub(super) fn show(
     memory: &mut Kept<'_>,
 ) -> Vec<Action> {
     if !state.is_conductor() {
+        leave(memory.room);
         plain::show_view(ui, layout.body, state, now);
         return Vec::new();
     }
     let Some(room) = &state.room else {
+        // What was wished of a relay that is gone is not wished of the next one.
+        memory.room.wishes = Wishes::default();
         let color = theme::palette(ui);
         let runs =
             [("Asking the relay for all machines…", theme::regular(size::BODY), color.muted)];

@@ -10,9 +10,16 @@ use downbeat_protocol::Place;
 use super::machine::Key;
 use crate::time::LocalTime;
 
-/// How long a wish is shown that the machine does not report: the relay passes small changes of reports on every
-/// ten seconds. Then what the machine reports is shown.
-const PATIENCE_NANOS: i64 = 13_000_000_000;
+/// How long a wish is shown that the machine does not report: machines report every two seconds, and the relay
+/// passes changes of what can be wished on at once. Then what the machine reports is shown, which someone else may
+/// have wished.
+const PATIENCE_NANOS: i64 = 4_000_000_000;
+
+/// Volumes that differ by less are the same: a machine keeps a factor, and reports it in dB. Tenths are set.
+const SAME_DB: f32 = 0.05;
+
+/// Extra latencies that differ by less are the same: machines keep tenths of a millisecond.
+const SAME_MICROS: u32 = 100;
 
 /// The shortest time between two volumes that are sent: ten a second, because each may be for hundreds of
 /// machines.
@@ -35,6 +42,20 @@ struct Wish {
     place: Option<Wished<Place>>,
 }
 
+impl Wish {
+    /// Since when the oldest of its parts is wished.
+    fn oldest(&self) -> Option<LocalTime> {
+        let Self { volume_db, muted, extra_latency_micros, place } = self;
+        let times = [
+            volume_db.map(|wish| wish.at),
+            muted.map(|wish| wish.at),
+            extra_latency_micros.map(|wish| wish.at),
+            place.map(|wish| wish.at),
+        ];
+        times.into_iter().flatten().min()
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Wished<T> {
     value: T,
@@ -49,7 +70,37 @@ struct Volume {
     sent_at: Option<LocalTime>,
 }
 
-impl<T: Copy + PartialEq> Wished<T> {
+/// What can be wished, and comes back as it was kept.
+trait Wishable: Copy {
+    /// Whether that is what was wished.
+    fn is_same(self, reported: Self) -> bool;
+}
+
+impl Wishable for f32 {
+    fn is_same(self, reported: Self) -> bool {
+        (self - reported).abs() < SAME_DB
+    }
+}
+
+impl Wishable for i32 {
+    fn is_same(self, reported: Self) -> bool {
+        self.abs_diff(reported) < SAME_MICROS
+    }
+}
+
+impl Wishable for bool {
+    fn is_same(self, reported: Self) -> bool {
+        self == reported
+    }
+}
+
+impl Wishable for Place {
+    fn is_same(self, reported: Self) -> bool {
+        self == reported
+    }
+}
+
+impl<T: Wishable> Wished<T> {
     fn is_current(&self, now: LocalTime) -> bool {
         now.nanos_since(self.at) < PATIENCE_NANOS
     }
@@ -82,6 +133,15 @@ impl Wishes {
         }
         self.volume.sent_at = Some(now);
         Ok(unsent)
+    }
+
+    /// Gives up the volume that has yet to be sent: sent later, it would take the place of newer ones.
+    pub(super) fn drop_unsent(&mut self) {
+        for key in self.volume.unsent.take().into_iter().flat_map(|(keys, _)| keys) {
+            if let Some(wish) = self.wishes.get_mut(&key) {
+                wish.volume_db = None;
+            }
+        }
     }
 
     pub(super) fn set_muted(&mut self, keys: &[Key], muted: bool, now: LocalTime) {
@@ -121,7 +181,7 @@ impl Wishes {
         Wished::shown(self.get(key).and_then(|wish| wish.place), kept, now)
     }
 
-    /// Drops what came true and what is not shown any longer. Returns how long the rest is shown.
+    /// Drops what came true and what is not shown any longer. Returns how long all of the rest is shown.
     pub(super) fn forget_old(
         &mut self,
         now: LocalTime,
@@ -139,7 +199,9 @@ impl Wishes {
                 || extra_latency_micros.is_some()
                 || place.is_some()
         });
-        (!self.wishes.is_empty()).then_some(Duration::from_nanos(PATIENCE_NANOS.unsigned_abs()))
+        let oldest = self.wishes.values().filter_map(Wish::oldest).min()?;
+        let left = (PATIENCE_NANOS - now.nanos_since(oldest)).max(0);
+        Some(Duration::from_nanos(left.unsigned_abs()))
     }
 
     fn of(&mut self, key: Key) -> &mut Wish {
@@ -160,12 +222,9 @@ pub(super) struct Reported {
     pub(super) place: Option<Place>,
 }
 
-fn drop_old<T: Copy + PartialEq>(
-    wish: &mut Option<Wished<T>>,
-    reported: Option<T>,
-    now: LocalTime,
-) {
-    *wish = wish.filter(|wish| wish.is_current(now) && Some(wish.value) != reported);
+fn drop_old<T: Wishable>(wish: &mut Option<Wished<T>>, reported: Option<T>, now: LocalTime) {
+    let is_true = |wish: &Wished<T>| reported.is_some_and(|reported| wish.value.is_same(reported));
+    *wish = wish.filter(|wish| wish.is_current(now) && !is_true(wish));
 }
 
 #[cfg(test)]
@@ -190,12 +249,42 @@ mod tests {
         assert_eq!(wishes.volume(HARP, None, at(100)), Some(-6.0));
 
         let reported = Reported { muted: Some(true), ..Reported::default() };
-        assert!(wishes.forget_old(at(200), |_| reported).is_some());
+        let left = wishes.forget_old(at(200), |_| reported);
+        assert_eq!(left, Some(Duration::from_millis(3_800)));
         assert_eq!(wishes.muted(HARP, Some(false), at(300)), Some(false), "it was reported");
         assert_eq!(wishes.volume(HARP, Some(0.0), at(300)), Some(-6.0), "that was not");
-        assert_eq!(wishes.volume(HARP, Some(0.0), at(13_000)), Some(0.0), "it is given up");
-        assert_eq!(wishes.forget_old(at(13_000), |_| Reported::default()), None);
+        assert_eq!(wishes.volume(HARP, Some(0.0), at(4_000)), Some(0.0), "it is given up");
+        assert_eq!(wishes.forget_old(at(4_000), |_| Reported::default()), None);
         assert!(wishes.wishes.is_empty());
+    }
+
+    #[test]
+    fn a_volume_has_come_true_as_the_machine_rounds_it() {
+        for tenth in 0..=600_u16 {
+            let volume_db = -f32::from(tenth) / 10.0;
+            // A machine keeps a factor.
+            let factor = 10.0_f32.powf(volume_db / 20.0);
+            let reported =
+                Reported { volume_db: Some(20.0 * factor.log10()), ..Reported::default() };
+            let mut wishes = Wishes::default();
+            wishes.set_volume(&[HARP], volume_db, at(0));
+            assert_eq!(wishes.forget_old(at(1), |_| reported), None, "{volume_db} dB");
+            wishes.set_volume(&[HARP], volume_db + 0.1, at(0));
+            assert!(wishes.forget_old(at(1), |_| reported).is_some(), "{volume_db} dB");
+        }
+    }
+
+    #[test]
+    fn a_volume_that_is_not_sent_in_time_is_given_up() {
+        let mut wishes = Wishes::default();
+        wishes.set_volume(&[HARP], -3.0, at(0));
+        assert!(wishes.due(at(0)).is_ok());
+        wishes.set_volume(&[HARP], -6.0, at(50));
+        wishes.set_muted(&[HARP], true, at(50));
+        wishes.drop_unsent();
+        assert_eq!(wishes.due(at(1000)), Err(None));
+        assert_eq!(wishes.volume(HARP, Some(-3.0), at(1000)), Some(-3.0));
+        assert_eq!(wishes.muted(HARP, Some(false), at(1000)), Some(true), "that was sent");
     }
 
     #[test]

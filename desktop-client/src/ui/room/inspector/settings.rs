@@ -1,6 +1,6 @@
 //! What is kept of the selected machines, to be changed: name, seat, rights, tags, volume, extra latency.
 
-use downbeat_protocol::{Rights, clean_name};
+use downbeat_protocol::{MAX_EXTRA_LATENCY_MICROS, MAX_SEAT, Rights, clean_name};
 use egui::{Align2, Id, Rect, Ui};
 
 use super::{LINE, common, labelled, tags};
@@ -19,10 +19,8 @@ use crate::{
     },
 };
 
-const MAX_SEAT: u16 = 9999;
 /// The lowest volume, which is silence.
 const MIN_VOLUME_DB: f64 = -60.0;
-const MAX_EXTRA_MILLIS: f64 = 500.0;
 
 const RIGHTS: [(Rights, &str); 3] =
     [(Rights::Listener, "Listener"), (Rights::Player, "Player"), (Rights::Conductor, "Conductor")];
@@ -99,24 +97,22 @@ fn number_seats(
     selected: &[&Machine<'_>],
     context: &Context<'_>,
     memory: &mut Kept<'_>,
-) -> Vec<Action> {
+) -> Option<Action> {
     let place = labelled(ui, "Seats from");
     let name = format!("First seat of {} machines", selected.len());
     let hint = "number them, as listed";
     let shown = Field { name: &name, kept: "", hint, is_centered: false };
-    let Some(first) = selected.first() else { return Vec::new() };
-    let Some(typed) = field(ui, place, ("seats", first.key), memory, &shown) else {
-        return Vec::new();
-    };
-    let Some(first) = seat(&typed, memory) else { return Vec::new() };
+    let key = selected.first()?.key;
+    let typed = field(ui, place, ("seats", key), memory, &shown)?;
+    let first = seat(&typed, memory)?;
     let listed = context.listed(memory.room).into_iter();
     let listed = listed.filter(|machine| memory.room.selection.contains(machine.key));
     let number = |(index, machine): (usize, Machine<'_>)| {
         // Without a first number, none of them has one.
         let seat = if first == 0 { 0 } else { first.saturating_add(index as u16).min(MAX_SEAT) };
-        change::assign([&machine], |request| request.seat = Some(seat))
+        change::request([&machine], |request| request.seat = Some(seat))
     };
-    listed.enumerate().filter_map(number).collect()
+    change::assign_each(listed.enumerate().filter_map(number).collect())
 }
 
 /// A typed seat; 0 is none.
@@ -250,13 +246,14 @@ fn show_extra_latency(
     let shown = Field { name: &name, kept: &kept, hint, is_centered: false };
     let key = selected.first()?.key;
     let typed = field(ui, place, ("extra latency", key), memory, &shown)?;
-    let millis = extra_latency::parse(&typed).filter(|millis| millis.abs() <= MAX_EXTRA_MILLIS);
-    let Some(millis) = millis else {
-        let text = "Extra latency is a number of milliseconds, from −500 to 500.";
-        memory.room.complaint = Some(text.to_owned());
+    let micros = extra_latency::parse(&typed).map(|millis| (millis * 1000.0).round() as i32);
+    let range = -MAX_EXTRA_LATENCY_MICROS..=MAX_EXTRA_LATENCY_MICROS;
+    let Some(micros) = micros.filter(|micros| range.contains(micros)) else {
+        let max = MAX_EXTRA_LATENCY_MICROS / 1000;
+        let text = format!("Extra latency is a number of milliseconds, from −{max} to {max}.");
+        memory.room.complaint = Some(text);
         return None;
     };
-    let micros = (millis * 1000.0).round() as i32;
     let keys: Vec<_> = selected.iter().map(|machine| machine.key).collect();
     memory.room.wishes.set_extra_latency(&keys, micros, context.now);
     change::assign(selected.iter().copied(), |request| {

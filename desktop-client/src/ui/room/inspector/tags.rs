@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use downbeat_protocol::clean_name;
+use downbeat_protocol::{MAX_TAGS, clean_name};
 use egui::{Align2, Id, Sense, Stroke, StrokeKind, Ui, WidgetInfo, accesskit::Role, vec2};
 
 use super::labelled;
@@ -17,8 +17,6 @@ use crate::{
     },
 };
 
-/// Tags of one machine, as the relay limits them.
-const MAX_TAGS: usize = 16;
 const CHIP: f32 = 3.5 * GRID;
 
 /// Shows the tags.
@@ -49,7 +47,7 @@ pub(super) fn show(
     actions
 }
 
-fn show_chips(ui: &mut Ui, selected: &[&Machine<'_>]) -> Vec<Action> {
+fn show_chips(ui: &mut Ui, selected: &[&Machine<'_>]) -> Option<Action> {
     let tags: BTreeSet<&String> = selected.iter().flat_map(|machine| machine.tags).collect();
     let mut pressed = None;
     if !tags.is_empty() {
@@ -67,7 +65,7 @@ fn show_chips(ui: &mut Ui, selected: &[&Machine<'_>]) -> Vec<Action> {
     match pressed {
         Some((tag, true)) => change(selected, |own| own.push(tag.clone())),
         Some((tag, false)) => change(selected, |own| own.retain(|one| *one != tag)),
-        None => Vec::new(),
+        None => None,
     }
 }
 
@@ -98,7 +96,7 @@ fn show_chip(ui: &mut Ui, tag: &str, having: usize, all: usize) -> bool {
 }
 
 /// Changes the tags of each machine. Machines that then have the same ones are changed together.
-fn change(selected: &[&Machine<'_>], change: impl Fn(&mut Vec<String>)) -> Vec<Action> {
+fn change(selected: &[&Machine<'_>], change: impl Fn(&mut Vec<String>)) -> Option<Action> {
     let mut groups: BTreeMap<Vec<String>, Vec<&Machine<'_>>> = BTreeMap::new();
     for machine in selected {
         let mut tags = machine.tags.to_vec();
@@ -109,8 +107,8 @@ fn change(selected: &[&Machine<'_>], change: impl Fn(&mut Vec<String>)) -> Vec<A
             groups.entry(tags).or_default().push(machine);
         }
     }
-    let assign = |(tags, machines): (Vec<String>, Vec<&Machine<'_>>)| {
-        change::assign(machines, |request| request.tags = Some(tags))
+    let request = |(tags, machines): (Vec<String>, Vec<&Machine<'_>>)| {
+        change::request(machines, |request| request.tags = Some(tags))
     };
-    groups.into_iter().filter_map(assign).collect()
+    change::assign_each(groups.into_iter().filter_map(request).collect())
 }

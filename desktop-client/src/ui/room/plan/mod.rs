@@ -173,13 +173,13 @@ fn interact(
         let is_moved = |key: Key| key == machine.key || memory.selection.contains(key);
         match way {
             Some(way) => {
-                let moved: Vec<_> =
-                    placed.iter().filter(|(machine, _)| is_moved(machine.key)).copied().collect();
-                for (machine, place) in moved {
-                    let target = geometry::position(plan.area, place) + way;
-                    let place = geometry::place(plan.area, target);
-                    actions.extend(put(machine, place, memory, context));
-                }
+                let moved = placed.iter().filter(|(machine, _)| is_moved(machine.key));
+                let moved = moved.map(|(machine, place)| {
+                    let target = geometry::position(plan.area, *place) + way;
+                    (*machine, geometry::place(plan.area, target))
+                });
+                let moved = moved.collect();
+                actions.extend(put_each(moved, memory, context));
             }
             // From the tray.
             None if plan.area.expand2(plan.token).contains(pointer + drag.grip) => {
@@ -199,11 +199,23 @@ fn put(
     memory: &mut RoomMemory,
     context: &Context<'_>,
 ) -> Option<Action> {
-    if memory.wishes.place(machine.key, machine.place, context.now) == Some(place) {
-        return None;
-    }
-    memory.wishes.set_place(machine.key, place, context.now);
-    change::assign([machine], |request| request.place = Some(place))
+    put_each(vec![(machine, place)], memory, context)
+}
+
+/// Puts machines at their places.
+fn put_each(
+    mut places: Vec<(&Machine<'_>, Place)>,
+    memory: &mut RoomMemory,
+    context: &Context<'_>,
+) -> Option<Action> {
+    let shown =
+        |machine: &Machine<'_>| memory.wishes.place(machine.key, machine.place, context.now);
+    places.retain(|(machine, place)| shown(machine) != Some(*place));
+    let request = |(machine, place): (&Machine<'_>, Place)| {
+        memory.wishes.set_place(machine.key, place, context.now);
+        change::request([machine], |request| request.place = Some(place))
+    };
+    change::assign_each(places.into_iter().filter_map(request).collect())
 }
 
 /// The steps of the arrow keys on a token that has the focus.
@@ -317,9 +329,9 @@ fn show_tray(
         let mut sorted = waiting.to_vec();
         sorted
             .sort_by_key(|machine| (machine.seat.unwrap_or(u16::MAX), machine.name.to_lowercase()));
-        for (machine, place) in sorted.iter().zip(geometry::free_places(sorted.len(), taken)) {
-            actions.extend(put(machine, place, memory, context));
-        }
+        let places = geometry::free_places(sorted.len(), taken);
+        let put = sorted.into_iter().zip(places).collect();
+        actions.extend(put_each(put, memory, context));
     }
     actions
 }
