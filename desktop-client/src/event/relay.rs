@@ -23,8 +23,9 @@ pub struct FoundRelay {
     pub epoch: Epoch,
     /// Its name.
     pub name: String,
-    /// Its address, for people; typed in, it leads to the same relay.
+    /// Its address, as it announces it, for people.
     pub address: String,
-    /// Whether it admits only clients that present a token. Such a relay is joined by its link.
+    /// Whether it admits only clients that present a token, and this one has none for it. Such a relay is joined by
+    /// its link.
     pub needs_token: bool,
 }

@@ -19,20 +19,20 @@ pub(super) struct AddressEditor {
     text: String,
     /// Whether it has yet to get the keyboard focus.
     fresh: bool,
-    /// Whether the address is to be completed instead of replaced.
-    is_to_complete: bool,
+    /// The name of the relay whose link is asked for; none where any address is.
+    link_of: Option<String>,
 }
 
 impl AddressEditor {
     /// An editor that starts with this address.
     pub(super) fn new(relay: &str) -> Self {
-        Self { text: relay.to_owned(), fresh: true, is_to_complete: false }
+        Self { text: relay.to_owned(), fresh: true, link_of: None }
     }
 
-    /// An editor for the token of the relay at this address.
-    pub(super) fn for_token(relay: &str) -> Self {
-        let relay = relay.trim_end_matches('/');
-        Self { text: format!("{relay}/#token="), fresh: true, is_to_complete: true }
+    /// An editor for the link of a relay of this name. It is empty: the address that was announced may be an
+    /// impostor's, which would be sent the token.
+    pub(super) fn for_link(name: &str) -> Self {
+        Self { text: String::new(), fresh: true, link_of: Some(name.to_owned()) }
     }
 }
 
@@ -43,22 +43,25 @@ pub(super) fn show(ui: &mut Ui, inside: Rect, editor: &mut AddressEditor) -> (bo
     let connect = cancel.translate(vec2(-button.x - GRID - 8.0, 0.0)).expand2(vec2(4.0, 0.0));
     let field = Rect::from_min_max(inside.min, pos2(connect.left() - GRID, inside.bottom()));
 
+    let (name, hint) = match &editor.link_of {
+        None => ("Relay address".to_owned(), "Host or host:port".to_owned()),
+        Some(relay) => (format!("Link of {relay}"), format!("Paste the joining link of {relay}")),
+    };
     let edit = TextEdit::singleline(&mut editor.text)
         .id(Id::unique("relay address"))
         .font(theme::bold(size::NAME))
-        .hint_text("Host or host:port")
+        .hint_text(hint)
         .margin(egui::Margin::symmetric(12, 10))
         .align(Align2::LEFT_CENTER)
         .min_size(Vec2::new(0.0, field.height()));
-    let response = ui.put(field, edit).accessible_name("Relay address");
+    let response = ui.put(field, edit).accessible_name(name);
     if editor.fresh {
         response.request_focus();
         // All is selected, so that typing replaces the old address. The undo history is cleared: it may
         // hold a token.
         let mut typing = TextEditState::default();
         let end = CCursor::new(editor.text.chars().count());
-        let start = if editor.is_to_complete { end } else { CCursor::default() };
-        typing.cursor.set_char_range(Some(CCursorRange::two(start, end)));
+        typing.cursor.set_char_range(Some(CCursorRange::two(CCursor::default(), end)));
         typing.store(ui.ctx(), response.id);
         editor.fresh = false;
     }

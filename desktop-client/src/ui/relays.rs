@@ -36,7 +36,7 @@ pub(super) fn show(
                 continue;
             }
             if relay.needs_token {
-                memory.address = Some(AddressEditor::for_token(&relay.address));
+                memory.address = Some(AddressEditor::for_link(&relay.name));
             } else {
                 action = Some(Action::Join(relay.epoch));
                 memory.address = None;
@@ -66,7 +66,7 @@ fn show_relay(ui: &mut Ui, rect: Rect, relay: &FoundRelay) -> bool {
     widgets::ink(ui, bottom, Align2::LEFT_CENTER, &runs);
     widgets::describe(ui, &response, &format!("{}, {access}", relay.address));
     let hover = if relay.needs_token {
-        "Needs a token: type it into the address, or paste the relay's link"
+        "Needs a token: paste its link, which those who run the room can show"
     } else {
         "Connect to this relay"
     };

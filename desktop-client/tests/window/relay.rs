@@ -109,7 +109,7 @@ fn a_tutorial_relay_is_named_as_one() {
 }
 
 #[test]
-fn a_relay_that_was_found_is_joined_and_one_with_a_token_is_completed() {
+fn a_relay_that_was_found_is_joined_and_one_that_needs_a_token_by_its_link_alone() {
     let mut state = scenes::playing();
     scenes::lose(&mut state);
     state.apply(SessionEvent::RelaysFound(rooms::found_relays()), scenes::NOW);
@@ -119,13 +119,18 @@ fn a_relay_that_was_found_is_joined_and_one_with_a_token_is_completed() {
     assert_eq!(actions(&mut window), [Action::Join(Epoch(1))]);
     window.get_by_label("Join studio-pc").click();
     assert_eq!(actions(&mut window), []);
-    let field = window.get_by_label("Relay address");
+    let field = window.get_by_label("Link of studio-pc");
     assert!(field.is_focused());
-    assert_eq!(field.value().as_deref(), Some("https://192.168.1.31:3000/#token="));
-    field.type_text("s3cret");
+    let value = field.value().unwrap_or_default();
+    assert_eq!(value, "", "whoever announced the address would be sent the token");
+    window.get_by_label("Connect").click();
+    assert_eq!(actions(&mut window), [], "there is no link yet");
+    let link = "https://192.168.1.40:3000/#token=s3cret&fingerprint=9f3a";
+    window.get_by_label("Link of studio-pc").focus();
+    window.run();
+    window.get_by_label("Link of studio-pc").type_text(link);
     window.key_press(Key::Enter);
-    let link = TypedAddress::new("https://192.168.1.31:3000/#token=s3cret");
-    assert_eq!(actions(&mut window), [Action::SetRelay(link)]);
+    assert_eq!(actions(&mut window), [Action::SetRelay(TypedAddress::new(link))]);
 }
 
 #[test]

@@ -29,18 +29,13 @@ impl Session {
     /// The person has chosen a relay that was found.
     pub(super) fn join_found(&mut self, epoch: Epoch) {
         let Some((relay, addresses)) = self.found_relay(epoch) else { return };
-        self.leave(relay.address());
-        let is_open = !relay.needs_token || addresses.iter().any(|one| one.token().is_some());
-        if is_open {
-            self.choose(addresses);
-            self.joining.set_name(relay.name);
-        } else {
-            let name = &relay.name;
-            let reason = format!(
-                "{name} needs a token: enter its link, which those who run the room can show"
-            );
-            self.refuse_address(reason);
+        // The window asks for the link of such a relay instead. It may have been told so too late.
+        if needs_link(&relay, &addresses) {
+            return;
         }
+        self.leave(relay.address());
+        self.choose(addresses);
+        self.joining.set_name(relay.name);
     }
 
     fn found_relay(&self, epoch: Epoch) -> Option<(Announcement, Vec<RelayAddress>)> {
@@ -100,7 +95,7 @@ impl Session {
             epoch: relay.epoch,
             name: relay.name.clone(),
             address: relay.address(),
-            needs_token: relay.needs_token,
+            needs_token: needs_link(relay, &relay.addresses(self.joining.address())),
         });
         let found = found.collect();
         self.emit(SessionEvent::RelaysFound(found));
@@ -139,5 +134,29 @@ impl Session {
             let link = RelayLink(self.joining.address().link());
             self.settings.set_relay(link, Instant::now());
         }
+    }
+}
+
+/// Whether a relay is joined by its link alone: it needs a token, and none is known for any of its `addresses`.
+fn needs_link(relay: &Announcement, addresses: &[RelayAddress]) -> bool {
+    relay.needs_token && addresses.iter().all(|address| address.token().is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use downbeat_protocol::Epoch;
+
+    use super::*;
+
+    #[test]
+    fn a_relay_that_needs_a_token_is_joined_without_its_link_only_where_it_was_joined_before() {
+        let needs = |needs_token, known: &str| {
+            let relay = Announcement::for_test(Epoch(1), "192.168.1.5", needs_token);
+            needs_link(&relay, &relay.addresses(&known.parse().unwrap()))
+        };
+        assert!(!needs(false, "stage"));
+        assert!(needs(true, "stage"));
+        assert!(needs(true, "192.168.1.6:3000/#token=s3cret"), "that is another one");
+        assert!(!needs(true, "192.168.1.5:3000/#token=s3cret"));
     }
 }
