@@ -80,7 +80,7 @@ fn dropped_files_are_uploaded() {
         vec![HoveredFile { path: Some(PathBuf::from("/music/gong.wav")), mime: String::new() }];
     window.step();
     window.get_by_label("Drop to add to the bank");
-    window.get_by_label("1 file · WAV, FLAC, Ogg, MP3, AIFF, up to 96 MB");
+    window.get_by_label("1 file · WAV, FLAC, Ogg, MP3, AIFF, up to 96 MiB");
     window.input_mut().hovered_files = Vec::new();
     let dropped = drop_files(&mut window, &["/music/gong.wav", "/music/choir.flac"]);
     let paths = ["/music/gong.wav", "/music/choir.flac"].map(PathBuf::from).to_vec();
@@ -116,6 +116,19 @@ fn a_path_is_typed_instead_of_a_drop() {
     press(&mut window, "Edit sounds");
     let typed = enter(&mut window, "Path of a file to add", "/music/my gong.wav");
     assert_eq!(typed, [Action::Upload(vec![PathBuf::from("/music/my gong.wav")])]);
+}
+
+#[test]
+fn paths_are_pasted_line_by_line() {
+    let mut window = open(rooms::class());
+    press(&mut window, "Edit sounds");
+    window.get_by_label("Path of a file to add").focus();
+    window.step();
+    window.event(egui::Event::Paste("/my music/gong.wav\n/b.flac\n".to_owned()));
+    window.step();
+    window.key_press(Key::Enter);
+    let paths = ["/my music/gong.wav", "/b.flac"].map(PathBuf::from).to_vec();
+    assert_eq!(actions(&mut window), [Action::Upload(paths)]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use downbeat_protocol::MAX_UPLOAD_BYTES;
 use egui::{Align2, Rect, Shape, Stroke, Ui, vec2};
 
 use super::memory::{BankMemory, Toast};
@@ -16,7 +17,9 @@ use crate::{
 };
 
 /// What can be added, and how large it may be.
-pub(super) const FORMATS: &str = "WAV, FLAC, Ogg, MP3, AIFF, up to 96 MB";
+pub(super) fn formats() -> String {
+    format!("WAV, FLAC, Ogg, MP3, AIFF, up to {} MiB", MAX_UPLOAD_BYTES >> 20)
+}
 
 /// Shows the overlay while files hover, and takes those that were dropped.
 pub(super) fn show(
@@ -64,7 +67,7 @@ fn paint(ui: &mut Ui, files: usize, obstacle: Option<&'static str>) {
         ("These files cannot be added".to_owned(), reason.to_owned())
     } else {
         let what = if files == 1 { "1 file".to_owned() } else { format!("{files} files") };
-        ("Drop to add to the bank".to_owned(), format!("{what} · {FORMATS}"))
+        ("Drop to add to the bank".to_owned(), format!("{what} · {}", formats()))
     };
     let row = |top: f32, height: f32| {
         let width = frame.width() - 4.0 * GRID;
