@@ -96,7 +96,7 @@ pub fn room(count: usize) -> Result<()> {
         println!(
             "a window that shows them, and plays, takes {:.1} % of a core, and {:.0} MiB",
             share(before, processor_nanos(process.id())?),
-            memory_bytes(process.id())? as f64 / 1048576.0
+            memory_bytes(process.id())? as f64 / 1_048_576.0
         );
         if let Some(folder) = pictures_folder()? {
             screen.screenshot(&folder.join(format!("room-of-{count}.png")))?;
