@@ -8,7 +8,8 @@
 //!
 //! A lane runs on the main thread and must not keep it for long: it writes to a short list itself, within
 //! half a millisecond, and leaves a long one to the [`writer_pool`](super::writer_pool). A probe then
-//! waits for one write at most, if that is to the same client.
+//! waits for one write at most, if that is to the same client. What many single clients are sent is interrupted
+//! after as long.
 
 use std::{
     sync::Arc,
@@ -17,7 +18,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use downbeat_protocol::{ClientId, RelayTime, Stop};
-use tokio::{sync::mpsc, time::timeout};
+use tokio::{sync::mpsc, task::yield_now, time::timeout};
 
 use super::{
     client_list::ClientList,
@@ -39,6 +40,9 @@ const MAX_BATCH: usize = 64;
 /// timers have millisecond resolution and a thread's sleep has microseconds. Other commands to the lane
 /// wait meanwhile.
 const HANDOVER: Duration = Duration::from_millis(2);
+
+/// How many single clients are written to before others have their turn: as long as for a short list.
+const MAX_WRITES_AT_ONCE: usize = 64;
 
 /// When the relay shuts down, what would sound within this time is sent at once: it was promised. What waits
 /// for longer is not.
@@ -159,14 +163,19 @@ impl Lane {
     async fn send_pending(&mut self) {
         let frames = self.pending.take();
         self.broadcast(frames, None).await;
-        for (id, frame) in std::mem::take(&mut self.replies) {
-            self.send_to(id, &frame);
-        }
+        let replies = std::mem::take(&mut self.replies);
+        self.send_to_each(replies).await;
     }
 
-    fn send_to(&self, id: ClientId, frame: &Bytes) {
-        if let Some(client) = self.listeners.find(id) {
-            client.outbox.send(frame);
+    /// Sends frames to single clients. Other tasks have their turns in between.
+    async fn send_to_each(&self, frames: Vec<(ClientId, Bytes)>) {
+        for (count, (id, frame)) in frames.into_iter().enumerate() {
+            if count > 0 && count % MAX_WRITES_AT_ONCE == 0 {
+                yield_now().await;
+            }
+            if let Some(client) = self.listeners.find(id) {
+                client.outbox.send(&frame);
+            }
         }
     }
 
@@ -195,9 +204,7 @@ impl Lane {
                 if !first.is_empty() {
                     self.send_pending().await;
                 }
-                for (id, frame) in first {
-                    self.send_to(id, &frame);
-                }
+                self.send_to_each(first).await;
                 for frame in frames {
                     self.pending.add(frame);
                 }

@@ -1,5 +1,7 @@
 //! A lane over real sockets, in virtual time where it keeps connections alive.
 
+use std::cell::Cell;
+
 use tokio::{
     io::AsyncReadExt as _,
     net::{TcpListener, TcpStream},
@@ -170,6 +172,31 @@ async fn what_single_clients_are_sent_precedes_or_follows_a_broadcast_as_asked()
     let [first, second] = sockets.try_into().unwrap();
     assert_eq!(read_to_end(first).await, b"one two three you four five ");
     assert_eq!(read_to_end(second).await, b"one two three yes four five ");
+}
+
+#[tokio::test]
+async fn others_have_their_turns_while_many_single_clients_are_written_to() {
+    let mut lane = lane();
+    let client = Client::new(ClientId(1), Wire::V1, Outbox::default(), at(0));
+    lane.apply(Command::Connected(Arc::new(client), Vec::new())).await;
+    lane.apply(Command::Admitted(ClientId(1))).await;
+    let frames = |count| vec![(ClientId(1), Bytes::from_static(b"x")); count];
+    let (first, replies) = (frames(1000), frames(1000));
+    let (is_done, mut turns) = (Cell::new(false), 0);
+    let deliver = async {
+        lane.apply(Command::Deliver(Delivery { first, replies, ..Delivery::default() })).await;
+        lane.send_pending().await;
+        is_done.set(true);
+    };
+    let others = async {
+        while !is_done.get() {
+            turns += 1;
+            yield_now().await;
+        }
+    };
+    tokio::join!(deliver, others);
+    assert!(turns >= 2 * (1000 / MAX_WRITES_AT_ONCE), "{turns}");
+    assert_eq!(lane.listeners.find(ClientId(1)).unwrap().outbox.peak(), 2000);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use downbeat_protocol::{
     Ack, By, ClientId, DeclareRequest, Refusal, RelayToClient, RemoveRequest, SetRequest, encode,
 };
-use tokio::sync::mpsc::Permit as QueuePlace;
+use tokio::{sync::mpsc::Permit as QueuePlace, task::yield_now};
 
 use super::Hub;
 use crate::{
@@ -14,6 +14,9 @@ use crate::{
     store::AckTo,
     websocket::{client::Wire, frame},
 };
+
+/// How many acknowledgements are encoded before others have their turn: a slow commit may be that of thousands.
+const MAX_ACKS_AT_ONCE: usize = 256;
 
 impl Hub {
     /// Declares variables; returns the size of what is broadcast, as the following do.
@@ -66,9 +69,12 @@ impl Hub {
     pub(crate) async fn acknowledge_committed(&self) {
         let Some(store) = &self.store else { return std::future::pending().await };
         while let Some(acks) = store.committed().await {
-            let replies = acks.into_iter().map(to_reply).collect();
-            let delivery = Delivery { replies, ..Delivery::default() };
-            self.fan_out.send(Wire::V1, Command::Deliver(delivery)).await;
+            for acks in acks.chunks(MAX_ACKS_AT_ONCE) {
+                let replies = acks.iter().copied().map(to_reply).collect();
+                let delivery = Delivery { replies, ..Delivery::default() };
+                self.fan_out.send(Wire::V1, Command::Deliver(delivery)).await;
+                yield_now().await;
+            }
         }
     }
 
