@@ -1,4 +1,4 @@
-//! What the room does about requests that change what is kept of machines, and for whose values there is space.
+//! What the room does about requests that change what is kept of machines.
 //!
 //! Pure: nothing here does I/O.
 
@@ -8,7 +8,7 @@ use std::{
 };
 
 use downbeat_protocol::{
-    AssignRequest, ClientId, ErrorCode, ForgetRequest, MachineId, Refusal, RelayToClient, Rights,
+    AssignRequest, ClientId, ErrorCode, ForgetRequest, Refusal, RelayToClient, Rights,
 };
 
 use super::{
@@ -46,11 +46,8 @@ impl Room {
         }
         let by_conductor = self.is_conductor(by);
         // First, because it may fail.
-        for owner in owners.keys() {
-            if let Owner::Machine(machine) = owner {
-                self.keep_machine(*machine, by_conductor, effects)?;
-            }
-        }
+        let machines: Vec<_> = owners.keys().filter_map(Owner::machine).collect();
+        self.keep_machines(&machines, 0, by_conductor, effects)?;
         for (owner, outputs) in owners {
             let Some(before) = self.assigned_to(owner).cloned() else { continue };
             let outputs: Vec<_> = outputs.into_iter().collect();
@@ -76,7 +73,7 @@ impl Room {
         request.validate().map_err(invalid)?;
         for number in &request.machines {
             let Some(machine) = self.machines.of_number(*number) else { continue };
-            self.forget_values(machine, effects);
+            self.variables.forget(Owner::Machine(machine), effects);
             // While it is kept, so that its clients are told.
             self.set_assigned(Owner::Machine(machine), &Arc::default(), true, effects);
             self.machines.forget(machine);
@@ -142,127 +139,14 @@ impl Room {
             }
         }
     }
-
-    /// Begins to keep something of a machine, if nothing is kept of it. For its space, the machine that was
-    /// away for longest may be forgotten.
-    ///
-    /// # Errors
-    /// If there are too many, and all are here, or all that are away were assigned by a conductor and this one
-    /// is not.
-    pub(super) fn keep_machine(
-        &mut self,
-        machine: MachineId,
-        by_conductor: bool,
-        effects: &mut Effects,
-    ) -> Result<(), Refusal> {
-        if self.machines.keeps(machine) {
-            return Ok(());
-        }
-        if !self.machines.has_space() && !self.forget_oldest_machine(by_conductor, effects) {
-            return Err(refusal(ErrorCode::Full, "too much is kept of too many machines"));
-        }
-        let here = self.members.iter().filter(|(_, member)| member.machine == Some(machine));
-        let (clients, names): (Vec<_>, Vec<_>) =
-            here.map(|(id, member)| (*id, member.own_name())).unzip();
-        self.machines.keep(machine, names.last().copied().unwrap_or_default(), clients);
-        effects.writes.extend(self.machines.stored(machine));
-        Ok(())
-    }
-
-    /// Forgets the machine that was away for longest, and its values; false if there is none that may be
-    /// forgotten.
-    pub(super) fn forget_oldest_machine(
-        &mut self,
-        for_conductor: bool,
-        effects: &mut Effects,
-    ) -> bool {
-        let Some(machine) = self.machines.forget_oldest(for_conductor) else { return false };
-        self.forget_values(machine, effects);
-        effects.writes.push(Write::Forget { machine });
-        true
-    }
-
-    fn forget_values(&mut self, machine: MachineId, effects: &mut Effects) {
-        self.variables.forget(Owner::Machine(machine), effects);
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use downbeat_protocol::{
-        By, ClientKind, DeclareRequest, RelayTime, SetRequest, TargetRequest, When,
-    };
-    use serde_json::json;
+    use downbeat_protocol::{ClientKind, MachineId};
 
     use super::*;
-    use crate::{
-        room::{lead::Lead, member::Member},
-        store::Write,
-    };
-
-    fn at(seconds: u64) -> RelayTime {
-        RelayTime::from_micros(seconds * 1_000_000)
-    }
-
-    fn enter(room: &mut Room, id: u32) {
-        let machine = Some(MachineId(u128::from(id)));
-        let member =
-            Member::new(format!("m{id}"), ClientKind::Window, Rights::Conductor).on(machine);
-        room.enter(ClientId(id), member);
-    }
-
-    #[test]
-    fn machines_that_are_away_make_space_for_values_of_those_that_are_here() {
-        let mut room = Room::new(Lead::new(5_000, 500_000));
-        let mut effects = Effects::default();
-        let declaration =
-            |index| json!({"name": format!("t{index}"), "type": "text", "scope": "machine"});
-        let variables = (0..16).map(|index| serde_json::from_value(declaration(index)).unwrap());
-        let request = DeclareRequest { variables: variables.collect(), ack: None };
-        room.declare(request, ClientId(1), &mut effects).unwrap();
-        let mut set = |room: &mut Room, id: u32, index: u32, now: u64| {
-            let clients = vec![ClientId(id)];
-            let request = SetRequest {
-                name: format!("t{index}"),
-                value: "x".repeat(4000).into(),
-                over_micros: 0,
-                when: When::Together,
-                target: Some(TargetRequest { clients, ..TargetRequest::default() }),
-                ack: None,
-            };
-            let by = By { id: ClientId(id), name: "one".into() };
-            room.set(request, by, at(now), &mut effects)
-        };
-        // Some 65 machines fill the space with 64 KiB each.
-        for id in 1..=80 {
-            enter(&mut room, id);
-            for index in 0..16 {
-                set(&mut room, id, index, u64::from(id)).unwrap();
-            }
-            room.leave(ClientId(id));
-        }
-        let forgotten: Vec<_> = effects
-            .writes
-            .iter()
-            .filter_map(|write| match write {
-                Write::Forget { machine } => Some(machine.0),
-                _ => None,
-            })
-            .collect();
-        assert_eq!(forgotten, (1..=forgotten.len() as u128).collect::<Vec<_>>());
-        assert!((10..20).contains(&forgotten.len()), "{}", forgotten.len());
-        let unset = effects.writes.iter().filter(|write| matches!(write, Write::Unset { .. }));
-        assert_eq!(unset.count(), 16 * forgotten.len());
-        let value = |room: &mut Room, id| {
-            enter(room, id);
-            room.variables_for(ClientId(id), at(100), &mut Effects::default()).0[3]
-                .value
-                .as_str()
-                .unwrap()
-                .len()
-        };
-        assert_eq!((value(&mut room, 1), value(&mut room, 80)), (0, 4000));
-    }
+    use crate::room::{lead::Lead, member::Member};
 
     fn own(id: u32) -> AssignRequest {
         let clients = vec![ClientId(id)];
@@ -270,41 +154,25 @@ mod tests {
     }
 
     #[test]
-    fn machines_that_clients_invent_replace_none_that_a_conductor_has_assigned() {
+    fn a_request_about_a_machine_is_told_to_eight_clients_however_many_send_its_number() {
         let mut room = Room::new(Lead::new(5_000, 500_000));
-        let mut effects = Effects::default();
-        // A class of thirty with seats, which is away.
-        for id in 1..=30 {
-            enter(&mut room, id);
+        for id in 1..=100 {
+            let member = Member::new("one".into(), ClientKind::Page, Rights::Listener);
+            room.enter(ClientId(id), member.on(Some(MachineId(7))));
         }
-        for id in 1..=30 {
-            let clients = vec![ClientId(id)];
-            let seat = AssignRequest { clients, seat: Some(id as u16), ..AssignRequest::default() };
-            room.assign(&seat, ClientId(1), &mut effects).unwrap();
+        for (id, told) in [(1, 8), (8, 8), (9, 1), (100, 1)] {
+            let mut effects = Effects::default();
+            let assign = AssignRequest { volume_db: Some(-(id as f32)), ..own(id) };
+            room.assign(&assign, ClientId(id), &mut effects).unwrap();
+            assert_eq!(effects.first.len(), told, "of client {id}");
+            assert_eq!(effects.writes.is_empty(), told == 1, "of client {id}");
         }
-        (1..=30).for_each(|id| drop(room.leave(ClientId(id))));
-        // Somebody who may only listen comes again and again, each time as another machine.
-        let mut refused = 0;
-        for id in 100..10_100 {
-            let machine = Some(MachineId(u128::from(id)));
-            let member = Member::new("x".into(), ClientKind::Page, Rights::Listener).on(machine);
-            room.enter(ClientId(id), member);
-            refused += u32::from(room.assign(&own(id), ClientId(id), &mut effects).is_err());
-            room.leave(ClientId(id));
-        }
-        assert_eq!(refused, 0, "their own oldest make space");
-        // Or all of them stay.
-        for id in 20_000..30_000 {
-            let machine = Some(MachineId(u128::from(id)));
-            let member = Member::new("x".into(), ClientKind::Page, Rights::Listener).on(machine);
-            room.enter(ClientId(id), member);
-            refused += u32::from(room.assign(&own(id), ClientId(id), &mut effects).is_err());
-        }
-        assert_eq!(refused, 10_000 - (4096 - 30));
-        for id in 1..=30 {
-            enter(&mut room, id);
-            assert_eq!(room.members[&ClientId(id)].assigned.seat, Some(id as u16));
-        }
+        assert_eq!(room.record_of(ClientId(9)).volume_db, Some(-9.0));
+        // The next one takes the place of one that has left.
+        room.leave(ClientId(3));
+        let member = Member::new("one".into(), ClientKind::Page, Rights::Listener);
+        room.enter(ClientId(101), member.on(Some(MachineId(7))));
+        assert_eq!(room.record_of(ClientId(101)).volume_db, Some(-8.0));
     }
 
     #[test]

@@ -19,6 +19,16 @@ pub(crate) enum Owner {
     Connection(ClientId),
 }
 
+impl Owner {
+    /// The machine, if it is one.
+    pub(crate) fn machine(&self) -> Option<MachineId> {
+        match self {
+            Self::Machine(machine) => Some(*machine),
+            Self::Connection(_) => None,
+        }
+    }
+}
+
 /// An admitted client.
 #[derive(Clone, Debug)]
 pub(crate) struct Member {

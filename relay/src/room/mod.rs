@@ -15,6 +15,7 @@ mod requests;
 pub(crate) mod roster_updates;
 mod sequence;
 mod sounding;
+mod space;
 pub(crate) mod state;
 mod targets;
 mod unscheduled;

@@ -110,7 +110,7 @@ impl Room {
         let SetRequest { name, value, over_micros, when, target, ack } = request;
         let variable = self.variables.declaration(&name)?;
         let value = variable.check(&value).map_err(invalid)?;
-        let is_per_machine = variable.is_per_machine();
+        let (is_per_machine, is_event) = (variable.is_per_machine(), variable.event);
         let target = match target {
             Some(_) if !is_per_machine => {
                 let message = format!("{name:?} has one value for all, and so no target");
@@ -122,15 +122,11 @@ impl Room {
         let ack = ack.map(|ack| AckTo { client: by.id, ack });
         let by_conductor = self.is_conductor(by.id);
         let set = Set { name, value, over_micros, when, target, by };
-        for owner in set.target.iter().flat_map(|(_, owners)| owners) {
-            if let Owner::Machine(machine) = owner {
-                self.keep_machine(*machine, by_conductor, effects)?;
-            }
-        }
-        // Machines that are away make space for one that is here.
-        while self.variables.lacks_space_of_machines(&set)
-            && self.forget_oldest_machine(by_conductor, effects)
-        {}
+        let machines = set.target.iter().flat_map(|(_, owners)| owners);
+        // An event is kept of none.
+        let machines: Vec<_> = machines.filter_map(Owner::machine).filter(|_| !is_event).collect();
+        let lacking = self.variables.lacking(&set, now)?;
+        self.keep_machines(&machines, lacking, by_conductor, effects)?;
         let (variables, mut stamp) = self.variables_and_stamp(now);
         variables.set(set, ack, now, &mut stamp, effects)
     }
@@ -155,7 +151,7 @@ impl Room {
         let states = self.variables.states(owner, since, now);
         let (pending, has_joined) = self.variables.pending(owner, includes, effects);
         if let Some(machine) = machine.filter(|_| has_joined)
-            && self.keep_machine(machine, false, effects).is_err()
+            && self.keep_machines(&[machine], 0, false, effects).is_err()
         {
             // There is no space for it: it hears the values, and keeps none.
             self.variables.forget(owner, effects);

@@ -211,7 +211,7 @@ impl Hub {
         let mut effects = Effects::default();
         let (variables, pending) = room.variables_for(client.id, now, &mut effects);
         if let Some(store) = &self.store {
-            effects.writes.extend(room.stored_machine(hello.machine));
+            effects.writes.extend(room.stored_machine(room.machine_of(client.id)));
             store.submit(effects.writes, Vec::new());
         }
         let welcome = Welcome {

@@ -102,6 +102,8 @@ impl Room {
 
     /// Adds a member.
     pub(super) fn enter(&mut self, id: ClientId, mut member: Member) {
+        // One more than a machine has is of none.
+        member.machine = member.machine.filter(|machine| self.machines.takes_client(*machine));
         if let Some(machine) = member.machine
             && let Some(assigned) = self.machines.enter(machine, id, member.own_name())
         {
@@ -161,6 +163,11 @@ impl Room {
     /// The last report of a client.
     pub(crate) fn report_of(&self, id: ClientId) -> Option<Report> {
         self.members.get(&id)?.report.as_deref().cloned()
+    }
+
+    /// The machine of a client, if it is of one.
+    pub(super) fn machine_of(&self, id: ClientId) -> Option<MachineId> {
+        self.members.get(&id)?.machine
     }
 
     /// What is stored of a machine that was just seen.

@@ -35,12 +35,26 @@ impl Budget {
 
     /// Whether `more` fits beside what a machine has, and beside what all machines have.
     pub(super) fn has_own(&self, owner: Owner, more: usize) -> bool {
-        self.own.get(&owner).copied().unwrap_or(0) + more <= MAX_BYTES_OF_ONE
-            && self.has_machines(more)
+        self.has_of_one(owner, more) && self.has_machines(more)
+    }
+
+    /// Whether `more` fits beside what a machine has.
+    pub(super) fn has_of_one(&self, owner: Owner, more: usize) -> bool {
+        self.bytes_of(owner) + more <= MAX_BYTES_OF_ONE
     }
 
     pub(super) fn has_machines(&self, more: usize) -> bool {
-        self.machines + more <= MAX_BYTES_OF_MACHINES
+        self.lacking(more) == 0
+    }
+
+    /// How much the machines are to release before they may take `more`.
+    pub(super) fn lacking(&self, more: usize) -> usize {
+        (self.machines + more).saturating_sub(MAX_BYTES_OF_MACHINES)
+    }
+
+    /// What the values of a machine take.
+    pub(super) fn bytes_of(&self, owner: Owner) -> usize {
+        self.own.get(&owner).copied().unwrap_or(0)
     }
 
     /// Replaces `before` bytes of what is shared by `after`.

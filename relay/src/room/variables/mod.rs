@@ -27,7 +27,6 @@ use self::{
     budget::{Budget, MAX_BYTES, MAX_VARIABLES},
     entry::{Entry, Kept, bytes},
     history::History,
-    stored::machines,
     streams::{Held, Streams},
 };
 use super::{effects::Effects, member::Owner, refuse::refusal, sequence::Stamp};
@@ -195,8 +194,9 @@ impl Variables {
         stamp: Stamper<'_>,
         effects: &mut Effects,
     ) -> Result<(), Refusal> {
-        self.apply_due(now);
-        self.check_space(&set)?;
+        if self.lacking(&set, now)? > 0 {
+            return Err(full());
+        }
         let key = (set.by.id, Arc::from(set.name.as_str()));
         // What is scheduled ahead is no stream: each of its values is wanted. What the client has set before
         // must come before it.
@@ -275,7 +275,7 @@ impl Variables {
                 has_joined = true;
                 let ValueChange { name, value, .. } = change.clone();
                 let set = |machine| Write::Set { name, machine: Some(machine), value };
-                effects.writes.extend(machines(&[owner]).next().map(set));
+                effects.writes.extend(owner.machine().map(set));
             }
             concerned.push(ValueChange { target: None, ..change.clone() });
         }
@@ -286,7 +286,7 @@ impl Variables {
     pub(super) fn forget(&mut self, owner: Owner, effects: &mut Effects) {
         let unset = |name: &str| {
             let unset = |machine| Write::Unset { name: name.to_owned(), machine: Some(machine) };
-            machines(&[owner]).next().map(unset)
+            owner.machine().map(unset)
         };
         self.streams.forget(owner);
         for Pending { change, owners } in &mut self.pending {
@@ -309,9 +309,33 @@ impl Variables {
         }
     }
 
-    /// Whether the values of other machines leave no space for a value.
-    pub(super) fn lacks_space_of_machines(&self, set: &Set) -> bool {
-        self.bytes_of_machines(set).is_some_and(|more| !self.budget.has_machines(more))
+    /// How many bytes the values of other machines are to release for a value.
+    ///
+    /// # Errors
+    /// If there is no space for it even so.
+    pub(super) fn lacking(&mut self, set: &Set, now: RelayTime) -> Result<usize, Refusal> {
+        self.apply_due(now);
+        let Some(entry) = self.entries.get(set.name.as_str()) else { return Ok(0) };
+        let owners = set.target.as_ref().map_or(&[][..], |(_, owners)| owners);
+        let size = bytes(&set.value);
+        let more = |owner| size.saturating_sub(entry.own.get(owner).map_or(0, Kept::bytes));
+        let (has_space, of_machines) = if matches!(set.when, When::AfterMicros(_)) {
+            let waits = CHANGE_BYTES + set.name.len() + set.by.name.len() + size;
+            (self.budget.has_shared(waits), size_of_val(owners))
+        } else if entry.variable.event {
+            (true, 0)
+        } else if set.target.is_some() {
+            let has_space = owners.iter().all(|owner| self.budget.has_of_one(*owner, more(owner)));
+            (has_space, owners.iter().map(more).sum())
+        } else {
+            (self.budget.has_shared(size.saturating_sub(entry.all.bytes())), 0)
+        };
+        if has_space { Ok(self.budget.lacking(of_machines)) } else { Err(full()) }
+    }
+
+    /// What the values of a machine take, in bytes.
+    pub(super) fn bytes_of(&self, owner: Owner) -> usize {
+        self.budget.bytes_of(owner)
     }
 
     fn changes_nothing(&self, set: &Set) -> bool {
@@ -409,36 +433,6 @@ impl Variables {
                 entry.own.insert(owner, kept.clone());
             }
         }
-    }
-
-    /// What a value for single machines adds to what all machines have.
-    fn bytes_of_machines(&self, set: &Set) -> Option<usize> {
-        let (_, owners) = set.target.as_ref()?;
-        let entry = self.entries.get(set.name.as_str())?;
-        if matches!(set.when, When::AfterMicros(_)) {
-            return Some(owners.len() * size_of::<Owner>());
-        }
-        let size = bytes(&set.value);
-        let before = |owner| entry.own.get(owner).map_or(0, Kept::bytes);
-        Some(owners.iter().map(|owner| size.saturating_sub(before(owner))).sum())
-    }
-
-    fn check_space(&self, set: &Set) -> Result<(), Refusal> {
-        let Some(entry) = self.entries.get(set.name.as_str()) else { return Ok(()) };
-        let size = bytes(&set.value);
-        let has_space = if matches!(set.when, When::AfterMicros(_)) {
-            self.budget.has_shared(CHANGE_BYTES + set.name.len() + set.by.name.len() + size)
-        } else if entry.variable.event {
-            true
-        } else if let Some((_, owners)) = &set.target {
-            owners.iter().all(|owner| {
-                let before = entry.own.get(owner).map_or(0, Kept::bytes);
-                self.budget.has_own(*owner, size.saturating_sub(before))
-            })
-        } else {
-            self.budget.has_shared(size.saturating_sub(entry.all.bytes()))
-        };
-        if has_space && !self.lacks_space_of_machines(set) { Ok(()) } else { Err(full()) }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What of the variables is stored, and how it is restored.
 
-use downbeat_protocol::{MachineId, ValueChange, Variable};
+use downbeat_protocol::{ValueChange, Variable};
 use serde_json::Value;
 
 use super::{
@@ -65,7 +65,8 @@ impl Variables {
                 effects.writes.push(set(None));
             }
             Some(owners) => {
-                effects.writes.extend(machines(owners).map(|machine| set(Some(machine))));
+                let machines = owners.iter().filter_map(Owner::machine);
+                effects.writes.extend(machines.map(|machine| set(Some(machine))));
             }
         }
     }
@@ -77,20 +78,9 @@ impl Variables {
         }
         let name = &entry.variable.name;
         let waiting = self.pending.iter().filter(|pending| pending.change.name == *name);
-        let waiting = waiting.filter_map(|pending| pending.owners.as_deref()).flat_map(machines);
-        let own: Vec<_> = entry.own.keys().copied().collect();
-        effects.writes.extend(
-            machines(&own)
-                .chain(waiting)
-                .map(|machine| Write::Unset { name: name.clone(), machine: Some(machine) }),
-        );
+        let waiting = waiting.filter_map(|pending| pending.owners.as_deref()).flatten();
+        let machines = entry.own.keys().chain(waiting).filter_map(Owner::machine);
+        let unset = |machine| Write::Unset { name: name.clone(), machine: Some(machine) };
+        effects.writes.extend(machines.map(unset));
     }
-}
-
-/// The machines among owners.
-pub(super) fn machines(owners: &[Owner]) -> impl Iterator<Item = MachineId> + '_ {
-    owners.iter().filter_map(|owner| match owner {
-        Owner::Machine(machine) => Some(*machine),
-        Owner::Connection(_) => None,
-    })
 }

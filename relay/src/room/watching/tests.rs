@@ -172,7 +172,7 @@ fn who_leaves_is_told_once_and_not_to_those_who_never_knew() {
 fn machines_that_are_kept_are_away_until_they_return() {
     let mut room = watched(2..=3);
     let seat = Arc::new(Assigned { seat: Some(9), ..Assigned::default() });
-    room.machines.keep(MachineId(3), "m3", vec![ClientId(3)]);
+    room.machines.keep(MachineId(3), "m3");
     room.machines.assign(MachineId(3), seat, true);
     let change = machines(&mut room, 0.0);
     let number = change.clients[2].machine.unwrap();
