@@ -33,7 +33,7 @@ pub(crate) struct Change {
     /// Whether the bank is another one, which everyone is told.
     pub(crate) is_new: bool,
     pub(crate) writes: Vec<Write>,
-    /// Uploaded sounds that are gone, by hash: once that is stored, their files can be deleted.
+    /// Uploaded sounds that are gone or were not needed, by hash: once that is stored, their files can be deleted.
     pub(crate) deleted: Vec<String>,
 }
 
@@ -191,7 +191,8 @@ impl Library {
     }
 
     /// Puts the sounds that have arrived into the bank: each under its name, or, if there is a sound of that name,
-    /// with a number. One whose content the bank has is that sound, and is put back if it was removed.
+    /// with a number. One whose content the bank has is that sound, and is put back if it was removed; of one that the
+    /// folder has, no other file is needed.
     pub(crate) fn announce(&mut self, now: RelayTime) -> Change {
         let mut change = Change::default();
         if self.arrived.is_empty() {
@@ -204,7 +205,13 @@ impl Library {
             let hash = sound.info.hash.clone();
             after.put_back(&hash);
             let is_here = |sounds: &[Sound]| sounds.iter().any(|sound| sound.info.hash == hash);
-            if is_here(&self.found) || is_here(&self.uploaded) {
+            if is_here(&self.uploaded) {
+                continue;
+            }
+            if is_here(&self.found) {
+                if !change.deleted.contains(&hash) {
+                    change.deleted.push(hash);
+                }
                 continue;
             }
             sound.info.name = free_name(&sound.info.name, |name| names.contains(name));

@@ -53,7 +53,10 @@ fn the_same_content_is_the_sound_that_is_there() {
     assert_eq!(names(&library), ["kick", "other"]);
     let number = library.bank().number;
     let change = upload(&mut library, "third", "X");
+    assert!(!change.is_new && change.writes.is_empty() && change.deleted.is_empty());
+    let change = upload(&mut library, "third", "KICK");
     assert!(!change.is_new && change.writes.is_empty());
+    assert_eq!(change.deleted, ["KICK"], "the folder has it");
     assert_eq!(library.bank().number, number);
     // One that was removed is put back, under its name.
     remove(&mut library, "X", true);

@@ -177,14 +177,15 @@ impl Hub {
             let _storing = self.storing.lock().await;
             let sound = blocking(move || Sound::of_upload(name, &joined(parts))).await??;
             let hash = sound.info.hash.clone();
-            let (is_here, left) = {
+            let (is_here, is_on_disk, left) = {
                 let library = self.library();
-                (library.has(&hash), library.space().bytes)
+                (library.has(&hash), library.has_uploaded(&hash), library.space().bytes)
             };
             if !is_here && sound.info.bytes > left {
                 return Err(NotStored::Full { bytes: sound.info.bytes, left });
             }
-            let sound = if is_here {
+            // The folder may lose its own file before this one is announced, and then the row needs a file.
+            let sound = if is_on_disk {
                 sound
             } else {
                 let files = self.files.clone();
@@ -218,4 +219,55 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, NotStored> {
     spawn_blocking(work).await.map_err(|_| NotStored::Panicked)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::{
+        config::Config,
+        joining::{Invitation, tokens::Tokens},
+    };
+
+    #[tokio::test]
+    async fn a_file_that_the_folder_has_and_loses_before_it_is_announced_is_on_disk() {
+        let (data, samples) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let [click, kick] = [0, 1].map(|index| downbeat_samples::EMBEDDED[index].wav);
+        std::fs::write(samples.path().join("click.wav"), click).unwrap();
+        let config = Config {
+            data: Some(data.path().to_owned()),
+            samples: Some(samples.path().to_owned()),
+            ..Config::default()
+        };
+        let tokens = Arc::new(Tokens::new(&config).unwrap());
+        let invitation = Invitation::new(tokens, config.listen, false, None).unwrap();
+        let (hub, _) = Hub::new(&config, invitation).unwrap();
+        let hub = Arc::new(hub);
+        let store = |name: &str, file: &[u8]| {
+            let (hub, name, parts) = (hub.clone(), name.to_owned(), vec![file.to_vec()]);
+            tokio::spawn(async move { hub.store_upload(name, parts).await.unwrap() })
+        };
+        let on_disk = |hash: &str| data.path().join(format!("sounds/{hash}.wav")).exists();
+
+        // While the folder has it, nothing is left of an upload of the same file.
+        let same = store("same", click).await.unwrap();
+        assert_eq!(same.name, "click");
+        let begun = Instant::now();
+        while on_disk(&same.hash) {
+            assert!(begun.elapsed() < Duration::from_secs(10), "it is deleted");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+
+        // The next announcement waits for a while after this one.
+        store("kick", kick).await.unwrap();
+        let stored = store("mine", click);
+        while !hub.library().has_uploaded(&same.hash) {
+            tokio::task::yield_now().await;
+        }
+        hub.replace_found(Vec::new()).await;
+        assert_eq!(stored.await.unwrap().name, "mine");
+        assert!(on_disk(&same.hash), "its row is");
+    }
 }
