@@ -100,7 +100,7 @@ impl Arrangement {
     /// All sounds in order, also removed ones, and whether each is the first of its content.
     fn ordered<'a>(&self, sounds: &'a [Sound]) -> Vec<(&'a Sound, bool)> {
         let mut ordered: Vec<_> = firsts(sounds).collect();
-        ordered.sort_by_key(|(sound, is_first)| {
+        ordered.sort_by_cached_key(|(sound, is_first)| {
             let position = self.of(sound).filter(|_| *is_first).and_then(|edits| edits.position);
             position.unwrap_or(u32::MAX)
         });
@@ -155,6 +155,7 @@ impl Arrangement {
             .filter_map(|(sound, is_first)| is_first.then_some((sound.info.hash.as_str(), sound)))
             .collect();
         let mut after = self.clone();
+        let mut last = self.edits.values().filter_map(|edits| edits.removed).max().unwrap_or(0);
         for edit in &request.sounds {
             let hash = edit.hash.as_str();
             let sound = known.get(hash).ok_or_else(|| unknown(hash))?;
@@ -163,7 +164,6 @@ impl Arrangement {
                 let message = format!("{:?} is too short to repeat", sound.info.name);
                 return Err(refusal(ErrorCode::InvalidValue, message));
             }
-            let last = after.edits.values().filter_map(|edits| edits.removed).max().unwrap_or(0);
             let edits = after.edits.entry(hash.to_owned()).or_default();
             if let Some(name) = edit.name.as_deref().and_then(clean_name) {
                 edits.name = Some(name);
@@ -173,9 +173,12 @@ impl Arrangement {
             edits.gain_db = gain.or(edits.gain_db);
             edits.looped = edit.looped.or(edits.looped);
             edits.removed = match edit.removed {
-                Some(true) => edits.removed.or(Some(last + 1)),
+                Some(true) if edits.removed.is_none() => {
+                    last += 1;
+                    Some(last)
+                }
                 Some(false) => None,
-                None => edits.removed,
+                Some(true) | None => edits.removed,
             };
         }
         after.check_names(request, &self.arrange(sounds))?;
@@ -236,18 +239,21 @@ impl Arrangement {
         if moves.is_empty() {
             return;
         }
-        let mut ordered = self.ordered(sounds);
+        // Whether each is removed is looked up once, and not for each move.
+        let ordered = self.ordered(sounds).into_iter();
+        let mut ordered: Vec<_> = ordered
+            .map(|(sound, is_first)| (sound, is_first, !self.is_removed(&sound.info.hash)))
+            .collect();
         for (hash, position) in moves {
-            let is_it = |(sound, is_first): &(&Sound, bool)| *is_first && sound.info.hash == hash;
+            let is_it =
+                |(sound, is_first, _): &(&Sound, bool, bool)| *is_first && sound.info.hash == hash;
             let Some(index) = ordered.iter().position(is_it) else { continue };
             let sound = ordered.remove(index);
-            let is_here =
-                |(_, (sound, _)): &(usize, &(&Sound, bool))| !self.is_removed(&sound.info.hash);
-            let next = ordered.iter().enumerate().filter(is_here).nth(position);
-            let index = next.map_or(ordered.len(), |(index, _)| index);
+            let next = ordered.iter().enumerate().filter(|(_, (_, _, is_here))| *is_here);
+            let index = next.map(|(index, _)| index).nth(position).unwrap_or(ordered.len());
             ordered.insert(index, sound);
         }
-        for (position, (sound, is_first)) in (0..).zip(ordered) {
+        for (position, (sound, is_first, _)) in (0..).zip(ordered) {
             if is_first {
                 let edits = self.edits.entry(sound.info.hash.clone()).or_default();
                 edits.position = Some(position);

@@ -53,6 +53,9 @@ pub(crate) struct Library {
     /// Sounds that only the folder before its last change had, by hash: clients may be fetching them.
     previous: HashMap<String, Bytes>,
     bank: Arc<Bank>,
+    /// What the bank takes, without removed sounds that can be deleted and without those that have arrived. It is asked
+    /// for at each request for an upload.
+    kept: Space,
 }
 
 impl Library {
@@ -72,6 +75,7 @@ impl Library {
             arrangement: Arrangement::new(edits),
             previous: HashMap::new(),
             bank: Arc::default(),
+            kept: Space::default(),
         };
         library.renew();
         library
@@ -93,6 +97,7 @@ impl Library {
     fn renew(&mut self) -> bool {
         let sounds = self.sounds();
         let Arranged { sounds: edited, default_name, removed } = self.arrangement.arrange(&sounds);
+        self.kept = self.space_of_kept(&sounds);
         let mut files = self.previous.clone();
         files.extend(sounds.into_iter().map(|sound| (sound.info.hash, sound.file)));
         let bank = Bank {
@@ -125,7 +130,9 @@ impl Library {
     pub(crate) fn edit(&mut self, request: &EditSoundsRequest) -> Result<Change, Refusal> {
         let after = self.arrangement.edit(request, &self.sounds())?;
         let mut change = Change::default();
-        self.arrange(after, &mut change);
+        if after != self.arrangement {
+            self.arrange(after, &mut change);
+        }
         Ok(change)
     }
 
@@ -155,14 +162,16 @@ impl Library {
 
     /// What uploads may still take: removed ones are deleted for new ones.
     pub(crate) fn space(&self) -> Space {
-        let sounds = self.sounds();
-        let removed = self.arrangement.removed(&sounds);
-        let removed = removed.into_iter().filter(|sound| sound.is_uploaded);
+        self.arrived.iter().fold(self.kept, Space::with).left()
+    }
+
+    /// What uploads may not take of these sounds: all but removed ones that can be deleted.
+    fn space_of_kept(&self, sounds: &[Sound]) -> Space {
+        let removed = self.arrangement.removed(sounds).into_iter();
+        let removed = removed.filter(|sound| sound.is_uploaded);
         let removed = removed.fold(Space::default(), Space::with);
-        let held = self.held();
-        let kept =
-            Space { sounds: held.sounds - removed.sounds, bytes: held.bytes - removed.bytes };
-        kept.left()
+        let held = self.found.iter().chain(&self.uploaded).fold(Space::default(), Space::with);
+        Space { sounds: held.sounds - removed.sounds, bytes: held.bytes - removed.bytes }
     }
 
     fn held(&self) -> Space {
@@ -247,8 +256,7 @@ impl Library {
 
     /// Lets the next announcement wait for as long as this one takes to be sent.
     fn defer_announcement(&mut self, now: RelayTime) {
-        // About: a list of sounds takes some 170 bytes of each, and its name.
-        let bytes: u64 = self.bank.infos().map(|info| 170 + info.name.len() as u64).sum();
+        let bytes = self.bank.listed_bytes() as u64;
         let interval = Duration::from_millis(bytes * 1000 / ANNOUNCED_BYTES_PER_SECOND);
         let interval = interval.max(ANNOUNCEMENT_INTERVAL);
         self.next_announcement = now.plus_micros(interval.as_micros() as u64);

@@ -48,6 +48,11 @@ impl Bank {
         &self.removed
     }
 
+    /// How many bytes the list of its sounds takes, about: some 170 of each, and its name.
+    pub(crate) fn listed_bytes(&self) -> usize {
+        self.infos().map(|info| 170 + info.name.len()).sum()
+    }
+
     /// What the sounds of a folder may take beside the uploaded ones.
     pub(super) fn space_for_folder(&self) -> Space {
         self.uploaded.left()

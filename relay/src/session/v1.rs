@@ -19,17 +19,20 @@ use crate::{
 pub(super) struct V1 {
     /// Its client has sent its hello.
     is_admitted: bool,
+    /// What the message costs that is being processed, in bytes, even if it is refused.
+    work: usize,
 }
 
 impl V1 {
     /// Processes a message whose last byte arrived at `received`; returns the size of what is broadcast to
-    /// each client because of it.
+    /// each client because of it, or what it costs otherwise, if that is more.
     pub(super) async fn receive(
         &mut self,
         session: &SessionContext,
         message: Message,
         received: RelayTime,
     ) -> usize {
+        self.work = 0;
         let result = match &message {
             Message::Text(text) => match decode_from_client(text) {
                 Ok(message) => {
@@ -43,10 +46,11 @@ impl V1 {
             // The decoder has processed control frames.
             _ => Ok(0),
         };
-        result.unwrap_or_else(|refusal| {
+        let sent = result.unwrap_or_else(|refusal| {
             refuse(session, refusal);
             0
-        })
+        });
+        sent.max(self.work)
     }
 
     async fn process(
@@ -66,6 +70,7 @@ impl V1 {
         }
         // For each message anew: name and rights can be assigned while the client is connected.
         let by = hub.authorize(client.id, &message)?;
+        self.work = hub.work_of(&message);
         match message {
             ClientToRelay::Hello(_) => Err(refusal(
                 ErrorCode::NotAllowed,

@@ -1,6 +1,6 @@
 //! Limits: message rates, and the number of connections.
 
-use downbeat_protocol::{ClientToRelay, TriggerRequest};
+use downbeat_protocol::{ClientToRelay, ErrorCode, TriggerRequest};
 use downbeat_relay::config::Config;
 use serde_json::json;
 use tokio::{
@@ -46,6 +46,33 @@ async fn a_client_beyond_its_rate_gets_errors_and_is_then_closed() {
         assert_eq!(listener.receive_trigger().await.seq, seq);
     }
     listener.settle().await;
+}
+
+/// How many of these texts are processed before the first that is beyond the rate.
+async fn processed(relay: &TestRelay, text: &str) -> u64 {
+    let (mut player, _) = relay.player("one").await;
+    let before = relay.health().await["messages_refused"].as_u64().unwrap();
+    within(async {
+        for _ in 0..60 {
+            player.send_text(text).await;
+        }
+    })
+    .await;
+    loop {
+        if player.receive_error().await.code == ErrorCode::TooMany {
+            return relay.health().await["messages_refused"].as_u64().unwrap() - before - 1;
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_refused_or_changes_nothing_costs_what_it_makes_the_relay_look_at() {
+    let relay = TestRelay::with(Config { messages: 20, ..Config::default() }).await;
+    // 20 kB at once, and a list of six sounds has more than one.
+    let unknown = "0".repeat(64);
+    let edit = json!({"type": "edit_sounds", "sounds": [{"hash": unknown, "removed": true}]});
+    let allowed = processed(&relay, &edit.to_string()).await;
+    assert!((12..24).contains(&allowed), "{allowed}");
 }
 
 #[tokio::test]

@@ -121,6 +121,16 @@ fn a_found_sound_that_was_removed_is_never_deleted() {
 }
 
 #[test]
+fn an_edit_that_changes_nothing_makes_no_other_bank() {
+    let mut library = library(&["a", "b"]);
+    remove(&mut library, "A", true);
+    let bank = library.bank().clone();
+    let change = remove(&mut library, "A", true);
+    assert!(!change.is_new && change.writes.is_empty());
+    assert!(Arc::ptr_eq(library.bank(), &bank));
+}
+
+#[test]
 fn a_folder_keeps_its_edits_and_its_last_files() {
     let mut library = library(&["a", "b"]);
     upload(&mut library, "up", "UP");

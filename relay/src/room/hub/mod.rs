@@ -262,6 +262,15 @@ impl Hub {
         self.room().authorize(id, message)
     }
 
+    /// What a request costs at least, in bytes of broadcasts: what it makes the relay look at, also if it is refused
+    /// or changes nothing.
+    pub(crate) fn work_of(&self, message: &ClientToRelay) -> usize {
+        match message {
+            ClientToRelay::EditSounds(_) => self.bank().listed_bytes(),
+            _ => 0,
+        }
+    }
+
     /// Records a client's report, and sends it its own entry if that has changed and is not sent to all.
     pub(crate) fn report(&self, client: &Client, report: Report) {
         let mut room = self.room();
