@@ -8,6 +8,7 @@ mod conducting;
 mod effects;
 pub(crate) mod hub;
 pub(crate) mod lead;
+mod listed;
 mod machines;
 pub(crate) mod member;
 pub(crate) mod refuse;

@@ -166,7 +166,8 @@ impl Room {
         by: ClientId,
     ) -> Result<Option<(Target, Vec<Owner>)>, Refusal> {
         let Some(target) = self.resolve_target(Some(request), false, by)? else { return Ok(None) };
-        let members = self.members_in(&target).filter(|(_, member)| member.wire() == Wire::V1);
+        let members = self.members_in(&target).into_iter();
+        let members = members.filter(|(_, member)| member.wire() == Wire::V1);
         let mut owners: Vec<_> = members.map(|(id, member)| member.owner(id)).collect();
         owners.sort_unstable();
         owners.dedup();

@@ -267,7 +267,8 @@ impl Hub {
     pub(crate) fn work_of(&self, message: &ClientToRelay) -> usize {
         match message {
             ClientToRelay::EditSounds(_) => self.bank().listed_bytes(),
-            _ => 0,
+            // A byte for each member: a connection may then look at as many in a second as takes some hundredths of it.
+            message => self.room().looked_at(message),
         }
     }
 

@@ -4,7 +4,7 @@
 //! watches: it costs as much as there are members. A trigger for everyone shares the list with the one before.
 
 use std::{
-    collections::{BTreeMap, HashSet, VecDeque},
+    collections::{BTreeMap, VecDeque},
     sync::Arc,
 };
 
@@ -14,7 +14,11 @@ use downbeat_protocol::{
 };
 
 use super::versions::Versions;
-use crate::{limits::rate_limit::TokenBucket, room::member::Member, websocket::client::Wire};
+use crate::{
+    limits::rate_limit::TokenBucket,
+    room::{listed::Listed, member::Member},
+    websocket::client::Wire,
+};
 
 /// Most triggers whose receipts are kept.
 const MAX_RECEIPTS: usize = 64;
@@ -171,16 +175,8 @@ impl Receipts {
         let Some(target) = listed else {
             return Some(self.everyone.insert(players.map(|(id, _)| *id).collect()).clone());
         };
-        // As `Target::includes`, for many.
-        let names: HashSet<_> = target.names.iter().map(String::as_str).collect();
-        let tags: HashSet<_> = target.tags.iter().map(String::as_str).collect();
-        let numbers: HashSet<_> = target.clients.iter().copied().collect();
-        let is_listed = |id: &ClientId, member: &Member| {
-            let tagged = || member.assigned.tags.iter().any(|tag| tags.contains(tag.as_str()));
-            numbers.contains(id) || names.contains(member.name()) || tagged()
-        };
-        let listed = players.filter(|(id, member)| is_listed(id, member)).map(|(id, _)| *id);
-        Some(listed.collect())
+        let listed = Listed::by(target);
+        Some(players.filter(|(id, member)| listed.has(**id, member)).map(|(id, _)| *id).collect())
     }
 
     /// Records that another player may have come.
