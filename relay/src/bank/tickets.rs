@@ -199,7 +199,7 @@ impl Tickets {
         self.tickets.remove(&id);
     }
 
-    /// Ends the tickets of a client that has left. A file that has arrived still becomes a sound. Returns whether
+    /// Ends the tickets of a client that has left, or may not upload any more. A file that has arrived still becomes a sound. Returns whether
     /// there was one.
     pub(crate) fn end_of(&mut self, client: ClientId) -> bool {
         let before = self.tickets.len();

@@ -52,9 +52,13 @@ impl Invitation {
         Ok(Self { tokens, code, listens_on, is_tls, fingerprint })
     }
 
-    /// What those who run the room are told.
-    pub(crate) fn message(&self) -> Joining {
-        Joining { code: self.code(), links: self.links() }
+    /// What those who run the room are told. Who was assigned to do that presents a token with fewer rights, and is
+    /// told nothing that gives more than that: what was assigned could not be taken away again.
+    pub(crate) fn message(&self, token_rights: Rights) -> Joining {
+        let is_told = self.tokens.rights_of_players().is_some_and(|rights| rights <= token_rights);
+        let mut links = self.links();
+        links.retain(|link| link.rights <= token_rights);
+        Joining { code: self.code().filter(|_| is_told), links }
     }
 
     /// Whether the relay speaks TLS.

@@ -98,11 +98,20 @@ impl Tokens {
     /// The token that is given to players: the one with the fewest rights that lets them bang. `None` if they
     /// need none.
     pub(crate) fn for_players(&self) -> Option<&Secret> {
+        self.token_of_players().map(|token| &token.secret)
+    }
+
+    /// The rights of who presents it.
+    pub(crate) fn rights_of_players(&self) -> Option<Rights> {
+        self.token_of_players().map(|token| token.rights)
+    }
+
+    fn token_of_players(&self) -> Option<&Token> {
         if self.is_open() {
             return None;
         }
         let players = self.tokens.iter().filter(|token| token.rights >= Rights::Player);
-        players.min_by_key(|token| token.rights).map(|token| &token.secret)
+        players.min_by_key(|token| token.rights)
     }
 
     /// Each kind of rights that others can have, and the token for it; `None` where it takes none. Fewer rights

@@ -127,7 +127,7 @@ impl Room {
         };
         for id in clients {
             let Some(member) = self.members.get_mut(&id) else { continue };
-            let before = member.entry(id);
+            let (before, rights_before) = (member.entry(id), member.rights());
             member.assigned = assigned.clone();
             let (is_seen, rights) = (member.entry(id) != before, member.rights());
             if is_seen {
@@ -136,6 +136,7 @@ impl Room {
             effects.first.push((id, RelayToClient::Machine(self.record_of(id))));
             if rights < Rights::Conductor {
                 self.watching.stop(id);
+                effects.demoted.extend((rights_before == Rights::Conductor).then_some(id));
             }
         }
     }
@@ -156,11 +157,11 @@ mod tests {
     #[test]
     fn a_request_about_a_machine_is_told_to_eight_clients_however_many_send_its_number() {
         let mut room = Room::new(Lead::new(5_000, 500_000));
-        for id in 1..=100 {
+        for id in 1..=60 {
             let member = Member::new("one".into(), ClientKind::Page, Rights::Listener);
             room.enter(ClientId(id), member.on(Some(MachineId(7))));
         }
-        for (id, told) in [(1, 8), (8, 8), (9, 1), (100, 1)] {
+        for (id, told) in [(1, 8), (8, 8), (9, 1), (60, 1)] {
             let mut effects = Effects::default();
             let assign = AssignRequest { volume_db: Some(-(id as f32)), ..own(id) };
             room.assign(&assign, ClientId(id), &mut effects).unwrap();
@@ -171,8 +172,8 @@ mod tests {
         // The next one takes the place of one that has left.
         room.leave(ClientId(3));
         let member = Member::new("one".into(), ClientKind::Page, Rights::Listener);
-        room.enter(ClientId(101), member.on(Some(MachineId(7))));
-        assert_eq!(room.record_of(ClientId(101)).volume_db, Some(-8.0));
+        room.enter(ClientId(61), member.on(Some(MachineId(7))));
+        assert_eq!(room.record_of(ClientId(61)).volume_db, Some(-8.0));
     }
 
     #[test]

@@ -31,6 +31,11 @@ impl Room {
         self.members.get(&id).is_some_and(|member| member.rights() == Rights::Conductor)
     }
 
+    /// What a client may do by its token alone.
+    pub(super) fn token_rights_of(&self, id: ClientId) -> Rights {
+        self.members.get(&id).map_or(Rights::Listener, |member| member.token_rights)
+    }
+
     /// Locks the room, or unlocks it.
     pub(super) fn lock(&mut self, request: LockRequest, by: By, effects: &mut Effects) {
         let LockRequest { locked, ack } = request;

@@ -13,6 +13,8 @@ pub(super) struct Effects {
     /// Before anything that follows, so that what is sent to their tags next is for them. Clients of the tutorial
     /// wire among them are told nothing.
     pub(super) first: Vec<(ClientId, RelayToClient)>,
+    /// Clients that were conductors and are none any more.
+    pub(super) demoted: Vec<ClientId>,
     pub(super) values: Vec<ValueChange>,
     pub(super) variables: Option<VariablesChange>,
     pub(super) lock: Option<LockChange>,

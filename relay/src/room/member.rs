@@ -38,7 +38,7 @@ pub(crate) struct Member {
     /// Its program and version.
     pub(super) client: String,
     /// What its token lets it do.
-    token_rights: Rights,
+    pub(super) token_rights: Rights,
     /// Its last report, shared with what others were told of it.
     pub(super) report: Option<Arc<Report>>,
     /// It needs more lead than the room waits for.

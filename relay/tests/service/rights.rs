@@ -4,7 +4,7 @@ use downbeat_protocol::{ErrorCode, MachineRecord, RelayToClient, Rights};
 use downbeat_relay::config::Config;
 use serde_json::{Value, json};
 
-use crate::common::{self, Player, Raw, TestRelay, bang, masked, player_on, player_with};
+use crate::common::{self, Player, Raw, TestRelay, bang, masked, player_on, player_with, put};
 
 /// A relay with a token for each kind of rights: `t` and `p` for players, `c` and `l`.
 fn config() -> Config {
@@ -151,6 +151,29 @@ async fn assigned_rights_hold_from_the_next_message_on() {
     deputy.done(assign_rights(welcome.id, "player")).await;
     let again = assign_rights(welcome.id, "conductor");
     assert_eq!(deputy.refused(again).await, ErrorCode::NotAllowed);
+}
+
+#[tokio::test]
+async fn who_is_a_conductor_by_assignment_alone_keeps_nothing_when_that_is_taken_away() {
+    let relay = TestRelay::with(config()).await;
+    let (mut desk, _) = player_with(relay.address, "c", "desk", 1).await;
+    let (mut pupil, welcome) = player_with(relay.address, "p", "pupil", 2).await;
+    desk.done(assign_rights(welcome.id, "conductor")).await;
+    assert_eq!(record(&mut pupil).await.rights, Rights::Conductor);
+    let file = downbeat_samples::EMBEDDED[0].wav;
+    let path = pupil.ticket("mine", file.len()).await.unwrap();
+    pupil.send_text(r#"{"type":"watch","room":true}"#).await;
+    let joining = pupil.until(|message| match message {
+        RelayToClient::Joining(joining) => Some(joining),
+        _ => None,
+    });
+    let links = joining.await.links;
+    assert!(
+        !links.is_empty() && links.iter().all(|link| link.rights <= Rights::Player),
+        "{links:?}"
+    );
+    desk.done(assign_rights(welcome.id, "player")).await;
+    assert_eq!(put(relay.address, &path, file).await.status, 404);
 }
 
 #[tokio::test]

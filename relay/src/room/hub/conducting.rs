@@ -70,10 +70,14 @@ impl Hub {
     /// # Errors
     /// If too many watch.
     pub(crate) fn watch(&self, client: &Arc<Client>, request: WatchRequest) -> Result<(), Refusal> {
-        let begins = self.room().watch(request, client.id)?;
+        let (begins, token_rights) = {
+            let mut room = self.room();
+            (room.watch(request, client.id)?, room.token_rights_of(client.id))
+        };
         if begins {
             self.watchers().insert(client.id, client.clone());
-            client.outbox.send(&to_frame(RelayToClient::Joining(self.invitation.message())));
+            let joining = self.invitation.message(token_rights);
+            client.outbox.send(&to_frame(RelayToClient::Joining(joining)));
         }
         if let Some(ack) = request.ack {
             client.outbox.send(&to_frame(RelayToClient::Ack(Ack { ack })));

@@ -267,8 +267,10 @@ impl Hub {
     pub(crate) fn work_of(&self, message: &ClientToRelay) -> usize {
         match message {
             ClientToRelay::EditSounds(_) => self.bank().listed_bytes(),
-            // A byte for each member: a connection may then look at as many in a second as takes some hundredths of it.
-            message => self.room().looked_at(message),
+            // A byte for each member: what one connection may make the relay look at in a second takes some hundredths
+            // of it.
+            ClientToRelay::Set(_) | ClientToRelay::Trigger(_) => self.room().looked_at(message),
+            _ => 0,
         }
     }
 

@@ -160,7 +160,7 @@ impl Hub {
         Ok(Receiving { hub: self.clone(), id, attempt })
     }
 
-    /// Ends the tickets of a client that has left.
+    /// Ends the tickets of a client that has left, or may not upload any more.
     pub(super) fn end_uploads_of(&self, client: ClientId) {
         if self.tickets().end_of(client) {
             self.tickets_changed.notify_waiters();
@@ -223,7 +223,10 @@ async fn blocking<T: Send + 'static>(
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
+    use std::{
+        path::Path,
+        time::{Duration, Instant},
+    };
 
     use super::*;
     use crate::{
@@ -234,8 +237,11 @@ mod tests {
     #[tokio::test]
     async fn a_file_that_the_folder_has_and_loses_before_it_is_announced_is_on_disk() {
         let (data, samples) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let [click, kick] = [0, 1].map(|index| downbeat_samples::EMBEDDED[index].wav);
-        std::fs::write(samples.path().join("click.wav"), click).unwrap();
+        let [wav, flac] = ["pluck.wav", "pluck.flac"].map(|name| {
+            let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors/audio");
+            std::fs::read(vectors.join(name)).unwrap()
+        });
+        std::fs::write(samples.path().join("pluck.wav"), &wav).unwrap();
         let config = Config {
             data: Some(data.path().to_owned()),
             samples: Some(samples.path().to_owned()),
@@ -252,8 +258,8 @@ mod tests {
         let on_disk = |hash: &str| data.path().join(format!("sounds/{hash}.wav")).exists();
 
         // While the folder has it, nothing is left of an upload of the same file.
-        let same = store("same", click).await.unwrap();
-        assert_eq!(same.name, "click");
+        let same = store("same", &wav).await.unwrap();
+        assert_eq!(same.name, "pluck");
         let begun = Instant::now();
         while on_disk(&same.hash) {
             assert!(begun.elapsed() < Duration::from_secs(10), "it is deleted");
@@ -261,8 +267,8 @@ mod tests {
         }
 
         // The next announcement waits for a while after this one.
-        store("kick", kick).await.unwrap();
-        let stored = store("mine", click);
+        store("other", &flac).await.unwrap();
+        let stored = store("mine", &wav);
         while !hub.library().has_uploaded(&same.hash) {
             tokio::task::yield_now().await;
         }

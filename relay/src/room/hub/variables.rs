@@ -107,7 +107,10 @@ impl Hub {
     /// Passes on what follows from a change of the room, whose lock the caller holds: so the store and everyone
     /// learn of changes in one order. Returns the size of what is sent.
     fn deliver(&self, place: QueuePlace<'_, Command>, effects: Effects) -> usize {
-        let Effects { first, values, variables, lock, triggers, mut acks, writes } = effects;
+        let Effects { first, demoted, values, variables, lock, triggers, mut acks, writes } = effects;
+        for client in demoted {
+            self.end_uploads_of(client);
+        }
         if let Some(store) = &self.store {
             store.submit(writes, std::mem::take(&mut acks));
         }
