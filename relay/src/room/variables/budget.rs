@@ -8,7 +8,7 @@ use crate::room::member::Owner;
 pub(super) const MAX_VARIABLES: usize = 512;
 
 /// Largest sum of the declarations, the values for all, and the values that wait. All of it is in a welcome,
-/// which must leave space in the outbox.
+/// which must leave space in the outbox, but for the targets, which are searched for each newcomer.
 pub(super) const MAX_BYTES: usize = 256 * 1024;
 
 /// Largest sum of the values of one machine: they are in its welcome too.

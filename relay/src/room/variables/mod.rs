@@ -57,11 +57,18 @@ struct Pending {
 
 impl Pending {
     fn bytes(&self) -> usize {
-        CHANGE_BYTES
-            + self.change.name.len()
-            + self.change.by.name.len()
-            + bytes(&self.change.value)
+        let ValueChange { name, value, target, by, .. } = &self.change;
+        bytes_waiting(name, value, target.as_ref(), by)
     }
+}
+
+/// What a value takes while it waits. A target may be larger than its value.
+fn bytes_waiting(name: &str, value: &Value, target: Option<&Target>, by: &By) -> usize {
+    let of_target = |Target { names, tags, clients, .. }: &Target| {
+        let texts: usize = names.iter().chain(tags).map(|text| text.len() + 3).sum();
+        texts + clients.len() * 11
+    };
+    CHANGE_BYTES + name.len() + by.name.len() + bytes(value) + target.map_or(0, of_target)
 }
 
 /// Numbers a value.
@@ -273,11 +280,20 @@ impl Variables {
                 owners.push(owner);
                 self.budget.replace_machines(0, size_of::<Owner>());
                 has_joined = true;
-                let ValueChange { name, value, .. } = change.clone();
+                let (name, value) = (change.name.clone(), change.value.clone());
                 let set = |machine| Write::Set { name, machine: Some(machine), value };
                 effects.writes.extend(owner.machine().map(set));
             }
-            concerned.push(ValueChange { target: None, ..change.clone() });
+            // Its target may be long, and concerns nobody any more.
+            concerned.push(ValueChange {
+                seq: change.seq,
+                apply_at: change.apply_at,
+                name: change.name.clone(),
+                value: change.value.clone(),
+                over_micros: change.over_micros,
+                target: None,
+                by: change.by.clone(),
+            });
         }
         (concerned, has_joined)
     }
@@ -316,12 +332,13 @@ impl Variables {
     pub(super) fn lacking(&mut self, set: &Set, now: RelayTime) -> Result<usize, Refusal> {
         self.apply_due(now);
         let Some(entry) = self.entries.get(set.name.as_str()) else { return Ok(0) };
-        let owners = set.target.as_ref().map_or(&[][..], |(_, owners)| owners);
+        let owners = set.target.as_ref().map_or(&[][..], |(_, owners)| owners.as_slice());
         let size = bytes(&set.value);
-        let more = |owner| size.saturating_sub(entry.own.get(owner).map_or(0, Kept::bytes));
+        let more = |owner: &Owner| size.saturating_sub(entry.own.get(owner).map_or(0, Kept::bytes));
         let (has_space, of_machines) = if matches!(set.when, When::AfterMicros(_)) {
-            let waits = CHANGE_BYTES + set.name.len() + set.by.name.len() + size;
-            (self.budget.has_shared(waits), size_of_val(owners))
+            let target = set.target.as_ref().map(|(target, _)| target);
+            let waiting = bytes_waiting(&set.name, &set.value, target, &set.by);
+            (self.budget.has_shared(waiting), size_of_val(owners))
         } else if entry.variable.event {
             (true, 0)
         } else if set.target.is_some() {

@@ -407,6 +407,29 @@ fn what_waits_for_a_machine_that_is_forgotten_is_not_kept() {
 }
 
 #[test]
+fn values_that_wait_are_bounded_with_their_targets() {
+    let mut room = Room::new(&[light()]);
+    let names: Vec<_> = (0..250).map(|index| format!("{index:060}")).collect();
+    let target = Target { names, tags: vec!["x".repeat(64)], ..Target::default() };
+    let mut count = 0;
+    let refused = loop {
+        let target = Some((target.clone(), vec![A]));
+        match room.try_set(0, after(1000, Set { target, ..set("light", "on") }), 0) {
+            Ok(_) => count += 1,
+            Err(refused) => break refused,
+        }
+    };
+    assert_eq!(refused.code, ErrorCode::Full);
+    assert!((15..17).contains(&count), "{count} of 16 kB in 256 KiB");
+    // A newcomer is told the values, and not for whom they were.
+    let pending = room.pending(A, true);
+    assert!(pending.len() == count && pending.iter().all(|change| change.target.is_none()));
+    // When they apply, there is space again.
+    room.try_set(3000, after(1000, Set { target: None, ..set("light", "on") }), 0).unwrap();
+    assert_eq!(room.value("light", A, 3000), json!("on"));
+}
+
+#[test]
 fn values_of_machines_are_bounded() {
     let mut room = Room::new(&[light()]);
     let full = |room: &mut Room, owners: &[Owner]| {
