@@ -158,6 +158,7 @@ fn welcome(machine: MachineRecord) -> RelayToClient {
         machine,
         locked: false,
         sounding: vec![],
+        sounding_from: None,
         variables: vec![],
         pending: vec![],
         total: 1,

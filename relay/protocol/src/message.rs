@@ -165,6 +165,10 @@ pub struct Welcome {
     pub locked: bool,
     /// What is sounding now; the client joins it.
     pub sounding: Vec<Sounding>,
+    /// The number of the trigger from which on `sounding` is complete: earlier ones may be sounding that it does not
+    /// list. It is complete as a whole if this is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sounding_from: Option<u64>,
     /// The variables with their values.
     #[serde(default)]
     pub variables: Vec<VariableState>,

@@ -59,6 +59,7 @@ fn welcome(epoch: u64, sounding: &[u64]) -> String {
             .iter()
             .map(|seq| Sounding { trigger: trigger(*seq), stop_at: None })
             .collect(),
+        sounding_from: None,
         total: 1,
         clients: vec![client(7)],
         lead_micros: 1,

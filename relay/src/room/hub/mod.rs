@@ -227,6 +227,7 @@ impl Hub {
             machine: room.record_of(client.id),
             locked: room.locked,
             sounding: room.sounding(now),
+            sounding_from: room.sounding_from(now),
             variables,
             pending,
             total,

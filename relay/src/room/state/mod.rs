@@ -252,6 +252,11 @@ impl Room {
         self.voices.at(now).cloned().collect()
     }
 
+    /// The number of the trigger from which on that is complete; `None` if it is as a whole.
+    pub(super) fn sounding_from(&mut self, now: RelayTime) -> Option<u64> {
+        self.voices.complete_from(now)
+    }
+
     /// When the first of what is sounding began; `now` if nothing is.
     pub(super) fn sounding_since(&mut self, now: RelayTime) -> RelayTime {
         self.voices.at(now).fold(now, |since, sounding| since.min(sounding.trigger.play_at))

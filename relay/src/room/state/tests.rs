@@ -206,6 +206,54 @@ fn at_most_as_many_triggers_as_voices_are_remembered() {
 }
 
 #[test]
+fn who_comes_back_is_told_from_which_trigger_on_nothing_is_missing() {
+    let mut room = room();
+    let drone = |room: &mut Room, micros| {
+        room.trigger(TriggerRequest::default(), None, "drone", micros, by(), at(1.0));
+    };
+    (0..MAX_SOUNDING).for_each(|_| drone(&mut room, None));
+    assert_eq!(room.sounding_from(at(1.0)), None);
+    drone(&mut room, None);
+    drone(&mut room, Some(SECOND));
+    assert_eq!((room.sounding_from(at(9.0)), room.sounding(at(1.0))[0].trigger.seq), (Some(3), 3));
+    // The stop of one sound may not be that of all which were forgotten; that of everything is.
+    let sound = Some("drone".to_owned());
+    room.stop(StopRequest { sound, ..StopRequest::default() }, by(), at(9.0));
+    assert_eq!(room.sounding_from(at(9.1)), Some(3));
+    let stop = room.stop(StopRequest::default(), by(), at(10.0));
+    assert_eq!(room.sounding_from(at(10.0)), Some(3));
+    assert_eq!(room.sounding_from(stop.stop_at), None);
+
+    // Those that have an end are missing until the last of them has ended.
+    for seconds in [3, 1, 2] {
+        drone(&mut room, Some(seconds * SECOND));
+    }
+    (0..MAX_SOUNDING - 1).for_each(|_| drone(&mut room, None));
+    assert!(room.sounding_from(at(3.9)).is_some());
+    assert_eq!(room.sounding_from(at(15.0)), None);
+}
+
+#[test]
+fn the_triggers_that_are_remembered_fit_a_welcome() {
+    let mut room = room();
+    for _ in 0..MAX_SOUNDING {
+        let request = TriggerRequest {
+            when: When::AfterMicros(3600 * SECOND),
+            data: Some("x".repeat(4000).into()),
+            target: None,
+            ..TriggerRequest::default()
+        };
+        let names = (0..200).map(|index| format!("{index:050}")).collect();
+        let target = Target { names, ..Target::default() };
+        room.trigger(request, Some(target), "bell", Some(SECOND), by(), at(1.0));
+    }
+    let sounding = room.sounding(at(1.0));
+    let bytes = serde_json::to_string(&sounding).unwrap().len();
+    assert!((110_000..132_000).contains(&bytes), "{bytes}");
+    assert_eq!(room.sounding_from(at(1.0)), Some(sounding[0].trigger.seq));
+}
+
+#[test]
 fn a_loop_sounds_until_a_stop_and_a_stagger_until_its_last_machine() {
     let mut room = room();
     let request = TriggerRequest::default();
