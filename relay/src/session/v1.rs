@@ -68,7 +68,9 @@ impl V1 {
             self.is_admitted = true;
             return Ok(0);
         }
-        // For each message anew: name and rights can be assigned while the client is connected.
+        let turn = hub.turn(&message).await;
+        // For each message anew, and after it has waited: name and rights can be assigned while the client is connected.
+        // From here on nothing waits.
         let by = hub.authorize(client.id, &message)?;
         self.work = hub.work_of(&message);
         match message {
@@ -84,15 +86,15 @@ impl V1 {
                 send(client, &RelayToClient::ProbeReply(reply));
                 Ok(0)
             }
-            ClientToRelay::Trigger(request) => hub.trigger(by, request).await,
-            ClientToRelay::Stop(request) => hub.stop(by, request).await.map(|()| 0),
-            ClientToRelay::Declare(request) => hub.declare(by.id, request).await,
-            ClientToRelay::Remove(request) => hub.remove(by.id, request).await,
-            ClientToRelay::Set(request) => hub.set(by, request).await,
-            ClientToRelay::Assign(request) => hub.assign(by.id, request).await,
-            ClientToRelay::Forget(request) => hub.forget(by.id, request).await,
-            ClientToRelay::Command(request) => hub.command(by, request).await,
-            ClientToRelay::Lock(request) => hub.lock(by, request).await,
+            ClientToRelay::Trigger(request) => hub.trigger(turn, by, request),
+            ClientToRelay::Stop(request) => hub.stop(turn, by, request).map(|()| 0),
+            ClientToRelay::Declare(request) => hub.declare(turn, by.id, request),
+            ClientToRelay::Remove(request) => hub.remove(turn, by.id, &request),
+            ClientToRelay::Set(request) => hub.set(turn, by, request),
+            ClientToRelay::Assign(request) => hub.assign(turn, by.id, &request),
+            ClientToRelay::Forget(request) => hub.forget(turn, by.id, &request),
+            ClientToRelay::Command(request) => hub.command(turn, &by, request),
+            ClientToRelay::Lock(request) => hub.lock(turn, by, request),
             ClientToRelay::Watch(request) => hub.watch(client, request).map(|()| 0),
             ClientToRelay::Outcomes(outcomes) => hub.outcomes(by.id, &outcomes).map(|()| 0),
             ClientToRelay::Upload(request) => {
@@ -100,7 +102,7 @@ impl V1 {
                 send(client, &RelayToClient::UploadReady(ready));
                 Ok(0)
             }
-            ClientToRelay::EditSounds(request) => hub.edit_sounds(by.id, request).await,
+            ClientToRelay::EditSounds(request) => hub.edit_sounds(turn, by.id, &request),
             ClientToRelay::Report(report) => {
                 report.validate().map_err(invalid)?;
                 hub.report(client, report);
@@ -162,4 +164,69 @@ fn refuse(session: &SessionContext, refusal: Refusal) {
 
 fn send(client: &Client, message: &RelayToClient) {
     client.outbox.send(&frame::text(&encode(message)));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{net::IpAddr, pin::pin, sync::Arc};
+
+    use downbeat_protocol::Rights;
+    use futures_util::FutureExt as _;
+    use tokio::task::unconstrained;
+
+    use super::*;
+    use crate::{
+        config::Config,
+        joining::{Invitation, tokens::Tokens},
+        limits::admission::{Admission, AdmissionLimits},
+        room::hub::Hub,
+        websocket::client::Wire,
+    };
+
+    /// An admitted client.
+    async fn session(hub: &Arc<Hub>, rights: Rights) -> (SessionContext, V1) {
+        let admission = Admission::new(AdmissionLimits {
+            connections: 1,
+            connections_per_address: 1,
+            messages_per_address: 1,
+            requests_per_address: 1,
+        });
+        let now = hub.clock.now();
+        let permit = Arc::new(admission.admit(IpAddr::from([127, 0, 0, 1]), 1, now).unwrap());
+        let client = hub.connect(Wire::V1, rights).await;
+        let session =
+            SessionContext { hub: hub.clone(), client, rights, messages_per_second: 1, permit };
+        let mut v1 = V1::default();
+        let hello = r#"{"type":"hello","name":"one","kind":"headless","client":"test"}"#;
+        v1.receive(&session, Message::text(hello), now).await;
+        assert!(v1.is_admitted);
+        (session, v1)
+    }
+
+    #[tokio::test]
+    async fn a_right_that_is_taken_away_while_a_message_waits_is_gone() {
+        let config = Config::default();
+        let tokens = Arc::new(Tokens::new(&config).unwrap());
+        let invitation = Invitation::new(tokens, config.listen, false, None).unwrap();
+        let hub = Arc::new(Hub::new(&config, invitation).unwrap().0);
+        let (desk, mut desk_v1) = session(&hub, Rights::Conductor).await;
+        let (pupil, mut pupil_v1) = session(&hub, Rights::Player).await;
+        // The lane has so much to do that both wait, the lock first.
+        let mut places = Vec::new();
+        while let Some(place) = unconstrained(hub.fan_out.reserve(Wire::V1)).now_or_never() {
+            places.push(place);
+        }
+        let now = hub.clock.now();
+        let lock = Message::text(r#"{"type":"lock","locked":true}"#);
+        let mut locks = pin!(desk_v1.receive(&desk, lock, now));
+        assert!(locks.as_mut().now_or_never().is_none());
+        let bang = Message::text(r#"{"type":"trigger"}"#);
+        let mut bangs = pin!(pupil_v1.receive(&pupil, bang, now));
+        assert!(bangs.as_mut().now_or_never().is_none());
+        drop(places);
+        locks.await;
+        bangs.await;
+        assert_eq!(hub.counters.triggers.get(), 0);
+        assert_eq!(hub.counters.messages_refused.get(), 1);
+    }
 }

@@ -10,7 +10,7 @@ use downbeat_protocol::{
     Refusal, RelayTime, RelayToClient, WatchRequest,
 };
 
-use super::{Hub, variables::to_frame};
+use super::{Hub, turn::Turn, variables::to_frame};
 use crate::websocket::client::Client;
 
 impl Hub {
@@ -18,50 +18,60 @@ impl Hub {
     ///
     /// # Errors
     /// If a value is out of range, none of the machines is known, or there is no space.
-    pub(crate) async fn assign(
+    pub(crate) fn assign(
         &self,
+        turn: Turn<'_>,
         by: ClientId,
-        request: AssignRequest,
+        request: &AssignRequest,
     ) -> Result<usize, Refusal> {
-        self.request(|room, effects| room.assign(&request, by, effects)).await
+        self.request(turn, |room, effects| room.assign(request, by, effects))
     }
 
     /// Forgets machines.
     ///
     /// # Errors
     /// If there are too many.
-    pub(crate) async fn forget(
+    pub(crate) fn forget(
         &self,
+        turn: Turn<'_>,
         by: ClientId,
-        request: ForgetRequest,
+        request: &ForgetRequest,
     ) -> Result<usize, Refusal> {
-        self.request(|room, effects| room.forget(&request, by, effects)).await
+        self.request(turn, |room, effects| room.forget(request, by, effects))
     }
 
     /// Locks the room, or unlocks it.
     ///
     /// # Errors
     /// None.
-    pub(crate) async fn lock(&self, by: By, request: LockRequest) -> Result<usize, Refusal> {
-        self.request(|room, effects| {
+    pub(crate) fn lock(
+        &self,
+        turn: Turn<'_>,
+        by: By,
+        request: LockRequest,
+    ) -> Result<usize, Refusal> {
+        self.request(turn, |room, effects| {
             room.lock(request, by, effects);
             Ok(())
         })
-        .await
     }
 
     /// Lets clients do something.
     ///
     /// # Errors
     /// If the command is unknown, or none of the clients is connected.
-    pub(crate) async fn command(&self, by: By, request: CommandRequest) -> Result<usize, Refusal> {
-        self.request(|room, effects| {
-            let triggers = room.command(request, &by, self.clock.now(), effects)?;
+    pub(crate) fn command(
+        &self,
+        turn: Turn<'_>,
+        by: &By,
+        request: CommandRequest,
+    ) -> Result<usize, Refusal> {
+        self.request(turn, |room, effects| {
+            let triggers = room.command(request, by, self.clock.now(), effects)?;
             self.counters.triggers.add(triggers.len() as u64);
             effects.triggers = triggers;
             Ok(())
         })
-        .await
     }
 
     /// Lets a client watch the room, or no longer. It is told at once how others join, and of the machines in

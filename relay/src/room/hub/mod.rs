@@ -3,12 +3,13 @@
 //! The room's lock is held for microseconds: never while waiting, never while writing to a socket of
 //! another client. What the room returns is put into a lane's queue before the lock is released, so that
 //! all clients receive everything in the order of its numbers. Queue places are therefore reserved before
-//! the lock is taken. The sounds have a lock of their own, mostly for a pointer's copy; whoever needs both takes
+//! the lock is taken: a request waits for its turn, is then authorized, and done without waiting. The sounds have a lock of their own, mostly for a pointer's copy; whoever needs both takes
 //! the room's first.
 
 mod conducting;
 mod sounds;
 mod triggers;
+mod turn;
 pub(crate) mod uploads;
 mod variables;
 

@@ -7,7 +7,7 @@ use downbeat_protocol::{
 };
 use tokio::sync::{mpsc::Permit as QueuePlace, oneshot};
 
-use super::Hub;
+use super::{Hub, turn::Turn};
 use crate::{
     bank::{
         Bank, Sound,
@@ -50,24 +50,21 @@ impl Hub {
         }
     }
 
-    /// Changes sounds at the request of a client, who waits if the disk is behind; returns the size of what is
-    /// broadcast.
+    /// Changes sounds at the request of a client; returns the size of what is broadcast.
     ///
     /// # Errors
     /// If a value is out of range, a sound is not there, or a name is taken.
-    pub(crate) async fn edit_sounds(
+    pub(crate) fn edit_sounds(
         self: &Arc<Self>,
+        turn: Turn<'_>,
         by: ClientId,
-        request: EditSoundsRequest,
+        request: &EditSoundsRequest,
     ) -> Result<usize, Refusal> {
         request.validate().map_err(invalid)?;
-        if let Some(store) = &self.store {
-            store.ready().await;
-        }
-        let Some(place) = self.fan_out.reserve(Wire::V1).await else { return Ok(0) };
+        let Some(place) = turn.v1 else { return Ok(0) };
         let _room = self.room();
         let mut library = self.library();
-        let change = library.edit(&request)?;
+        let change = library.edit(request)?;
         let mut acks: Vec<_> =
             request.ack.map(|ack| AckTo { client: by, ack }).into_iter().collect();
         if let Some(store) = &self.store {

@@ -5,9 +5,12 @@ use downbeat_protocol::{
     By, ClientId, ErrorCode, Refusal, RelayToClient, StopRequest, TONE, Target, Tone, Trigger,
     TriggerRequest, When, encode,
 };
-use tokio::sync::mpsc::Permit as QueuePlace;
 
-use super::{Hub, sounds::total_gain};
+use super::{
+    Hub,
+    sounds::total_gain,
+    turn::{QueuePlaces, Turn},
+};
 use crate::{
     bank::Sound,
     broadcast::{lane::Command, scheduled::Cue},
@@ -33,13 +36,14 @@ impl Hub {
     ///
     /// # Errors
     /// If a value is out of range, the bank has no such sound, or no player is in the target of one.
-    pub(crate) async fn trigger(
+    pub(crate) fn trigger(
         &self,
+        turn: Turn<'_>,
         by: By,
         mut request: TriggerRequest,
     ) -> Result<usize, Refusal> {
         request.validate().map_err(invalid)?;
-        let Some(places) = self.reserve_both().await else { return Ok(0) };
+        let Some(places) = turn.both() else { return Ok(0) };
         let mut room = self.room();
         let bank = self.bank();
         let name = request.sound.as_deref().unwrap_or(bank.default_name());
@@ -66,7 +70,7 @@ impl Hub {
     /// # Errors
     /// If the client may not bang at this time.
     pub(crate) async fn trigger_from_tutorial(&self, id: ClientId) -> Result<usize, Refusal> {
-        let Some(places) = self.reserve_both().await else { return Ok(0) };
+        let Some(places) = self.turn_in_both().await.both() else { return Ok(0) };
         let mut room = self.room();
         let by = room.authorize_tutorial(id)?;
         let bank = self.bank();
@@ -154,8 +158,8 @@ impl Hub {
     ///
     /// # Errors
     /// If no sound of that name is in the bank or sounding.
-    pub(crate) async fn stop(&self, by: By, request: StopRequest) -> Result<(), Refusal> {
-        let Some(places) = self.reserve_both().await else { return Ok(()) };
+    pub(crate) fn stop(&self, turn: Turn<'_>, by: By, request: StopRequest) -> Result<(), Refusal> {
+        let Some(places) = turn.both() else { return Ok(()) };
         let mut room = self.room();
         let now = self.clock.now();
         if let Some(name) = &request.sound
@@ -172,17 +176,6 @@ impl Hub {
         places.v1.send(Command::Broadcast(frame::text(&encode(&RelayToClient::Stop(stop)))));
         Ok(())
     }
-
-    /// Reserves a place in both queues. `None` only if a lane is gone, and then the relay is ending.
-    async fn reserve_both(&self) -> Option<QueuePlaces<'_>> {
-        let v1 = self.fan_out.reserve(Wire::V1).await?;
-        Some(QueuePlaces { v1, tutorial: self.fan_out.reserve(Wire::Tutorial).await? })
-    }
-}
-
-struct QueuePlaces<'a> {
-    v1: QueuePlace<'a, Command>,
-    tutorial: QueuePlace<'a, Command>,
 }
 
 fn unknown_sound(name: &str) -> Refusal {

@@ -7,7 +7,7 @@ use downbeat_protocol::{
 };
 use tokio::{sync::mpsc::Permit as QueuePlace, task::yield_now};
 
-use super::Hub;
+use super::{Hub, turn::Turn};
 use crate::{
     broadcast::lane::{Command, Delivery},
     room::{effects::Effects, state::Room},
@@ -23,32 +23,39 @@ impl Hub {
     ///
     /// # Errors
     /// If one is invalid, contradicts one that exists, or there is no space.
-    pub(crate) async fn declare(
+    pub(crate) fn declare(
         &self,
+        turn: Turn<'_>,
         by: ClientId,
         request: DeclareRequest,
     ) -> Result<usize, Refusal> {
-        self.request(|room, effects| room.declare(request, by, effects)).await
+        self.request(turn, |room, effects| room.declare(request, by, effects))
     }
 
     /// Removes variables.
     ///
     /// # Errors
     /// If there are too many names.
-    pub(crate) async fn remove(
+    pub(crate) fn remove(
         &self,
+        turn: Turn<'_>,
         by: ClientId,
-        request: RemoveRequest,
+        request: &RemoveRequest,
     ) -> Result<usize, Refusal> {
-        self.request(|room, effects| room.remove(&request, by, self.clock.now(), effects)).await
+        self.request(turn, |room, effects| room.remove(request, by, self.clock.now(), effects))
     }
 
     /// Sets a variable, now or when it is its turn.
     ///
     /// # Errors
     /// If there is none of that name, it does not take the value, or there is no space.
-    pub(crate) async fn set(&self, by: By, request: SetRequest) -> Result<usize, Refusal> {
-        self.request(|room, effects| room.set(request, by, self.clock.now(), effects)).await
+    pub(crate) fn set(
+        &self,
+        turn: Turn<'_>,
+        by: By,
+        request: SetRequest,
+    ) -> Result<usize, Refusal> {
+        self.request(turn, |room, effects| room.set(request, by, self.clock.now(), effects))
     }
 
     /// Sends the values that wait for their turn, each when it is due.
@@ -61,7 +68,8 @@ impl Hub {
             };
             // Nothing is due before it: all values wait equally long.
             tokio::time::sleep(self.clock.until(at)).await;
-            self.change(|room, effects| room.send_due(self.clock.now(), effects)).await;
+            let Some(place) = self.fan_out.reserve(Wire::V1).await else { return };
+            self.change(place, |room, effects| room.send_due(self.clock.now(), effects));
         }
     }
 
@@ -78,22 +86,24 @@ impl Hub {
         }
     }
 
-    /// Changes the room at the request of a client, who waits if the disk is behind.
-    pub(super) async fn request(
+    /// Changes the room at the request of a client.
+    pub(super) fn request(
         &self,
+        turn: Turn<'_>,
         change: impl FnOnce(&mut Room, &mut Effects) -> Result<(), Refusal>,
     ) -> Result<usize, Refusal> {
-        if let Some(store) = &self.store {
-            store.ready().await;
-        }
+        let Some(place) = turn.v1 else { return Ok(0) };
         let mut result = Ok(());
-        let bytes = self.change(|room, effects| result = change(room, effects)).await;
+        let bytes = self.change(place, |room, effects| result = change(room, effects));
         result.map(|()| bytes)
     }
 
     /// Changes the room, and passes on what follows.
-    async fn change(&self, change: impl FnOnce(&mut Room, &mut Effects)) -> usize {
-        let Some(place) = self.fan_out.reserve(Wire::V1).await else { return 0 };
+    fn change(
+        &self,
+        place: QueuePlace<'_, Command>,
+        change: impl FnOnce(&mut Room, &mut Effects),
+    ) -> usize {
         let mut room = self.room();
         let was_waiting = room.next_value_due().is_some();
         let mut effects = Effects::default();
@@ -107,7 +117,8 @@ impl Hub {
     /// Passes on what follows from a change of the room, whose lock the caller holds: so the store and everyone
     /// learn of changes in one order. Returns the size of what is sent.
     fn deliver(&self, place: QueuePlace<'_, Command>, effects: Effects) -> usize {
-        let Effects { first, demoted, values, variables, lock, triggers, mut acks, writes } = effects;
+        let Effects { first, demoted, values, variables, lock, triggers, mut acks, writes } =
+            effects;
         for client in demoted {
             self.end_uploads_of(client);
         }
