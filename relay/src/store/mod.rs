@@ -80,6 +80,19 @@ impl Store {
         committed
     }
 
+    /// Completes when all that was put there until now is on disk, however often it has to be tried; false if the relay
+    /// ends before.
+    pub(crate) async fn all_committed(&self) -> bool {
+        loop {
+            if self.submit_and_tell(Vec::new()).await.is_ok() {
+                return true;
+            }
+            if self.queue.has_ended() {
+                return false;
+            }
+        }
+    }
+
     /// Whom to tell about the next commit. `None` at the end.
     pub(crate) async fn committed(&self) -> Option<Vec<AckTo>> {
         self.committed.lock().await.recv().await

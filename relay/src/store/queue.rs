@@ -120,6 +120,8 @@ impl Queue {
     pub(super) fn put_back(&self, batch: Batch) {
         let mut state = self.state();
         if state.has_ended {
+            // It is lost, and who waits for all that came before must not hear that it is on disk.
+            state.batch.waiters.clear();
             return;
         }
         for (key, write) in batch.writes {
@@ -133,6 +135,11 @@ impl Queue {
     pub(super) fn end(&self) {
         self.state().has_ended = true;
         self.filled.notify_one();
+    }
+
+    /// Whether nothing is tried again.
+    pub(super) fn has_ended(&self) -> bool {
+        self.state().has_ended
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

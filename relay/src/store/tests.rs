@@ -1,8 +1,9 @@
 //! The store on real files.
 
-use std::{fs, time::Duration};
+use std::{fs, pin::pin, time::Duration};
 
 use downbeat_protocol::{ClientId, MachineId, OutputLatency, Place, Rights, Variable};
+use futures_util::FutureExt as _;
 use serde_json::json;
 use tokio::time::timeout;
 
@@ -342,6 +343,35 @@ async fn who_waits_for_a_commit_is_told_or_learns_that_it_failed() {
     let (acks, _committed) = mpsc::channel(MAX_COMMITS);
     run(&queue, &mut database, &acks, &counters);
     assert!(committed.await.is_err());
+}
+
+#[tokio::test]
+async fn who_waits_for_all_commits_waits_over_a_failure_but_not_over_the_end() {
+    let queue = Arc::new(Queue::default());
+    let (_sender, committed) = mpsc::channel(MAX_COMMITS);
+    let committed = Mutex::new(committed);
+    let store = Store { queue: queue.clone(), committed, writer: thread::spawn(|| ()) };
+    queue.add(vec![set("a", None, "x")], Vec::new());
+    let mut all = pin!(store.all_committed());
+    assert!(all.as_mut().now_or_never().is_none());
+    let failed = queue.take(false).unwrap();
+    queue.put_back(failed);
+    assert!(all.as_mut().now_or_never().is_none());
+    let Batch { writes, waiters, .. } = queue.take(false).unwrap();
+    assert_eq!((writes.len(), waiters.len()), (1, 1));
+    for waiter in waiters {
+        waiter.send(()).unwrap();
+    }
+    assert_eq!(all.as_mut().now_or_never(), Some(true));
+
+    // What fails when the relay ends is lost, also for who came later.
+    queue.add(vec![set("a", None, "y")], Vec::new());
+    let failed = queue.take(false).unwrap();
+    let mut all = pin!(store.all_committed());
+    assert!(all.as_mut().now_or_never().is_none());
+    queue.end();
+    queue.put_back(failed);
+    assert_eq!(all.as_mut().now_or_never(), Some(false));
 }
 
 #[tokio::test]

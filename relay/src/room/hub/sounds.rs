@@ -5,7 +5,7 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use downbeat_protocol::{
     Ack, BankNow, ClientId, EditSoundsRequest, Refusal, RelayToClient, encode,
 };
-use tokio::sync::{mpsc::Permit as QueuePlace, oneshot};
+use tokio::sync::mpsc::Permit as QueuePlace;
 
 use super::{Hub, turn::Turn};
 use crate::{
@@ -71,7 +71,7 @@ impl Hub {
             let Change { writes, deleted, .. } = &change;
             store.submit(writes.clone(), std::mem::take(&mut acks));
             if !deleted.is_empty() {
-                self.delete_files(deleted.clone(), store.submit_and_tell(Vec::new()));
+                self.delete_files(deleted.clone());
             }
         }
         let acks = acks.into_iter().map(|AckTo { client, ack }| {
@@ -90,8 +90,8 @@ impl Hub {
             let Change { is_new, writes, deleted } = library.announce(self.clock.now());
             let store = self.store.as_ref();
             let committed = store.map(|store| store.submit_and_tell(writes));
-            if let Some(store) = store.filter(|_| !deleted.is_empty()) {
-                self.delete_files(deleted, store.submit_and_tell(Vec::new()));
+            if !deleted.is_empty() {
+                self.delete_files(deleted);
             }
             tell(place, is_new.then(|| library.bank()), Vec::new());
             committed
@@ -103,11 +103,12 @@ impl Hub {
     }
 
     /// Deletes the files of uploaded sounds, once it is on disk that they are gone: a row without its file would be
-    /// a sound that is lost.
-    fn delete_files(self: &Arc<Self>, hashes: Vec<String>, committed: oneshot::Receiver<()>) {
+    /// a sound that is lost. Without a data folder there are none.
+    fn delete_files(self: &Arc<Self>, hashes: Vec<String>) {
         let hub = self.clone();
         tokio::spawn(async move {
-            if committed.await.is_err() {
+            let Some(store) = &hub.store else { return };
+            if !store.all_committed().await {
                 return;
             }
             // A file that is uploaded again is written under this lock.
