@@ -10,7 +10,7 @@ use downbeat_samples::{
 };
 use sha2::{Digest as _, Sha256};
 
-use super::decode::{self, DecodeError, MAX_DECODE_TIME};
+use super::decode::{self, DecodeError, decode_time};
 use crate::text::hex;
 
 /// A sound and its file.
@@ -38,7 +38,7 @@ impl Sound {
     /// # Errors
     /// If it cannot be played.
     pub(crate) fn of_upload(name: String, file: &Bytes) -> Result<Self, DecodeError> {
-        let (wav, info) = decode::to_wav(file, Instant::now() + MAX_DECODE_TIME)?;
+        let (wav, info) = decode::to_wav(file, Instant::now() + decode_time(file.len()))?;
         Ok(Self { is_uploaded: true, ..Self::of_checked(name, wav, info) })
     }
 

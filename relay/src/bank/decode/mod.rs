@@ -41,8 +41,10 @@ use self::{excerpt::Excerpt, wav_file::WavFile};
 /// Largest WAV file: that of an upload, whichever format it has.
 pub(super) const MAX_WAV_BYTES: usize = MAX_UPLOAD_BYTES as usize;
 
-/// How long decoding may take. The largest files take some seconds on a small computer.
-pub(super) const MAX_DECODE_TIME: Duration = Duration::from_mins(1);
+/// How long decoding may take: of any file, and for each MiB of it. What it becomes takes some seconds at most on a
+/// small computer. Files are decoded one after the other, so a small one must not let the others wait for a minute.
+const MIN_DECODE_TIME: Duration = Duration::from_secs(10);
+const DECODE_TIME_PER_MIB: Duration = Duration::from_millis(500);
 
 /// Resolution of what a lossy format becomes. Rounding to 16 bits is an error of -98 dB, far below that of the
 /// format itself; 24 bits would make every transfer and the bank half as large again for nothing that is heard.
@@ -96,8 +98,15 @@ pub enum DecodeError {
     )]
     TooLong,
     /// Decoding takes too long.
-    #[error("decoding the file takes longer than {} s; shorten it", MAX_DECODE_TIME.as_secs())]
+    #[error("decoding the file takes too long; shorten it")]
     TooSlow,
+}
+
+/// How long decoding a file of so many bytes may take.
+pub(super) fn decode_time(bytes: usize) -> Duration {
+    // A file has 96 MiB at most.
+    let mib = u32::try_from(bytes >> 20).unwrap_or(u32::MAX);
+    MIN_DECODE_TIME + DECODE_TIME_PER_MIB.saturating_mul(mib)
 }
 
 /// The WAV file of `file`, and its properties.

@@ -15,7 +15,7 @@ fn vector(name: &str) -> Bytes {
 }
 
 fn soon() -> Instant {
-    Instant::now() + MAX_DECODE_TIME
+    Instant::now() + Duration::from_mins(1)
 }
 
 fn decoded(file: &Bytes) -> Result<wav::Decoded, DecodeError> {
@@ -249,6 +249,13 @@ fn a_file_that_is_cut_off_or_damaged_is_refused() {
             }
         }
     }
+}
+
+#[test]
+fn a_small_file_has_ten_seconds_and_the_largest_one_a_minute() {
+    assert_eq!(decode_time(1000), Duration::from_secs(10));
+    assert_eq!(decode_time(10 << 20), Duration::from_secs(15));
+    assert_eq!(decode_time(MAX_WAV_BYTES), Duration::from_secs(58));
 }
 
 #[test]
