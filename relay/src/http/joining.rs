@@ -54,11 +54,17 @@ pub(super) async fn join(context: &ConnectionContext, request: Request<Incoming>
 }
 
 /// Answers a text with its QR code.
-pub(super) async fn qr_code(state: &ServerState, request: Request<Incoming>) -> Answer {
+pub(super) async fn qr_code(context: &ConnectionContext, request: Request<Incoming>) -> Answer {
+    let ConnectionContext { state, permit, .. } = context;
+    // What one address may not have takes nothing from the others.
+    let is_allowed = || {
+        let now = state.hub.clock.now();
+        permit.allow_qr_code(now) && lock(&state.qr_codes).take(now)
+    };
     let answered = match text_of(state, request, qr::MAX_TEXT_BYTES).await {
         Err(answer) => answer,
         Ok(link) if link.is_empty() => text(StatusCode::BAD_REQUEST, "the text is empty\n"),
-        Ok(_) if !lock(&state.qr_codes).take(state.hub.clock.now()) => {
+        Ok(_) if !is_allowed() => {
             state.hub.counters.rate_limited.increment();
             let reason = "too many QR codes; wait a second\n";
             retry_after(text(StatusCode::TOO_MANY_REQUESTS, reason), "1")

@@ -84,7 +84,7 @@ async fn route(context: ConnectionContext, request: Request<Incoming>) -> Answer
         _ if !may(asked) => text(StatusCode::UNAUTHORIZED, "this relay needs its token\n"),
         // Boxed: every connection would otherwise carry the space for their bodies.
         HttpRequest::Join => Box::pin(joining::join(&context, request)).await,
-        HttpRequest::QrCode => Box::pin(joining::qr_code(state, request)).await,
+        HttpRequest::QrCode => Box::pin(joining::qr_code(&context, request)).await,
         HttpRequest::Upload => Box::pin(receive_upload(state, request)).await,
         HttpRequest::Page
         | HttpRequest::Sound

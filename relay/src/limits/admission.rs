@@ -15,6 +15,10 @@ use downbeat_protocol::RelayTime;
 
 use super::rate_limit::TokenBucket;
 
+/// How many QR codes are made a second for one address: a quarter of those for all, so that whoever floods the relay
+/// leaves some to who runs the room.
+const QR_CODES_PER_ADDRESS: u32 = 2;
+
 /// The limits that admission enforces.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AdmissionLimits {
@@ -50,6 +54,7 @@ struct Address {
 struct Rates {
     messages: TokenBucket,
     requests: TokenBucket,
+    qr_codes: TokenBucket,
 }
 
 #[derive(Debug, Default)]
@@ -93,6 +98,7 @@ impl Admission {
                 rates: Arc::new(Mutex::new(Rates {
                     messages: TokenBucket::new(self.limits.messages_per_address, now),
                     requests: TokenBucket::new(self.limits.requests_per_address, now),
+                    qr_codes: TokenBucket::new(QR_CODES_PER_ADDRESS, now),
                 })),
             });
             if address.connections >= self.limits.connections_per_address {
@@ -113,7 +119,9 @@ impl Admission {
     pub(crate) fn sweep(&self, now: RelayTime) {
         self.admitted().addresses.retain(|_, address| {
             let mut rates = lock(&address.rates);
-            address.connections > 0 || !(rates.messages.is_full(now) && rates.requests.is_full(now))
+            let Rates { messages, requests, qr_codes } = &mut *rates;
+            let buckets = [messages, requests, qr_codes];
+            address.connections > 0 || !buckets.into_iter().all(|bucket| bucket.is_full(now))
         });
     }
 
@@ -154,6 +162,11 @@ impl Permit {
     /// Whether the rate of its address allows one more HTTP request.
     pub(crate) fn allow_request(&self, now: RelayTime) -> bool {
         self.rates.as_ref().is_none_or(|rates| lock(rates).requests.take(now))
+    }
+
+    /// Whether the rate of its address allows one more QR code.
+    pub(crate) fn allow_qr_code(&self, now: RelayTime) -> bool {
+        self.rates.as_ref().is_none_or(|rates| lock(rates).qr_codes.take(now))
     }
 }
 
@@ -260,6 +273,21 @@ mod tests {
         assert!(admission.admit(ip("2001:db8:0:1::2"), 1, NOW).is_ok());
         let local: Vec<_> = (0..2).map(|_| admission.admit(ip("::1"), 1, NOW).unwrap()).collect();
         assert!((0..100).all(|_| local[0].allow_message(NOW)));
+    }
+
+    #[test]
+    fn one_address_has_eight_qr_codes_at_once_and_the_relays_own_machine_has_more() {
+        let admission = admission();
+        let [one, two, other] = ["10.0.0.1", "10.0.0.1", "10.0.0.2"]
+            .map(|peer| admission.admit(ip(peer), 1, NOW).unwrap());
+        let count = |permit: &Permit| (0..100).filter(|_| permit.allow_qr_code(NOW)).count();
+        assert_eq!([&one, &two, &other].map(count), [8, 0, 8]);
+        let local = admission.admit(ip("::1"), 1, NOW).unwrap();
+        assert_eq!(count(&local), 100);
+        // Who comes back has no more.
+        drop((one, two));
+        admission.sweep(NOW);
+        assert_eq!(count(&admission.admit(ip("10.0.0.1"), 1, NOW).unwrap()), 0);
     }
 
     #[test]
