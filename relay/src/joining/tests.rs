@@ -15,7 +15,12 @@ fn secret(text: &str) -> Option<Secret> {
 }
 
 fn links(invitation: &Invitation) -> Vec<(Rights, String)> {
-    invitation.message(Rights::Conductor).links.into_iter().map(|link| (link.rights, link.url)).collect()
+    invitation
+        .message(Rights::Conductor)
+        .links
+        .into_iter()
+        .map(|link| (link.rights, link.url))
+        .collect()
 }
 
 #[test]
@@ -98,7 +103,12 @@ fn nobody_is_told_what_gives_more_rights_than_its_own_token() {
         }
     };
     for (tokens, rights, told, has_code) in [
-        (["t", "c", "p", "l"], Rights::Conductor, &[Rights::Listener, Rights::Player, Rights::Conductor][..], true),
+        (
+            ["t", "c", "p", "l"],
+            Rights::Conductor,
+            &[Rights::Listener, Rights::Player, Rights::Conductor][..],
+            true,
+        ),
         (["t", "c", "p", "l"], Rights::Player, &[Rights::Listener, Rights::Player], true),
         (["t", "c", "p", "l"], Rights::Listener, &[Rights::Listener], false),
         // The code gives the token of all, which makes conductors.

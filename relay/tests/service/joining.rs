@@ -59,7 +59,8 @@ async fn the_room_code_gives_the_token_of_a_player_and_guesses_are_limited() {
     assert_eq!(post(relay.address, "/join", "", b"\xff").await.status, 400);
     assert_eq!(relay.get("/join", "").await.status, 404);
     let wrong = if code == "00000000" { "11111111" } else { "00000000" };
-    for guess in 0..10 {
+    // They come from the relay's own machine, as those of everyone do behind a proxy.
+    for guess in 0..60 {
         let answer = join(wrong).await;
         assert_eq!(answer.status, 403, "{guess}");
         assert!(!String::from_utf8(answer.body).unwrap().contains(&code));
@@ -70,7 +71,7 @@ async fn the_room_code_gives_the_token_of_a_player_and_guesses_are_limited() {
     }
     let health = relay.get("/healthz", "Authorization: Bearer l1stener\r\n").await;
     let health: serde_json::Value = serde_json::from_slice(&health.body).unwrap();
-    assert_eq!((&health["wrong_room_codes"], &health["rate_limited"]), (&10.into(), &2.into()));
+    assert_eq!((&health["wrong_room_codes"], &health["rate_limited"]), (&60.into(), &2.into()));
     // Each start has another one.
     let other = TestRelay::with(config()).await;
     assert_ne!(joining(&other).await.code.unwrap(), code);
