@@ -18,7 +18,7 @@ use std::{
 use downbeat_protocol::{JoinLink, Joining, RelayTime, Rights};
 
 pub(crate) use self::room_code::Mistake;
-use self::{room_code::RoomCode, tokens::Tokens};
+use self::{addresses::Addresses, room_code::RoomCode, tokens::Tokens};
 use crate::config::Secret;
 
 /// How others reach the relay, and with which tokens and code.
@@ -32,6 +32,8 @@ pub(crate) struct Invitation {
     is_tls: bool,
     /// That of a self-signed certificate, by which alone clients can verify it.
     fingerprint: Option<String>,
+    /// Those for other machines, as they were lately.
+    addresses: Mutex<Addresses>,
 }
 
 impl Invitation {
@@ -49,14 +51,18 @@ impl Invitation {
             Some(_) => Some(Mutex::new(RoomCode::random()?)),
             None => None,
         };
-        Ok(Self { tokens, code, listens_on, is_tls, fingerprint })
+        let addresses = Mutex::default();
+        Ok(Self { tokens, code, listens_on, is_tls, fingerprint, addresses })
     }
 
     /// What those who run the room are told. Who was assigned to do that presents a token with fewer rights, and is
     /// told nothing that gives more than that: what was assigned could not be taken away again.
-    pub(crate) fn message(&self, token_rights: Rights) -> Joining {
+    pub(crate) fn message(&self, token_rights: Rights, now: RelayTime) -> Joining {
         let is_told = self.tokens.rights_of_players().is_some_and(|rights| rights <= token_rights);
-        let mut links = self.links();
+        let mut links = {
+            let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+            self.links(addresses.at(now, || addresses::for_others(self.listens_on)))
+        };
         links.retain(|link| link.rights <= token_rights);
         Joining { code: self.code().filter(|_| is_told), links }
     }
@@ -101,13 +107,14 @@ impl Invitation {
         if self.listens_on.ip().to_canonical().is_loopback() {
             return None;
         }
-        let players = self.links().into_iter().find(|link| link.rights >= Rights::Player);
+        let links = self.links(&addresses::for_others(self.listens_on));
+        let players = links.into_iter().find(|link| link.rights >= Rights::Player);
         players.map(|link| link.url)
     }
 
-    /// A link for each kind of rights and each numeric address, those with fewer rights first.
-    fn links(&self) -> Vec<JoinLink> {
-        let mut addresses = addresses::for_others(self.listens_on);
+    /// A link for each kind of rights and each of these addresses for others, those with fewer rights first.
+    fn links(&self, for_others: &[IpAddr]) -> Vec<JoinLink> {
+        let mut addresses = for_others.to_vec();
         if addresses.is_empty() && !self.listens_on.ip().is_unspecified() {
             addresses.push(self.listens_on.ip());
         }

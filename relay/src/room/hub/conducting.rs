@@ -86,7 +86,7 @@ impl Hub {
         };
         if begins {
             self.watchers().insert(client.id, client.clone());
-            let joining = self.invitation.message(token_rights);
+            let joining = self.invitation.message(token_rights, self.clock.now());
             client.outbox.send(&to_frame(RelayToClient::Joining(joining)));
         }
         if let Some(ack) = request.ack {
