@@ -348,11 +348,13 @@ impl Cues {
     }
 
     /// Stops at once all cues of the relay but those that it says are `sounding`: the others were
-    /// stopped while this client was disconnected.
-    pub(super) fn keep_only(&mut self, sounding: &[u64], now: LocalTime) {
+    /// stopped while this client was disconnected. What the relay says is complete `from` a number on; of earlier
+    /// triggers it may have forgotten some that sound.
+    pub(super) fn keep_only(&mut self, sounding: &[u64], from: u64, now: LocalTime) {
         for cue in &mut self.entries {
             let seq = cue.trigger.seq;
-            if matches!(cue.start, Instant::Relay(_)) && !sounding.contains(&seq) {
+            let is_known = matches!(cue.start, Instant::Relay(_)) && seq >= from;
+            if is_known && !sounding.contains(&seq) {
                 cue.stop_at = Some(Instant::Local(now));
                 cue.is_stop_sent = false;
             }

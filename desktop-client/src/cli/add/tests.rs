@@ -42,6 +42,7 @@ pub(super) fn welcome(epoch: u64, bank: u64, hashes: &[&str]) -> Welcome {
         machine: MachineRecord::default(),
         locked: false,
         sounding: vec![],
+        sounding_from: None,
         variables: vec![],
         pending: vec![],
         total: 1,

@@ -228,9 +228,20 @@ fn a_reconnection_stops_what_the_relay_no_longer_sounds() {
     rig.schedule(1, rig.now());
     rig.schedule(2, rig.now());
     rig.run(4800);
-    rig.cues.keep_only(&[2], rig.now());
+    rig.cues.keep_only(&[2], 0, rig.now());
     let sounded = rig.run(4800);
     assert_at(position(&sounded, 2400), 7201.0);
+}
+
+#[test]
+fn a_reconnection_stops_nothing_that_the_relay_may_have_forgotten() {
+    let mut rig = Rig::ready();
+    rig.schedule(1, rig.now());
+    rig.run(4800);
+    rig.cues.keep_only(&[], 2, rig.now());
+    assert_at(position(&rig.run(4800), 2400), 7201.0);
+    rig.cues.keep_only(&[], 1, rig.now());
+    assert!(rig.run(4800)[1000..].iter().all(|level| *level == 0.0));
 }
 
 #[test]

@@ -125,7 +125,7 @@ impl Session {
         } else {
             self.relay_clock.reconnected();
             let sounding: Vec<_> = welcome.sounding.iter().map(|s| s.trigger.seq).collect();
-            self.cues.keep_only(&sounding, now);
+            self.cues.keep_only(&sounding, welcome.sounding_from.unwrap_or(0), now);
         }
         self.cues.set_clock(self.relay_clock.estimate(), now);
         self.cues.reset_tally();

@@ -133,7 +133,7 @@ fn a_trigger_on_arrival_follows_variables_and_stops_like_any_other() {
     rig.run(4800);
     assert!(rig.run(4800).iter().any(|level| level.abs() > 0.01));
     // It was stopped while this machine was disconnected.
-    rig.cues.keep_only(&[], rig.now());
+    rig.cues.keep_only(&[], 0, rig.now());
     rig.run(4800);
     assert!(rig.run(4800).iter().all(|level| *level == 0.0));
 }
