@@ -75,9 +75,8 @@ fn a_server_is_found_by_every_form_of_its_address() {
         pulse.let_be_used(&addresses);
         let clock = LocalClock::start();
         let machine = Machine::start(DeviceChoice::Default, clock);
-        let (mut mixer, device) = machine.opened("room");
+        let (_mixer, device) = machine.opened("room");
         assert_eq!(device.id, "pulseaudio:room", "{addresses}");
-        expect_in_time(&mut mixer, clock);
     }
 }
 

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Takes docs/images/room.png: a window and the page in one room, on a virtual display and a private PulseAudio.
+# Takes the pictures of a window and the page in one room, on a virtual display and a private PulseAudio: playing
+# (room.png), and the view of the room (machines.png).
 # Usage: docs/images/make.sh [FOLDER OF THE BINARIES]     needs the packages of `make test`
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 binaries=$(realpath "${1:-target/debug}")
-out=$PWD/docs/images/room.png
+out=$PWD/docs/images
 
 # Nothing of the user's own settings, caches or sound server is used.
 home=$(mktemp -d)
@@ -33,6 +34,14 @@ sleep 2
 xdotool mousemove 1250 430 click 1
 sleep 20
 xdotool mousemove 1499 859
-"$binaries/downbeat" bang 127.0.0.1:3777 --sound chord --name lab-1
-sleep 0.55
-import -window root "$out"
+bang() { "$binaries/downbeat" bang 127.0.0.1:3777 --sound "$1" --name lab-1; }
+bang texture
+# By then all have answered.
+sleep 5
+import -window root "$out/room.png"
+# The tabs of the room's view, in both; of the page, the receipts of bangs.
+xdotool mousemove 478 34 click 1 sleep 0.5 mousemove 1405 60 click 1
+bang kick
+sleep 4
+xdotool mousemove 1499 859
+import -window root "$out/machines.png"
