@@ -183,19 +183,12 @@ impl Browser {
         self.emulate("Emulation.setDeviceMetricsOverride", &metrics)
     }
 
-    /// Emulates a processor that is so many times slower, and a network.
+    /// Emulates a processor that is so many times slower.
     ///
     /// # Errors
     /// If the browser refuses.
-    pub fn throttle(&self, slower: u32, latency_millis: u32, bits_per_second: u32) -> Result<()> {
-        self.emulate("Emulation.setCPUThrottlingRate", &json!({ "rate": slower }))?;
-        self.emulate("Network.enable", &json!({}))?;
-        let bytes = bits_per_second / 8;
-        let conditions = json!({
-            "offline": false, "latency": latency_millis, "downloadThroughput": bytes,
-            "uploadThroughput": bytes,
-        });
-        self.emulate("Network.emulateNetworkConditions", &conditions)
+    pub fn throttle(&self, slower: u32) -> Result<()> {
+        self.emulate("Emulation.setCPUThrottlingRate", &json!({ "rate": slower }))
     }
 
     /// Sends a command of the Chrome `DevTools` protocol.
