@@ -44,7 +44,9 @@ impl Discovery {
             let _ = scheduling::reset_priority();
             ServiceDaemon::new()
         });
-        let daemon = started.join().map_err(|_| "the search for relays has died".to_owned())?;
+        let daemon = started
+            .join()
+            .map_err(|_| "cannot search the network: the thread has panicked".to_owned())?;
         let daemon = daemon.map_err(failed)?;
         let events = daemon.browse(SERVICE).map_err(failed)?;
         Ok(Self { daemon, events, relays: BTreeMap::new(), restart_at: None })

@@ -216,7 +216,7 @@ mod tests {
         assert_eq!(joining.moved(&[&closed]), None, "a stranger would be sent the token");
         joining.try_addresses(vec![address("10.0.0.9")]);
         assert_eq!(joining.address(), &address("10.0.0.9"));
-        // A person's choice is followed nowhere.
+        // An address that a person has typed is kept.
         joining.choose(vec![address("192.168.1.5")]);
         joining.joined();
         assert_eq!(joining.moved(&[&elsewhere]), None);

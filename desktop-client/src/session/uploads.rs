@@ -16,6 +16,9 @@ use crate::{
 /// When the relay is asked again that has not answered, as after too many requests: it may drop one without a word.
 const ASK_AGAIN_NANOS: i64 = 5_000_000_000;
 
+/// Requests whose answer is still taken. A relay that answers none is asked for as long as it is connected.
+const MAX_ASKED: usize = 8;
+
 /// Files that wait. Beyond it, a file is refused.
 const MAX_WAITING: usize = 256;
 
@@ -45,7 +48,7 @@ struct Active<T> {
     wanted: Option<(String, u64)>,
     /// The same, for when the path expires.
     checked: Option<(String, u64)>,
-    /// The `ack` of each request that the relay has not answered. Any answer will do.
+    /// The `ack`s of the last requests that the relay has not answered. Any answer will do.
     asked: Vec<u64>,
     /// When it was asked last.
     asked_at: LocalTime,
@@ -150,6 +153,9 @@ impl<T> Uploads<T> {
         }
         let active = self.active.as_mut()?;
         let (name, bytes) = active.wanted.clone()?;
+        if active.asked.len() == MAX_ASKED {
+            active.asked.remove(0);
+        }
         active.asked.push(ack);
         active.asked_at = now;
         Some(UploadRequest { name, bytes, ack })
@@ -277,7 +283,11 @@ mod tests {
         assert_eq!(uploads.due(), None);
         let asked: Vec<_> = (1..=12).filter_map(|n| asks(&mut uploads, n, n as i64)).collect();
         assert_eq!(asked, [1, 6, 11]);
-        assert_eq!(uploads.ready(6), Some(&"thread"));
+        for n in 100..200 {
+            asks(&mut uploads, n, 10 * n as i64);
+        }
+        assert_eq!(uploads.ready(6), None, "that was long ago");
+        assert_eq!(uploads.ready(195), Some(&"thread"));
         assert_eq!(uploads.due(), None);
     }
 
