@@ -8,6 +8,12 @@ use downbeat_protocol::{ClientId, Target};
 
 use super::member::Member;
 
+/// About what the entries of a target take as JSON.
+pub(super) fn bytes(Target { names, tags, clients, .. }: &Target) -> usize {
+    let texts: usize = names.iter().chain(tags).map(|text| text.len() + 3).sum();
+    texts + clients.len() * 11
+}
+
 /// Whom a target lists. [`Target::includes`] compares a client with each entry; this looks it up.
 pub(super) struct Listed<'a> {
     names: HashSet<&'a str>,

@@ -6,6 +6,8 @@ use std::collections::VecDeque;
 
 use downbeat_protocol::{RelayTime, Sounding, Stop, Trigger};
 
+use super::listed;
+
 /// Most triggers that are remembered. A player mixes 64 voices: a newcomer could join no more.
 pub(super) const MAX_SOUNDING: usize = 64;
 
@@ -39,6 +41,17 @@ struct Forgotten {
     until: Option<RelayTime>,
 }
 
+/// Upper bound of what a trigger without a target or data takes as JSON, but for its names.
+const TRIGGER_BYTES: usize = 512;
+
+/// About what a trigger takes in a welcome. It is encoded once, for the broadcast, and not here again.
+fn bytes(Trigger { sound, by, target, data, .. }: &Trigger) -> usize {
+    let of_target = target.as_ref().map_or(0, listed::bytes);
+    // What a client sent as JSON: serde_json refuses none of it.
+    let of_data = |data| serde_json::to_string(data).map_or(0, |json| json.len());
+    TRIGGER_BYTES + sound.len() + by.name.len() + of_target + data.as_ref().map_or(0, of_data)
+}
+
 /// The triggers that have not ended, in the order of their numbers. At most [`MAX_SOUNDING`] and
 /// [`MAX_SOUNDING_BYTES`]; beyond that the oldest is forgotten. Newcomers miss it, and who comes back is told from which
 /// number on nothing is missing.
@@ -56,8 +69,7 @@ impl Voices {
         let last_delay = trigger.stagger_micros.saturating_mul(targets.saturating_sub(1) as u64);
         let ends_at =
             micros.map(|micros| trigger.play_at.plus_micros(last_delay.saturating_add(micros)));
-        // What a client sent as JSON: serde_json refuses none of it.
-        let bytes = serde_json::to_string(trigger).map_or(0, |json| json.len());
+        let bytes = bytes(trigger);
         let sounding = Sounding { trigger: trigger.clone(), stop_at: None };
         self.remembered.push_back(Voice { sounding, bytes, ends_at });
         let mut sum: usize = self.remembered.iter().map(|voice| voice.bytes).sum();

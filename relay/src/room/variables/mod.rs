@@ -29,7 +29,7 @@ use self::{
     history::History,
     streams::{Held, Streams},
 };
-use super::{effects::Effects, member::Owner, refuse::refusal, sequence::Stamp};
+use super::{effects::Effects, listed, member::Owner, refuse::refusal, sequence::Stamp};
 use crate::store::{AckTo, Write};
 
 /// The length of a value's message beside the value and the names.
@@ -64,11 +64,7 @@ impl Pending {
 
 /// What a value takes while it waits. A target may be larger than its value.
 fn bytes_waiting(name: &str, value: &Value, target: Option<&Target>, by: &By) -> usize {
-    let of_target = |Target { names, tags, clients, .. }: &Target| {
-        let texts: usize = names.iter().chain(tags).map(|text| text.len() + 3).sum();
-        texts + clients.len() * 11
-    };
-    CHANGE_BYTES + name.len() + by.name.len() + bytes(value) + target.map_or(0, of_target)
+    CHANGE_BYTES + name.len() + by.name.len() + bytes(value) + target.map_or(0, listed::bytes)
 }
 
 /// Numbers a value.
