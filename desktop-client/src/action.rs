@@ -11,7 +11,7 @@ use downbeat_protocol::{
 };
 
 use crate::{
-    net::address::TypedAddress,
+    net::{address::TypedAddress, room_code::RoomCode},
     settings::{Appearance, ExtraLatency, OutputChoice},
 };
 
@@ -68,6 +68,13 @@ pub enum Action {
     SetRelay(TypedAddress),
     /// Disconnect, and connect to a relay that was found on the network.
     Join(Epoch),
+    /// Disconnect, and join by a room code.
+    EnterCode {
+        /// The relay that was found on the network and chosen; none for the one at the address at hand.
+        relay: Option<Epoch>,
+        /// The code.
+        code: RoomCode,
+    },
     /// Connect now instead of waiting for the back-off.
     RetryNow,
 }

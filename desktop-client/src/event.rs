@@ -9,7 +9,7 @@ mod voice;
 use std::{sync::Arc, time::Duration};
 
 use downbeat_protocol::{
-    BankNow, Joining, MachineRecord, MachinesChange, Receipt, Report, Roster, VariableState,
+    BankNow, Epoch, Joining, MachineRecord, MachinesChange, Receipt, Report, Roster, VariableState,
     VariablesChange,
 };
 use serde_json::Value;
@@ -70,6 +70,13 @@ pub enum SessionEvent {
     },
     /// The address is invalid; nothing is tried until another one is given.
     InvalidAddress {
+        /// Why, for people.
+        reason: String,
+    },
+    /// The room code let this machine into no relay; nothing is tried until an address or a code is given.
+    CodeRefused {
+        /// The relay, if it was found on the network.
+        relay: Option<Epoch>,
         /// Why, for people.
         reason: String,
     },

@@ -48,7 +48,8 @@ impl SyncStatus {
             SessionEvent::Connected { protocol: RelayProtocol::Tutorial, .. }
             | SessionEvent::RelayChanged { .. }
             | SessionEvent::Lost { .. }
-            | SessionEvent::InvalidAddress { .. } => *self = Self::default(),
+            | SessionEvent::InvalidAddress { .. }
+            | SessionEvent::CodeRefused { .. } => *self = Self::default(),
             SessionEvent::Clock { error_micros } => self.set_clock_error(*error_micros),
             SessionEvent::Roster(roster) => self.set_roster(roster),
             SessionEvent::Reported(report) => self.needed_micros = report.lead_micros,

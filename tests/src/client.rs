@@ -182,7 +182,24 @@ impl V1Client {
     /// # Errors
     /// If it cannot connect, or the server does not speak the wire.
     pub fn connect(url: &str, name: &str, kind: ClientKind) -> Result<Self> {
-        let mut socket = Socket::connect(url, Some(SUBPROTOCOL))?;
+        Self::connect_with(SUBPROTOCOL, url, name, kind)
+    }
+
+    /// Connects to `url` under `name` with this token, and waits for the welcome.
+    ///
+    /// # Errors
+    /// If it cannot connect, or the server does not speak the wire.
+    pub fn connect_with_token(
+        token: &str,
+        url: &str,
+        name: &str,
+        kind: ClientKind,
+    ) -> Result<Self> {
+        Self::connect_with(&format!("{SUBPROTOCOL}, downbeat.token.{token}"), url, name, kind)
+    }
+
+    fn connect_with(offered: &str, url: &str, name: &str, kind: ClientKind) -> Result<Self> {
+        let mut socket = Socket::connect(url, Some(offered))?;
         ensure!(
             socket.granted() == Some(SUBPROTOCOL),
             "{url} selected the subprotocol {:?}",

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::{
     process::{From, Mark, PATIENCE, Process},
@@ -102,6 +102,25 @@ impl Screen {
         }
     }
 
+    /// Waits until the pixel at (x, y) has this colour, as six hexadecimal digits, or any other one.
+    ///
+    /// # Errors
+    /// If it does not get it.
+    pub fn wait_for_colour(&self, (x, y): (i32, i32), colour: &str, is_wanted: bool) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let mut command = Command::new(tool("import")?);
+            command.args(["-display", &self.display, "-window", "root"]);
+            command.args(["-crop", &format!("1x1+{x}+{y}"), "-depth", "8"]);
+            command.args(["-format", "%[hex:p{0,0}]", "info:"]);
+            let found = run(&mut command)?;
+            if (found.trim() == colour) == is_wanted {
+                return Ok(());
+            }
+            ensure!(Instant::now() < deadline, "the colour at ({x}, {y}) is {found}, not {colour}");
+        }
+    }
+
     /// The position and size of a window.
     ///
     /// # Errors
@@ -140,6 +159,15 @@ impl Screen {
     /// If the window is closed.
     pub fn press(&self, window: &Window, key: &str) -> Result<()> {
         self.xdotool(&["windowfocus", "--sync", &window.id, "key", key])?;
+        Ok(())
+    }
+
+    /// Focuses a window and types a text of letters, digits and blanks.
+    ///
+    /// # Errors
+    /// If the window is closed.
+    pub fn type_text(&self, window: &Window, text: &str) -> Result<()> {
+        self.xdotool(&["windowfocus", "--sync", &window.id, "type", text])?;
         Ok(())
     }
 

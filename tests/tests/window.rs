@@ -3,15 +3,16 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use downbeat_protocol::{ClientKind, RelayToClient};
 use downbeat_tests::{
-    client::{Socket, connect_tutorial},
+    client::{Socket, V1Client, connect_tutorial},
     lab::Lab,
     process::{From, PATIENCE, Process},
     relay::Relay,
     room::{wait_for_silence, wait_until_ready},
     tools::pictures_folder,
     tutorial::TutorialServer,
-    window::{Screen, Window},
+    window::{Geometry, Screen, Window},
 };
 
 /// Position of the bang in a window of the initial size, in fractions of its width and height.
@@ -20,6 +21,9 @@ const BANG: (f64, f64) = (0.83, 0.25);
 /// A click that starts too late is over before it sounds. These tests do not check timing, so the
 /// lead is ample even where software rendering keeps the machine busy.
 const AMPLE_LEAD_MILLIS: &str = "100";
+
+/// The colour of the button that one is to press.
+const ACCENT: &str = "FF5A36";
 
 const GAP: Duration = Duration::from_millis(250);
 
@@ -117,6 +121,41 @@ fn lab_is_silent_after(lab: &Lab, page: &mut Socket) -> Result<bool> {
     page.send_text("trigger-input")?;
     take.wait(GAP)?;
     Ok(take.stop()?.onsets(0).is_empty())
+}
+
+#[test]
+fn a_window_joins_by_the_room_code_once_it_is_right() -> Result<()> {
+    let lab = Lab::open(1)?;
+    let screen = Screen::open(1024, 900)?;
+    let relay = Relay::start_with(&["--token", "our-lab", "--conductor-token", "desk"])?;
+    let url = relay.ws_url();
+    let mut desk = V1Client::connect_with_token("desk", &url, "the desk", ClientKind::Remote)?;
+    desk.watch()?;
+    let code = desk.wait_for(|message| match message {
+        RelayToClient::Joining(joining) => joining.code,
+        _ => None,
+    })?;
+    let (_process, window) = open(&lab, &screen, &url)?;
+    // In the editor's button *Connect*, above its text.
+    let Geometry { x, y, width, .. } = screen.geometry(&window)?;
+    let button = (x + width - 165, y + 17);
+    // In the button *Enter code*, beside its text.
+    let again = (x + 725, y + 225);
+    let wrong = if code == "12345678" { "87654321" } else { "12345678" };
+    for typed in [wrong, &code] {
+        screen.press(&window, "ctrl+l")?;
+        // The editor takes keys from its first frame on.
+        screen.wait_for_colour(button, ACCENT, true)?;
+        screen.type_text(&window, typed)?;
+        screen.press(&window, "Return")?;
+        screen.wait_for_colour(button, ACCENT, false)?;
+        if typed == wrong {
+            screen.wait_for_colour(again, ACCENT, true)?;
+            picture(&screen, "window-room-code-wrong.png")?;
+        }
+    }
+    desk.wait_for_roster(|roster| roster.clients.iter().any(|c| c.name == "the window"))?;
+    picture(&screen, "window-room-code.png")
 }
 
 #[test]

@@ -48,6 +48,7 @@ impl ReportLines {
                 format!("Lost the relay: {reason}; retrying in {:.1} s", retry_in.as_secs_f32())
             }
             SessionEvent::InvalidAddress { reason } => format!("Invalid address: {reason}"),
+            SessionEvent::CodeRefused { reason, .. } => format!("Not joined: {reason}"),
             SessionEvent::SoundFailed { name, reason } => format!("Cannot play {name}: {reason}"),
             SessionEvent::BankReady { sounds, on_first_use: 0 } => {
                 format!("Ready: {sounds} sounds")

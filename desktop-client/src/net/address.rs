@@ -172,6 +172,12 @@ impl RelayAddress {
         self
     }
 
+    /// The same address with this token.
+    #[must_use]
+    pub(crate) fn with_token(self, token: Token) -> Self {
+        Self { token: Some(token), ..self }
+    }
+
     /// The same address, with the certificate of this fingerprint as the only one to trust, if nothing is known about
     /// the relay that was given otherwise.
     #[must_use]

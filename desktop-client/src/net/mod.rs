@@ -1,5 +1,5 @@
-//! The network: where a relay is, which ones there are, what one is shown to be let in, and a WebSocket to it that is
-//! opened again when it is lost.
+//! The network: where a relay is, which ones there are, what one is shown to be let in, an HTTP client for it, and a
+//! WebSocket to it that is opened again when it is lost.
 //!
 //! It transports texts and timestamps their arrival. What a text means is for
 //! `session` to say.
@@ -9,6 +9,9 @@ mod backoff;
 pub(crate) mod connection;
 pub mod credentials;
 pub(crate) mod discovery;
+pub(crate) mod http;
+pub mod room_code;
 mod timestamped_tcp;
 pub mod tls;
+mod tls_connector;
 pub(crate) mod websocket;

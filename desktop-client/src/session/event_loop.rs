@@ -53,6 +53,7 @@ impl Session {
         match event {
             HelperEvent::Loader(answer) => self.loader_answer(answer, now),
             HelperEvent::Output(event) => self.output_event(event, now),
+            HelperEvent::Exchanged(number, outcome) => self.code_exchanged(number, outcome),
             HelperEvent::Upload(id, event) => self.upload_event(id, event),
         }
     }

@@ -29,6 +29,18 @@ pub(super) struct Joining {
     taken: Option<Epoch>,
     /// The name of the relay that is tried, if it was found.
     name: Option<String>,
+    /// The room code that is being exchanged for a token.
+    exchange: Option<Exchange>,
+    /// The number of the last exchange.
+    exchanges: u64,
+}
+
+/// A room code that is being exchanged for a token.
+#[derive(Debug)]
+pub(super) struct Exchange {
+    number: u64,
+    /// The relay that is to let this machine in, if it was found.
+    pub(super) relay: Option<(Epoch, String)>,
 }
 
 impl Joining {
@@ -42,17 +54,40 @@ impl Joining {
             alone: None,
             taken: None,
             name: None,
+            exchange: None,
+            exchanges: 0,
         }
     }
 
     /// A person has chosen the relay with these addresses, one or more. That always wins.
     pub(super) fn choose(&mut self, addresses: Vec<RelayAddress>) {
-        *self = Self { addresses, ..Self::new(self.address().clone(), false) };
+        let exchanges = self.exchanges;
+        *self = Self { addresses, exchanges, ..Self::new(self.address().clone(), false) };
+    }
+
+    /// A person has entered the room code of this relay, which may have been found. Returns the number of the
+    /// exchange.
+    pub(super) fn exchange(&mut self, relay: Option<(Epoch, String)>) -> u64 {
+        self.hold();
+        self.exchanges += 1;
+        self.exchange = Some(Exchange { number: self.exchanges, relay });
+        self.exchanges
+    }
+
+    /// The exchange of this number has ended. None if the person has chosen otherwise since.
+    pub(super) fn exchanged(&mut self, number: u64) -> Option<Exchange> {
+        self.exchange.take_if(|exchange| exchange.number == number)
     }
 
     /// A person has said something that is no address: nothing else is joined instead.
     pub(super) fn hold(&mut self) {
         self.is_guess = false;
+        self.exchange = None;
+    }
+
+    /// Whether nobody has said which relay it is to be.
+    pub(super) fn is_guess(&self) -> bool {
+        self.is_guess
     }
 
     /// The address that is tried.
@@ -220,6 +255,27 @@ mod tests {
         joining.choose(vec![address("192.168.1.5")]);
         joining.joined();
         assert_eq!(joining.moved(&[&elsewhere]), None);
+    }
+
+    #[test]
+    fn only_the_last_room_code_counts_and_none_once_the_person_has_chosen_otherwise() {
+        let mut joining = guess();
+        let first = joining.exchange(None);
+        let second = joining.exchange(Some((Epoch(1), "Studio".to_owned())));
+        assert!(joining.exchanged(first).is_none());
+        let ended = joining.exchanged(second).unwrap();
+        assert_eq!(ended.relay, Some((Epoch(1), "Studio".to_owned())));
+        assert!(joining.exchanged(second).is_none(), "it has ended once");
+        // Nothing is joined by itself while a person enters codes.
+        joining.found(&[&relay(2, false)], at(0));
+        assert_eq!(joining.due(), None);
+        let third = joining.exchange(None);
+        joining.choose(vec![address("lab")]);
+        assert!(joining.exchanged(third).is_none());
+        let fourth = joining.exchange(None);
+        assert_ne!(third, fourth);
+        joining.hold();
+        assert!(joining.exchanged(fourth).is_none());
     }
 
     #[test]

@@ -52,7 +52,8 @@ impl Throttle {
             // Observers drop these figures with the connection.
             SessionEvent::RelayChanged { .. }
             | SessionEvent::Lost { .. }
-            | SessionEvent::InvalidAddress { .. } => {
+            | SessionEvent::InvalidAddress { .. }
+            | SessionEvent::CodeRefused { .. } => {
                 *self = Self::default();
                 true
             }

@@ -5,11 +5,11 @@ use std::time::Duration;
 use thiserror::Error;
 use ureq::Agent;
 
-use super::{
-    content_hash::ContentHash,
+use super::content_hash::ContentHash;
+use crate::net::{
+    address::RelayAddress,
     http::{self, reason},
 };
-use crate::net::address::RelayAddress;
 
 /// Largest file that is fetched: twice the longest sound that is played, as 32-bit values.
 pub const MAX_FILE_BYTES: u64 = 512 << 20;

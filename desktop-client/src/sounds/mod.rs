@@ -8,10 +8,8 @@
 mod cache;
 mod content_hash;
 mod fetch;
-mod http;
 mod loader;
 mod resample;
-mod tls_connector;
 mod upload;
 
 pub use cache::Cache;

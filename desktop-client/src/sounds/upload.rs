@@ -23,8 +23,10 @@ use serde::Deserialize;
 use thiserror::Error;
 use ureq::{Agent, SendBody, http::Response};
 
-use super::http::{self, reason};
-use crate::net::address::RelayAddress;
+use crate::net::{
+    address::RelayAddress,
+    http::{self, reason},
+};
 
 /// How often a file is sent before it is given up.
 const ATTEMPTS: u32 = 4;

@@ -20,7 +20,8 @@ impl State {
             | SessionEvent::Connecting { .. }
             | SessionEvent::Connected { .. }
             | SessionEvent::Lost { .. }
-            | SessionEvent::InvalidAddress { .. }) => self.apply_to_connection(event),
+            | SessionEvent::InvalidAddress { .. }
+            | SessionEvent::CodeRefused { .. }) => self.apply_to_connection(event),
             SessionEvent::RelaysFound(relays) => self.relays = relays,
             SessionEvent::Machine(machine) => self.machine = machine,
             SessionEvent::Locked { locked, .. } => self.locked = locked,
@@ -130,6 +131,10 @@ impl State {
             }
             SessionEvent::InvalidAddress { reason } => {
                 self.connection = ConnectionState::InvalidAddress { reason };
+                self.leave_room();
+            }
+            SessionEvent::CodeRefused { relay, reason } => {
+                self.connection = ConnectionState::CodeRefused { relay, reason };
                 self.leave_room();
             }
             _ => {}

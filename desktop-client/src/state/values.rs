@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use downbeat_protocol::SoundInfo;
+use downbeat_protocol::{Epoch, SoundInfo};
 
 use crate::{
     event::{RelayProtocol, ScheduledVoice},
@@ -27,6 +27,13 @@ pub enum ConnectionState {
     },
     /// The address is invalid.
     InvalidAddress {
+        /// Why, for people.
+        reason: String,
+    },
+    /// The room code was not accepted.
+    CodeRefused {
+        /// The relay, if it was found on the network.
+        relay: Option<Epoch>,
         /// Why, for people.
         reason: String,
     },

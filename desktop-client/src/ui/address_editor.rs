@@ -1,5 +1,6 @@
 //! The editor of the relay's address, in the header.
 
+use downbeat_protocol::Epoch;
 use egui::{
     Align2, Id, Key, Rect, TextEdit, Ui, Vec2, pos2,
     text::{CCursor, CCursorRange},
@@ -11,7 +12,10 @@ use super::{
     theme::{self, GRID, size},
     widgets::{self, Look},
 };
-use crate::{action::Action, net::address::TypedAddress};
+use crate::{
+    action::Action,
+    net::{address::TypedAddress, room_code::RoomCode},
+};
 
 /// The state of the editor.
 #[derive(Clone, Debug)]
@@ -19,20 +23,40 @@ pub(super) struct AddressEditor {
     text: String,
     /// Whether it has yet to get the keyboard focus.
     fresh: bool,
-    /// The name of the relay whose link is asked for; none where any address is.
-    link_of: Option<String>,
+    /// The relay whose room code or link is asked for; none where any address is.
+    wanted: Option<Wanted>,
+}
+
+/// The relay whose room code or link is asked for.
+#[derive(Clone, Debug)]
+struct Wanted {
+    /// None if it was not found on the network.
+    epoch: Option<Epoch>,
+    name: String,
 }
 
 impl AddressEditor {
     /// An editor that starts with this address.
     pub(super) fn new(relay: &str) -> Self {
-        Self { text: relay.to_owned(), fresh: true, link_of: None }
+        Self { text: relay.to_owned(), fresh: true, wanted: None }
     }
 
-    /// An editor for the link of a relay of this name. It is empty: the address that was announced may be an
-    /// impostor's, which would be sent the token.
-    pub(super) fn for_link(name: &str) -> Self {
-        Self { text: String::new(), fresh: true, link_of: Some(name.to_owned()) }
+    /// An editor for the room code or the link of a relay of this name. It is empty: the address that was announced
+    /// may be an impostor's, which would be sent the token.
+    pub(super) fn for_code(epoch: Option<Epoch>, name: &str) -> Self {
+        let wanted = Some(Wanted { epoch, name: name.to_owned() });
+        Self { text: String::new(), fresh: true, wanted }
+    }
+
+    /// What to do with the text.
+    fn action(&self) -> Action {
+        match self.text.parse::<RoomCode>() {
+            Ok(code) => {
+                let relay = self.wanted.as_ref().and_then(|wanted| wanted.epoch);
+                Action::EnterCode { relay, code }
+            }
+            Err(_) => Action::SetRelay(TypedAddress::new(&self.text)),
+        }
     }
 }
 
@@ -43,9 +67,11 @@ pub(super) fn show(ui: &mut Ui, inside: Rect, editor: &mut AddressEditor) -> (bo
     let connect = cancel.translate(vec2(-button.x - GRID - 8.0, 0.0)).expand2(vec2(4.0, 0.0));
     let field = Rect::from_min_max(inside.min, pos2(connect.left() - GRID, inside.bottom()));
 
-    let (name, hint) = match &editor.link_of {
-        None => ("Relay address".to_owned(), "Host or host:port".to_owned()),
-        Some(relay) => (format!("Link of {relay}"), format!("Paste the joining link of {relay}")),
+    let (name, hint) = match &editor.wanted {
+        None => ("Relay address".to_owned(), "Host, link or room code".to_owned()),
+        Some(Wanted { name, .. }) => {
+            (format!("Room code of {name}"), "Room code or joining link".to_owned())
+        }
     };
     let edit = TextEdit::singleline(&mut editor.text)
         .id(Id::unique("relay address"))
@@ -68,11 +94,11 @@ pub(super) fn show(ui: &mut Ui, inside: Rect, editor: &mut AddressEditor) -> (bo
     let entered = response.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
     let left = ui.input(|input| input.key_pressed(Key::Escape));
 
-    let address = editor.text.trim();
+    let is_empty = editor.text.trim().is_empty();
     let confirmed = widgets::button(ui, connect, "Connect", Look::Accent).clicked() || entered;
     let cancelled = widgets::button(ui, cancel, "Cancel", Look::Raised).clicked() || left;
-    if confirmed && !address.is_empty() {
-        return (false, vec![Action::SetRelay(TypedAddress::new(address))]);
+    if confirmed && !is_empty {
+        return (false, vec![editor.action()]);
     }
     (!cancelled, Vec::new())
 }

@@ -175,9 +175,9 @@ fn connection(color: &Palette, state: &State) -> (Color32, String) {
         ConnectionState::Connected(RelayProtocol::Tutorial) => {
             (color.warn, "Tutorial relay: one sound, played on arrival".to_owned())
         }
-        ConnectionState::Lost { .. } | ConnectionState::InvalidAddress { .. } => {
-            (color.bad, "Not connected".to_owned())
-        }
+        ConnectionState::Lost { .. }
+        | ConnectionState::InvalidAddress { .. }
+        | ConnectionState::CodeRefused { .. } => (color.bad, "Not connected".to_owned()),
     }
 }
 

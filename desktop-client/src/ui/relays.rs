@@ -36,7 +36,7 @@ pub(super) fn show(
                 continue;
             }
             if relay.needs_token {
-                memory.address = Some(AddressEditor::for_link(&relay.name));
+                memory.address = Some(AddressEditor::for_code(Some(relay.epoch), &relay.name));
             } else {
                 action = Some(Action::Join(relay.epoch));
                 memory.address = None;
@@ -54,7 +54,7 @@ fn show_relay(ui: &mut Ui, rect: Rect, relay: &FoundRelay) -> bool {
     let fill = if response.hovered() { color.raised_hover } else { color.raised };
     widgets::surface(ui, &response, rect, fill, color.line);
     let inside = rect.shrink2(vec2(1.5 * GRID, 6.0));
-    let access = if relay.needs_token { "needs a token" } else { "open" };
+    let access = if relay.needs_token { "needs a code" } else { "open" };
     let ink = if relay.needs_token { color.warn } else { color.good };
     let (top, bottom) = inside.split_top_bottom_at_fraction(0.52);
     let right = [(access, theme::regular(size::SMALL), ink)];
@@ -66,7 +66,7 @@ fn show_relay(ui: &mut Ui, rect: Rect, relay: &FoundRelay) -> bool {
     widgets::ink(ui, bottom, Align2::LEFT_CENTER, &runs);
     widgets::describe(ui, &response, &format!("{}, {access}", relay.address));
     let hover = if relay.needs_token {
-        "Needs a token: paste its link, which those who run the room can show"
+        "Needs its room code or joining link, which those who run the room can show"
     } else {
         "Connect to this relay"
     };

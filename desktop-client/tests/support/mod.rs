@@ -128,6 +128,7 @@ fn answer(state: &State, action: &Action) -> Option<SessionEvent> {
         | Action::Upload(_)
         | Action::EditSounds(_)
         | Action::Join(_)
+        | Action::EnterCode { .. }
         | Action::RetryNow => return None,
     })
 }

@@ -5,10 +5,13 @@ use downbeat::{
 };
 use downbeat_protocol::Epoch;
 use egui::{Key, Modifiers};
-use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use egui_kittest::{
+    Harness,
+    kittest::{NodeT as _, Queryable as _},
+};
 
 use crate::{
-    actions, bang,
+    Window, actions, bang,
     support::{open, rooms, scenes},
 };
 
@@ -109,7 +112,7 @@ fn a_tutorial_relay_is_named_as_one() {
 }
 
 #[test]
-fn a_relay_that_was_found_is_joined_and_one_that_needs_a_token_by_its_link_alone() {
+fn a_relay_that_was_found_is_joined_and_one_that_needs_a_token_by_its_link_or_room_code() {
     let mut state = scenes::playing();
     scenes::lose(&mut state);
     state.apply(SessionEvent::RelaysFound(rooms::found_relays()), scenes::NOW);
@@ -119,18 +122,58 @@ fn a_relay_that_was_found_is_joined_and_one_that_needs_a_token_by_its_link_alone
     assert_eq!(actions(&mut window), [Action::Join(Epoch(1))]);
     window.get_by_label("Join studio-pc").click();
     assert_eq!(actions(&mut window), []);
-    let field = window.get_by_label("Link of studio-pc");
+    let field = window.get_by_label("Room code of studio-pc");
     assert!(field.is_focused());
     let value = field.value().unwrap_or_default();
     assert_eq!(value, "", "whoever announced the address would be sent the token");
     window.get_by_label("Connect").click();
     assert_eq!(actions(&mut window), [], "there is no link yet");
     let link = "https://192.168.1.40:3000/#token=s3cret&fingerprint=9f3a";
-    window.get_by_label("Link of studio-pc").focus();
+    window.get_by_label("Room code of studio-pc").focus();
     window.run();
-    window.get_by_label("Link of studio-pc").type_text(link);
+    window.get_by_label("Room code of studio-pc").type_text(link);
     window.key_press(Key::Enter);
     assert_eq!(actions(&mut window), [Action::SetRelay(TypedAddress::new(link))]);
+    window.get_by_label("Join studio-pc").click();
+    enter(&mut window, "Room code of studio-pc", "4827 1963");
+    assert_eq!(actions(&mut window), [code(Some(Epoch(2)))]);
+}
+
+#[test]
+fn a_room_code_that_was_refused_is_asked_for_again() {
+    let mut state = scenes::playing();
+    let reason = "this is not the room code".to_owned();
+    let refused = SessionEvent::CodeRefused { relay: Some(Epoch(2)), reason };
+    state.apply(refused, scenes::NOW);
+    let mut window = open(state);
+    window.get_by_label("Not joined");
+    window.get_by_label("This is not the room code.");
+    window.get_by_label("Enter code").click();
+    window.run();
+    let relay = window.state().state.relay.clone();
+    enter(&mut window, &format!("Room code of {relay}"), "48271963");
+    assert_eq!(actions(&mut window), [code(Some(Epoch(2)))]);
+}
+
+#[test]
+fn a_room_code_in_the_place_of_an_address_is_for_the_relay_at_hand() {
+    let mut window = open(scenes::playing());
+    window.get_by_label("Change relay").click();
+    enter(&mut window, "Relay address", "48271963");
+    assert_eq!(actions(&mut window), [code(None)]);
+}
+
+fn code(relay: Option<Epoch>) -> Action {
+    Action::EnterCode { relay, code: "48271963".parse().expect("a code") }
+}
+
+/// Types over what a field holds, and presses Enter.
+fn enter(window: &mut Harness<'_, Window>, field: &str, text: &str) {
+    window.run();
+    let field = window.get_by_label(field);
+    assert!(field.is_focused());
+    field.type_text(text);
+    window.key_press(Key::Enter);
 }
 
 #[test]

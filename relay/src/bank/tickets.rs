@@ -199,8 +199,8 @@ impl Tickets {
         self.tickets.remove(&id);
     }
 
-    /// Ends the tickets of a client that has left, or may not upload any more. A file that has arrived still becomes a sound. Returns whether
-    /// there was one.
+    /// Ends the tickets of a client that has left, or may not upload any more. A file that has arrived still becomes a
+    /// sound. Returns whether there was one.
     pub(crate) fn end_of(&mut self, client: ClientId) -> bool {
         let before = self.tickets.len();
         self.tickets.retain(|_, ticket| ticket.client != client || ticket.stage == Stage::Checking);

@@ -73,6 +73,7 @@ impl Session {
                 }
             }
             Action::SetRelay(relay) => self.set_relay(&relay),
+            Action::EnterCode { relay, code } => self.enter_code(relay, code),
             Action::RetryNow => self.connection.retry_now(),
         }
     }

@@ -1,14 +1,18 @@
 //! Which relay the session joins, and its search for relays while it has none.
 
+use std::thread;
+
+use downbeat_platform::scheduling;
 use downbeat_protocol::Epoch;
 use tokio::time::Instant;
 
-use super::session::Session;
+use super::session::{HelperEvent, Session};
 use crate::{
     event::{FoundRelay, SessionEvent},
     net::{
         address::{RelayAddress, TypedAddress},
         discovery::{Announcement, Discovery},
+        room_code::{self, ExchangeError, RoomCode},
     },
     settings::RelayLink,
 };
@@ -29,13 +33,77 @@ impl Session {
     /// The person has chosen a relay that was found.
     pub(super) fn join_found(&mut self, epoch: Epoch) {
         let Some((relay, addresses)) = self.found_relay(epoch) else { return };
-        // The window asks for the link of such a relay instead. It may have been told so too late.
-        if needs_link(&relay, &addresses) {
+        // The window asks for the room code or the link of such a relay instead. It may have been told so too late.
+        if needs_code(&relay, &addresses) {
             return;
         }
         self.leave(relay.address());
         self.choose(addresses);
         self.joining.set_name(relay.name);
+    }
+
+    /// The person has entered a room code. It is exchanged for a token on a thread of its own, which may wait for
+    /// a relay that does not answer.
+    ///
+    /// Who announces a relay could take the code, and so can everyone who sees it in the room: it gives no more than
+    /// the rights of a player. Over TLS, a certificate must be trusted as for a token.
+    pub(super) fn enter_code(&mut self, relay: Option<Epoch>, code: RoomCode) {
+        let found = relay.or_else(|| self.only_closed()).and_then(|epoch| self.found_relay(epoch));
+        let (relay, displayed, addresses) = match found {
+            Some((relay, addresses)) => {
+                (Some((relay.epoch, relay.name.clone())), relay.address(), addresses)
+            }
+            None => {
+                let address = self.joining.address();
+                (None, address.to_string(), vec![address.clone()])
+            }
+        };
+        self.leave(displayed);
+        self.connection.disconnect();
+        self.search();
+        let number = self.joining.exchange(relay);
+        let to_session = self.helper_sender.clone();
+        let started = thread::Builder::new().name("downbeat-join".to_owned()).spawn(move || {
+            // It inherits the priority of the session, and a person can wait.
+            let _ = scheduling::reset_priority();
+            let outcome = room_code::exchange(&code, &addresses);
+            // Fails only when the session has ended.
+            let _ = to_session.blocking_send(HelperEvent::Exchanged(number, outcome));
+        });
+        if let Err(error) = started {
+            let failed = ExchangeError::Failed(error.to_string());
+            self.code_exchanged(number, Err(failed));
+        }
+    }
+
+    /// The only relay that was found, if it needs a token and nobody has said which one it is to be.
+    fn only_closed(&self) -> Option<Epoch> {
+        let relays = self.discovery.as_ref()?.relays();
+        match relays.as_slice() {
+            [only] if only.needs_token && self.joining.is_guess() => Some(only.epoch),
+            _ => None,
+        }
+    }
+
+    /// The room code was accepted, or not.
+    pub(super) fn code_exchanged(
+        &mut self,
+        number: u64,
+        outcome: Result<RelayAddress, ExchangeError>,
+    ) {
+        let Some(exchange) = self.joining.exchanged(number) else { return };
+        match outcome {
+            Ok(address) => {
+                self.choose(vec![address]);
+                if let Some((_, name)) = exchange.relay {
+                    self.joining.set_name(name);
+                }
+            }
+            Err(error) => {
+                let relay = exchange.relay.map(|(epoch, _)| epoch);
+                self.emit(SessionEvent::CodeRefused { relay, reason: error.to_string() });
+            }
+        }
     }
 
     fn found_relay(&self, epoch: Epoch) -> Option<(Announcement, Vec<RelayAddress>)> {
@@ -95,7 +163,7 @@ impl Session {
             epoch: relay.epoch,
             name: relay.name.clone(),
             address: relay.address(),
-            needs_token: needs_link(relay, &relay.addresses(self.joining.address())),
+            needs_token: needs_code(relay, &relay.addresses(self.joining.address())),
         });
         let found = found.collect();
         self.emit(SessionEvent::RelaysFound(found));
@@ -137,8 +205,8 @@ impl Session {
     }
 }
 
-/// Whether a relay is joined by its link alone: it needs a token, and none is known for any of its `addresses`.
-fn needs_link(relay: &Announcement, addresses: &[RelayAddress]) -> bool {
+/// Whether a relay is joined by its room code or link alone: it needs a token, and none is known for any of its `addresses`.
+fn needs_code(relay: &Announcement, addresses: &[RelayAddress]) -> bool {
     relay.needs_token && addresses.iter().all(|address| address.token().is_none())
 }
 
@@ -149,10 +217,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_relay_that_needs_a_token_is_joined_without_its_link_only_where_it_was_joined_before() {
+    fn a_relay_that_needs_a_token_is_joined_without_a_code_only_where_it_was_joined_before() {
         let needs = |needs_token, known: &str| {
             let relay = Announcement::for_test(Epoch(1), "192.168.1.5", needs_token);
-            needs_link(&relay, &relay.addresses(&known.parse().unwrap()))
+            needs_code(&relay, &relay.addresses(&known.parse().unwrap()))
         };
         assert!(!needs(false, "stage"));
         assert!(needs(true, "stage"));

@@ -15,8 +15,10 @@ use crate::{
     clock::RelayClock,
     event::SessionEvent,
     net::{
+        address::RelayAddress,
         connection::{Connection, ConnectionEvent},
         discovery::Discovery,
+        room_code::ExchangeError,
     },
     settings::{OutputChoice, SettingsStore},
     sounds::{Loader, LoaderToSession, Upload, UploadEvent},
@@ -34,6 +36,8 @@ const HELPER_QUEUE: usize = 256;
 pub(super) enum HelperEvent {
     Output(OutputEvent),
     Loader(LoaderToSession),
+    /// What became of the room code of this exchange.
+    Exchanged(u64, Result<RelayAddress, ExchangeError>),
     /// Of the upload of this number.
     Upload(u64, UploadEvent),
 }

@@ -96,6 +96,9 @@ pub(super) fn show(
     if widgets::button(ui, button, card.button, look).clicked() {
         match state.connection {
             ConnectionState::Lost { .. } => actions.push(Action::RetryNow),
+            ConnectionState::CodeRefused { relay, .. } => {
+                memory.address = Some(AddressEditor::for_code(relay, &state.relay));
+            }
             _ => memory.address = Some(AddressEditor::new(&state.relay)),
         }
     }
@@ -128,6 +131,13 @@ fn card(ui: &Ui, state: &State) -> Option<Card> {
             reason: format::sentence(reason),
             hint: "Fix the address to connect.".to_owned(),
             button: "Change address",
+        },
+        ConnectionState::CodeRefused { reason, .. } => Card {
+            title: "Not joined",
+            ink: color.bad,
+            reason: format::sentence(reason),
+            hint: "Ask those who run the room.".to_owned(),
+            button: "Enter code",
         },
     })
 }

@@ -15,7 +15,7 @@ use ureq::{
     },
 };
 
-use crate::net::{address::RelayAddress, tls};
+use super::{address::RelayAddress, tls};
 
 /// Encrypts the connections to one relay, if its address demands it.
 pub(super) struct TlsConnector {

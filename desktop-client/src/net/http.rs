@@ -1,4 +1,4 @@
-//! The HTTP client for one relay: what fetching and uploading share.
+//! The HTTP client for one relay: what joining, fetching and uploading share.
 
 use std::time::Duration;
 
@@ -12,14 +12,13 @@ use ureq::{
     },
 };
 
-use super::tls_connector::TlsConnector;
-use crate::net::{address::RelayAddress, tls::UntrustedCertificate};
+use super::{address::RelayAddress, tls::UntrustedCertificate, tls_connector::TlsConnector};
 
 /// How long a relay may take to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The configuration, without the timeouts of a transfer.
-pub(super) fn config() -> ConfigBuilder<AgentScope> {
+pub(crate) fn config() -> ConfigBuilder<AgentScope> {
     Agent::config_builder()
         .timeout_connect(Some(CONNECT_TIMEOUT))
         // A relay is on the local network, which a web proxy does not reach; and no relay redirects.
@@ -30,13 +29,13 @@ pub(super) fn config() -> ConfigBuilder<AgentScope> {
 }
 
 /// A client for this relay.
-pub(super) fn agent(config: ConfigBuilder<AgentScope>, relay: &RelayAddress) -> Agent {
+pub(crate) fn agent(config: ConfigBuilder<AgentScope>, relay: &RelayAddress) -> Agent {
     let connector = TcpConnector::default().chain(TlsConnector::new(relay));
     Agent::with_parts(config.build(), connector, DefaultResolver::default())
 }
 
 /// Why a request failed, for people.
-pub(super) fn reason(error: &ureq::Error) -> String {
+pub(crate) fn reason(error: &ureq::Error) -> String {
     match error {
         ureq::Error::HostNotFound => "no machine has that name".into(),
         ureq::Error::ConnectionFailed => "no answer".into(),
