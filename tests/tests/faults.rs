@@ -23,6 +23,13 @@ const SOUND: &str = "clap";
 /// Time between two bangs, longer than that sound.
 const GAP: Duration = Duration::from_millis(700);
 
+/// A sound of some seconds. A player that has just come may need a while until its output plays: it joins a long sound
+/// then, where a short one is over.
+fn long_sound() -> Result<&'static [u8]> {
+    let texture = downbeat_samples::EMBEDDED.iter().find(|sound| sound.name == "texture");
+    Ok(texture.context("the bank has a texture")?.wav)
+}
+
 /// The longest back-off of a player.
 const MAX_BACK_OFF: Duration = Duration::from_secs(5);
 
@@ -150,9 +157,8 @@ fn a_sound_that_is_added_at_runtime_plays_on_every_machine() -> Result<()> {
     let player = lab.play(0, &url)?;
     let mark = player.mark();
     // Written to a temporary file and renamed, so that the relay never sees a partial file.
-    let clap = downbeat_samples::EMBEDDED.iter().find(|sound| sound.name == "clap");
     let beside = folder.path().join("added.part");
-    std::fs::write(&beside, clap.context("the bank has a clap")?.wav)?;
+    std::fs::write(&beside, long_sound()?)?;
     std::fs::rename(&beside, folder.path().join("added.wav"))?;
     player.wait_for_after(mark, "The relay now serves 2 sounds")?;
     player.wait_for_after(mark, "Ready: 2 sounds")?;
@@ -167,7 +173,7 @@ fn a_sound_that_is_added_at_runtime_plays_on_every_machine() -> Result<()> {
 fn players_play_the_files_of_the_relays_folder() -> Result<()> {
     let folder = tempfile::tempdir().context("creating a folder of sounds")?;
     wav::write_broken(folder.path())?;
-    wav::write_good(&folder.path().join("own.wav"))?;
+    std::fs::write(folder.path().join("own.wav"), long_sound()?)?;
     let lab = Lab::open(1)?;
     let relay = Relay::start_with(&[Path::new("--samples"), folder.path()])?;
     let url = relay.ws_url();
