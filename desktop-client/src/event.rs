@@ -21,7 +21,7 @@ use crate::{
 };
 
 pub use self::{
-    relay::{FoundRelay, RelayProtocol},
+    relay::{Access, FoundRelay, RelayProtocol},
     upload::{UploadProgress, UploadUpdate},
     voice::{Played, ScheduledVoice, VoiceEnd, VoiceUpdate},
 };

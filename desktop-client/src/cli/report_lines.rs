@@ -1,7 +1,7 @@
 //! The lines that `downbeat play` prints: what a window would show, for people and for scripts.
 
 use crate::{
-    event::{FoundRelay, RelayProtocol, SessionEvent},
+    event::{Access, FoundRelay, RelayProtocol, SessionEvent},
     settings::ExtraLatency,
     sync_status::SyncStatus,
     time::format_micros,
@@ -112,8 +112,8 @@ impl ReportLines {
 
     fn found_line(&mut self, relays: &[FoundRelay]) -> Option<String> {
         let new = relays.iter().filter(|relay| !self.found.contains(relay));
-        let new = new.map(|FoundRelay { name, address, needs_token, .. }| {
-            let token = if *needs_token { ", which needs a token" } else { "" };
+        let new = new.map(|FoundRelay { name, address, access, .. }| {
+            let token = if *access == Access::Open { "" } else { ", which needs a token" };
             format!("{name} at {address}{token}")
         });
         let new: Vec<_> = new.collect();
@@ -200,19 +200,19 @@ mod tests {
 
     #[test]
     fn a_relay_that_is_found_is_reported_once() {
-        let relay = |epoch: u64, needs_token| FoundRelay {
+        let relay = |epoch: u64, access| FoundRelay {
             epoch: downbeat_protocol::Epoch(epoch),
             name: "Studio".to_owned(),
             address: "192.168.1.5:3000".to_owned(),
-            needs_token,
+            access,
         };
         let mut lines = ReportLines::default();
         let mut line = |relays| lines.line(&SessionEvent::RelaysFound(relays));
-        let first = line(vec![relay(1, false)]);
+        let first = line(vec![relay(1, Access::Open)]);
         assert_eq!(first.as_deref(), Some("Found Studio at 192.168.1.5:3000"));
-        let second = line(vec![relay(1, false), relay(2, true)]).unwrap();
+        let second = line(vec![relay(1, Access::Open), relay(2, Access::Code)]).unwrap();
         assert_eq!(second, "Found Studio at 192.168.1.5:3000, which needs a token");
-        assert_eq!(line(vec![relay(1, false), relay(2, true)]), None);
+        assert_eq!(line(vec![relay(1, Access::Open), relay(2, Access::Code)]), None);
         assert_eq!(line(Vec::new()), None);
     }
 

@@ -25,7 +25,17 @@ pub struct FoundRelay {
     pub name: String,
     /// Its address, as it announces it, for people.
     pub address: String,
-    /// Whether it admits only clients that present a token, and this one has none for it. Such a relay is joined by
-    /// its link.
-    pub needs_token: bool,
+    /// What it takes to join it.
+    pub access: Access,
+}
+
+/// What it takes to join a relay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Nothing: it needs no token, or one is known for it.
+    Open,
+    /// Its room code or its link.
+    Code,
+    /// Its link: it has a certificate of its own, which nobody has vouched for, and is sent no secret.
+    Link,
 }

@@ -1,6 +1,10 @@
 //! The room code: eight digits that a person types instead of a token.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{
+    fmt,
+    str::FromStr,
+    time::{Duration, Instant},
+};
 
 use thiserror::Error;
 
@@ -12,7 +16,7 @@ use super::{
 
 const DIGITS: usize = 8;
 
-/// How long a relay may take to answer.
+/// How long it may take in all.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Most of an answer that is read: a token is shorter.
@@ -30,9 +34,9 @@ pub struct RoomCodeError;
 impl FromStr for RoomCode {
     type Err = RoomCodeError;
 
-    /// Accepts the blanks, dots and dashes that people put between digits.
+    /// Accepts the blanks and dashes that people put between digits. With dots it would be an address.
     fn from_str(text: &str) -> Result<Self, RoomCodeError> {
-        let is_separator = |c: char| c.is_whitespace() || matches!(c, '.' | '·' | '-' | '–');
+        let is_separator = |c: char| c.is_whitespace() || matches!(c, '·' | '-' | '–');
         let digits: String = text.chars().filter(|c| !is_separator(*c)).collect();
         let is_code = digits.len() == DIGITS && digits.bytes().all(|b| b.is_ascii_digit());
         is_code.then_some(Self(digits)).ok_or(RoomCodeError)
@@ -51,11 +55,11 @@ pub enum ExchangeError {
     /// The relay has another code.
     #[error("this is not the room code")]
     Wrong,
-    /// There were too many wrong codes.
-    #[error("too many wrong room codes came from this network: wait a minute")]
+    /// There were too many wrong codes, or requests.
+    #[error("too many room codes came from this network: wait a minute")]
     TooMany,
-    /// The relay has no code: it needs no token, or gives everyone who joins the same rights.
-    #[error("this relay has no room code: connect without one, or paste its joining link")]
+    /// The relay needs no token, and so has no code.
+    #[error("this relay has no room code: connect to its address without one")]
     NoCode,
     /// The relay cannot be reached, or answered with something else.
     #[error("the relay cannot check the room code: {0}")]
@@ -63,7 +67,7 @@ pub enum ExchangeError {
 }
 
 /// Exchanges the code for a player's token at the first of the addresses that answers. Returns that address with the
-/// token. Blocks for seconds where an address does not answer.
+/// token. Blocks until then, for [`TIMEOUT`] at most.
 ///
 /// # Errors
 /// If the relay does not accept the code, or no address answers.
@@ -71,19 +75,29 @@ pub(crate) fn exchange(
     code: &RoomCode,
     addresses: &[RelayAddress],
 ) -> Result<RelayAddress, ExchangeError> {
+    let deadline = Instant::now() + TIMEOUT;
     let mut outcome = Err(ExchangeError::Failed("it has no address".to_owned()));
     for address in addresses {
-        outcome = exchange_at(code, address);
-        if !matches!(outcome, Err(ExchangeError::Failed(_))) {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            break;
+        }
+        outcome = exchange_at(code, address, left);
+        // At another address of the machine, another server may answer.
+        if !matches!(outcome, Err(ExchangeError::Failed(_) | ExchangeError::NoCode)) {
             break;
         }
     }
     outcome
 }
 
-fn exchange_at(code: &RoomCode, address: &RelayAddress) -> Result<RelayAddress, ExchangeError> {
+fn exchange_at(
+    code: &RoomCode,
+    address: &RelayAddress,
+    timeout: Duration,
+) -> Result<RelayAddress, ExchangeError> {
     let failed = |error: &ureq::Error| ExchangeError::Failed(reason(error));
-    let config = http::config().timeout_global(Some(TIMEOUT));
+    let config = http::config().timeout_global(Some(timeout));
     let mut url = address.http().clone();
     url.set_path(&format!("{}join", url.path()));
     let sent = http::agent(config, address).post(url.as_str()).send(&code.0);
@@ -116,10 +130,11 @@ mod tests {
     #[test]
     fn eight_digits_are_a_code_however_people_write_them() {
         let code = |text: &str| text.parse::<RoomCode>();
-        for text in ["48271963", " 4827 1963 ", "4827-1963", "48.27.19.63", "4827\u{a0}1963"] {
+        for text in ["48271963", " 4827 1963 ", "4827-1963", "4827\u{a0}1963"] {
             assert_eq!(code(text), Ok(RoomCode("48271963".to_owned())), "{text:?}");
         }
-        for text in ["", "4827196", "482719633", "4827196a", "١٢٣٤٥٦٧٨", "lab:4827"] {
+        for text in ["", "4827196", "482719633", "4827196a", "١٢٣٤٥٦٧٨", "lab:4827", "192.168.1.5"]
+        {
             assert_eq!(code(text), Err(RoomCodeError), "{text:?}");
         }
         assert!(!format!("{:?}", code("48271963")).contains("4827"));

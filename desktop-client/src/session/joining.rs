@@ -40,7 +40,7 @@ pub(super) struct Joining {
 pub(super) struct Exchange {
     number: u64,
     /// The relay that is to let this machine in, if it was found.
-    pub(super) relay: Option<(Epoch, String)>,
+    pub(super) relay: Option<Epoch>,
 }
 
 impl Joining {
@@ -67,7 +67,7 @@ impl Joining {
 
     /// A person has entered the room code of this relay, which may have been found. Returns the number of the
     /// exchange.
-    pub(super) fn exchange(&mut self, relay: Option<(Epoch, String)>) -> u64 {
+    pub(super) fn exchange(&mut self, relay: Option<Epoch>) -> u64 {
         self.hold();
         self.exchanges += 1;
         self.exchange = Some(Exchange { number: self.exchanges, relay });
@@ -83,11 +83,6 @@ impl Joining {
     pub(super) fn hold(&mut self) {
         self.is_guess = false;
         self.exchange = None;
-    }
-
-    /// Whether nobody has said which relay it is to be.
-    pub(super) fn is_guess(&self) -> bool {
-        self.is_guess
     }
 
     /// The address that is tried.
@@ -126,9 +121,11 @@ impl Joining {
     /// Where the relay of this name, which was found, is now, if it has moved: an address that was lent to it may
     /// be another one after a year. [`Joining::try_addresses`] follows.
     ///
-    /// Without a token: who announces a name proves nothing, and is sent no secret.
+    /// Without a token, then and now: who announces a name proves nothing. An impostor would be sent the token, or
+    /// take the place of a relay that needs one.
     pub(super) fn moved(&self, relays: &[&Announcement]) -> Option<Epoch> {
-        let name = self.name.as_ref().filter(|_| self.has_joined)?;
+        let may = self.has_joined && self.address().token().is_none();
+        let name = self.name.as_ref().filter(|_| may)?;
         let has_moved = |relay: &&&Announcement| {
             relay.name == *name
                 && !relay.needs_token
@@ -251,6 +248,11 @@ mod tests {
         assert_eq!(joining.moved(&[&closed]), None, "a stranger would be sent the token");
         joining.try_addresses(vec![address("10.0.0.9")]);
         assert_eq!(joining.address(), &address("10.0.0.9"));
+        let mut secret = guess();
+        secret.choose(vec![address("192.168.1.5#token=s3cret")]);
+        secret.set_name("Studio".to_owned());
+        secret.joined();
+        assert_eq!(secret.moved(&[&elsewhere]), None, "an impostor would take its place");
         // An address that a person has typed is kept.
         joining.choose(vec![address("192.168.1.5")]);
         joining.joined();
@@ -261,10 +263,9 @@ mod tests {
     fn only_the_last_room_code_counts_and_none_once_the_person_has_chosen_otherwise() {
         let mut joining = guess();
         let first = joining.exchange(None);
-        let second = joining.exchange(Some((Epoch(1), "Studio".to_owned())));
+        let second = joining.exchange(Some(Epoch(1)));
         assert!(joining.exchanged(first).is_none());
-        let ended = joining.exchanged(second).unwrap();
-        assert_eq!(ended.relay, Some((Epoch(1), "Studio".to_owned())));
+        assert_eq!(joining.exchanged(second).map(|ended| ended.relay), Some(Some(Epoch(1))));
         assert!(joining.exchanged(second).is_none(), "it has ended once");
         // Nothing is joined by itself while a person enters codes.
         joining.found(&[&relay(2, false)], at(0));

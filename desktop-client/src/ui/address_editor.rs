@@ -23,39 +23,53 @@ pub(super) struct AddressEditor {
     text: String,
     /// Whether it has yet to get the keyboard focus.
     fresh: bool,
-    /// The relay whose room code or link is asked for; none where any address is.
-    wanted: Option<Wanted>,
+    wanted: Wanted,
 }
 
-/// The relay whose room code or link is asked for.
+/// What is asked for.
 #[derive(Clone, Debug)]
-struct Wanted {
-    /// None if it was not found on the network.
-    epoch: Option<Epoch>,
-    name: String,
+enum Wanted {
+    /// Any address, or the room code of the relay at hand.
+    Address,
+    /// The room code or the link of a relay.
+    Code {
+        /// None if it was not found on the network.
+        epoch: Option<Epoch>,
+        name: String,
+    },
+    /// The link of the relay of this name.
+    Link(String),
 }
 
 impl AddressEditor {
     /// An editor that starts with this address.
     pub(super) fn new(relay: &str) -> Self {
-        Self { text: relay.to_owned(), fresh: true, wanted: None }
+        Self { text: relay.to_owned(), fresh: true, wanted: Wanted::Address }
     }
 
     /// An editor for the room code or the link of a relay of this name. It is empty: the address that was announced
     /// may be an impostor's, which would be sent the token.
     pub(super) fn for_code(epoch: Option<Epoch>, name: &str) -> Self {
-        let wanted = Some(Wanted { epoch, name: name.to_owned() });
+        let wanted = Wanted::Code { epoch, name: name.to_owned() };
         Self { text: String::new(), fresh: true, wanted }
+    }
+
+    /// An editor for the link of a relay of this name. It is empty as well.
+    pub(super) fn for_link(name: &str) -> Self {
+        Self { text: String::new(), fresh: true, wanted: Wanted::Link(name.to_owned()) }
     }
 
     /// What to do with the text.
     fn action(&self) -> Action {
+        let address = || Action::SetRelay(TypedAddress::new(&self.text));
+        let relay = match self.wanted {
+            Wanted::Address => None,
+            Wanted::Code { epoch, .. } => epoch,
+            Wanted::Link(_) => return address(),
+        };
         match self.text.parse::<RoomCode>() {
-            Ok(code) => {
-                let relay = self.wanted.as_ref().and_then(|wanted| wanted.epoch);
-                Action::EnterCode { relay, code }
-            }
-            Err(_) => Action::SetRelay(TypedAddress::new(&self.text)),
+            Ok(code) => Action::EnterCode { relay, code },
+            Err(_) => address(),
         }
     }
 }
@@ -68,10 +82,9 @@ pub(super) fn show(ui: &mut Ui, inside: Rect, editor: &mut AddressEditor) -> (bo
     let field = Rect::from_min_max(inside.min, pos2(connect.left() - GRID, inside.bottom()));
 
     let (name, hint) = match &editor.wanted {
-        None => ("Relay address".to_owned(), "Host, link or room code".to_owned()),
-        Some(Wanted { name, .. }) => {
-            (format!("Room code of {name}"), "Room code or joining link".to_owned())
-        }
+        Wanted::Address => ("Relay address".to_owned(), "Host, link or room code"),
+        Wanted::Code { name, .. } => (format!("Room code of {name}"), "Room code or joining link"),
+        Wanted::Link(name) => (format!("Link of {name}"), "Paste the joining link"),
     };
     let edit = TextEdit::singleline(&mut editor.text)
         .id(Id::unique("relay address"))

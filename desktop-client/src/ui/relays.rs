@@ -8,7 +8,10 @@ use super::{
     theme::{self, GRID, size},
     widgets,
 };
-use crate::{action::Action, event::FoundRelay};
+use crate::{
+    action::Action,
+    event::{Access, FoundRelay},
+};
 
 const ROW: f32 = 6.5 * GRID;
 const GAP: f32 = 4.0;
@@ -35,11 +38,15 @@ pub(super) fn show(
             if !show_relay(ui, row, relay) {
                 continue;
             }
-            if relay.needs_token {
-                memory.address = Some(AddressEditor::for_code(Some(relay.epoch), &relay.name));
-            } else {
-                action = Some(Action::Join(relay.epoch));
-                memory.address = None;
+            match relay.access {
+                Access::Open => {
+                    action = Some(Action::Join(relay.epoch));
+                    memory.address = None;
+                }
+                Access::Code => {
+                    memory.address = Some(AddressEditor::for_code(Some(relay.epoch), &relay.name));
+                }
+                Access::Link => memory.address = Some(AddressEditor::for_link(&relay.name)),
             }
         }
     });
@@ -54,8 +61,17 @@ fn show_relay(ui: &mut Ui, rect: Rect, relay: &FoundRelay) -> bool {
     let fill = if response.hovered() { color.raised_hover } else { color.raised };
     widgets::surface(ui, &response, rect, fill, color.line);
     let inside = rect.shrink2(vec2(1.5 * GRID, 6.0));
-    let access = if relay.needs_token { "needs a code" } else { "open" };
-    let ink = if relay.needs_token { color.warn } else { color.good };
+    let (access, ink, hover) = match relay.access {
+        Access::Open => ("open", color.good, "Connect to this relay"),
+        Access::Code => (
+            "needs a code",
+            color.warn,
+            "Needs its room code or joining link, which those who run the room can show",
+        ),
+        Access::Link => {
+            ("needs its link", color.warn, "Paste its link, which those who run the room can show")
+        }
+    };
     let (top, bottom) = inside.split_top_bottom_at_fraction(0.52);
     let right = [(access, theme::regular(size::SMALL), ink)];
     let beside = widgets::ink(ui, top, Align2::RIGHT_CENTER, &right);
@@ -65,10 +81,5 @@ fn show_relay(ui: &mut Ui, rect: Rect, relay: &FoundRelay) -> bool {
     let runs = [(relay.address.as_str(), theme::regular(size::SMALL), color.muted)];
     widgets::ink(ui, bottom, Align2::LEFT_CENTER, &runs);
     widgets::describe(ui, &response, &format!("{}, {access}", relay.address));
-    let hover = if relay.needs_token {
-        "Needs its room code or joining link, which those who run the room can show"
-    } else {
-        "Connect to this relay"
-    };
     response.on_hover_text(hover).clicked()
 }

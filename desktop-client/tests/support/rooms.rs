@@ -1,7 +1,7 @@
 //! Scenes of a room that this machine runs: machines with their reports, receipts, links, uploads.
 
 use downbeat::{
-    event::{FoundRelay, SessionEvent, UploadProgress, UploadUpdate},
+    event::{Access, FoundRelay, SessionEvent, UploadProgress, UploadUpdate},
     state::State,
 };
 use downbeat_protocol::{
@@ -240,15 +240,16 @@ pub fn removed_sound(name: &str) -> RemovedSound {
 
 /// Relays on the network.
 pub fn found_relays() -> Vec<FoundRelay> {
-    let relay = |epoch, name: &str, address: &str, needs_token| FoundRelay {
+    let relay = |epoch, name: &str, address: &str, access| FoundRelay {
         epoch: Epoch(epoch),
         name: name.to_owned(),
         address: address.to_owned(),
-        needs_token,
+        access,
     };
     vec![
-        relay(1, "music-room", "192.168.1.20:3000", false),
-        relay(2, "studio-pc", "https://192.168.1.31:3000", true),
+        relay(1, "music-room", "192.168.1.20:3000", Access::Open),
+        relay(2, "studio-pc", "192.168.1.31:3000", Access::Code),
+        relay(3, "stage", "https://192.168.1.40:3000", Access::Link),
     ]
 }
 

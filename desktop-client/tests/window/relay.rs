@@ -137,6 +137,10 @@ fn a_relay_that_was_found_is_joined_and_one_that_needs_a_token_by_its_link_or_ro
     window.get_by_label("Join studio-pc").click();
     enter(&mut window, "Room code of studio-pc", "4827 1963");
     assert_eq!(actions(&mut window), [code(Some(Epoch(2)))]);
+    // Nobody vouches for the certificate of this one: it is shown no code.
+    window.get_by_label("Join stage").click();
+    enter(&mut window, "Link of stage", "48271963");
+    assert_eq!(actions(&mut window), [Action::SetRelay(TypedAddress::new("48271963"))]);
 }
 
 #[test]
@@ -161,6 +165,10 @@ fn a_room_code_in_the_place_of_an_address_is_for_the_relay_at_hand() {
     window.get_by_label("Change relay").click();
     enter(&mut window, "Relay address", "48271963");
     assert_eq!(actions(&mut window), [code(None)]);
+    // Eight digits with dots are the address of a host.
+    window.get_by_label("Change relay").click();
+    enter(&mut window, "Relay address", "192.168.1.5");
+    assert_eq!(actions(&mut window), [Action::SetRelay(TypedAddress::new("192.168.1.5"))]);
 }
 
 fn code(relay: Option<Epoch>) -> Action {

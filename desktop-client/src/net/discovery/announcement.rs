@@ -60,6 +60,11 @@ impl Announcement {
         (port > 0 && !announcement.addresses.is_empty()).then_some(announcement)
     }
 
+    /// Whether its certificate is its own, and proves nothing about who it is.
+    pub(crate) fn is_self_signed(&self) -> bool {
+        self.is_encrypted && self.fingerprint.is_some()
+    }
+
     /// A relay without TLS at this address.
     #[cfg(test)]
     pub(crate) fn for_test(epoch: Epoch, ip: &str, needs_token: bool) -> Self {
@@ -72,6 +77,13 @@ impl Announcement {
             is_encrypted: false,
             fingerprint: None,
         }
+    }
+
+    /// A relay at this address that needs a token, with TLS and a certificate of its own.
+    #[cfg(test)]
+    pub(crate) fn with_own_certificate_for_test(epoch: Epoch, ip: &str) -> Self {
+        let fingerprint = "1a".repeat(32).parse().ok();
+        Self { is_encrypted: true, fingerprint, ..Self::for_test(epoch, ip, true) }
     }
 
     /// Its first address, for people. Typed in, it leads to the relay.

@@ -1,20 +1,22 @@
 //! Which relay the session joins, and its search for relays while it has none.
 
-use std::thread;
-
 use downbeat_platform::scheduling;
 use downbeat_protocol::Epoch;
 use tokio::time::Instant;
 
-use super::session::{HelperEvent, Session};
+use super::{
+    super::joining::Exchange,
+    session::{HelperEvent, Session},
+};
 use crate::{
-    event::{FoundRelay, SessionEvent},
+    event::{Access, FoundRelay, SessionEvent},
     net::{
         address::{RelayAddress, TypedAddress},
         discovery::{Announcement, Discovery},
         room_code::{self, ExchangeError, RoomCode},
     },
     settings::RelayLink,
+    supervise,
 };
 
 impl Session {
@@ -34,7 +36,7 @@ impl Session {
     pub(super) fn join_found(&mut self, epoch: Epoch) {
         let Some((relay, addresses)) = self.found_relay(epoch) else { return };
         // The window asks for the room code or the link of such a relay instead. It may have been told so too late.
-        if needs_code(&relay, &addresses) {
+        if access(&relay, &addresses) != Access::Open {
             return;
         }
         self.leave(relay.address());
@@ -44,26 +46,34 @@ impl Session {
 
     /// The person has entered a room code. It is exchanged for a token on a thread of its own, which may wait for
     /// a relay that does not answer.
-    ///
-    /// Who announces a relay could take the code, and so can everyone who sees it in the room: it gives no more than
-    /// the rights of a player. Over TLS, a certificate must be trusted as for a token.
     pub(super) fn enter_code(&mut self, relay: Option<Epoch>, code: RoomCode) {
-        let found = relay.or_else(|| self.only_closed()).and_then(|epoch| self.found_relay(epoch));
-        let (relay, displayed, addresses) = match found {
-            Some((relay, addresses)) => {
-                (Some((relay.epoch, relay.name.clone())), relay.address(), addresses)
+        if relay.is_none() && self.protocol.own_id().is_some() {
+            let reason = "this machine is in the room already: it needs no room code".to_owned();
+            self.emit(SessionEvent::Refused { reason });
+            return;
+        }
+        let (displayed, addresses) = match relay.map(|epoch| self.found_relay(epoch)) {
+            Some(Some((relay, addresses))) => (relay.address(), addresses),
+            Some(None) => {
+                let reason = "the relay is gone from this network: choose it again".to_owned();
+                self.disconnected();
+                self.refuse_code(relay, reason);
+                return;
             }
             None => {
                 let address = self.joining.address();
-                (None, address.to_string(), vec![address.clone()])
+                (address.to_string(), vec![address.clone()])
             }
         };
         self.leave(displayed);
         self.connection.disconnect();
         self.search();
+        // From here on it is the relay at hand, whatever the code.
+        self.is_relay_given = false;
+        self.joining.choose(addresses.clone());
         let number = self.joining.exchange(relay);
         let to_session = self.helper_sender.clone();
-        let started = thread::Builder::new().name("downbeat-join".to_owned()).spawn(move || {
+        let started = supervise::spawn("downbeat-join", move || {
             // It inherits the priority of the session, and a person can wait.
             let _ = scheduling::reset_priority();
             let outcome = room_code::exchange(&code, &addresses);
@@ -76,34 +86,24 @@ impl Session {
         }
     }
 
-    /// The only relay that was found, if it needs a token and nobody has said which one it is to be.
-    fn only_closed(&self) -> Option<Epoch> {
-        let relays = self.discovery.as_ref()?.relays();
-        match relays.as_slice() {
-            [only] if only.needs_token && self.joining.is_guess() => Some(only.epoch),
-            _ => None,
-        }
-    }
-
     /// The room code was accepted, or not.
     pub(super) fn code_exchanged(
         &mut self,
         number: u64,
         outcome: Result<RelayAddress, ExchangeError>,
     ) {
-        let Some(exchange) = self.joining.exchanged(number) else { return };
+        let Some(Exchange { relay, .. }) = self.joining.exchanged(number) else { return };
         match outcome {
-            Ok(address) => {
-                self.choose(vec![address]);
-                if let Some((_, name)) = exchange.relay {
-                    self.joining.set_name(name);
-                }
-            }
-            Err(error) => {
-                let relay = exchange.relay.map(|(epoch, _)| epoch);
-                self.emit(SessionEvent::CodeRefused { relay, reason: error.to_string() });
-            }
+            Ok(address) => self.choose(vec![address]),
+            Err(error) => self.refuse_code(relay, error.to_string()),
         }
+    }
+
+    fn refuse_code(&mut self, relay: Option<Epoch>, reason: String) {
+        self.joining.hold();
+        self.connection.disconnect();
+        self.emit(SessionEvent::CodeRefused { relay, reason });
+        self.search();
     }
 
     fn found_relay(&self, epoch: Epoch) -> Option<(Announcement, Vec<RelayAddress>)> {
@@ -163,7 +163,7 @@ impl Session {
             epoch: relay.epoch,
             name: relay.name.clone(),
             address: relay.address(),
-            needs_token: needs_code(relay, &relay.addresses(self.joining.address())),
+            access: access(relay, &relay.addresses(self.joining.address())),
         });
         let found = found.collect();
         self.emit(SessionEvent::RelaysFound(found));
@@ -205,9 +205,15 @@ impl Session {
     }
 }
 
-/// Whether a relay is joined by its room code or link alone: it needs a token, and none is known for any of its `addresses`.
-fn needs_code(relay: &Announcement, addresses: &[RelayAddress]) -> bool {
-    relay.needs_token && addresses.iter().all(|address| address.token().is_none())
+/// What it takes to join a relay with these `addresses`.
+fn access(relay: &Announcement, addresses: &[RelayAddress]) -> Access {
+    let is_known = addresses.iter().any(|address| address.token().is_some());
+    let is_trusted = addresses.iter().any(|address| address.fingerprint().is_some());
+    match (relay.needs_token && !is_known, relay.is_self_signed() && !is_trusted) {
+        (false, _) => Access::Open,
+        (true, false) => Access::Code,
+        (true, true) => Access::Link,
+    }
 }
 
 #[cfg(test)]
@@ -218,13 +224,27 @@ mod tests {
 
     #[test]
     fn a_relay_that_needs_a_token_is_joined_without_a_code_only_where_it_was_joined_before() {
-        let needs = |needs_token, known: &str| {
+        let access = |needs_token, known: &str| {
             let relay = Announcement::for_test(Epoch(1), "192.168.1.5", needs_token);
-            needs_code(&relay, &relay.addresses(&known.parse().unwrap()))
+            access(&relay, &relay.addresses(&known.parse().unwrap()))
         };
-        assert!(!needs(false, "stage"));
-        assert!(needs(true, "stage"));
-        assert!(needs(true, "192.168.1.6:3000/#token=s3cret"), "that is another one");
-        assert!(!needs(true, "192.168.1.5:3000/#token=s3cret"));
+        assert_eq!(access(false, "stage"), Access::Open);
+        assert_eq!(access(true, "stage"), Access::Code);
+        let another = "192.168.1.6:3000/#token=s3cret";
+        assert_eq!(access(true, another), Access::Code);
+        assert_eq!(access(true, "192.168.1.5:3000/#token=s3cret"), Access::Open);
+    }
+
+    #[test]
+    fn a_certificate_that_nobody_vouches_for_is_shown_no_code() {
+        let access = |known: &str| {
+            let relay = Announcement::with_own_certificate_for_test(Epoch(1), "192.168.1.5");
+            access(&relay, &relay.addresses(&known.parse().unwrap()))
+        };
+        assert_eq!(access("stage"), Access::Link);
+        let print = "2b".repeat(32);
+        let trusted = format!("https://192.168.1.5:3000/#fingerprint={print}");
+        assert_eq!(access(&trusted), Access::Code);
+        assert_eq!(access(&format!("{trusted}&token=s3cret")), Access::Open);
     }
 }

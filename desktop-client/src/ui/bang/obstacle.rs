@@ -136,7 +136,7 @@ fn card(ui: &Ui, state: &State) -> Option<Card> {
             title: "Not joined",
             ink: color.bad,
             reason: format::sentence(reason),
-            hint: "Ask those who run the room.".to_owned(),
+            hint: "Try again, or paste the link.".to_owned(),
             button: "Enter code",
         },
     })
