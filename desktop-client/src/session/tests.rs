@@ -61,8 +61,14 @@ impl Rig {
         let mut socket = accept(&listener).await;
         let hello = read_hello(&mut socket).await;
         let mut rig = Self { session, events, listener, socket, hello };
-        rig.send(&welcome(machine)).await;
+        rig.welcome(machine).await;
         rig
+    }
+
+    /// Welcomes the session. Before it knows that, it drops most of what it is asked for.
+    async fn welcome(&mut self, machine: MachineRecord) {
+        self.send(&welcome(machine)).await;
+        self.event(|event| matches!(event, SessionEvent::Connected { .. }).then_some(()));
     }
 
     async fn send(&mut self, message: &RelayToClient) {
@@ -71,12 +77,15 @@ impl Rig {
 
     /// The next message of the session that is neither a probe nor a report.
     async fn next(&mut self) -> ClientToRelay {
-        loop {
-            match read(&mut self.socket).await {
-                ClientToRelay::Probe(_) | ClientToRelay::Report(_) => {}
-                message => return message,
+        let message = async {
+            loop {
+                match read(&mut self.socket).await {
+                    ClientToRelay::Probe(_) | ClientToRelay::Report(_) => {}
+                    message => return message,
+                }
             }
-        }
+        };
+        timeout(DEADLINE, message).await.unwrap()
     }
 
     /// Waits for an event.
@@ -93,7 +102,7 @@ impl Rig {
         self.socket.close(None).await.unwrap();
         self.socket = accept(&self.listener).await;
         self.hello = read_hello(&mut self.socket).await;
-        self.send(&welcome(machine)).await;
+        self.welcome(machine).await;
     }
 }
 
