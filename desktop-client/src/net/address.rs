@@ -70,6 +70,9 @@ pub enum AddressError {
     /// It is neither a host nor a URL.
     #[error("'{0}' is not a relay's address: use HOST, HOST:PORT or http://HOST:PORT")]
     Malformed(String),
+    /// A number, as a room code is. It is not repeated.
+    #[error("a number is not a relay's address: paste the relay's link, or use HOST or HOST:PORT")]
+    Number,
     /// A URL of another scheme.
     #[error("'{0}' is not a relay's address: use http://, https://, ws:// or wss://, not {1}://")]
     Scheme(String, String),
@@ -125,6 +128,10 @@ impl RelayAddress {
     }
 
     fn without_credentials(text: &str) -> Result<Self, AddressError> {
+        // A URL may have a number for a host, and a room code would be sent there.
+        if is_number(text) {
+            return Err(AddressError::Number);
+        }
         let malformed = || AddressError::Malformed(text.to_owned());
         // `lab:3000` would parse as a URL of the scheme "lab", and a bare `::1` needs its brackets.
         let full = if text.contains("://") {
@@ -235,6 +242,12 @@ impl RelayAddress {
     }
 }
 
+/// Whether it is digits alone, which may be apart as those of a room code.
+fn is_number(text: &str) -> bool {
+    let mut digits = text.chars().filter(|c| !matches!(c, ' ' | '-')).peekable();
+    digits.peek().is_some() && digits.all(|c| c.is_ascii_digit())
+}
+
 /// The port that is written in a URL; a parsed [`Url`] drops the default port of its scheme.
 fn written_port(url: &str) -> Option<u16> {
     let (_, rest) = url.split_once("://")?;
@@ -326,6 +339,16 @@ mod tests {
         for text in ["", "lab:0", "lab:70000", "http://", "a b", "ftp://lab"] {
             let error = text.parse::<RelayAddress>().unwrap_err();
             assert!(error.to_string().contains(text), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_number_is_not_an_address_and_is_not_repeated() {
+        for text in ["48271963", " 4827 1963", "4827-1963", "3000", "48271963#token=x"] {
+            assert_eq!(text.parse::<RelayAddress>(), Err(AddressError::Number), "{text}");
+        }
+        for text in ["10.0.0.5", "4827-1963.lab", "1a", "http://48271963"] {
+            assert!(text.parse::<RelayAddress>().is_ok(), "{text}");
         }
     }
 

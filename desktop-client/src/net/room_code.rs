@@ -12,6 +12,7 @@ use super::{
     address::RelayAddress,
     credentials::Token,
     http::{self, reason},
+    websocket::ConnectionError,
 };
 
 const DIGITS: usize = 8;
@@ -97,6 +98,7 @@ fn exchange_at(
     timeout: Duration,
 ) -> Result<RelayAddress, ExchangeError> {
     let failed = |error: &ureq::Error| ExchangeError::Failed(reason(error));
+    let refused = |error: ConnectionError| ExchangeError::Failed(error.to_string());
     let config = http::config().timeout_global(Some(timeout));
     let mut url = address.http().clone();
     url.set_path(&format!("{}join", url.path()));
@@ -107,6 +109,8 @@ fn exchange_at(
         403 => return Err(ExchangeError::Wrong),
         404 => return Err(ExchangeError::NoCode),
         429 => return Err(ExchangeError::TooMany),
+        421 => return Err(refused(ConnectionError::name_not_allowed(address))),
+        426 => return Err(refused(ConnectionError::TlsOnly)),
         status => return Err(ExchangeError::Failed(format!("HTTP {status}"))),
     }
     let body = response.body_mut().with_config().limit(MAX_ANSWER_BYTES).read_to_string();
@@ -186,6 +190,13 @@ mod tests {
             ("500 Internal Server Error", ExchangeError::Failed("HTTP 500".to_owned())),
         ] {
             assert_eq!(exchange(&code, &[server(status, "")]), Err(expected), "{status}");
+        }
+        for (status, advice) in [
+            ("421 Misdirected Request", "use its numeric address"),
+            ("426 Upgrade Required", "use https://"),
+        ] {
+            let error = exchange(&code, &[server(status, "")]).unwrap_err().to_string();
+            assert!(error.contains(advice), "{error}");
         }
         let answered = exchange(&code, &[server("200 OK", "two words")]);
         assert!(matches!(answered, Err(ExchangeError::Failed(_))), "{answered:?}");

@@ -79,10 +79,7 @@ impl WebSocket {
             }
             ConnectFailure::Token if address.token().is_some() => ConnectionError::WrongToken,
             ConnectFailure::Token => ConnectionError::NoToken,
-            ConnectFailure::Name => ConnectionError::NameNotAllowed {
-                name: address.host_and_port().0,
-                origin: address.http().origin().ascii_serialization(),
-            },
+            ConnectFailure::Name => ConnectionError::name_not_allowed(&address),
             ConnectFailure::Other(error) => error,
         })
     }

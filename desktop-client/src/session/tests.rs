@@ -27,6 +27,8 @@ use tokio_tungstenite::{
     },
 };
 
+mod room_code;
+
 use super::{SessionOptions, handle, handle::SessionHandle};
 use crate::{
     action::Action,

@@ -10,7 +10,10 @@ use tokio_tungstenite::tungstenite::{
     protocol::{CloseFrame, frame::coding::CloseCode},
 };
 
-use crate::net::tls::{self, UntrustedCertificate};
+use crate::net::{
+    address::RelayAddress,
+    tls::{self, UntrustedCertificate},
+};
 
 /// Why there is no connection to the relay.
 #[derive(Debug, Error)]
@@ -65,6 +68,12 @@ pub(crate) enum ConnectionError {
 }
 
 impl ConnectionError {
+    /// The relay does not accept the host name in this address.
+    pub(crate) fn name_not_allowed(address: &RelayAddress) -> Self {
+        let (name, _) = address.host_and_port();
+        Self::NameNotAllowed { name, origin: address.http().origin().ascii_serialization() }
+    }
+
     /// Whether the relay is there and does not accept this player, which only a person can change.
     pub(crate) fn is_refusal(&self) -> bool {
         matches!(

@@ -28,7 +28,7 @@ impl Session {
                 let address = address.with_credentials_of(self.joining.address());
                 self.choose(vec![address]);
             }
-            Err(error) => self.refuse_address(error.to_string()),
+            Err(error) => self.refuse(SessionEvent::InvalidAddress { reason: error.to_string() }),
         }
     }
 
@@ -57,7 +57,7 @@ impl Session {
             Some(None) => {
                 let reason = "the relay is gone from this network: choose it again".to_owned();
                 self.disconnected();
-                self.refuse_code(relay, reason);
+                self.refuse(SessionEvent::CodeRefused { relay, reason });
                 return;
             }
             None => {
@@ -95,14 +95,18 @@ impl Session {
         let Some(Exchange { relay, .. }) = self.joining.exchanged(number) else { return };
         match outcome {
             Ok(address) => self.choose(vec![address]),
-            Err(error) => self.refuse_code(relay, error.to_string()),
+            Err(error) => {
+                let reason = error.to_string();
+                self.refuse(SessionEvent::CodeRefused { relay, reason });
+            }
         }
     }
 
-    fn refuse_code(&mut self, relay: Option<Epoch>, reason: String) {
+    /// What the person has entered leads to no relay, for the reason in `refusal`.
+    fn refuse(&mut self, refusal: SessionEvent) {
         self.joining.hold();
         self.connection.disconnect();
-        self.emit(SessionEvent::CodeRefused { relay, reason });
+        self.emit(refusal);
         self.search();
     }
 
@@ -119,13 +123,6 @@ impl Session {
             self.emit(SessionEvent::Upload(update));
         }
         self.emit(SessionEvent::RelayChanged { relay });
-    }
-
-    fn refuse_address(&mut self, reason: String) {
-        self.joining.hold();
-        self.connection.disconnect();
-        self.emit(SessionEvent::InvalidAddress { reason });
-        self.search();
     }
 
     fn choose(&mut self, addresses: Vec<RelayAddress>) {
