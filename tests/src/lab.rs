@@ -9,7 +9,7 @@
 mod pipewire;
 
 use std::{
-    fs::{File, TryLockError},
+    fs::File,
     path::{Path, PathBuf},
     process::Command,
     time::{Duration, Instant},
@@ -36,9 +36,6 @@ const MIN_CHANNELS: usize = 9;
 /// PulseAudio's default sample rate, at which browsers play: the card's rate, so that nothing is
 /// resampled.
 const SETTINGS: &str = "default-sample-rate = 48000\navoid-resampling = yes\n";
-
-/// Longest wait for other labs to close: all tests of a suite may be queued.
-const MAX_WAIT_FOR_LOCK: Duration = Duration::from_mins(10);
 
 /// Polling interval for conditions that send no notification.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
@@ -88,11 +85,12 @@ pub struct Lab {
     /// The sound server and the programs it needs; a program comes before those it depends on.
     servers: Vec<Process>,
     folder: TempDir,
-    _alone: File,
+    _lock: File,
 }
 
 impl Lab {
-    /// Opens a lab of `machines` machines, numbered from 0. Waits for other labs to close.
+    /// Opens a lab of `machines` machines, numbered from 0. Waits for other labs to close, unless each of them has
+    /// one machine only: then nothing is measured that they would disturb.
     ///
     /// # Errors
     /// If a tool is missing, or PulseAudio does not start.
@@ -106,7 +104,7 @@ impl Lab {
     /// If a tool is missing, or the sound server does not start.
     pub fn open_on(rig: Rig, machines: usize) -> Result<Self> {
         ensure!((1..=MAX_MACHINES).contains(&machines), "a lab has 1 to {MAX_MACHINES} machines");
-        let alone = lock_machine()?;
+        let lock = lock_machine(machines > 1)?;
         let folder = tempfile::tempdir().context("creating a folder for the lab")?;
         std::fs::create_dir(folder.path().join("home"))
             .context("creating a home folder for the lab")?;
@@ -140,7 +138,7 @@ impl Lab {
             }
         };
         let cards = vec![None; machines];
-        let mut lab = Self { recorder, rig, cards, servers, folder, _alone: alone };
+        let mut lab = Self { recorder, rig, cards, servers, folder, _lock: lock };
         for machine in 0..machines {
             lab.plug(machine)?;
         }
@@ -307,24 +305,15 @@ pub fn wait_until_ready(player: &Process) -> Result<()> {
 }
 
 /// Waits until no other lab is open on this machine, and locks the machine while the returned file
-/// is open.
-fn lock_machine() -> Result<File> {
+/// is open. Labs that need not be alone wait for those only that have to be.
+///
+/// It waits in the kernel's queue, where nobody is overtaken for ever.
+fn lock_machine(is_alone: bool) -> Result<File> {
     let path = std::env::temp_dir().join("downbeat-lab.lock");
     let file = File::create(&path).with_context(|| format!("opening {}", path.display()))?;
-    let deadline = Instant::now() + MAX_WAIT_FOR_LOCK;
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
-                std::thread::sleep(POLL_INTERVAL);
-            }
-            Err(error) => {
-                return Err(error).with_context(|| {
-                    format!("another lab holds {} and does not close", path.display())
-                });
-            }
-        }
-    }
+    let locked = if is_alone { file.lock() } else { file.lock_shared() };
+    locked.with_context(|| format!("locking {}", path.display()))?;
+    Ok(file)
 }
 
 impl Rig {

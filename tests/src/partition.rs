@@ -2,21 +2,25 @@
 //! bridge in a third namespace. Cutting the link detaches one veth from the bridge, so neither host
 //! is notified: its interface keeps its carrier and address, and its packets are dropped.
 //!
-//! It adds one virtual interface to this machine's own namespace, and removes everything when
-//! dropped. It needs root, and a kernel that permits network namespaces.
+//! The machine's own namespace stays as it is: browsers abort what they load when an interface comes or goes.
+//! It needs root, and a kernel that permits network namespaces.
 
-use std::process::Command;
+use std::{fs::File, os::fd::AsFd as _, process::Command};
 
 use anyhow::{Context, Result, ensure};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::tools::{output, tool};
 
-/// The link between this process's namespace and a far one.
+/// The link between a near namespace, in which the thread that creates the link is until it drops it, and a far
+/// one. What that thread starts is in the near one as well.
 #[derive(Debug)]
 pub struct VirtualLink {
+    /// The thread's namespace before.
+    home: File,
+    near: String,
     switch: String,
     far: String,
-    card: String,
     network: String,
 }
 
@@ -32,42 +36,41 @@ pub fn ensure_permitted() -> Result<()> {
 }
 
 impl VirtualLink {
-    /// Creates a connected link.
+    /// Creates a connected link, and moves this thread to its near end.
     ///
     /// # Errors
     /// If a command fails.
     pub fn create() -> Result<Self> {
         let number = std::process::id();
         let link = Self {
+            home: File::open("/proc/thread-self/ns/net").context("opening the own namespace")?,
+            near: format!("dbnear{number}"),
             switch: format!("dbswitch{number}"),
             far: format!("dbfar{number}"),
-            // An interface name has at most 15 characters.
-            card: format!("dbn{number}"),
             network: format!("10.213.{}", number % 256),
         };
-        let Self { switch, far, card, network } = &link;
+        let Self { near, switch, far, network, .. } = &link;
         ip(&["netns", "add", switch])?;
-        ip(&["netns", "add", far])?;
         ip(&["-n", switch, "link", "add", "bridge", "type", "bridge"])?;
         ip(&["-n", switch, "link", "set", "bridge", "up"])?;
-        // The near interface is in this process's own namespace.
-        ip(&["link", "add", card, "type", "veth", "peer", "name", "near", "netns", switch])?;
-        ip(&[
-            "-n", far, "link", "add", "card", "type", "veth", "peer", "name", "far", "netns",
-            switch,
-        ])?;
-        ip(&["addr", "add", &format!("{network}.1/24"), "dev", card])?;
-        ip(&["-n", far, "addr", "add", &format!("{network}.2/24"), "dev", "card"])?;
-        ip(&["link", "set", card, "up"])?;
-        ip(&["-n", far, "link", "set", "card", "up"])?;
-        ip(&["-n", far, "link", "set", "lo", "up"])?;
-        for end in ["near", "far"] {
+        for (host, end, number) in [(near, "near", 1), (far, "far", 2)] {
+            ip(&["netns", "add", host])?;
+            ip(&[
+                "-n", host, "link", "add", "card", "type", "veth", "peer", "name", end, "netns",
+                switch,
+            ])?;
+            ip(&["-n", host, "addr", "add", &format!("{network}.{number}/24"), "dev", "card"])?;
+            ip(&["-n", host, "link", "set", "card", "up"])?;
+            ip(&["-n", host, "link", "set", "lo", "up"])?;
             ip(&["-n", switch, "link", "set", end, "master", "bridge", "up"])?;
         }
+        let near =
+            File::open(format!("/run/netns/{near}")).context("opening the near namespace")?;
+        move_into_link_name_space(near.as_fd(), Some(LinkNameSpaceType::Network))?;
         Ok(link)
     }
 
-    /// The address of this process's end.
+    /// The address of the near end.
     #[must_use]
     pub fn near_address(&self) -> String {
         format!("{}.1", self.network)
@@ -109,11 +112,13 @@ impl VirtualLink {
 
 impl Drop for VirtualLink {
     fn drop(&mut self) {
+        // Fails only if the thread never left.
+        let _ = move_into_link_name_space(self.home.as_fd(), Some(LinkNameSpaceType::Network));
         // Deleting a namespace deletes its interfaces, and deleting a veth deletes its peer.
         // Commands that find nothing to delete fail without harm.
-        let _ = ip(&["link", "del", &self.card]);
-        let _ = ip(&["netns", "del", &self.far]);
-        let _ = ip(&["netns", "del", &self.switch]);
+        for namespace in [&self.near, &self.far, &self.switch] {
+            let _ = ip(&["netns", "del", namespace]);
+        }
     }
 }
 

@@ -1,6 +1,5 @@
 //! Real-time priority for a relay whose resource limits forbid it: from rtkit, over a private
 //! system bus, and what the relay reports.
-#![cfg(target_os = "linux")]
 #![allow(
     clippy::used_underscore_binding,
     reason = "a bus object's method must name what it ignores"
