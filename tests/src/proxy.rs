@@ -6,7 +6,7 @@ use std::{
     io::{Read as _, Write as _},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     thread::JoinHandle,
@@ -26,6 +26,8 @@ pub struct Proxy {
     address: SocketAddr,
     ends: Arc<AtomicBool>,
     accepting: Option<JoinHandle<()>>,
+    /// The path of the request to lose.
+    loses: Arc<Mutex<Option<&'static str>>>,
 }
 
 impl Proxy {
@@ -34,10 +36,24 @@ impl Proxy {
     /// # Errors
     /// If it cannot listen.
     pub fn before(relay: SocketAddr) -> Result<Self> {
+        Self::start(relay, None)
+    }
+
+    /// Starts a proxy in front of `relay` that closes the connection of the first request for `path`.
+    ///
+    /// # Errors
+    /// If it cannot listen.
+    pub fn losing_once(relay: SocketAddr, path: &'static str) -> Result<Self> {
+        Self::start(relay, Some(path))
+    }
+
+    fn start(relay: SocketAddr, loses: Option<&'static str>) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").context("binding a port for the proxy")?;
         let address = listener.local_addr()?;
         let ends = Arc::new(AtomicBool::new(false));
         let stop = ends.clone();
+        let loses = Arc::new(Mutex::new(loses));
+        let to_lose = loses.clone();
         let accepting = std::thread::spawn(move || {
             for socket in listener.incoming().map_while(Result::ok) {
                 if stop.load(Ordering::Relaxed) {
@@ -45,10 +61,17 @@ impl Proxy {
                 }
                 // The thread ends with its connection. A request that cannot be forwarded closes
                 // the connection.
-                std::thread::spawn(move || pass(socket, relay));
+                let to_lose = to_lose.clone();
+                std::thread::spawn(move || pass(socket, relay, &to_lose));
             }
         });
-        Ok(Self { address, ends, accepting: Some(accepting) })
+        Ok(Self { address, ends, accepting: Some(accepting), loses })
+    }
+
+    /// Whether it has lost the request that it was to lose.
+    #[must_use]
+    pub fn has_lost(&self) -> bool {
+        self.loses.lock().is_ok_and(|path| path.is_none())
     }
 
     /// The relay's URL behind the proxy, without the trailing slash.
@@ -69,8 +92,12 @@ impl Drop for Proxy {
     }
 }
 
-/// Forwards one request, and all data of a WebSocket.
-fn pass(mut client: TcpStream, relay: SocketAddr) -> Result<()> {
+/// Forwards one request, and all data of a WebSocket. The request for the path in `loses` is lost, once.
+fn pass(
+    mut client: TcpStream,
+    relay: SocketAddr,
+    loses: &Mutex<Option<&'static str>>,
+) -> Result<()> {
     let head = read_head(&mut client)?;
     let (line, headers) = head.split_once("\r\n").context("a request has a first line")?;
     let mut words = line.split(' ');
@@ -78,6 +105,9 @@ fn pass(mut client: TcpStream, relay: SocketAddr) -> Result<()> {
     let Some(below) = target.strip_prefix(PATH) else {
         return answer(client, "404 Not Found", "");
     };
+    if loses.lock().is_ok_and(|mut path| path.take_if(|path| below == *path).is_some()) {
+        return Ok(());
+    }
     if !below.starts_with('/') {
         return answer(client, "301 Moved Permanently", &format!("Location: {PATH}/{below}\r\n"));
     }

@@ -1,6 +1,7 @@
 // The imports of the page: which folder may import from which, no cycles, no dead modules.
 
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { test } from 'node:test';
@@ -115,6 +116,17 @@ test('the page loads every module ahead, and every style sheet', () => {
   assert.deepEqual(linked('modulepreload'), [...ofPage].sort());
   const sheets = readdirSync(join(ROOT, 'style')).map((file) => join('style', file));
   assert.deepEqual(linked('stylesheet').sort(), sheets.sort());
+});
+
+test('the relay allows the inline script, and no other', () => {
+  const html = readFileSync(join(ROOT, 'index.html'), 'utf8');
+  const inline = [...html.matchAll(/<script>(.*?)<\/script>/gs)].map(
+    ([, script]) => `'sha256-${createHash('sha256').update(script).digest('base64')}'`,
+  );
+  const policy = readFileSync(join(ROOT, '..', 'src', 'http', 'response.rs'), 'utf8');
+  assert.deepEqual(policy.match(/'sha256-[^']*'/g), inline);
+  // Whatever fails to load after it is noticed.
+  assert.ok(html.indexOf('<script>') < html.indexOf('<link'));
 });
 
 test('the relay embeds every file of the page', () => {

@@ -21,11 +21,12 @@ const CROSS_ORIGIN_EMBEDDER_POLICY: HeaderName =
 /// A response. Its body is in memory, and shared with other responses.
 pub type Answer = Response<Full<Bytes>>;
 
-/// Only what the relay itself serves, and a WebSocket: nothing inline, nothing from elsewhere, no frames
-/// around it. (In some browsers `'self'` does not include `ws:`.)
-const CONTENT_POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; \
-                              object-src 'none'; base-uri 'none'; form-action 'none'; \
-                              frame-ancestors 'none'";
+/// Only what the relay itself serves, and a WebSocket: nothing from elsewhere, nothing inline but the script of this
+/// hash, no frames around it. (In some browsers `'self'` does not include `ws:`.)
+const CONTENT_POLICY: &str = "default-src 'self'; \
+                              script-src 'self' 'sha256-eafqEvTNLqlclXwSZMSMagSr/IFGNGUGIK/XXQZ8gLE='; \
+                              connect-src 'self' ws: wss:; img-src 'self' data:; object-src 'none'; \
+                              base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 pub(super) fn text(status: StatusCode, message: &'static str) -> Answer {
     let mut answer = body(message, "text/plain; charset=utf-8");

@@ -9,7 +9,8 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use downbeat_protocol::{ClientKind, ClientToRelay, RelayToClient, TriggerRequest};
 use downbeat_tests::{
-    browser::Browser, client::V1Client, process::PATIENCE, relay::Relay, tools::pictures_folder,
+    browser::Browser, client::V1Client, process::PATIENCE, proxy::Proxy, relay::Relay,
+    tools::pictures_folder,
 };
 
 /// The space bar, as `WebDriver` encodes it.
@@ -155,6 +156,21 @@ fn a_drum_roll_flashes_three_times_a_second_at_most() -> Result<()> {
     for window in flashes.windows(4) {
         // The observer runs a little later than the flash begins.
         ensure!(window[3] - window[0] > 950.0, "{flashes:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_page_that_has_lost_one_of_its_files_loads_again() -> Result<()> {
+    let relay = Relay::start()?;
+    for path in ["/main.js", "/state/room.js", "/style/layout.css"] {
+        let proxy = Proxy::losing_once(relay.address(), path)?;
+        let browser = open()?;
+        browser.go(&format!("{}/", proxy.url()))?;
+        browser
+            .wait_for("#state[data-state=connected]")
+            .with_context(|| format!("without {path}"))?;
+        assert!(proxy.has_lost(), "{path} was not asked for");
     }
     Ok(())
 }
