@@ -6,6 +6,7 @@ mod announcement;
 #[path = "../common/mod.rs"]
 mod common;
 mod killed;
+mod killed_uploads;
 #[cfg(unix)]
 mod log;
 #[cfg(target_os = "linux")]
@@ -17,7 +18,6 @@ mod settings;
 mod shutdown;
 #[cfg(unix)]
 mod terminal;
-mod uploads_killed;
 
 use std::{
     io::{self, BufRead as _, BufReader, Read},

@@ -1,7 +1,5 @@
 //! Resampling preserves time and adds no audible artefacts.
 
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
-
 use std::f64::consts::TAU;
 
 use downbeat::sounds::{ResampleError, resample};

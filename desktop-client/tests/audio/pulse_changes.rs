@@ -1,20 +1,15 @@
 //! Changes beneath a mixer's output, on a real PulseAudio: the server starts late, restarts or has
 //! another address, another program moves the stream, a device is busy or missing.
-#![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, clippy::expect_used)] // Helpers of a test may fail it.
-
-#[path = "support/pulse.rs"]
-mod pulse;
 
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::pulse_lab::{Machine, PATIENCE, Pulse};
 use downbeat::audio::{
     DeviceChoice, MixerHandle, OutputEvent, SoundBuffer, VoiceEvent, VoiceId, VoiceStart,
 };
 use downbeat::time::LocalClock;
-use pulse::{Machine, PATIENCE, Pulse};
 
 /// Shorter than the interval at which the output manager polls the devices.
 const AT_ONCE: Duration = Duration::from_secs(2);

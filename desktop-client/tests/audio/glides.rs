@@ -1,6 +1,4 @@
 //! Tones, loops and glides: what the mixer renders, frame by frame, on an offline device.
-// In a test an unwrap that fails is a test that fails.
-#![allow(clippy::unwrap_used)]
 #![allow(clippy::float_cmp)] // A copy is exact, and silence is exactly zero.
 
 use std::{f64::consts::TAU, sync::Arc};

@@ -1,10 +1,5 @@
 //! The output manager on a private PulseAudio: two outputs on the two channels of one sink are in
 //! sync in a recording, devices disappear and return, and the latency adapts.
-#![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, clippy::expect_used)] // Helpers of a test may fail it.
-
-#[path = "support/pulse.rs"]
-mod pulse;
 
 use std::io::Read as _;
 use std::process::{Child, Stdio};
@@ -13,11 +8,11 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::pulse_lab::{Machine, PATIENCE, Pulse};
 use downbeat::audio::{
     DeviceChoice, MixerHandle, OutputEvent, SoundBuffer, VoiceEvent, VoiceId, VoiceStart,
 };
 use downbeat::time::LocalClock;
-use pulse::{Machine, PATIENCE, Pulse};
 
 const CLICKS: u64 = 20;
 const ROUNDS: usize = 10;

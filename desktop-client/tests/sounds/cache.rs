@@ -1,7 +1,5 @@
 //! The cache on disk: storage, eviction, and harmless errors.
 
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
-
 use std::{
     fs::{self, File},
     path::Path,

@@ -1,7 +1,5 @@
 //! A private PulseAudio, and output managers that use it.
 
-#![allow(dead_code, reason = "each test file uses its part")]
-
 use std::net::TcpListener;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -83,7 +81,7 @@ impl Pulse {
     /// Makes this program, and what it starts, use the servers at `addresses`.
     #[allow(clippy::unused_self, reason = "a server in use proves that it is the only one")]
     pub fn let_be_used(&self, addresses: &str) {
-        // SAFETY: no other test has a server now, so no other thread reads the environment.
+        // SAFETY: no other test has a server now, and those without one do not read the environment.
         #[allow(unsafe_code)]
         unsafe {
             std::env::set_var("PULSE_SERVER", addresses);

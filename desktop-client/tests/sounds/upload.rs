@@ -1,7 +1,5 @@
 //! Uploads over real sockets, with working and faulty relays.
 
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
-
 use std::{
     fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},

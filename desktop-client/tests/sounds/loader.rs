@@ -1,7 +1,5 @@
 //! The loader over real sockets and a real disk, with working and faulty relays.
 
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
-
 use std::{
     collections::HashMap,
     io::{BufRead, BufReader, Cursor, Write},
