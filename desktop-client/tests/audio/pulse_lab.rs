@@ -225,14 +225,6 @@ impl Machine {
         })
     }
 
-    /// Waits for an adapted latency, and returns its description.
-    pub fn latency(&self) -> String {
-        self.wait("that the latency has changed", |message| match message {
-            OutputEvent::LatencyAdapted(change) => Some(change),
-            _ => None,
-        })
-    }
-
     /// Waits for the reason why another device than the chosen one is open.
     pub fn fallback(&self) -> Option<String> {
         self.wait("whether it is the chosen device", |message| match message {
