@@ -1,17 +1,11 @@
 //! Resamples a sound from its file's rate to a device's.
 
 use downbeat_protocol::SoundInfo;
+use downbeat_resampler::frames_at;
 use downbeat_samples::wav::{Decoded, MAX_VALUES};
-use rubato::{
-    Fft, FixedSync, Resampler, WindowFunction, audioadapter_buffers::direct::InterleavedSlice,
-};
 use thiserror::Error;
 
 use crate::audio::SoundBuffer;
-
-/// Minimum length of the filter, in frames of the lower of both rates. Its passband is flat up to 97 % of
-/// the Nyquist frequency (21.4 kHz at 44.1 kHz), and its stopband starts there.
-const FILTER_FRAMES: usize = 1024;
 
 /// Why a sound cannot be resampled.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -53,53 +47,13 @@ pub fn resample(sound: Decoded, rate: u32) -> Result<SoundBuffer, ResampleError>
         return Err(ResampleError::TooLong { rate, values });
     }
 
-    let refused = |reason: String| ResampleError::Refused { rate, reason };
-    let block = block_frames(rate_in as usize, rate as usize);
-    let mut resampler = Fft::<f32>::new_custom(
-        rate_in as usize,
-        rate as usize,
-        block,
-        1,
-        channels.into(),
-        WindowFunction::BlackmanHarris2,
-        FixedSync::Both,
-    )
-    .map_err(|error| refused(error.to_string()))?;
-    let input = InterleavedSlice::new(&samples, channels.into(), frames_in)
-        .map_err(|error| refused(error.to_string()))?;
-    let mut output = resampler
-        .process_all(&input, frames_in, None)
-        .map_err(|error| refused(error.to_string()))?
-        .take_data();
-    // The resampler rounds the length up; here it is rounded to the nearest.
-    output.resize(values as usize, 0.0);
+    let output = downbeat_resampler::resample(&samples, channels.into(), rate_in, rate)
+        .map_err(|error| ResampleError::Refused { rate, reason: error.to_string() })?;
     Ok(SoundBuffer::new(output, channels, rate).with_mask(mask))
-}
-
-/// How many frames at `rate` Hz last as long as `frames` at `from` Hz, to the nearest.
-fn frames_at(frames: u64, from: u32, rate: u32) -> u64 {
-    let (from, rate) = (u64::from(from.max(1)), u64::from(rate));
-    (frames.saturating_mul(rate).saturating_add(from / 2)) / from
 }
 
 /// The size of a sound in memory, decoded and resampled to `rate`, in bytes.
 pub(crate) fn decoded_bytes(sound: &SoundInfo, rate: u32) -> u64 {
     let values = frames_at(sound.frames, sound.rate, rate).saturating_mul(sound.channels.into());
     values.saturating_mul(size_of::<f32>() as u64)
-}
-
-/// Input frames of one block of the resampler.
-///
-/// A block is a multiple of the shortest duration that is a whole number of frames at both rates. The
-/// multiple is even, so that half a block, the filter's delay, is a whole number of frames too and can be
-/// removed exactly.
-fn block_frames(rate_in: usize, rate: usize) -> usize {
-    let divisor = greatest_common_divisor(rate_in, rate);
-    let (least_in, least_out) = (rate_in / divisor, rate / divisor);
-    let stretches = FILTER_FRAMES.div_ceil(least_in.min(least_out));
-    least_in * stretches.next_multiple_of(2)
-}
-
-fn greatest_common_divisor(a: usize, b: usize) -> usize {
-    if b == 0 { a } else { greatest_common_divisor(b, a % b) }
 }
