@@ -24,7 +24,7 @@ pub type Answer = Response<Full<Bytes>>;
 /// Only what the relay itself serves, and a WebSocket: nothing from elsewhere, nothing inline but the script of this
 /// hash, no frames around it. (In some browsers `'self'` does not include `ws:`.)
 const CONTENT_POLICY: &str = "default-src 'self'; \
-                              script-src 'self' 'sha256-eafqEvTNLqlclXwSZMSMagSr/IFGNGUGIK/XXQZ8gLE='; \
+                              script-src 'self' 'sha256-qFwMqeTv/1Jg7cYjb0yUnwa9zokVMrVbbKfDYOuO85E='; \
                               connect-src 'self' ws: wss:; img-src 'self' data:; object-src 'none'; \
                               base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
