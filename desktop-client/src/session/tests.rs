@@ -291,6 +291,21 @@ async fn a_request_for_very_many_machines_is_several() {
 }
 
 #[tokio::test]
+async fn the_machines_of_a_whole_room_are_seated_one_request_each() {
+    let mut rig = Rig::welcomed(with_rights(Rights::Conductor)).await;
+    let seat = |number: u16| AssignRequest {
+        clients: vec![ClientId(number.into())],
+        seat: Some(number),
+        ..AssignRequest::default()
+    };
+    rig.session.send(Action::AssignEach((1..=1000).map(seat).collect()));
+    for number in 1..=1000 {
+        let ClientToRelay::Assign(request) = rig.next().await else { panic!() };
+        assert_eq!(AssignRequest { ack: None, ..request }, seat(number));
+    }
+}
+
+#[tokio::test]
 async fn a_file_is_uploaded_where_the_relay_says_and_a_refusal_is_about_its_file() {
     let folder = tempfile::tempdir().unwrap();
     let [first, second] = ["first.wav", "second.wav"].map(|name| folder.path().join(name));
