@@ -16,8 +16,9 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Default deadline. Generous, because the machine may be busy.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+/// Default deadline. Generous, because the machine may be busy: with two processors, a room of twelve players and three
+/// browsers beside a build takes more than half a minute to be ready.
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Polling interval for the exit of a process: the standard library has no wait with a timeout.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
