@@ -65,9 +65,9 @@ fn a_room_code_is_exchanged_for_the_token_and_a_wrong_one_is_said_to_be_so() {
     assert_eq!(request.body, "11111111");
     request.answer("403 Forbidden", "");
     let reason = loop {
-        match events.recv_timeout(DEADLINE).unwrap() {
-            SessionEvent::CodeRefused { relay: None, reason } => break reason,
-            _ => {}
+        let event = events.recv_timeout(DEADLINE).unwrap();
+        if let SessionEvent::CodeRefused { relay: None, reason } = event {
+            break reason;
         }
     };
     assert_eq!(reason, "this is not the room code");
