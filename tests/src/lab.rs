@@ -305,7 +305,7 @@ pub fn wait_until_ready(player: &Process) -> Result<()> {
 }
 
 /// Waits until no other lab is open on this machine, and locks the machine while the returned file
-/// is open. Labs that need not be alone wait for those only that have to be.
+/// is open. A lab that need not be alone waits only for labs that must be.
 ///
 /// It waits in the kernel's queue, where nobody is overtaken for ever.
 fn lock_machine(is_alone: bool) -> Result<File> {

@@ -5,7 +5,12 @@
 //! The machine's own namespace stays as it is: browsers abort what they load when an interface comes or goes.
 //! It needs root, and a kernel that permits network namespaces.
 
-use std::{fs::File, os::fd::AsFd as _, process::Command};
+use std::{
+    fs::File,
+    os::fd::AsFd as _,
+    process::Command,
+    sync::atomic::{AtomicU32, Ordering::Relaxed},
+};
 
 use anyhow::{Context, Result, ensure};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
@@ -30,7 +35,7 @@ pub struct VirtualLink {
 /// If they cannot; the error says why.
 pub fn ensure_permitted() -> Result<()> {
     ensure!(rustix::process::geteuid().is_root(), "network namespaces need root");
-    let probe = format!("dbprobe{}", std::process::id());
+    let probe = format!("dbprobe{}", unique());
     ip(&["netns", "add", &probe]).context("network namespaces are not permitted here")?;
     ip(&["netns", "del", &probe])
 }
@@ -41,13 +46,14 @@ impl VirtualLink {
     /// # Errors
     /// If a command fails.
     pub fn create() -> Result<Self> {
-        let number = std::process::id();
+        let number = unique();
         let link = Self {
             home: File::open("/proc/thread-self/ns/net").context("opening the own namespace")?,
             near: format!("dbnear{number}"),
             switch: format!("dbswitch{number}"),
             far: format!("dbfar{number}"),
-            network: format!("10.213.{}", number % 256),
+            // Every link has this one to itself.
+            network: "10.213.0".to_owned(),
         };
         let Self { near, switch, far, network, .. } = &link;
         ip(&["netns", "add", switch])?;
@@ -120,6 +126,12 @@ impl Drop for VirtualLink {
             let _ = ip(&["netns", "del", namespace]);
         }
     }
+}
+
+/// What tells apart the namespaces of two tests, of one process or of two.
+fn unique() -> String {
+    static LAST: AtomicU32 = AtomicU32::new(0);
+    format!("{}-{}", std::process::id(), LAST.fetch_add(1, Relaxed))
 }
 
 fn ip(arguments: &[&str]) -> Result<()> {

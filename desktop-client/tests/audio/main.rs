@@ -1,5 +1,5 @@
-//! The audio engine: on an offline device, exact to the frame, and on a real PulseAudio. All are one test program,
-//! whose tests wait beside each other.
+//! The audio engine: on an offline device, exact to the frame, and on a real PulseAudio. All are one test program:
+//! while one test waits, another runs.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test fails")]
 
 mod exact;

@@ -1,5 +1,5 @@
-//! The programs as users start them: real sound servers, windows and browsers. All are one test program, whose
-//! tests wait beside each other.
+//! The programs as users start them: real sound servers, windows and browsers. All are one test program: while
+//! one test waits, another runs.
 
 mod behind_a_proxy;
 mod claimed_bound;
