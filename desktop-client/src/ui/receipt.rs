@@ -104,7 +104,7 @@ pub(super) fn reason(reason: Missed, several: bool) -> &'static str {
         (Missed::NotReady, true) => "have not loaded the sound",
         (Missed::NoClock, false) => "does not know the time yet",
         (Missed::NoClock, true) => "do not know the time yet",
-        (Missed::TooLate, _) => "heard of it when it was over",
+        (Missed::TooLate, _) => "could not start it before it was over",
         (Missed::Voices, false) => "sounds as many voices as it can",
         (Missed::Voices, true) => "sound as many voices as they can",
         (Missed::Muted, false) => "is muted",

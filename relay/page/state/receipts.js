@@ -14,7 +14,7 @@ const REASONS = {
   no_output: 'has no output',
   not_ready: 'had not loaded the sound',
   no_clock: 'did not know the time yet',
-  too_late: 'got it after the sound was over',
+  too_late: 'could not start it before it was over',
   voices: 'sounded too many voices already',
   muted: 'is muted',
 };
