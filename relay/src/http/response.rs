@@ -24,7 +24,7 @@ pub type Answer = Response<Full<Bytes>>;
 /// Only what the relay itself serves, and a WebSocket: nothing from elsewhere, nothing inline but the script of this
 /// hash, no frames around it. (In some browsers `'self'` does not include `ws:`.)
 const CONTENT_POLICY: &str = "default-src 'self'; \
-                              script-src 'self' 'sha256-qFwMqeTv/1Jg7cYjb0yUnwa9zokVMrVbbKfDYOuO85E='; \
+                              script-src 'self' 'sha256-anv2h1VTi7fIfIBG9R5h3Gfn0CRok4SSIckxK3njzgQ='; \
                               connect-src 'self' ws: wss:; img-src 'self' data:; object-src 'none'; \
                               base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
