@@ -45,6 +45,11 @@ struct State {
 }
 
 impl State {
+    /// Largest delay of the sound server since the take began, beyond the card's buffer.
+    fn server_late(&self) -> Duration {
+        Duration::from_micros(self.backlog * 1_000_000 / RATE as u64)
+    }
+
     /// Counts whole frames of `channels` channels, and appends the first `machines` channels of
     /// each to the take.
     fn append(&mut self, bytes: &[u8], channels: usize, machines: usize) {
@@ -249,7 +254,11 @@ impl Take {
                 return Ok(());
             }
             if Instant::now() > deadline {
-                bail!("expected {count} onsets on channels {channels:?}, found {counts:?}");
+                let late = self.shared.lock().server_late();
+                bail!(
+                    "expected {count} onsets on channels {channels:?}, found {counts:?}; the sound \
+                     server was late by {late:?} at most"
+                );
             }
             self.wait(Duration::from_millis(50))?;
         }
@@ -263,9 +272,9 @@ impl Take {
         self.wait(TAIL)?;
         let mut state = self.shared.lock();
         let taken = state.take.take().unwrap_or_default();
-        let backlog = Duration::from_micros(state.backlog * 1_000_000 / RATE as u64);
+        let server_late = state.server_late();
         drop(state);
-        Ok(Recording { server_late: backlog, ..Recording::from_interleaved(&taken, self.channels) })
+        Ok(Recording { server_late, ..Recording::from_interleaved(&taken, self.channels) })
     }
 
     fn so_far(&self) -> Recording {

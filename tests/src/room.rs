@@ -38,9 +38,9 @@ pub fn wait_until_ready(lab: &Lab, relay: &Relay, channels: &[usize]) -> Result<
     remote.send(&ClientToRelay::Trigger(TriggerRequest { sound, ..TriggerRequest::default() }))?;
     take.wait_for_onsets(channels, 1).context("waiting until the machines sound")?;
     remote.watch()?;
-    remote
-        .wait_until(has_required_lead)
-        .context("waiting until the relay applies the lead that the players need")?;
+    remote.wait_until(has_required_lead).with_context(|| {
+        format!("waiting for the lead that the players need: {}", leads(&remote))
+    })?;
     remote.send(&ClientToRelay::Stop(StopRequest::default()))?;
     remote.wait_for(|message| matches!(message, RelayToClient::Stop(_)).then_some(()))?;
     wait_for_silence(lab, channels)
@@ -65,6 +65,16 @@ pub fn wait_for_silence(lab: &Lab, channels: &[usize]) -> Result<()> {
 
 fn players(roster: &Roster) -> usize {
     roster.clients.iter().filter(|client| client.kind.is_player()).count()
+}
+
+/// The lead that the relay applies and the leads that the machines need, in words.
+fn leads(watcher: &V1Client) -> String {
+    let needs = watcher.machines.values().map(|client| {
+        let lead = client.report.as_ref().and_then(|report| report.lead_micros);
+        format!("{} {lead:?}", client.name)
+    });
+    let needs: Vec<_> = needs.collect();
+    format!("the relay applies {} us; needed: {}", watcher.roster.lead_micros, needs.join(", "))
 }
 
 /// Whether every player has reported the lead it needs, and the relay applies it up to its maximum.
