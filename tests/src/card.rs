@@ -26,7 +26,8 @@ use rustix::{
 
 use crate::recorder::RATE;
 
-/// Interval at which the converter reads frames: about one frame. PulseAudio reports its latency
+/// Pause between two reads of the converter: about one frame, to which the kernel adds its timer
+/// slack. PulseAudio reports its latency
 /// with the same granularity, and with an error that stays constant for a while, which no player
 /// can detect. Reading ten frames at once puts eight players 70 microseconds apart, reading one 22.
 pub const EVERY: Duration = Duration::from_micros(25);
@@ -42,6 +43,8 @@ const BUFFER_FRAMES: usize = RATE / 200;
 pub struct Card {
     pipe: File,
     frame_bytes: usize,
+    /// Frames that the pipe holds.
+    capacity: u64,
     began: Instant,
     /// Frames converted since then.
     converted: u64,
@@ -67,9 +70,11 @@ impl Card {
         let frame_bytes = channels * size_of::<f32>();
         // A piece holds whole frames. With fewer than two pieces the card would underrun at every
         // read.
-        let pieces = (BUFFER_FRAMES / (PIECE_BYTES / frame_bytes)).max(2);
+        let piece_frames = PIECE_BYTES / frame_bytes;
+        let pieces = (BUFFER_FRAMES / piece_frames).max(2);
         fcntl_setpipe_size(&pipe, pieces * PIECE_BYTES).context("sizing the card's pipe")?;
-        Ok(Self { pipe, frame_bytes, began: Instant::now(), converted: 0, backlog: 0 })
+        let capacity = u64::try_from(pieces * piece_frames)?;
+        Ok(Self { pipe, frame_bytes, capacity, began: Instant::now(), converted: 0, backlog: 0 })
     }
 
     /// Converts the frames that are due at `now` and available: appends them to `bytes`.
@@ -79,9 +84,11 @@ impl Card {
     pub fn convert(&mut self, now: Instant, bytes: &mut Vec<u8>) -> Result<()> {
         let since = now.saturating_duration_since(self.began).as_nanos();
         let due = u64::try_from(since * RATE as u128 / 1_000_000_000)? - self.converted;
+        // However large the backlog is, a read costs no more than what the pipe holds.
+        let readable = usize::try_from(due.min(self.capacity))?;
         let begin = bytes.len();
         let mut filled = begin;
-        bytes.resize(begin + usize::try_from(due)? * self.frame_bytes, 0);
+        bytes.resize(begin + readable * self.frame_bytes, 0);
         while filled < bytes.len() {
             match self.pipe.read(&mut bytes[filled..]) {
                 Ok(count) => filled += count,
@@ -133,5 +140,22 @@ mod tests {
         // No frame is due twice.
         card.convert(second, &mut bytes).unwrap();
         assert_eq!(bytes.len(), 96 * 8);
+    }
+
+    #[test]
+    fn a_backlog_is_read_in_pieces_that_the_pipe_can_hold() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("card");
+        let mut card = Card::plug(&path, 2).unwrap();
+        let mut server = OpenOptions::new().write(true).open(&path).unwrap();
+        let mut bytes = Vec::with_capacity(1 << 16);
+        let minute_later = card.began + Duration::from_mins(1);
+        for read in 1..=3 {
+            server.write_all(&[1; 100 * 8]).unwrap();
+            card.convert(minute_later, &mut bytes).unwrap();
+            assert_eq!(bytes.len(), read * 100 * 8);
+            assert_eq!(card.backlog(), (60 * RATE - read * 100) as u64);
+        }
+        assert_eq!(bytes.capacity(), 1 << 16);
     }
 }

@@ -14,17 +14,45 @@ pub const REFRACTORY: usize = 4_800;
 /// time, or after at least `refractory` frames below it.
 #[must_use]
 pub fn find(values: &[f32], threshold: f32, refractory: usize) -> Vec<usize> {
-    let mut onsets = Vec::new();
-    let mut last_loud: Option<usize> = None;
-    for (frame, value) in values.iter().enumerate() {
-        if value.abs() >= threshold {
-            if last_loud.is_none_or(|last| frame - last > refractory) {
-                onsets.push(frame);
+    let mut finder = Finder::new(threshold, refractory);
+    finder.search(values);
+    finder.onsets
+}
+
+/// Finds onsets in a recording that grows.
+#[derive(Clone, Debug)]
+pub(crate) struct Finder {
+    threshold: f32,
+    refractory: usize,
+    /// Frames searched so far.
+    searched: usize,
+    last_loud: Option<usize>,
+    onsets: Vec<usize>,
+}
+
+impl Finder {
+    pub(crate) fn new(threshold: f32, refractory: usize) -> Self {
+        Self { threshold, refractory, searched: 0, last_loud: None, onsets: Vec::new() }
+    }
+
+    /// Searches the frames that follow those searched so far.
+    pub(crate) fn search<'a>(&mut self, values: impl IntoIterator<Item = &'a f32>) {
+        for value in values {
+            let frame = self.searched;
+            self.searched += 1;
+            if value.abs() >= self.threshold {
+                if self.last_loud.is_none_or(|last| frame - last > self.refractory) {
+                    self.onsets.push(frame);
+                }
+                self.last_loud = Some(frame);
             }
-            last_loud = Some(frame);
         }
     }
-    onsets
+
+    /// The onsets found so far.
+    pub(crate) fn onsets(&self) -> &[usize] {
+        &self.onsets
+    }
 }
 
 /// Number of neighbours on each side that the interpolation uses.
@@ -144,6 +172,13 @@ mod tests {
         assert_eq!(find(&values, 0.01, 200), [100, 400]);
         assert_eq!(find(&[0.3], 0.01, 200), [0]);
         assert_eq!(find(&[], 0.01, 200), [0; 0]);
+
+        // In pieces, too.
+        let mut finder = Finder::new(0.01, 200);
+        for piece in values.chunks(37) {
+            finder.search(piece);
+        }
+        assert_eq!(finder.onsets(), [100, 400]);
     }
 
     #[test]

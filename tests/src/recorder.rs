@@ -172,10 +172,10 @@ fn record(mut card: Card, channels: usize, machines: usize, shared: &Shared) {
     let _ = nice(-20);
     let mut bytes = Vec::new();
     let mut backlog = 0;
-    let mut next = Instant::now();
     while !shared.over.load(Relaxed) {
-        next += card::EVERY;
-        sleep(next.saturating_duration_since(Instant::now()));
+        // Also while the card has a backlog: the server, which has to fill the pipe, may wait for this
+        // processor.
+        sleep(card::EVERY);
         let converted = card.convert(Instant::now(), &mut bytes);
         backlog = backlog.max(card.backlog());
         let frames = bytes.chunks_exact(channels * size_of::<f32>());
@@ -247,9 +247,16 @@ impl Take {
     /// If they do not within [`PATIENCE`]; the error contains the counts.
     pub fn wait_for_onsets(&self, channels: &[usize], count: usize) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
+        let mut finders =
+            vec![onsets::Finder::new(onsets::THRESHOLD, onsets::REFRACTORY); channels.len()];
+        let mut searched = 0;
         loop {
-            let so_far = self.so_far();
-            let counts: Vec<_> = channels.iter().map(|c| so_far.onsets(*c).len()).collect();
+            let new = self.since(searched);
+            searched += new.len();
+            for (finder, channel) in finders.iter_mut().zip(channels) {
+                finder.search(new.iter().skip(*channel).step_by(self.channels));
+            }
+            let counts: Vec<_> = finders.iter().map(|finder| finder.onsets().len()).collect();
             if counts.iter().all(|c| *c >= count) {
                 return Ok(());
             }
@@ -277,9 +284,10 @@ impl Take {
         Ok(Recording { server_late, ..Recording::from_interleaved(&taken, self.channels) })
     }
 
-    fn so_far(&self) -> Recording {
+    /// A copy of the values recorded after the first `known`. The recorder waits meanwhile.
+    fn since(&self, known: usize) -> Vec<f32> {
         let state = self.shared.lock();
-        Recording::from_interleaved(state.take.as_deref().unwrap_or_default(), self.channels)
+        state.take.as_ref().and_then(|take| take.get(known..)).unwrap_or_default().to_vec()
     }
 }
 
