@@ -1,7 +1,7 @@
 //! The simulated sound card of the lab. It reads frames from a pipe that PulseAudio fills, at the
 //! rate of this machine's clock, like a converter.
 //!
-//! The card waits for a late sound server and then reads the backlog at once. A busy machine
+//! The card waits for a late sound server and then reads the backlog as fast as it comes. A busy machine
 //! therefore delays all channels alike, and leaves no gap in a recording. The largest backlog is
 //! recorded.
 //!
@@ -27,9 +27,9 @@ use rustix::{
 use crate::recorder::RATE;
 
 /// Pause between two reads of the converter: about one frame, to which the kernel adds its timer
-/// slack. PulseAudio reports its latency
-/// with the same granularity, and with an error that stays constant for a while, which no player
-/// can detect. Reading ten frames at once puts eight players 70 microseconds apart, reading one 22.
+/// slack. PulseAudio reports its latency with the same granularity, and with an error that stays
+/// constant for a while, which no player can detect. Reading ten frames at once puts eight players
+/// 70 microseconds apart, reading one 22.
 pub const EVERY: Duration = Duration::from_micros(25);
 
 /// The size of a pipe buffer in the kernel, and of one write by `PulseAudio`.

@@ -67,14 +67,19 @@ fn players(roster: &Roster) -> usize {
     roster.clients.iter().filter(|client| client.kind.is_player()).count()
 }
 
-/// The lead that the relay applies and the leads that the machines need, in words.
+/// Says which lead the relay applies, and which one each client has reported to need.
 fn leads(watcher: &V1Client) -> String {
     let needs = watcher.machines.values().map(|client| {
         let lead = client.report.as_ref().and_then(|report| report.lead_micros);
-        format!("{} {lead:?}", client.name)
+        let lead = lead.map_or_else(|| "not reported".to_owned(), |micros| format!("{micros} us"));
+        format!("{}: {lead}", client.name)
     });
     let needs: Vec<_> = needs.collect();
-    format!("the relay applies {} us; needed: {}", watcher.roster.lead_micros, needs.join(", "))
+    format!(
+        "the relay applies {} us; the clients need {}",
+        watcher.roster.lead_micros,
+        needs.join(", ")
+    )
 }
 
 /// Whether every player has reported the lead it needs, and the relay applies it up to its maximum.
