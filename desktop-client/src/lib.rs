@@ -5,7 +5,6 @@
 
 pub mod action;
 mod app;
-pub mod audio;
 pub mod cli;
 pub mod clock;
 mod config;
@@ -15,7 +14,6 @@ mod session;
 pub mod settings;
 pub mod sounds;
 pub mod state;
-mod supervise;
 mod sync_status;
 pub mod time;
 pub mod ui;

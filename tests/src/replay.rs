@@ -4,7 +4,8 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
-use downbeat::{audio::device_clock::DeviceClock, time::LocalTime};
+use downbeat_audio::device_clock::DeviceClock;
+use downbeat_platform::local_time::LocalTime;
 
 /// Blocks on each side of a block that its reference time is computed from. The median of seven is
 /// exact on a line of any slope, and three late timestamps of seven do not change it.

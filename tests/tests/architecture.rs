@@ -43,11 +43,15 @@ fn the_protocol_does_no_io_and_reads_no_clock() -> Result<()> {
 
 #[test]
 fn only_the_modules_that_wrap_a_library_name_it() -> Result<()> {
+    for source in module("desktop-client", "audio/src")? {
+        let path = source.path.strip_prefix(workspace_folder())?;
+        let folder = Path::new("desktop-client/audio/src");
+        let devices = path == folder.join("device.rs") || path.starts_with(folder.join("device"));
+        assert!(!source.names("cpal") || devices, "{path:?} names cpal");
+    }
     for source in module("desktop-client", "src")? {
         let path = source.path.strip_prefix(workspace_folder())?;
         let place = |module: &str| path.starts_with(Path::new("desktop-client/src").join(module));
-        let devices = place("audio/device.rs") || place("audio/device");
-        assert!(!source.names("cpal") || devices, "{path:?} names cpal");
         let asks = place("sounds") || place("net");
         assert!(!source.names("ureq") || asks, "{path:?} names ureq");
         let finds = place("net/discovery.rs") || place("net/discovery");
@@ -83,7 +87,6 @@ const CLIENT_ARROWS: &Arrows = &[
         &[
             "action",
             "app",
-            "audio",
             "config",
             "event",
             "net",
@@ -99,19 +102,14 @@ const CLIENT_ARROWS: &Arrows = &[
     ("app", &["action", "state", "time", "ui"]),
     ("ui", &["action", "event", "net", "settings", "state", "sync_status", "time"]),
     ("state", &["event", "settings", "sync_status", "time", "waveform"]),
-    (
-        "session",
-        &["action", "audio", "clock", "event", "net", "settings", "sounds", "supervise", "time"],
-    ),
+    ("session", &["action", "clock", "event", "net", "settings", "sounds", "time"]),
     ("sync_status", &["event", "time"]),
     ("action", &["net", "settings"]),
     ("event", &["settings", "time", "waveform"]),
-    ("sounds", &["audio", "net", "supervise", "waveform"]),
-    ("audio", &["supervise", "time"]),
+    ("sounds", &["net", "waveform"]),
     ("clock", &["time"]),
     ("net", &["time"]),
     ("settings", &[]),
-    ("supervise", &[]),
     ("time", &[]),
     ("waveform", &[]),
 ];
@@ -119,6 +117,43 @@ const CLIENT_ARROWS: &Arrows = &[
 #[test]
 fn the_desktop_clients_modules_name_only_those_below() -> Result<()> {
     expect_arrows("desktop-client/src", CLIENT_ARROWS)
+}
+
+/// The modules of the audio engine, from top to bottom, with the modules that each names.
+const AUDIO_ARROWS: &Arrows = &[
+    ("output_manager", &["device", "mixer_handle"]),
+    ("offline", &["format", "mixer", "mixer_handle"]),
+    ("device", &["format", "mixer", "mixer_handle", "stats", "timing_trace"]),
+    ("mixer_handle", &["format", "message", "mixer", "stats"]),
+    (
+        "mixer",
+        &[
+            "device_clock",
+            "format",
+            "interpolate",
+            "limiter",
+            "message",
+            "stats",
+            "timing_trace",
+            "voice",
+        ],
+    ),
+    ("voice", &["device_clock", "format", "interpolate", "message", "panning", "source"]),
+    ("message", &["source"]),
+    ("source", &["buffer", "interpolate"]),
+    ("buffer", &[]),
+    ("device_clock", &[]),
+    ("format", &[]),
+    ("interpolate", &[]),
+    ("limiter", &[]),
+    ("panning", &[]),
+    ("stats", &[]),
+    ("timing_trace", &[]),
+];
+
+#[test]
+fn the_audio_engines_modules_name_only_those_below() -> Result<()> {
+    expect_arrows("desktop-client/audio/src", AUDIO_ARROWS)
 }
 
 /// The modules of the relay, from top to bottom, with the modules that each names.
@@ -188,6 +223,7 @@ fn no_modules_name_each_other_in_a_cycle() -> Result<()> {
         "relay/platform/src",
         "relay/command-line/src",
         "desktop-client/src",
+        "desktop-client/audio/src",
     ];
     for folder in folders {
         // Depth 1 compares folders, depth 2 the files in them.
@@ -201,7 +237,7 @@ fn no_modules_name_each_other_in_a_cycle() -> Result<()> {
 
 #[test]
 fn audio_names_no_protocol_and_the_window_no_sockets() -> Result<()> {
-    let audio = module("desktop-client", "src/audio")?;
+    let audio = module("desktop-client", "audio/src")?;
     expect_none(&audio, &["downbeat_protocol", "RelayTime", "tokio", "tungstenite"]);
     let window = module("desktop-client", "src/ui")?;
     expect_none(&window, &["tokio", "tungstenite", "tokio_tungstenite"]);

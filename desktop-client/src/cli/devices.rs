@@ -1,12 +1,11 @@
 //! `downbeat devices`: lists the outputs, as `--device` takes them.
 
+use downbeat_audio::list_devices;
 use downbeat_command_line::print;
-
-use crate::audio::device;
 
 /// Runs the command.
 pub(super) fn run() -> anyhow::Result<()> {
-    let devices = device::list()?;
+    let devices = list_devices()?;
     anyhow::ensure!(!devices.is_empty(), "there is no output device");
     for device in devices {
         let mark = if device.is_default { '*' } else { ' ' };

@@ -3,11 +3,11 @@
 use std::io;
 
 use anyhow::Context as _;
+use downbeat_audio::{OutputContext, TimingTrace};
 use downbeat_command_line::Printer;
 use downbeat_protocol::ClientKind;
 
 use crate::{
-    audio::{OutputContext, TimingTrace},
     config::PlayerConfig,
     net::address::RelayAddress,
     session::SessionOptions,

@@ -13,12 +13,12 @@ use std::{
     sync::Arc,
 };
 
+use downbeat_audio::{MixerHandle, SoundBuffer, VoiceId};
 use downbeat_protocol::{Missed, RelayTime, SoundInfo, Stop, Trigger, TriggerOutcome};
 
 use self::cue::{Cue, CueKind, Dropped, Instant, SentGlides};
 use super::{automation::Automation, decoded_sounds::DecodedSounds};
 use crate::{
-    audio::{MixerHandle, SoundBuffer, VoiceId},
     clock::ClockEstimate,
     event::{ScheduledVoice, VoiceEnd, VoiceUpdate},
     settings::ExtraLatency,

@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, Weak},
 };
 
-use crate::audio::SoundBuffer;
+use downbeat_audio::SoundBuffer;
 
 /// The decoded sounds.
 #[derive(Debug, Default)]

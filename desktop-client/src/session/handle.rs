@@ -2,14 +2,17 @@
 
 use std::{io, thread};
 
-use downbeat_platform::scheduling::{self, ThreadRole};
+use downbeat_platform::{
+    scheduling::{self, ThreadRole},
+    supervise,
+};
 use tokio::sync::mpsc::{self, error::TrySendError};
 
 use super::{
     event_loop::{self, Session},
     options::SessionOptions,
 };
-use crate::{action::Action, event::SessionEvent, supervise};
+use crate::{action::Action, event::SessionEvent};
 
 /// Capacity of the queue of actions. A person makes a few a second, and the session takes them within a
 /// millisecond. When it is full, an action is dropped and logged: later it would come as a surprise.

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use downbeat_audio::OutputContext;
 use downbeat_protocol::{ClientKind, MachineId};
 
 use crate::{
-    audio::OutputContext,
     net::address::RelayAddress,
     settings::{ExtraLatency, OutputChoice, SettingsFile},
     sounds::Cache,

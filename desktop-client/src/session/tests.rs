@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use downbeat_audio::OutputContext;
 use downbeat_protocol::{
     Ack, AssignRequest, By, ClientId, ClientKind, ClientToRelay, Command, CommandNow, Epoch,
     ErrorCode, Hello, Limits, MachineId, MachineRecord, Refusal, RelayTime, RelayToClient, Rights,
@@ -32,7 +33,6 @@ mod room_code;
 use super::{SessionOptions, handle, handle::SessionHandle};
 use crate::{
     action::Action,
-    audio::OutputContext,
     event::{SessionEvent, UploadProgress},
     settings::{OutputChoice, SettingsFile},
     sounds::Cache,

@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use downbeat_audio::SoundBuffer;
+use downbeat_platform::supervise;
 use downbeat_protocol::SoundInfo;
 use downbeat_samples::{EMBEDDED, wav};
 use tracing::{debug, info};
@@ -18,7 +20,7 @@ use super::{
     fetch::{FetchError, Fetcher},
     resample::{decoded_bytes, resample},
 };
-use crate::{audio::SoundBuffer, net::address::RelayAddress, supervise, waveform::Waveform};
+use crate::{net::address::RelayAddress, waveform::Waveform};
 
 /// The first and the longest wait before a failed fetch is retried. Each wait is twice the last, and is
 /// shortened by up to half at random, so that the machines of a room do not all fetch at the instant of a

@@ -1,11 +1,10 @@
 //! Resamples a sound from its file's rate to a device's.
 
+use downbeat_audio::SoundBuffer;
 use downbeat_protocol::SoundInfo;
 use downbeat_resampler::frames_at;
 use downbeat_samples::wav::{Decoded, MAX_VALUES};
 use thiserror::Error;
-
-use crate::audio::SoundBuffer;
 
 /// Why a sound cannot be resampled.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

@@ -13,13 +13,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use downbeat::{
-    audio::SoundBuffer,
-    sounds::{
-        Cache, ContentHash, LoadRequest, Loader, LoaderToSession, MAX_FILE_BYTES, Source,
-        embedded_bank,
-    },
+use downbeat::sounds::{
+    Cache, ContentHash, LoadRequest, Loader, LoaderToSession, MAX_FILE_BYTES, Source, embedded_bank,
 };
+use downbeat_audio::SoundBuffer;
 use downbeat_protocol::SoundInfo;
 use downbeat_samples::wav;
 use url::Url;

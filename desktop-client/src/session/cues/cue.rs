@@ -2,20 +2,17 @@
 
 use std::sync::Arc;
 
+use downbeat_audio::{
+    Glide, GlideTarget, LoopedSound, MixerHandle, Parameter, QueueFull, SoundBuffer, Source,
+    ToneShape, ToneSource, VoiceId, VoiceStart,
+};
 use downbeat_protocol::{
     DEFAULT_FREQUENCY, LoopFrames, Missed, RelayTime, Shape, SoundInfo, Tone, Trigger,
     TriggerOutcome,
 };
 
 use super::super::automation::{Automation, Driven, Segment};
-use crate::{
-    audio::{
-        Glide, GlideTarget, LoopedSound, MixerHandle, Parameter, QueueFull, SoundBuffer, Source,
-        ToneShape, ToneSource, VoiceId, VoiceStart,
-    },
-    clock::ClockEstimate,
-    time::LocalTime,
-};
+use crate::{clock::ClockEstimate, time::LocalTime};
 
 /// An instant, by the clock that it is known on.
 #[derive(Clone, Copy, Debug, PartialEq)]

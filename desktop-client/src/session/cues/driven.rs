@@ -1,12 +1,10 @@
 //! What variables drive: their values as glides of voices and of the volume.
 
+use downbeat_audio::{Glide, GlideTarget};
 use downbeat_protocol::{PastValue, RelayTime, VariableState};
 
 use super::{Cues, cue::Instant};
-use crate::{
-    audio::{Glide, GlideTarget},
-    time::LocalTime,
-};
+use crate::time::LocalTime;
 
 /// How much of the past of the variables is kept while nothing sounds.
 pub(super) const KEPT_MICROS: u64 = 2_000_000;

@@ -1,5 +1,6 @@
 //! The cues and the open output: what its mixer is told, and what it reports.
 
+use downbeat_audio::{GlideTarget, MixerHandle, OutputFormat, OutputStats, VoiceEvent, VoiceId};
 use downbeat_protocol::{Missed, RelayTime};
 
 use super::{
@@ -9,7 +10,6 @@ use super::{
     driven::KEPT_MICROS,
 };
 use crate::{
-    audio::{GlideTarget, MixerHandle, OutputFormat, OutputStats, VoiceEvent, VoiceId},
     event::{VoiceEnd, VoiceUpdate},
     session::automation::Driven,
     settings::ExtraLatency,

@@ -3,15 +3,13 @@
 mod driven;
 mod outcomes;
 
+use downbeat_audio::{OutputFormat, offline::OfflineDevice};
 use downbeat_protocol::{
     By, ClientId, LoopFrames, PastValue, PastValues, RelayTime, TONE, Tone, VariableState,
 };
 
 use super::*;
-use crate::{
-    audio::{OutputFormat, offline::OfflineDevice},
-    clock::{ClockEstimator, Exchange},
-};
+use crate::clock::{ClockEstimator, Exchange};
 
 const RATE: u32 = 48_000;
 const BLOCK: usize = 480;

@@ -1,6 +1,6 @@
 //! Which relay the session joins, and its search for relays while it has none.
 
-use downbeat_platform::scheduling;
+use downbeat_platform::{scheduling, supervise};
 use downbeat_protocol::Epoch;
 use tokio::time::Instant;
 
@@ -16,7 +16,6 @@ use crate::{
         room_code::{self, ExchangeError, RoomCode},
     },
     settings::RelayLink,
-    supervise,
 };
 
 impl Session {

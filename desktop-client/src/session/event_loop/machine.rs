@@ -1,6 +1,7 @@
 //! This machine in the room: its name, volume and mute, what the relay keeps of it, what became of triggers, and the
 //! watch of the room.
 
+use downbeat_audio::DeviceInfo;
 use downbeat_protocol::{
     ClientToRelay, Command, CommandNow, MAX_NAME_CHARS, MachineRecord, Missed, Rights,
     TriggerOutcome, WatchRequest, clean_name,
@@ -11,7 +12,7 @@ use super::{
     super::own_machine::{Change, Wanted},
     session::Session,
 };
-use crate::{audio::DeviceInfo, event::SessionEvent, settings::ExtraLatency, time::LocalTime};
+use crate::{event::SessionEvent, settings::ExtraLatency, time::LocalTime};
 
 /// Volumes that differ by less are the same: in dB and back they are rounded.
 const SAME_VOLUME: f32 = 1e-4;

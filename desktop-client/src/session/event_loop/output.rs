@@ -1,10 +1,10 @@
 //! The session's output: its events, what the observer is shown of it, and its extra latency.
 
+use downbeat_audio::{DeviceInfo, OutputEvent};
 use tokio::time::Instant;
 
 use super::session::Session;
 use crate::{
-    audio::{DeviceInfo, OutputEvent},
     event::{OutputInfo, SessionEvent},
     settings::ExtraLatency,
     time::LocalTime,

@@ -2,6 +2,7 @@
 
 use std::{io, time::Duration};
 
+use downbeat_audio::{DeviceChoice, DeviceInfo, OutputEvent, OutputManager};
 use downbeat_protocol::{ClientKind, ClientToRelay, TriggerRequest};
 use tokio::{sync::mpsc, time::Instant};
 
@@ -11,7 +12,6 @@ use super::super::{
     uploads::Uploads, variables::Variables,
 };
 use crate::{
-    audio::{DeviceChoice, DeviceInfo, OutputEvent, OutputManager},
     clock::RelayClock,
     event::SessionEvent,
     net::{

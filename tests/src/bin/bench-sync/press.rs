@@ -14,13 +14,11 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use downbeat::{
-    audio::{
-        DeviceChoice, MixerHandle, OutputContext, OutputEvent, OutputManager, SoundBuffer, VoiceId,
-        VoiceStart,
-    },
-    time::LocalClock,
+use downbeat_audio::{
+    DeviceChoice, MixerHandle, OutputContext, OutputEvent, OutputManager, SoundBuffer, VoiceId,
+    VoiceStart,
 };
+use downbeat_platform::local_time::LocalClock;
 use downbeat_protocol::{ClientKind, ClientToRelay, TriggerRequest};
 use downbeat_samples::{EMBEDDED, wav};
 use downbeat_tests::{
