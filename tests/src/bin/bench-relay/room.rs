@@ -18,7 +18,7 @@ use downbeat_tests::{
     process::Process,
     relay::relay_command,
     tools::pictures_folder,
-    window::Screen,
+    window::{Screen, Window},
 };
 
 /// How often players report.
@@ -33,10 +33,12 @@ const ROOM_TAB: (f64, f64) = (0.5, 0.045);
 /// How long a window has to connect before the tab is pressed.
 const CONNECTED: Duration = Duration::from_secs(4);
 
-/// A window that shows the machines of the room.
+/// A real window in the room, with an output of its own.
 struct Shown {
     process: Process,
     screen: Screen,
+    /// What input goes to.
+    window: Window,
     _lab: Lab,
 }
 
@@ -52,8 +54,30 @@ impl Shown {
         let window = screen.window("Downbeat")?;
         screen.wait_until_drawn()?;
         thread::sleep(CONNECTED);
-        screen.click(&window, ROOM_TAB.0, ROOM_TAB.1)?;
-        Ok(Self { process, screen, _lab: lab })
+        Ok(Self { process, screen, window, _lab: lab })
+    }
+
+    /// Shows the machines of the room.
+    fn show_machines(&self) -> Result<()> {
+        self.screen.click(&self.window, ROOM_TAB.0, ROOM_TAB.1)
+    }
+}
+
+/// The processor time of a process at an instant.
+struct Used {
+    nanos: u64,
+    at: Instant,
+}
+
+impl Used {
+    fn now(pid: u32) -> Result<Self> {
+        Ok(Self { nanos: processor_nanos(pid)?, at: Instant::now() })
+    }
+
+    /// What the process has used of a core since then.
+    fn percent_since(&self, pid: u32) -> Result<f64> {
+        let now = Self::now(pid)?;
+        Ok((now.nanos - self.nanos) as f64 / 1e7 / (now.at - self.at).as_secs_f64())
     }
 }
 
@@ -72,15 +96,26 @@ pub fn room(count: usize) -> Result<()> {
     watcher.send(0, br#"{"type":"watch","room":true}"#)?;
     let mut random = fastrand::Rng::with_seed(1);
     stay(&mut players, &mut watcher, &mut random)?;
+    let window = shown.as_ref().ok().map(|shown| shown.process.id());
+    // Each is a share of a core, in percent.
+    let mut used_by_window = Vec::new();
+    if let (Ok(shown), Some(window)) = (&shown, window) {
+        let before = Used::now(window)?;
+        stay(&mut players, &mut watcher, &mut random)?;
+        used_by_window.push(before.percent_since(window)?);
+        shown.show_machines()?;
+        stay(&mut players, &mut watcher, &mut random)?;
+    }
 
     let received = (players.received_bytes(), watcher.received_bytes());
-    let window = shown.as_ref().ok().map(|shown| shown.process.id());
-    let used_by_window = window.map(processor_nanos).transpose()?;
-    let (used, begun) = (processor_nanos(relay.id())?, Instant::now());
+    let before = window.map(Used::now).transpose()?;
+    let relay_before = Used::now(relay.id())?;
     stay(&mut players, &mut watcher, &mut random)?;
-    let seconds = begun.elapsed().as_secs_f64();
-    let share = |before: u64, now: u64| (now - before) as f64 / 1e7 / seconds;
-    let used = share(used, processor_nanos(relay.id())?);
+    let seconds = relay_before.at.elapsed().as_secs_f64();
+    let used = relay_before.percent_since(relay.id())?;
+    if let (Some(window), Some(before)) = (window, before) {
+        used_by_window.push(before.percent_since(window)?);
+    }
     let rate = |before: u64, now: u64| (now - before) as f64 / seconds;
     let kib = memory_bytes(relay.id())?.saturating_sub(empty) as f64 / 1024.0;
     println!(
@@ -92,10 +127,10 @@ pub fn room(count: usize) -> Result<()> {
         used,
         kib / count as f64
     );
-    if let (Ok(Shown { process, screen, .. }), Some(before)) = (&shown, used_by_window) {
+    if let (Ok(Shown { process, screen, .. }), [pads, machines]) = (&shown, &used_by_window[..]) {
         println!(
-            "a window that shows them, and plays, takes {:.1} % of a core, and {:.0} MiB",
-            share(before, processor_nanos(process.id())?),
+            "a window that plays takes {pads:.2} % of a core while it shows its pads, {machines:.2} % while it shows \
+             the machines, and {:.0} MiB",
             memory_bytes(process.id())? as f64 / 1_048_576.0
         );
         if let Some(folder) = pictures_folder()? {
