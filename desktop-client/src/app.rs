@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use crate::{
     action::Action,
-    state::{State, channel::StateReceiver},
+    state::{State, channel::StateReceiver, urgency::Urgency},
     time::LocalClock,
     ui::{self, theme},
 };
@@ -16,8 +16,11 @@ use crate::{
 /// How soon the window looks again at what it has to ask of a session that had no room for it.
 const RETRY: Duration = Duration::from_millis(100);
 
+/// How late figures may be shown that change all the time.
+const FIGURES: Duration = Duration::from_secs(3);
+
 /// Requests a repaint of the window. Any thread may call it; it never blocks.
-pub(crate) type Waker = Box<dyn Fn() + Send + Sync>;
+pub(crate) type Waker = Box<dyn Fn(Urgency) + Send + Sync>;
 
 /// The window's link to the session.
 pub(crate) struct SessionLink {
@@ -86,7 +89,10 @@ pub(crate) fn run(
         Box::new(move |creation| {
             let context = creation.egui_ctx.clone();
             theme::install(&context);
-            let session = connect(Box::new(move || context.request_repaint()));
+            let session = connect(Box::new(move |urgency| match urgency {
+                Urgency::Now => context.request_repaint(),
+                Urgency::Soon => context.request_repaint_after(FIGURES),
+            }));
             Ok(Box::new(Window { state, clock, session, memory: ui::Memory::default() }))
         }),
     )

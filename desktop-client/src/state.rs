@@ -12,6 +12,7 @@ mod incidents;
 mod room;
 mod trouble;
 mod uploads;
+pub(crate) mod urgency;
 mod values;
 
 use std::collections::VecDeque;

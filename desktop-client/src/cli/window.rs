@@ -36,8 +36,8 @@ pub(super) fn run(config: &PlayerConfig, relay: RelayAddress) -> anyhow::Result<
     let (mut sender, updates) = channel::channel(state.clone());
     app::run(state, clock, |wake| {
         let session = session::start(options, move |event| {
-            sender.send(event, clock.now());
-            wake();
+            let urgency = sender.send(event, clock.now());
+            wake(urgency);
         });
         let actions: Box<dyn FnMut(Action) -> Option<Action>> = match session {
             Ok(session) => Box::new(move |action| session.send(action)),

@@ -9,7 +9,7 @@ use std::sync::{
     mpsc::{Receiver, SyncSender, sync_channel},
 };
 
-use super::State;
+use super::{State, urgency::Urgency};
 use crate::{event::SessionEvent, time::LocalTime};
 
 /// Capacity of the queue: half a minute of a meter that moves. When it is full, the state takes the place
@@ -47,15 +47,15 @@ pub(crate) fn channel(state: State) -> (StateSender, StateReceiver) {
 }
 
 impl StateSender {
-    /// Sends an event that came at `now`. Never waits for the window.
-    pub(crate) fn send(&mut self, event: SessionEvent, now: LocalTime) {
-        self.state.apply(event.clone(), now);
+    /// Sends an event that came at `now`, and returns how soon the window has to show it. Never waits for the window.
+    pub(crate) fn send(&mut self, event: SessionEvent, now: LocalTime) -> Urgency {
+        let urgency = self.state.apply_and_weigh(&event, now);
         if self.has_overflowed {
             let mut snapshot = self.snapshot.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(waiting) = &mut *snapshot {
                 // A copy of all of the state at each event would keep the session from its work.
                 waiting.apply(event, now);
-                return;
+                return urgency;
             }
             self.has_overflowed = false;
         }
@@ -65,6 +65,7 @@ impl StateSender {
             let mut snapshot = self.snapshot.lock().unwrap_or_else(PoisonError::into_inner);
             *snapshot = Some(Box::new(self.state.clone()));
         }
+        urgency
     }
 }
 
