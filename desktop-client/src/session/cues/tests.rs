@@ -461,3 +461,12 @@ fn a_trigger_on_arrival_is_never_late() {
     rig.run(9600);
     assert_eq!(rig.cues.tally(), Tally { triggers: 1, late: 0, lateness_micros: Some(0) });
 }
+
+#[test]
+fn who_comes_later_joins_a_trigger_on_arrival_where_it_is() {
+    let mut rig = Rig::ready();
+    let on_arrival = Trigger { on_arrival: true, ..trigger(1, rig.in_millis(-200)) };
+    rig.cues.join(on_arrival, None, rig.now()).unwrap();
+    assert_at(position(&rig.run(4800), 2400), 9600.0 + 2401.0);
+    assert_eq!(rig.cues.tally().late, 0);
+}
