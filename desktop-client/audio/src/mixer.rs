@@ -310,8 +310,13 @@ impl Mixer {
                 if seconds <= 0.0 && !self.is_heard() {
                     return self.room_volume.set(glide.to);
                 }
-                let frames = (seconds as f32).max(VOLUME_SECONDS) * self.format.rate as f32;
-                self.room_volume.ramp_to(glide.to, frames);
+                let rate = self.format.rate as f32;
+                self.room_volume.ramp_to(glide.to, (seconds as f32).max(VOLUME_SECONDS) * rate);
+                // It has begun between this frame and the one before it.
+                let begun = passed as f32 * 1e-9 * rate;
+                if begun < 1.0 {
+                    self.room_volume.advance(begun - 1.0);
+                }
             }
         }
     }

@@ -253,13 +253,20 @@ impl Voice {
             return self.course.glide(at, rate, seconds);
         }
         let elapsed = device_clock.nanos_from(at, frame).max(0.0) * 1e-9;
-        let left = (seconds - elapsed).max(MIN_RAMP_SECONDS) * self.output_rate;
+        // One that begins on time has begun between this frame and the one before it: on each machine elsewhere
+        // between its frames, and on all at the same instant.
+        let begun = elapsed * self.output_rate;
+        let late = if begun < 1.0 { 0.0 } else { elapsed };
+        let left = (seconds - late).max(MIN_RAMP_SECONDS) * self.output_rate;
         let ramp = match parameter {
             Parameter::Gain => &mut self.fader.gain,
             _ => &mut self.pan,
         };
         if self.heard {
             ramp.towards(to, left);
+            if begun < 1.0 {
+                ramp.advance(begun as f32);
+            }
         } else {
             // Nothing of it was heard, so that a step does not click. It may still be gliding.
             let share = if seconds > 0.0 { (elapsed / seconds).min(1.0) as f32 } else { 1.0 };

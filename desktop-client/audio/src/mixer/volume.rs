@@ -19,6 +19,11 @@ impl Volume {
         self.step = (target - self.now) / frames.max(1.0);
     }
 
+    /// Moves the ramp on by a fraction of a frame, or back if negative.
+    pub(super) fn advance(&mut self, frames: f32) {
+        self.now += self.step * frames;
+    }
+
     /// Sets the gain at once.
     pub(super) fn set(&mut self, target: f32) {
         self.now = target;

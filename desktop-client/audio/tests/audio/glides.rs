@@ -250,3 +250,29 @@ fn the_rooms_volume_is_set_at_once_in_silence_and_glides_while_something_sounds(
     });
     assert!(off < 0.001, "{off}");
 }
+
+/// A device on which a voice sounds at a constant level, and how loud it is.
+fn sounding() -> (MixerHandle, OfflineDevice) {
+    let (mut mixer, mut device) = running(MONO);
+    let sound = Arc::new(SoundBuffer::new(vec![0.5; 96_000], 1, 48_000));
+    mixer.start(start(Source::Sound(sound), device.time_of(device.frame()))).unwrap();
+    device.render(4_800);
+    (mixer, device)
+}
+
+#[test]
+fn a_step_begins_at_its_instant_also_between_two_frames() {
+    // The shortest ramp of each.
+    for (target, ramp) in [(voice(Parameter::Gain), 240.0), (GlideTarget::RoomVolume, 960.0)] {
+        for fraction in [0.0, 0.25, 0.5, 0.9] {
+            let (mut mixer, mut device) = sounding();
+            let at = device.time_of(device.frame() + 100);
+            let at = at.plus_nanos((fraction * 1e9 / 48_000.0) as i64);
+            mixer.glide(target, Glide { at, to: 0.0, over_nanos: 0 }).unwrap();
+            let off = error(&device.render(4_800), |n| {
+                0.5 * (1.0 - ((n as f64 - 100.0 - fraction) / ramp).clamp(0.0, 1.0))
+            });
+            assert!(off < 2e-5, "{target:?} at {fraction}: {off}");
+        }
+    }
+}
