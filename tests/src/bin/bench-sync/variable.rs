@@ -1,17 +1,16 @@
 //! A variable that steps: how far apart the machines' sounds change.
+//!
+//! The step is that of a gain, from silence. Its instant is read from the level alone: a comparison of the tone's
+//! waves would show how far apart these are, whenever the step came.
 
 use std::{collections::HashMap, thread::sleep, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use downbeat_protocol::{
-    ClientKind, ClientToRelay, DeclareRequest, RelayToClient, SetRequest, StopRequest, TONE, Tone,
-    TriggerRequest, When,
+    ClientKind, ClientToRelay, DeclareRequest, RelayToClient, SetRequest, Shape, StopRequest, TONE,
+    Tone, TriggerRequest, When,
 };
-use downbeat_tests::{
-    client::V1Client,
-    figures::{later, within},
-    recorder::RATE,
-};
+use downbeat_tests::{client::V1Client, figures::within, recorder::RATE};
 use serde_json::json;
 
 use crate::{
@@ -27,8 +26,14 @@ const VARIABLE: &str = "step";
 const SOUNDS: Duration = Duration::from_millis(150);
 const SILENT: Duration = Duration::from_millis(350);
 
-/// Frames compared from an onset on.
-const WINDOW: usize = RATE / 40;
+/// The tone is a square wave: between two corners, its level is that of the gain.
+const HERTZ: f32 = 25.0;
+
+/// Frames from an onset in which the level has risen: the ramp of a step takes 5 ms.
+const RISES: usize = RATE / 100;
+
+/// Frames before an onset from which the level is looked at: an onset is where it is heard first.
+const BEFORE: usize = 48;
 
 /// Measures a series of steps of a tone's gain, from silence to full.
 pub fn measure(room: &Room, settings: &Settings, name: &str) -> Result<Row> {
@@ -40,7 +45,7 @@ pub fn measure(room: &Room, settings: &Settings, name: &str) -> Result<Row> {
     client.send(&ClientToRelay::Declare(DeclareRequest { variables, ack: Some(1) }))?;
     client.wait_for(|message| matches!(message, RelayToClient::Ack(_)).then_some(()))?;
     let tone =
-        Some(Tone { frequency: Some(620.0), duration_micros: 600_000_000, ..Tone::default() });
+        Some(Tone { frequency: Some(HERTZ), duration_micros: 600_000_000, shape: Shape::Square });
     let sound = Some(TONE.to_owned());
     client.send(&ClientToRelay::Trigger(TriggerRequest {
         sound,
@@ -73,10 +78,9 @@ pub fn measure(room: &Room, settings: &Settings, name: &str) -> Result<Row> {
     let steps: Vec<Bang> = first
         .iter()
         .map(|&at| {
-            let reference = (recording.channels[0].as_slice(), at);
             let heard = onsets.iter().zip(&recording.channels).map(|(onsets, values)| {
                 let onset = within(onsets, at as f64 - reach, at as f64 + reach)?;
-                Some(at as f64 + later((values, onset), reference, WINDOW)?)
+                half_risen(values, onset)
             });
             // Without a press, there is no latency to measure.
             Bang { pressed_micros: u64::MAX, pressed: f64::NAN, sounded: heard.collect() }
@@ -86,4 +90,14 @@ pub fn measure(room: &Room, settings: &Settings, name: &str) -> Result<Row> {
     row.presses.clear();
     row.notes.push(server_note(&recording));
     Ok(row)
+}
+
+/// Where the level first reaches half of what it rises to after an onset, in fractional frames.
+fn half_risen(values: &[f32], onset: usize) -> Option<f64> {
+    let from = onset.saturating_sub(BEFORE);
+    let rise = values.get(from..onset + RISES)?;
+    let half = rise.iter().fold(0.0, |peak: f32, value| peak.max(value.abs())) / 2.0;
+    let reached = rise.iter().position(|value| value.abs() >= half)?;
+    let (before, after) = (rise[reached.checked_sub(1)?].abs(), rise[reached].abs());
+    Some((from + reached - 1) as f64 + f64::from((half - before) / (after - before)))
 }
