@@ -8,7 +8,10 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use downbeat_audio::offline::OfflineDevice;
-use downbeat_audio::{MixerHandle, OutputFormat, SoundBuffer, VoiceEvent, VoiceId, VoiceStart};
+use downbeat_audio::{
+    Glide, GlideTarget, MixerHandle, OutputFormat, Parameter, SoundBuffer, VoiceEvent, VoiceId,
+    VoiceStart,
+};
 use downbeat_platform::local_time::LocalTime;
 
 thread_local! {
@@ -110,8 +113,8 @@ fn the_callback_neither_allocates_nor_frees() {
     for channels in [1, 2, 6] {
         let mut rig = Rig::new(channels);
         rig.render(100);
-        // Random starts, late joins, steals, stops, retimes that glide or jump, and volume changes.
-        for id in 0..4_000 {
+        // Random starts, late joins, steals, stops, retimes that glide or jump, glides and volume changes.
+        for id in 0..1_000 {
             let sound = rig.sound();
             rig.start(id, sound, 400_000_000);
             let other = VoiceId(rig.random.u64(0..=id));
@@ -121,13 +124,24 @@ fn the_callback_neither_allocates_nor_frees() {
                 1 | 2 => rig.mixer.retime(other, at).unwrap(),
                 3 => rig.mixer.set_volume(rig.random.f32()).unwrap(),
                 4 => rig.device.stall(3_000_000),
+                5 => {
+                    let target = [
+                        GlideTarget::RoomVolume,
+                        GlideTarget::Voice(other, Parameter::Gain),
+                        GlideTarget::Voice(other, Parameter::Rate),
+                        GlideTarget::Voice(other, Parameter::Pan),
+                    ][rig.random.usize(0..4)];
+                    let to = 0.25 + rig.random.f32();
+                    let glide = Glide { at, to, over_nanos: 20_000_000 };
+                    rig.mixer.glide(target, glide).unwrap();
+                }
                 _ => {}
             }
             if id % 3 == 0 {
                 rig.render(1);
             }
             // Sometimes the handle is not polled for long.
-            if id % 1_000 < 500 {
+            if id % 250 < 125 {
                 while let Some(event) = rig.mixer.poll() {
                     events[match event {
                         VoiceEvent::Started { .. } => 0,
