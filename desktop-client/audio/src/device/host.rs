@@ -106,7 +106,7 @@ impl Host {
             .map_err(|error| DeviceError::new("the sound system does not answer", &error))?;
         let devices = devices.filter_map(|device| {
             // A device that cannot describe itself cannot play either.
-            let id = device.id().ok().filter(|id| id.id() != ALSA_NULL)?;
+            let id = device.id().ok().filter(|id| self.is_server || id.id() != ALSA_NULL)?;
             let config = device.default_output_config().ok()?;
             let name = device.description().ok()?.name().to_owned();
             let info = DeviceInfo {

@@ -76,6 +76,17 @@ fn a_server_is_found_by_every_form_of_its_address() {
 }
 
 #[test]
+fn a_sink_may_have_the_name_of_alsas_null_device() {
+    let pulse = Pulse::start();
+    // The name of a null sink that is loaded without one.
+    pulse.load_sink("null", 48_000);
+    pulse.let_be_used(&pulse.address());
+    let (_mixer, device) =
+        Machine::start(DeviceChoice::Default, LocalClock::start()).opened("null");
+    assert_eq!(device.id, "pulseaudio:null");
+}
+
+#[test]
 fn a_stream_moved_by_another_program_is_reopened_on_its_new_device() {
     let pulse = Pulse::start();
     pulse.let_be_used(&pulse.address());
