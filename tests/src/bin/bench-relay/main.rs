@@ -8,8 +8,8 @@
 //!
 //! Each round measures every server in turn, each in a process of its own. The figures are medians
 //! over the rounds. A ratio compares figures of the same round, because the machine's speed varies
-//! over time. The floor always writes the tutorial wire's frame of 16 bytes; the frames of
-//! `downbeat.v1` are about a hundred bytes longer.
+//! over time. There are two floors, because the frames of `downbeat.v1` are about a hundred bytes longer than
+//! the tutorial wire's: each wire is compared with the floor that writes frames of its length.
 //!
 //! A delivery is timed by the kernel's receive timestamp, not by when the client reads the frame.
 //! All clients share one thread here, which takes longer to read than the servers take to write, so
@@ -71,7 +71,7 @@ const QUIET: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    Floor,
+    Floor(Wire),
     Relay(Wire),
     Ws,
 }
@@ -79,7 +79,8 @@ enum Kind {
 impl Kind {
     fn name(self) -> &'static str {
         match self {
-            Self::Floor => "floor",
+            Self::Floor(Wire::Tutorial) => "floor",
+            Self::Floor(Wire::V1) => "floor, downbeat.v1",
             Self::Relay(Wire::Tutorial) => "relay, tutorial wire",
             Self::Relay(Wire::V1) => "relay, downbeat.v1",
             Self::Ws => "Node ws",
@@ -87,7 +88,10 @@ impl Kind {
     }
 
     fn wire(self) -> Wire {
-        if let Self::Relay(wire) = self { wire } else { Wire::Tutorial }
+        match self {
+            Self::Floor(wire) | Self::Relay(wire) => wire,
+            Self::Ws => Wire::Tutorial,
+        }
     }
 }
 
@@ -133,7 +137,9 @@ fn main() -> Result<()> {
     if !options.idle_rooms.is_empty() {
         return options.idle_rooms.iter().try_for_each(|&count| room::room(count));
     }
-    let mut kinds = vec![Kind::Floor, Kind::Relay(Wire::Tutorial), Kind::Relay(Wire::V1)];
+    let wires = [Wire::Tutorial, Wire::V1];
+    let mut kinds: Vec<_> =
+        wires.map(Kind::Floor).into_iter().chain(wires.map(Kind::Relay)).collect();
     match tutorial_command() {
         Ok(_) => kinds.push(Kind::Ws),
         Err(error) => println!("The tutorial's server is not measured: {error}"),
@@ -220,7 +226,7 @@ fn measure_running(
     // The first clients cause one-off costs (threads, pages of code) that do not count as
     // per-connection memory.
     let mut first_of_all = match kind {
-        Kind::Floor => None,
+        Kind::Floor(_) => None,
         _ => Some(Crowd::join(address, kind.wire(), 10)?),
     };
     if let Some(crowd) = &mut first_of_all {
@@ -264,7 +270,7 @@ fn measure_running(
     measured.per_delivery_in_bursts = used as f64 / 1e3 / deliveries;
     measured.deliveries_a_second = deliveries / busy;
 
-    if kind.wire() == Wire::V1 {
+    if kind == Kind::Relay(Wire::V1) {
         measured.per_delivery_of_values = Some(values::per_delivery(&mut crowd, pid, bangs)?);
     }
     if count <= paced::MAX_CLIENTS {
@@ -278,9 +284,12 @@ fn measure_running(
 
 fn start(kind: Kind, count: usize) -> Result<Server> {
     Server::start(match kind {
-        Kind::Floor => {
+        Kind::Floor(wire) => {
             let mut command = Command::new(binary("floor")?);
             command.arg(count.to_string());
+            if wire == Wire::V1 {
+                command.arg("v1");
+            }
             command
         }
         Kind::Relay(_) => {

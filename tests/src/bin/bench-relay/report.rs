@@ -4,6 +4,12 @@ use downbeat_tests::load::figures::{median, quantile};
 
 use crate::{Kind, Measured, paced};
 
+/// The index of the floor with which a server is compared. The floors are compared with the first.
+fn floor_of(kind: Kind, kinds: &[Kind]) -> usize {
+    let own = |other: &Kind| *other == Kind::Floor(kind.wire());
+    if matches!(kind, Kind::Floor(_)) { 0 } else { kinds.iter().position(own).unwrap_or(0) }
+}
+
 /// Prints the medians of the rounds, and the medians of each round's ratios to the floor.
 pub fn print(count: usize, kinds: &[Kind], rounds: &[Vec<Measured>]) {
     println!("\n{count} clients, medians of {} rounds (/f: ratio to the floor's)", rounds.len());
@@ -25,9 +31,10 @@ pub fn print(count: usize, kinds: &[Kind], rounds: &[Vec<Measured>]) {
         "KiB"
     );
     for (index, kind) in kinds.iter().enumerate() {
+        let floor = floor_of(*kind, kinds);
         let of = |figure: &dyn Fn(&Measured) -> f64| {
             let values: Vec<f64> = rounds.iter().map(|round| figure(&round[index])).collect();
-            let ratio = |round: &Vec<Measured>| figure(&round[index]) / figure(&round[0]);
+            let ratio = |round: &Vec<Measured>| figure(&round[index]) / figure(&round[floor]);
             let ratios: Vec<f64> = rounds.iter().map(ratio).collect();
             (median(&values), median(&ratios))
         };
@@ -84,7 +91,8 @@ fn print_paced(kinds: &[Kind], rounds: &[Vec<Measured>]) {
         let cost = |measured: &Measured| measured.per_delivery_paced.map(|costs| costs[place]);
         for (index, kind) in kinds.iter().enumerate() {
             let costs: Vec<f64> = rounds.iter().filter_map(|round| cost(&round[index])).collect();
-            let ratio = |round: &Vec<Measured>| Some(cost(&round[index])? / cost(&round[0])?);
+            let floor = floor_of(*kind, kinds);
+            let ratio = |round: &Vec<Measured>| Some(cost(&round[index])? / cost(&round[floor])?);
             let ratios: Vec<f64> = rounds.iter().filter_map(ratio).collect();
             if !costs.is_empty() {
                 let name = format!("{}, bangs {millis} ms apart", kind.name());
