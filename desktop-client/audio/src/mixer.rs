@@ -312,7 +312,8 @@ impl Mixer {
                 }
                 let rate = self.format.rate as f32;
                 self.room_volume.ramp_to(glide.to, (seconds as f32).max(VOLUME_SECONDS) * rate);
-                // It has begun between this frame and the one before it.
+                // Like that of a voice, the ramp starts from the instant between two frames. The volume moves before it
+                // is applied, hence one frame less.
                 let begun = passed as f32 * 1e-9 * rate;
                 if begun < 1.0 {
                     self.room_volume.advance(begun - 1.0);

@@ -253,8 +253,8 @@ impl Voice {
             return self.course.glide(at, rate, seconds);
         }
         let elapsed = device_clock.nanos_from(at, frame).max(0.0) * 1e-9;
-        // One that begins on time has begun between this frame and the one before it: on each machine elsewhere
-        // between its frames, and on all at the same instant.
+        // A glide that is on time began between the previous frame and this one. Its ramp starts from that instant,
+        // so that machines whose frames lie elsewhere change together.
         let begun = elapsed * self.output_rate;
         let late = if begun < 1.0 { 0.0 } else { elapsed };
         let left = (seconds - late).max(MIN_RAMP_SECONDS) * self.output_rate;

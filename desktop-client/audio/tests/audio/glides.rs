@@ -251,7 +251,7 @@ fn the_rooms_volume_is_set_at_once_in_silence_and_glides_while_something_sounds(
     assert!(off < 0.001, "{off}");
 }
 
-/// A device on which a voice sounds at a constant level, and how loud it is.
+/// A device on which a voice sounds at a constant level of 0.5.
 fn sounding() -> (MixerHandle, OfflineDevice) {
     let (mut mixer, mut device) = running(MONO);
     let sound = Arc::new(SoundBuffer::new(vec![0.5; 96_000], 1, 48_000));
